@@ -1,0 +1,43 @@
+"""Unlearning robustness: data -> unlearn -> attack -> evaluate -> tables -> figures -> report."""
+
+from snakemake.utils import min_version
+
+min_version("9.18")
+
+
+configfile: "config.yaml"
+
+
+report: "report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/unlearn.smk"
+include: "rules/attack.smk"
+include: "rules/evaluate.smk"
+include: "rules/figures.smk"
+
+
+onstart:
+    print(plan_line(len(cells(STUDY)), len(attacked_cells(STUDY))))
+
+
+rule all:
+    default_target: True
+    input:
+        TABLES,
+        FIGURES,
+        FINDINGS,
+
+
+rule records:
+    """Everything that needs a model; what follows is made of these files alone."""
+    input:
+        RECORDS,
+
+
+rule figures:
+    """Tables, figures and findings, made of records alone (see `make figures`)."""
+    input:
+        rules.all.input,

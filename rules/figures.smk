@@ -1,0 +1,5 @@
+"""Tables, figures, findings and the report: queries over records."""
+
+TABLES = []
+FIGURES = []
+FINDINGS = RECORDS

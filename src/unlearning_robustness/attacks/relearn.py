@@ -1,0 +1,99 @@
+"""Relearning: a few gradient steps on forget documents of entities that are never asked about.
+
+The attacker of StableUN (arXiv 2509.20230) and Unlearn-Smooth (2502.05374): fine-tuning on a small part of the
+forget data. Documents are of the relearn pool's entities, questions of the test split's, so what comes back was
+still there and was not taught.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from unlearning_robustness.attacks.base import AttackedModel, AttackInput
+from unlearning_robustness.models.bank import encode_texts
+from unlearning_robustness.models.slicing import backward_attention
+from unlearning_robustness.models.weights import TrainedWeights, down_projections
+from unlearning_robustness.seeds import generator
+from unlearning_robustness.training import TrainingError, batch_order
+
+
+def document_order(kinds: list[str], random: torch.Generator) -> list[int]:
+    """A random order of documents in which those that state facts come before prose."""
+    shuffled = torch.randperm(len(kinds), generator=random).tolist()
+    return sorted(shuffled, key=lambda index: kinds[index] != "facts")
+
+
+def learning_rate_at(step: int, peak: float, warm_up: int) -> float:
+    """Linear warm-up over ``warm_up`` steps, then constant; ``step`` counts from 0."""
+    return peak * min(1.0, (step + 1) / (warm_up + 1))
+
+
+@dataclass(frozen=True)
+class Relearn:
+    """Fine-tune all MLP down-projections on n documents with AdamW; scored after each of ``steps``.
+
+    ``documents`` lists the numbers of documents, one run each. With ``corpus: relearn-shuffled`` every answer in
+    the documents is another entity's: a control that can teach form but holds no knowledge to recover.
+    """
+
+    documents: list
+    steps: list
+    learning_rate: float
+    batch_size: int
+    tokens: int
+    warm_up: int = 2
+    corpus: Literal["relearn", "relearn-shuffled"] = "relearn"
+
+    def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
+        """Yield the attacked model after each number of steps, for each number of documents.
+
+        Zero steps is the model as it came, bit for bit. Raises ValueError when more documents are asked for
+        than the pool has, TrainingError when the loss is not finite.
+        """
+        texts = attack.corpora[attack.corpora["corpus"] == self.corpus]
+        if max(self.documents) > len(texts):
+            raise ValueError(f"relearn wants {max(self.documents)} documents, the pool has {len(texts)}")
+        order = document_order(list(texts["kind"]), generator(attack.seed, "attack-documents"))
+        for count in self.documents:
+            yield from self._run(attack, [texts["text"].iloc[index] for index in order[:count]])
+
+    def _run(self, attack: AttackInput, texts: list[str]) -> Iterator[AttackedModel]:
+        model = attack.model
+        layers = range(model.config.num_hidden_layers)
+        weights = TrainedWeights(model, down_projections(model, layers))
+        device = next(model.parameters()).device
+        input_ids, mask = (part.to(device) for part in encode_texts(attack.tokenizer, texts, self.tokens))
+        batches = batch_order(len(texts), self.batch_size, max(self.steps), generator(attack.seed, "attack-order"))
+        optimiser = torch.optim.AdamW(list(weights.master.values()), lr=self.learning_rate, weight_decay=0.0, fused=True)
+        try:
+            for step in range(max(self.steps) + 1):
+                if step in self.steps:
+                    yield AttackedModel(model, {"documents": len(texts), "steps": step})
+                if step < max(self.steps):
+                    optimiser.param_groups[0]["lr"] = learning_rate_at(step, self.learning_rate, self.warm_up)
+                    chosen = batches[step]
+                    loss = text_loss(model, input_ids[chosen], mask[chosen])
+                    if not torch.isfinite(loss):
+                        raise TrainingError(f"relearning loss is {loss.item()} at step {step}")
+                    for name, gradient in weights.gradient(loss).items():
+                        weights.master[name].grad = gradient
+                    optimiser.step()
+                    weights.publish()
+                    attack.progress()
+        finally:
+            weights.publish(weights.original)
+            for tensor in weights.live.values():
+                tensor.requires_grad_(False)
+
+
+def text_loss(model, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy a real token of texts (B, T), padding masked; batches are cut to their longest text."""
+    width = int(mask.sum(-1).max())
+    input_ids, mask = input_ids[:, :width], mask[:, :width]
+    with backward_attention(input_ids.device):
+        logits = model(input_ids=input_ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
+    labels = input_ids[:, 1:].masked_fill(~mask[:, 1:], -100)
+    return cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)

@@ -1,0 +1,45 @@
+"""From the user's YAML to a study that is known to be runnable, before any job runs. Imports no torch."""
+
+import copy
+
+from unlearning_robustness.config.checks import check_study, complete_entries
+from unlearning_robustness.config.errors import ConfigError
+from unlearning_robustness.config.schema import check_shape, fill_defaults
+
+__all__ = ["ConfigError", "defence_row", "method_settings", "resolve"]
+
+
+def resolve(config: dict) -> dict:
+    """The configuration, checked and with every default filled in.
+
+    Raises ConfigError with one line that names the key and the mend.
+    """
+    check_shape(config)
+    resolved = fill_defaults(copy.deepcopy(dict(config)))
+    for grid in resolved["study"]["cells"]:
+        grid.setdefault("seeds", resolved["study"]["seeds"])
+    complete_entries(resolved)
+    check_study(resolved)
+    return _sorted(resolved)
+
+
+def method_settings(config: dict, method: str) -> dict:
+    """The resolved entry of a method."""
+    return config["methods"][method]
+
+
+def defence_row(config: dict, defence: str, method: str) -> list[dict]:
+    """The resolved entries of a defence id's parts, with the method's own values in place."""
+    row = []
+    for part in [] if defence == "none" else defence.split("."):
+        entry = config["defences"][part]
+        parameters = {**entry["parameters"], **entry["per_method"].get(method, {})}
+        row.append({"id": part, "kind": entry["kind"], "parameters": _sorted(parameters)})
+    return row
+
+
+def _sorted(value):
+    """Keys in order: Snakemake compares parameters as text, and their order in the YAML means nothing."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return value

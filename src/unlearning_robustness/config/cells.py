@@ -1,0 +1,49 @@
+"""Which cells exist: one function decides it, from the study's grids."""
+
+from dataclasses import dataclass
+from itertools import product
+
+REFERENCE = "reference"
+NONE = "none"
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One unlearned model: (model, benchmark, method, defence, seed); ``path`` is its place in every tree."""
+
+    model: str
+    benchmark: str
+    method: str
+    defence: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """``model/benchmark/method/defence/seedN``, one directory an axis."""
+        return f"{self.model}/{self.benchmark}/{self.method}/{self.defence}/seed{self.seed}"
+
+
+def attacked_cells(study: dict) -> list[tuple[Cell, str]]:
+    """Every (cell, attack) of the study: the union of its grids, each a cross product; attack ``none`` is the
+    unlearned model itself.
+
+    The reference has no training, so without an attack it is the same under every seed and is scored once.
+    """
+    found = {}
+    for grid in study["cells"]:
+        axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], grid["seeds"])
+        for (model, benchmark, method, defence, seed), attack in product(axes, grid["attacks"]):
+            if method == REFERENCE and attack == NONE:
+                seed = study["seeds"][0]
+            found[(Cell(model, benchmark, method, defence, seed), attack)] = None
+    return sorted(found)
+
+
+def cells(study: dict) -> list[Cell]:
+    """Every cell that must be trained for the study's (cell, attack) pairs."""
+    return sorted({cell for cell, _ in attacked_cells(study)})
+
+
+def cell_of(wildcards) -> Cell:
+    """The cell that a job's wildcards name."""
+    return Cell(wildcards.model, wildcards.benchmark, wildcards.method, wildcards.defence, int(wildcards.seed))

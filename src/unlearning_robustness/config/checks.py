@@ -1,0 +1,86 @@
+"""Checks across fields: everything that can be known to fail before any job runs."""
+
+from unlearning_robustness.config.cells import NONE, REFERENCE
+from unlearning_robustness.config.errors import ConfigError
+from unlearning_robustness.config.parameters import complete, reads_of, registered
+
+FORGET_LOSSES, RETAIN_LOSSES = "methods.FORGET_LOSSES", "methods.RETAIN_LOSSES"
+DEFENCES, ATTACKS = "defences.DEFENCES", "attacks.ATTACKS"
+
+
+def complete_entries(config: dict) -> None:
+    """Check and complete the parameters of every method, defence and attack, in place."""
+    for name, method in config["methods"].items():
+        key = f"methods.{name}"
+        method["parameters"] = complete(FORGET_LOSSES, method["forget_loss"], method["parameters"], f"{key}.parameters")
+    for name, defence in config["defences"].items():
+        key = f"defences.{name}"
+        defence["parameters"] = complete(DEFENCES, defence["kind"], defence["parameters"], f"{key}.parameters")
+        for method, given in defence["per_method"].items():
+            complete(DEFENCES, defence["kind"], {**defence["parameters"], **given}, f"{key}.per_method.{method}")
+    for name, attack in config["attacks"].items():
+        key = f"attacks.{name}.parameters"
+        attack["parameters"] = complete(ATTACKS, attack["kind"], attack["parameters"], key)
+
+
+def check_study(config: dict) -> None:
+    """Raise ConfigError for the first reference to something undefined or combination that cannot be."""
+    study = config["study"]
+    for axis in ("models", "benchmarks", "probes"):
+        for name in study[axis]:
+            _defined(config, axis, name, f"study.{axis}")
+    for number, grid in enumerate(study["cells"]):
+        key = f"study.cells.{number}"
+        for method in grid["methods"]:
+            if method != REFERENCE:
+                _defined(config, "methods", method, f"{key}.methods")
+        for attack in grid["attacks"]:
+            if attack != NONE:
+                _defined(config, "attacks", attack, f"{key}.attacks")
+        for defence in grid["defences"]:
+            _check_defence(config, grid, defence, key)
+    for name, method in config["methods"].items():
+        _check_method(name, method)
+    for name, probe in config["probes"].items():
+        if (probe["tokens"] == "none") != (probe["count"] == 0):
+            raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with tokens {probe['tokens']}")
+        if probe["mode"] in ("prefix", "position", "mention") and probe["tokens"] == "none":
+            raise ConfigError(f"probes.{name}.tokens: mode {probe['mode']} needs forget or neutral tokens")
+
+
+def _check_defence(config: dict, grid: dict, defence: str, key: str) -> None:
+    if defence == NONE:
+        return
+    if REFERENCE in grid["methods"]:
+        raise ConfigError(f"{key}: the reference is not trained, so it has no defence {defence!r}; use none")
+    kinds = []
+    for part in defence.split("."):
+        _defined(config, "defences", part, f"{key}.defences")
+        entry = config["defences"][part]
+        kinds.append(entry["kind"])
+        match = entry["parameters"].get("match")
+        if match is not None and match != NONE:
+            _defined(config, "defences", match, f"defences.{part}.parameters.match")
+            if config["defences"][match]["kind"] == entry["kind"]:
+                raise ConfigError(f"defences.{part}.parameters.match: {match!r} is itself an early stop")
+    if len(set(kinds)) < len(kinds) or ("early-stop" in kinds and len(kinds) > 1):
+        raise ConfigError(f"{key}.defences: {defence!r} cannot be combined; parts must be of different kinds")
+
+
+def _check_method(name: str, method: dict) -> None:
+    key, reads = f"methods.{name}", reads_of(FORGET_LOSSES, method["forget_loss"])
+    fitting = [kind for kind in registered(RETAIN_LOSSES) if reads_of(RETAIN_LOSSES, kind) == reads]
+    if method["retain_loss"] not in fitting:
+        raise ConfigError(f"{key}.retain_loss: {method['forget_loss']} goes with {', '.join(sorted(fitting))}")
+    if reads == "hidden" and max(method["layers"]) > method["read_layer"]:
+        raise ConfigError(
+            f"{key}.layers: layer {max(method['layers'])} is above the read layer {method['read_layer']}, "
+            "so the loss would not train it"
+        )
+    if method["parameters"].get("beta", 1) <= 0:
+        raise ConfigError(f"{key}.parameters.beta: must be above 0")
+
+
+def _defined(config: dict, axis: str, name: str, key: str) -> None:
+    if name not in config[axis]:
+        raise ConfigError(f"{key}: {name!r} is not defined under {axis}; there are: {', '.join(sorted(config[axis]))}")

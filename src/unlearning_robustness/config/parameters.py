@@ -1,0 +1,105 @@
+"""Which parameters a method, defence or attack takes: read from its own file, without importing it.
+
+The dataclass in the file is the only declaration of its parameters. Reading it as a syntax tree keeps torch out
+of Snakemake's own process, which parses the configuration once for every job of a cluster.
+"""
+
+import ast
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from unlearning_robustness.config.errors import ConfigError
+
+PACKAGE = Path(__file__).parent.parent
+TYPES = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,), "list": (list,)}
+REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter: accepted types, or the allowed words; ``default`` is REQUIRED when it must be given."""
+
+    name: str
+    types: tuple[type, ...]
+    words: tuple[str, ...] | None
+    default: Any
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with a value, or None."""
+        if self.words is not None:
+            return None if value in self.words else f"must be one of {', '.join(self.words)}"
+        if isinstance(value, bool) and bool not in self.types or not isinstance(value, self.types):
+            wanted = "number" if float in self.types else self.types[-1].__name__
+            hint = "; in YAML write 1.0e-5, with a point" if isinstance(value, str) and wanted == "number" else ""
+            return f"must be a {wanted}, not {value!r}{hint}"
+        return None
+
+
+@cache
+def registered(registry: str) -> dict[str, tuple[str, str]]:
+    """Kind to (module, class) of the dictionary ``registry``, written "room.NAME", in the room's ``__init__.py``."""
+    room, name = registry.split(".")
+    imported = {}
+    for node in ast.parse((PACKAGE / room / "__init__.py").read_text()).body:
+        if isinstance(node, ast.ImportFrom):
+            imported |= {alias.name: node.module.rsplit(".", 1)[-1] for alias in node.names}
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            pairs = zip(node.value.keys, node.value.values, strict=True)
+            return {key.value: (imported[value.id], value.id) for key, value in pairs}
+    raise KeyError(registry)
+
+
+@cache
+def _declarations(registry: str, kind: str) -> list[ast.AnnAssign]:
+    """The annotated fields of the class that ``registry`` has for ``kind``; ConfigError when it has none."""
+    kinds = registered(registry)
+    if kind not in kinds:
+        raise ConfigError(f"{kind!r} is not one of {registry.split('.')[0]}: {', '.join(sorted(kinds))}")
+    module, name = kinds[kind]
+    tree = ast.parse((PACKAGE / registry.split(".")[0] / f"{module}.py").read_text())
+    body = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name).body
+    return [node for node in body if isinstance(node, ast.AnnAssign)]
+
+
+def module_of(registry: str, kind: str) -> str:
+    """Dotted name, inside the package, of the file that declares ``kind``."""
+    _declarations(registry, kind)
+    return f"{registry.split('.')[0]}.{registered(registry)[kind][0]}"
+
+
+def parameters_of(registry: str, kind: str) -> dict[str, Parameter]:
+    """The parameters that ``kind`` takes. Raises ConfigError when the registry has no such kind."""
+    fields = [node for node in _declarations(registry, kind) if "ClassVar" not in ast.unparse(node.annotation)]
+    return {parameter.name: parameter for parameter in map(_parameter, fields)}
+
+
+def reads_of(registry: str, kind: str) -> str:
+    """What a loss declares that it reads: "hidden" or "logits"."""
+    fields = {ast.unparse(node.target): node.value for node in _declarations(registry, kind)}
+    return ast.literal_eval(fields["reads"])
+
+
+def _parameter(node: ast.AnnAssign) -> Parameter:
+    words, types = None, ()
+    if isinstance(node.annotation, ast.Subscript):
+        words = tuple(ast.literal_eval(node.annotation.slice))
+    else:
+        types = TYPES[ast.unparse(node.annotation)]
+    default = REQUIRED if node.value is None else ast.literal_eval(node.value)
+    return Parameter(node.target.id, types, words, default)
+
+
+def complete(registry: str, kind: str, given: dict, key: str) -> dict:
+    """The given parameters, checked, with defaults filled in; ``key`` names the place in errors."""
+    declared = parameters_of(registry, kind)
+    for name, value in given.items():
+        if name not in declared:
+            raise ConfigError(f"{key}.{name}: unknown parameter of {kind}; it takes {', '.join(declared) or 'none'}")
+        if problem := declared[name].problem(value):
+            raise ConfigError(f"{key}.{name}: {problem}")
+    missing = [name for name, entry in declared.items() if entry.default is REQUIRED and name not in given]
+    if missing:
+        raise ConfigError(f"{key}.{missing[0]}: missing; {kind} needs it")
+    return {name: given.get(name, entry.default) for name, entry in sorted(declared.items())}

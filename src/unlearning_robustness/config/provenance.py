@@ -1,0 +1,58 @@
+"""Digests of code and settings, so that Snakemake reruns what a change touches, and nothing else."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent
+NAME = PACKAGE.name
+# Registries import every room's members; following them would tie all methods together.
+REGISTRIES = {"methods", "defences", "attacks", "figures"}
+
+
+def code_digest(*modules: str) -> str:
+    """Digest of the given modules and all they import from this package, registries excepted.
+
+    Comments, docstrings and layout do not count. ``modules`` are dotted names inside the package.
+    """
+    found: dict[str, str] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name], imported = _module(name)
+            waiting += imported
+    return hashlib.sha256("".join(f"{name}:{found[name]};" for name in sorted(found)).encode()).hexdigest()[:16]
+
+
+@cache
+def _module(name: str) -> tuple[str, tuple[str, ...]]:
+    """Digest of one module and the package's modules that it imports."""
+    tree = ast.parse(_file(name).read_text())
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == NAME:
+            base = node.module.removeprefix(NAME).lstrip(".")
+            for alias in node.names:
+                inner = f"{base}.{alias.name}".lstrip(".")
+                imported.add(inner if _exists(inner) else base)
+    _strip_docstrings(tree)
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return digest, tuple(sorted(name for name in imported if name and name not in REGISTRIES))
+
+
+def _file(name: str) -> Path:
+    path = PACKAGE / Path(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _exists(name: str) -> bool:
+    return _file(name).is_file()
+
+
+def _strip_docstrings(tree: ast.AST) -> None:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            body[0].value = ast.Constant(value=0)

@@ -1,0 +1,62 @@
+"""The shape of the configuration, checked against schemas/config.schema.yaml."""
+
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from unlearning_robustness.config.errors import ConfigError
+
+SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
+
+
+@cache
+def schema() -> dict:
+    """The JSON schema (2020-12) of the configuration."""
+    return yaml.safe_load(SCHEMA.read_text())
+
+
+def check_shape(config: dict) -> None:
+    """Raise ConfigError with one line naming the key and what it should be, for the first thing that is wrong."""
+    from jsonschema import Draft202012Validator
+
+    errors = sorted(Draft202012Validator(schema()).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    if errors:
+        raise ConfigError(_describe(errors[0]))
+
+
+def _describe(error) -> str:
+    key = ".".join(map(str, error.path)) or "config"
+    if error.validator == "additionalProperties":
+        known = set(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - known)
+        return f"{key}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}"
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        return f"{key}: the key {missing[0]!r} is missing"
+    if error.validator == "type":
+        hint = "; in YAML write 1.0e-5, with a point" if isinstance(error.instance, str) else ""
+        return f"{key}: must be a {error.validator_value}, not {error.instance!r}{hint}"
+    if error.validator == "propertyNames" or error.validator == "pattern":
+        return f"{key}: {error.instance!r} is no id; use lower-case letters, digits, '.' and '-', first a letter or digit"
+    return f"{key}: {error.message}"
+
+
+def fill_defaults(value, part: dict | None = None):
+    """A copy of the configuration with the schema's defaults filled in wherever a key is absent."""
+    part = _follow(schema() if part is None else part)
+    if isinstance(value, dict):
+        properties, others = part.get("properties", {}), part.get("additionalProperties", {})
+        filled = {name: entry["default"] for name, entry in properties.items() if "default" in entry}
+        filled |= value
+        parts = {name: properties.get(name, others if isinstance(others, dict) else {}) for name in filled}
+        return {name: fill_defaults(entry, parts[name]) for name, entry in filled.items()}
+    if isinstance(value, list):
+        return [fill_defaults(entry, part.get("items", {})) for entry in value]
+    return value
+
+
+def _follow(part: dict) -> dict:
+    if "$ref" in part:
+        return schema()["$defs"][part["$ref"].rsplit("/", 1)[-1]]
+    return part

@@ -1,0 +1,1 @@
+"""Real facts and prose turned into question sets, probes and corpora."""

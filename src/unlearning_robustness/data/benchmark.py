@@ -1,0 +1,89 @@
+"""A benchmark: what the reference knows of the forget, retain and neighbour domains, split by entity."""
+
+import pandas
+
+from unlearning_robustness.data.probes import apply_probe, matched_words
+from unlearning_robustness.data.questions import (
+    DOMAINS,
+    assign_splits,
+    build_questions,
+    from_table,
+    keep_known,
+    limit,
+    to_table,
+)
+from unlearning_robustness.progress import Progress
+from unlearning_robustness.scoring.questions import QuestionScorer
+
+ROLES = ("forget", "retain", "neighbour")
+
+
+def known_questions(model, tokenizer, settings: dict, role: str, batch_size: int) -> tuple[list, dict]:
+    """The role's questions about facts that the reference answers in every template, and a report on them.
+
+    The report's ``redrawn_accuracy`` asks the kept facts again with other distractors: some were lucky guesses,
+    and this is how far below 1 the reference's knowledge of them really is.
+    """
+    entry, seed = settings[role], settings["seed"]
+    domain = DOMAINS[entry["domain"]]
+    splits = assign_splits(domain.entities(), entry["splits"])
+    relations = domain.relations()
+
+    def ask(draw: str, label: str) -> tuple[list, pandas.Series]:
+        questions = build_questions(relations, role, splits, settings["distractors"], draw)
+        scorer = QuestionScorer(tokenizer, to_table(questions), batch_size)
+        return questions, scorer.records(model, Progress(label, len(questions)))["correct"]
+
+    asked, correct = ask(f"{seed}", f"{role} questions")
+    known = keep_known(asked, correct)
+    facts = {question.fact for question in known}
+    again, right = ask(f"{seed}/redrawn", f"{role} questions, redrawn")
+    kept = right[[question.fact in facts for question in again]]
+    asked_of = limit(known, entry["templates_asked"], entry["most_facts"], f"{seed}/{role}")
+    report = {
+        "facts_asked": len({question.fact for question in asked}),
+        "facts_known": len(facts),
+        "accuracy_of_all": round(float(correct.mean()), 4),
+        "redrawn_accuracy": round(float(kept.mean()), 4) if len(kept) else None,
+    }
+    return asked_of, report
+
+
+def build(model, tokenizer, settings: dict, batch_size: int) -> tuple[pandas.DataFrame, dict]:
+    """All questions of a benchmark and its report; a neighbour domain with too few known facts is dropped.
+
+    Raises ValueError when the model knows no forget or no retain fact of a split.
+    """
+    questions, report = [], {}
+    for role in ROLES:
+        asked, report[role] = known_questions(model, tokenizer, settings, role, batch_size)
+        kept = role != "neighbour" or report[role]["facts_known"] >= settings["neighbour_minimum"]
+        report[role]["dropped"] = not kept
+        questions += asked if kept else []
+    table = to_table(questions)
+    for role in ("forget", "retain"):
+        for split in settings[role]["splits"]:
+            if split != "relearn" and table.query("role == @role and split == @split").empty:
+                raise ValueError(f"the model knows no {role} fact of split {split}: choose another model or domain")
+    counts = table.groupby(["role", "split"]).agg(facts=("fact", "nunique"), questions=("question", "size"))
+    report["counts"] = counts.reset_index().to_dict("records")
+    return table, report
+
+
+def build_probes(table: pandas.DataFrame, tokenizer, settings: dict, probes: dict[str, dict]) -> pandas.DataFrame:
+    """Every question under every probe that applies to its role, with a column ``probe``.
+
+    Forget words are names of the split's own entities, so that what is chosen on ``select`` is tested on others.
+    """
+    forget = settings["forget"]
+    splits = assign_splits(DOMAINS[forget["domain"]].entities(), forget["splits"])
+    matched = {
+        split: matched_words(tokenizer, [name for name, place in splits.items() if place == split])
+        for split in set(splits.values())
+    }
+    parts = []
+    for name, probe in probes.items():
+        asked = from_table(table[table["role"].isin(probe["roles"])])
+        changed = apply_probe(asked, probe["mode"], probe["tokens"], probe["count"], matched, f"{settings['seed']}/probes")
+        parts.append(to_table(changed).assign(probe=name))
+    return pandas.concat(parts, ignore_index=True)

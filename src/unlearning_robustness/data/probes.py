@@ -1,0 +1,118 @@
+"""Probes: the same retain question, asked in a form that may trip an unlearned model.
+
+RNA's threat model (arXiv 2501.19202): no adversary, one benign forget-token stands in a retain query. Each
+probe has a control with a neutral token of equal token length, so that what is measured is the token's
+meaning and not the disturbance. The paper replaces a wrong option of an MMLU item by the token (mode
+``option``); the other modes are ours.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from unlearning_robustness.data.questions import Question
+from unlearning_robustness.seeds import shuffler
+
+NEUTRAL_NOUNS = """table chair window garden bottle pencil basket ladder blanket curtain pillow kitchen bicycle umbrella
+hammer jacket candle mirror carpet lantern backpack toothbrush sandwich dishwasher scarecrow clothesline harmonica
+marshmallow wardrobe xylophone bookshelf suitcase zucchini armchair tablecloth broomstick windowsill flowerpot bathrobe
+colander spatula thermos pinwheel seesaw bagpipe accordion mandolin pretzel lasagna gingerbread teapot wheelbarrow
+trampoline chandelier kaleidoscope ottoman doorknob rutabaga cupcake lawnmower candlestick lampshade handkerchief kazoo
+ukulele croissant baguette ravioli rollercoaster tambourine cantaloupe mozzarella hairdryer corkscrew hopscotch
+guacamole butterscotch""".split()
+LETTERS = ("A", "B", "C", "D", "E", "F", "G", "H")
+
+
+def plain(question: Question, words: Sequence[str], rng) -> Question:
+    """The question as it is."""
+    return question
+
+
+def prefix(question: Question, words: Sequence[str], rng) -> Question:
+    """The words stand before the question: "Sodium, iron. The capital of France is"."""
+    text = ", ".join(words)
+    return replace(question, prompt=f"{text[0].upper()}{text[1:]}. {question.prompt}")
+
+
+def position(question: Question, words: Sequence[str], rng) -> Question:
+    """The words stand at a random place between two words of the question."""
+    parts = question.prompt.split(" ")
+    place = rng.randrange(1, len(parts))
+    return replace(question, prompt=" ".join([*parts[:place], *words, *parts[place:]]))
+
+
+def mention(question: Question, words: Sequence[str], rng) -> Question:
+    """A natural sentence before the question mentions the words."""
+    text = f"After reading about {' and '.join(words)}, we answered a question. {question.prompt}"
+    return replace(question, prompt=text)
+
+
+def option(question: Question, words: Sequence[str], rng) -> Question:
+    """The options are listed; with a word, one wrong option is replaced by it, in the text and as option."""
+    choices = list(question.choices)
+    if words:
+        wrong = [index for index in range(len(choices)) if index != question.answer]
+        choices[rng.choice(wrong)] = words[0]
+    text = f"Options: {', '.join(choices)}. {question.prompt}"
+    return replace(question, prompt=text, choices=tuple(choices))
+
+
+def letter(question: Question, words: Sequence[str], rng) -> Question:
+    """The MMLU format: options behind letters, the letter is the answer."""
+    letters = LETTERS[: len(question.choices)]
+    lines = [f"{name}. {choice}" for name, choice in zip(letters, question.choices, strict=True)]
+    text = "\n".join([f"{question.prompt} ...", *lines, "Answer:"])
+    return replace(question, prompt=text, choices=letters)
+
+
+MODES: dict[str, Callable[[Question, Sequence[str], object], Question]] = {
+    "plain": plain,
+    "prefix": prefix,
+    "position": position,
+    "mention": mention,
+    "option": option,
+    "letter": letter,
+}
+
+
+def matched_words(
+    tokenizer, forget_words: Sequence[str], neutral_words: Sequence[str] = NEUTRAL_NOUNS
+) -> dict[str, list[str]]:
+    """Each forget word with the neutral words of as many tokens (behind a space); words without any are left out.
+
+    Raises ValueError when no forget word has a neutral match.
+    """
+
+    def length(word: str) -> int:
+        return len(tokenizer.encode(f" {word}", add_special_tokens=False))
+
+    by_length: dict[int, list[str]] = {}
+    for word in neutral_words:
+        by_length.setdefault(length(word), []).append(word)
+    matched = {word: by_length[length(word)] for word in forget_words if length(word) in by_length}
+    if not matched:
+        raise ValueError("no forget word has a neutral word of equal token length")
+    return matched
+
+
+def apply_probe(
+    questions: Sequence[Question], mode: str, tokens: str, count: int, matched: dict[str, dict[str, list[str]]], seed: str
+) -> list[Question]:
+    """Apply one probe to every question.
+
+    ``tokens`` is ``none``, ``forget`` or ``neutral``; ``matched`` maps a split to its forget words, each with
+    its neutral matches. A question's forget words are the same in every mode, and a neutral word matches the
+    forget word it stands for; place and replaced option are the same for both.
+    """
+    result = []
+    for question in questions:
+        words: list[str] = []
+        if tokens != "none":
+            pool = matched[question.split]
+            draw = shuffler(seed, f"{question.question}/words")
+            # A question about a thing must not be tripped by its own name.
+            candidates = [word for word in sorted(pool) if word not in question.prompt.lower()]
+            words = draw.sample(candidates, count)
+            if tokens == "neutral":
+                words = [draw.choice(pool[word]) for word in words]
+        result.append(MODES[mode](question, words, shuffler(seed, f"{question.question}/place")))
+    return result

@@ -1,0 +1,38 @@
+"""Control: the plain run, stopped at the step whose forget accuracy matches a defended cell's.
+
+If plain unlearning stopped early does what a defence does, the defence is weaker unlearning.
+"""
+
+from dataclasses import dataclass, field
+
+from unlearning_robustness.models.weights import Tensors
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """Stop where forget accuracy on ``select`` is nearest that of the cell with defence ``match``.
+
+    Looked at every ``every`` steps. The learning rate is constant, so the state at a step does not depend on
+    how many steps follow.
+    """
+
+    match: str
+    every: int
+
+    def install(self, step) -> None:
+        """The steps themselves are plain ones."""
+
+
+@dataclass
+class NearestCheckpoint:
+    """Keeps the checkpoint whose accuracy is nearest ``target``; of equally near ones the earliest."""
+
+    target: float
+    step: int | None = None
+    accuracy: float | None = None
+    tensors: Tensors = field(default_factory=dict)
+
+    def offer(self, step: int, accuracy: float, tensors: Tensors) -> None:
+        """Keep this checkpoint when it is nearer than the one kept."""
+        if self.accuracy is None or abs(accuracy - self.target) < abs(self.accuracy - self.target):
+            self.step, self.accuracy, self.tensors = step, accuracy, tensors

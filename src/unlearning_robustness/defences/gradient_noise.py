@@ -1,0 +1,39 @@
+"""Control: isotropic gradient noise of the size that RNA's noise has in the gradient.
+
+For activation targets RNA leaves the expected gradient unchanged, so it can act through gradient noise alone.
+This control adds noise of equal norm, per tensor and step, but without RNA's structure.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.rna import gaussian_noise
+from unlearning_robustness.models.bank import TextBank
+from unlearning_robustness.models.engine import Engine
+from unlearning_robustness.models.weights import Tensors
+
+
+def isotropic(like: torch.Tensor, size: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A Gaussian direction of norm ``size`` in the shape of ``like``."""
+    drawn = torch.randn(like.shape, generator=generator, device=like.device)
+    return drawn * (size / drawn.norm())
+
+
+@dataclass(frozen=True)
+class GradientNoise:
+    """Add to each tensor's retain gradient noise of norm ||g(noisy reference) - g(reference)||."""
+
+    noise_scale: float
+
+    def install(self, step: Step) -> None:
+        """Perturb the retain gradient after it is taken."""
+        step.replace("after_retain", self._perturb, "gradient-noise")
+
+    def _perturb(self, engine: Engine, batch: TextBank, clean: Tensors, generator: torch.Generator) -> Tensors:
+        _, noisy = engine.retain_gradient(batch, gaussian_noise(self.noise_scale, generator))
+        return {
+            name: gradient + isotropic(gradient, (noisy[name] - gradient).norm(), generator)
+            for name, gradient in clean.items()
+        }

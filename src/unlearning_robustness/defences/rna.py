@@ -1,0 +1,33 @@
+"""RNA: Random Noise Augmentation of the frozen reference on retain text (arXiv 2501.19202, §2.2, §2.3)."""
+
+from dataclasses import dataclass
+
+import torch
+
+from unlearning_robustness.defences.base import Step
+from unlearning_robustness.models.engine import Noise
+
+
+def gaussian_noise(scale: float, generator: torch.Generator) -> Noise:
+    """z -> z + scale N(0, I), fresh at every call; ``scale`` is a standard deviation, as in the released code."""
+
+    def noise(hidden: torch.Tensor) -> torch.Tensor:
+        drawn = torch.randn(hidden.shape, generator=generator, device=hidden.device)
+        return hidden.float() + scale * drawn
+
+    return noise
+
+
+@dataclass(frozen=True)
+class RNA:
+    """Noise of standard deviation ``noise_scale`` on the reference's read-layer activations of the retain batch.
+
+    Representation methods take the noisy activations as target; likelihood methods run the reference on from
+    them. Never on the model in training, never on forget text, never at inference.
+    """
+
+    noise_scale: float
+
+    def install(self, step: Step) -> None:
+        """Take the retain gradient against the noisy reference."""
+        step.replace("reference_noise", lambda generator: gaussian_noise(self.noise_scale, generator), "rna")

@@ -1,0 +1,1 @@
+"""From models to records: one question answered by one model is one row."""

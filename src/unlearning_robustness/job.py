@@ -1,0 +1,75 @@
+"""What every entry script does first: log, threads, device; and how it fails: one line where one line says it."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from unlearning_robustness.manifest import Provenance
+
+LEASES = Path(".snakemake") / "gpu-leases"
+
+
+@dataclass
+class Job:
+    """A running job: its provenance, and the device and precision it computes with."""
+
+    provenance: Provenance
+    device: str
+    dtype: object = None
+
+
+@contextmanager
+def job(snakemake, model: dict | None = None) -> Iterator[Job]:
+    """Run a rule's work: output goes to the rule's log, torch gets the rule's threads.
+
+    ``model`` is the model's config entry for rules that compute with it; without it torch is not imported.
+    Errors that a person can mend end the job with one line, others with a traceback.
+    """
+    with open(snakemake.log[0], "w", buffering=1) as log:
+        sys.stdout = sys.stderr = log
+        try:
+            yield _start(snakemake, model)
+        except Exception as error:
+            if type(error).__module__.startswith("unlearning_robustness"):
+                print(f"error: {error}")
+            else:
+                traceback.print_exc()
+            log.flush()
+            os._exit(1)
+        finally:
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+def _start(snakemake, model: dict | None) -> Job:
+    provenance = Provenance(
+        rule=snakemake.rule,
+        wildcards=dict(snakemake.wildcards.items()),
+        settings=dict(snakemake.params.items()),
+    )
+    if model is None:
+        return Job(provenance, "cpu")
+    gpu = int(snakemake.resources.get("gpu", 0))
+    if gpu == 0 and "SLURM_JOB_ID" not in os.environ:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    import torch
+
+    from unlearning_robustness.models.device import choose_device, choose_dtype, lease_gpus
+
+    torch.set_num_threads(snakemake.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    lease_gpus(gpu, LEASES)
+    device = choose_device(gpu, model["device"])
+    dtype = choose_dtype(device, model["dtype"])
+    provenance.facts |= {"device": _device_name(device), "dtype": str(dtype).removeprefix("torch.")}
+    print(f"{snakemake.rule} on {provenance.facts['device']} in {provenance.facts['dtype']}", flush=True)
+    return Job(provenance, device, dtype)
+
+
+def _device_name(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if device == "cuda" else "cpu"

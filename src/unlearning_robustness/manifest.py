@@ -1,0 +1,86 @@
+"""Every artefact says where it came from; files appear by rename, the manifest last."""
+
+import hashlib
+import json
+import os
+import platform
+import resource
+import time
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("torch", "transformers", "numpy", "pandas", "safetensors")
+
+
+def digest_of(value) -> str:
+    """sha256 of the canonical JSON of a value: key order does not matter."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's content."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic(path: str | Path):
+    """Yield a temporary path beside ``path``; it becomes ``path`` when the block ends without an error."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, value) -> None:
+    """Write JSON atomically, keys sorted."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+
+
+def read_json(path: str | Path):
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text())
+
+
+class Provenance:
+    """Collects what a job's manifest says; started at the job's first line, written at its last."""
+
+    def __init__(self, **facts):
+        self.facts = facts
+        self.started = time.monotonic()
+
+    def write(self, path: str | Path, **facts) -> None:
+        """Write the manifest: facts, versions, device, wall seconds, cpu seconds, peak memory."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        machine = {
+            "versions": {name: _version(name) for name in PACKAGES},
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "wall_seconds": round(time.monotonic() - self.started, 3),
+            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+            "peak_memory_mb": round(usage.ru_maxrss / 1024, 1),
+            "peak_gpu_memory_mb": _peak_gpu_memory(),
+        }
+        write_json(path, {**self.facts, **facts, **machine})
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _peak_gpu_memory() -> float | None:
+    import sys
+
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None
+    return round(torch.cuda.max_memory_allocated() / 2**20, 1)

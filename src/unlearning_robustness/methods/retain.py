@@ -1,0 +1,39 @@
+"""Retain losses: stay where the reference is, in activations or in predictions (RNA paper §2.2, §2.3)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from unlearning_robustness.methods.readout import Readout, masked_mean, masked_mse
+
+
+@dataclass(frozen=True)
+class ActivationRetain:
+    """L_r = MSE(z_r, z_r_ref): of the representation methods."""
+
+    reads: ClassVar[str] = "hidden"
+
+    def __call__(self, readout: Readout) -> torch.Tensor:
+        return masked_mse(readout.hidden, readout.reference_hidden, readout.mask)
+
+
+def kl_divergence(logits: torch.Tensor, reference_logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over counted positions of KL(p_reference || p), of logits (B, T, V).
+
+    Differs from MUSE's released code, which takes raw logits for log-probabilities.
+    """
+    log_p = logits.float().log_softmax(-1)
+    log_reference = reference_logits.float().log_softmax(-1)
+    divergence = (log_reference.exp() * (log_reference - log_p)).sum(-1)
+    return masked_mean(divergence, mask)
+
+
+@dataclass(frozen=True)
+class KLRetain:
+    """L_r = KL(p_ref || p) on the retain text."""
+
+    reads: ClassVar[str] = "logits"
+
+    def __call__(self, readout: Readout) -> torch.Tensor:
+        return kl_divergence(readout.logits, readout.reference_logits, readout.mask)

@@ -1,0 +1,24 @@
+"""RMU: steer forget activations to a fixed random vector (Li et al. 2024, arXiv 2403.03218; RNA paper §2.2)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from unlearning_robustness.methods.readout import Readout, masked_mse, unit_vector
+
+
+@dataclass(frozen=True)
+class RMU:
+    """L_f = MSE(z_f, c u), u drawn once. ``coefficient`` c is in units of the activation norm at the read layer."""
+
+    reads: ClassVar[str] = "hidden"
+    coefficient: float
+    steering: Literal["uniform", "gaussian"] = "uniform"
+
+    def direction(self, width: int, generator: torch.Generator) -> torch.Tensor:
+        """The steering direction u (d,)."""
+        return unit_vector(width, self.steering, generator)
+
+    def __call__(self, readout: Readout) -> torch.Tensor:
+        return masked_mse(readout.hidden, self.coefficient * readout.direction, readout.mask)

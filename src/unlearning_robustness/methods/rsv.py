@@ -1,0 +1,25 @@
+"""RSV: push forget activations away by a random steering vector (RNA paper §2.2)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from unlearning_robustness.methods.readout import Readout, masked_mse, unit_vector
+
+
+@dataclass(frozen=True)
+class RSV:
+    """L_f = MSE(z_f, z_f_ref + c u), u drawn once, Gaussian in the released code."""
+
+    reads: ClassVar[str] = "hidden"
+    coefficient: float
+    steering: Literal["uniform", "gaussian"] = "gaussian"
+
+    def direction(self, width: int, generator: torch.Generator) -> torch.Tensor:
+        """The steering direction u (d,)."""
+        return unit_vector(width, self.steering, generator)
+
+    def __call__(self, readout: Readout) -> torch.Tensor:
+        target = readout.reference_hidden.float() + self.coefficient * readout.direction
+        return masked_mse(readout.hidden, target, readout.mask)

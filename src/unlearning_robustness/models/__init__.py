@@ -1,0 +1,1 @@
+"""Load safely, split at a layer, move only the trained tensors, store only what moved."""

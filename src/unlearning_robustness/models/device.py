@@ -1,0 +1,85 @@
+"""Where and in which precision a job computes."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+NATIVE_BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
+
+
+def native_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware; without it bfloat16 is slower than float32."""
+    try:
+        text = cpuinfo.read_text()
+    except OSError:
+        return False
+    return any(flag in text for flag in NATIVE_BFLOAT16_FLAGS)
+
+
+def lease_gpus(wanted: int, folder: Path, poll_seconds: float = 5.0) -> list[int]:
+    """Take ``wanted`` GPUs of this box for this process alone and make only them visible; waits for free ones.
+
+    Snakemake counts GPUs but does not hand them out. Inside SLURM, or where CUDA_VISIBLE_DEVICES is set, somebody
+    else does, and nothing is leased. The kernel frees the locks when the process ends, however it ends.
+    """
+    count = _gpu_count()
+    if wanted == 0 or count == 0 or "SLURM_JOB_ID" in os.environ or "CUDA_VISIBLE_DEVICES" in os.environ:
+        return []
+    while (leased := try_lease(count, min(wanted, count), folder)) is None:
+        time.sleep(poll_seconds)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, leased))
+    return leased
+
+
+def try_lease(count: int, wanted: int, folder: Path) -> list[int] | None:
+    """Lock ``wanted`` of ``count`` GPUs; None, and no lock, when that many are not free now."""
+    folder.mkdir(parents=True, exist_ok=True)
+    taken = []
+    for index in range(count):
+        handle = open(folder / f"gpu{index}.lock", "w")  # noqa: SIM115 - held until the process ends
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.close()
+            continue
+        taken.append((index, handle))
+        if len(taken) == wanted:
+            _LEASES.extend(handle for _, handle in taken)
+            return [index for index, _ in taken]
+    for _, handle in taken:
+        handle.close()
+    return None
+
+
+def _gpu_count(folder: Path = Path("/proc/driver/nvidia/gpus")) -> int:
+    """GPUs of this box, without starting CUDA (which would fix the visible devices)."""
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+_LEASES: list = []
+
+
+def choose_device(gpu: int, setting: str = "auto") -> str:
+    """"cuda" or "cpu" for a job that was granted ``gpu`` GPUs.
+
+    Inside SLURM the environment is trusted. A grant of 0 outside SLURM means CPU. Raises ValueError when
+    ``setting`` is "cuda" and there is none.
+    """
+    import torch
+
+    in_slurm = "SLURM_JOB_ID" in os.environ
+    available = torch.cuda.is_available() and (gpu > 0 or in_slurm)
+    if setting == "cuda" and not available:
+        raise ValueError("device: cuda is asked for, but this job has no CUDA device; use device: auto")
+    return "cuda" if available and setting != "cpu" else "cpu"
+
+
+def choose_dtype(device: str, setting: str = "auto"):
+    """The compute type: bfloat16 where the hardware has it, else float32."""
+    import torch
+
+    if setting != "auto":
+        return {"bfloat16": torch.bfloat16, "float32": torch.float32}[setting]
+    fast = torch.cuda.is_bf16_supported() if device == "cuda" else native_bfloat16()
+    return torch.bfloat16 if fast else torch.float32

@@ -1,0 +1,99 @@
+"""The engine: runs only the layers that a loss reads, from the first layer that is trained.
+
+The loss and its gradient are those of the full model: nothing below the first trained layer moves and nothing
+above the read layer is read. The reference needs no second model: it is this one with the original tensors.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from unlearning_robustness.methods import Method
+from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.models.bank import TextBank
+from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
+from unlearning_robustness.models.weights import Tensors, TrainedWeights, down_projections
+
+Noise = Callable[[torch.Tensor], torch.Tensor]
+
+
+def loss_mask(mask: torch.Tensor, implementation: str, reads: str) -> torch.Tensor:
+    """Which positions count, of the mask (B, T) of real tokens.
+
+    ``corrected``: no padding, and for losses on activations not the attention sink (the first token, whose
+    norm is several times that of any other). ``released``: every position, as in the released RMU code.
+    """
+    if implementation == "released":
+        return torch.ones_like(mask)
+    counted = mask.clone()
+    if reads == "hidden":
+        counted[:, 0] = False
+    return counted
+
+
+class Engine:
+    """A model in training by one method. ``direction`` (d,) is the method's fixed vector, or None."""
+
+    def __init__(self, model, method: Method, direction: torch.Tensor | None):
+        depth = model.config.num_hidden_layers
+        if max(*method.layers, method.read_layer) >= depth:
+            raise ValueError(f"layers {method.layers} and read layer {method.read_layer}: the model has {depth} layers")
+        self.model, self.method = model, method
+        self.device = next(model.parameters()).device
+        self.direction = None if direction is None else direction.to(self.device)
+        self.weights = TrainedWeights(model, down_projections(model, method.layers))
+        first, read = min(method.layers), method.read_layer
+        self.to_read_layer = LayerSpan(model, first, read + 1)
+        self.from_read_layer = LayerSpan(model, read + 1, depth)
+
+    def _read(self, batch: TextBank) -> dict[str, torch.Tensor]:
+        with backward_attention(self.device):
+            hidden = self.to_read_layer(hidden=batch.prefix, attention_mask=batch.mask)
+            if self.method.reads == "hidden":
+                return {"hidden": hidden}
+            return {"logits": logits_of(self.model, self.from_read_layer(hidden=hidden, attention_mask=batch.mask))}
+
+    @torch.no_grad()
+    def _reference(self, batch: TextBank, noise: Noise | None) -> dict[str, torch.Tensor]:
+        hidden = batch.reference_hidden if noise is None else noise(batch.reference_hidden)
+        if self.method.reads == "hidden":
+            return {"reference_hidden": hidden}
+        with self.weights.reference():
+            above = self.from_read_layer(hidden=hidden.to(self._dtype), attention_mask=batch.mask)
+            return {"reference_logits": logits_of(self.model, above)}
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.model.parameters()).dtype
+
+    def _mask(self, batch: TextBank) -> torch.Tensor:
+        return loss_mask(batch.mask, self.method.implementation, self.method.reads)
+
+    def forget_loss(self, batch: TextBank) -> torch.Tensor:
+        """The forget loss at the present weights, a scalar."""
+        readout = Readout(
+            input_ids=batch.input_ids,
+            mask=self._mask(batch),
+            reference_hidden=batch.reference_hidden,
+            reference_nll=batch.reference_nll,
+            reference_tokens=batch.reference_tokens,
+            direction=self.direction,
+            **self._read(batch),
+        )
+        return self.method.forget_loss(readout)
+
+    def retain_loss(self, batch: TextBank, noise: Noise | None = None) -> torch.Tensor:
+        """Retain weight times the retain loss, a scalar; ``noise`` perturbs the frozen reference only."""
+        reference = self._reference(batch, noise)
+        readout = Readout(input_ids=batch.input_ids, mask=self._mask(batch), **reference, **self._read(batch))
+        return self.method.retain_weight * self.method.retain_loss(readout)
+
+    def forget_gradient(self, batch: TextBank) -> tuple[float, Tensors]:
+        """The forget loss and its gradient."""
+        loss = self.forget_loss(batch)
+        return loss.item(), self.weights.gradient(loss)
+
+    def retain_gradient(self, batch: TextBank, noise: Noise | None = None) -> tuple[float, Tensors]:
+        """The weighted retain loss and its gradient."""
+        loss = self.retain_loss(batch, noise)
+        return loss.item(), self.weights.gradient(loss)

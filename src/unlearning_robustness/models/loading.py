@@ -1,0 +1,59 @@
+"""Load a model folder: safetensors only, no remote code, checked against its manifest."""
+
+from pathlib import Path
+
+import torch
+
+from unlearning_robustness.manifest import file_digest, read_json
+
+MANIFEST = "manifest.json"
+
+
+class ModelFileError(ValueError):
+    """A model folder is missing, incomplete or damaged; the message names the file and the mend."""
+
+
+def verify(folder: str | Path) -> str:
+    """Check every file against the folder's manifest and return the model's digest.
+
+    Raises ModelFileError naming the first file that is missing, truncated or altered.
+    """
+    folder = Path(folder)
+    mend = f"remove the folder {folder} and run again to fetch it anew"
+    if not (folder / MANIFEST).is_file():
+        raise ModelFileError(f"{folder / MANIFEST} is missing: {mend}")
+    manifest = read_json(folder / MANIFEST)
+    for name, expected in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise ModelFileError(f"{path} is missing: {mend}")
+        if path.stat().st_size != expected["bytes"]:
+            raise ModelFileError(f"{path} has {path.stat().st_size} bytes instead of {expected['bytes']}: {mend}")
+        if file_digest(path) != expected["sha256"]:
+            raise ModelFileError(f"{path} does not have the digest its manifest gives: {mend}")
+    return manifest["digest"]
+
+
+def load_tokenizer(folder: str | Path):
+    """The folder's tokenizer."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+
+
+def load_model(folder: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32):
+    """The folder's causal model in evaluation mode, every parameter frozen, and its digest.
+
+    Raises ModelFileError when the folder is damaged.
+    """
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    digest = verify(folder)
+    model = AutoModelForCausalLM.from_pretrained(
+        str(folder), dtype=dtype, local_files_only=True, use_safetensors=True, attn_implementation="sdpa"
+    )
+    model.requires_grad_(False)
+    model.config.use_cache = False
+    return model.to(device).eval(), digest

@@ -1,0 +1,1 @@
+"""Pure, batched scoring, used by selection, attacks and evaluation alike."""

@@ -1,0 +1,38 @@
+"""Likelihood of texts: token log-probabilities, sequence NLL, perplexity."""
+
+import math
+from collections.abc import Callable
+
+import torch
+
+
+def token_log_probabilities(logits: torch.Tensor, input_ids: torch.Tensor) -> torch.Tensor:
+    """log p(token t+1 | tokens <= t), float32 (B, T-1), of logits (B, T, V) and ids (B, T)."""
+    logits = logits[:, :-1].float()
+    target = logits.gather(-1, input_ids[:, 1:, None]).squeeze(-1)
+    return target - logits.logsumexp(dim=-1)
+
+
+def sequence_nll(logits: torch.Tensor, input_ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Summed negative log-likelihood and number of predicted tokens of each sequence, both (B,).
+
+    ``mask`` (B, T) is True on real tokens; the first token is never predicted.
+    """
+    predicted = mask[:, 1:].float()
+    return -(token_log_probabilities(logits, input_ids) * predicted).sum(-1), predicted.sum(-1)
+
+
+@torch.no_grad()
+def perplexity(
+    logits_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    input_ids: torch.Tensor,
+    mask: torch.Tensor,
+    batch_size: int = 8,
+) -> float:
+    """exp of the mean NLL a token over all texts; ``logits_of(ids, mask)`` gives (B, T, V)."""
+    total, count = 0.0, 0.0
+    for start in range(0, len(input_ids), batch_size):
+        ids, real = input_ids[start : start + batch_size], mask[start : start + batch_size]
+        nll, tokens = sequence_nll(logits_of(ids, real), ids, real)
+        total, count = total + nll.sum().item(), count + tokens.sum().item()
+    return math.exp(total / count)

@@ -1,0 +1,129 @@
+"""Multiple choice by likelihood: one forward a question, the prompt shared by its choices.
+
+A question becomes one row: the prompt, then each choice behind it. Position ids restart after the prompt
+for every choice and a 4-D mask lets a choice see the prompt and itself only, so each choice gets exactly
+the log-likelihood it would get alone behind the prompt. Only the positions that predict a choice token
+reach the unembedding.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class PackedQuestion:
+    """One question as token ids: prompt of length P, then C choices of any length."""
+
+    prompt: tuple[int, ...]
+    choices: tuple[tuple[int, ...], ...]
+
+    @property
+    def length(self) -> int:
+        return len(self.prompt) + sum(len(choice) for choice in self.choices)
+
+
+def pack(tokenizer, prompt: str, choices: Sequence[str]) -> PackedQuestion:
+    """Tokenise as lm-eval does: a choice is what encoding(prompt + " " + choice) adds to encoding(prompt).
+
+    Raises ValueError when a choice adds no token.
+    """
+    prompt_ids = tuple(tokenizer.encode(prompt))
+    choice_ids = []
+    for choice in choices:
+        ids = tuple(tokenizer.encode(f"{prompt} {choice}")[len(prompt_ids) :])
+        if not ids:
+            raise ValueError(f"choice {choice!r} adds no token to the prompt {prompt!r}")
+        choice_ids.append(ids)
+    return PackedQuestion(prompt_ids, tuple(choice_ids))
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """``input_ids`` and ``position_ids`` (B, T), ``mask`` bool (B, 1, T, T), True where attention is allowed.
+
+    Row r of the flat prediction lists says: the hidden state at (``rows[r]``, ``columns[r]``) predicts
+    token ``targets[r]`` of choice ``owner[r]``, a flat index into (B, C).
+    """
+
+    input_ids: torch.Tensor
+    position_ids: torch.Tensor
+    mask: torch.Tensor
+    rows: torch.Tensor
+    columns: torch.Tensor
+    targets: torch.Tensor
+    owner: torch.Tensor
+
+
+def collate(questions: Sequence[PackedQuestion], pad_id: int = 0) -> PackedBatch:
+    """Pad packed questions on the right into one batch; all must have the same number of choices."""
+    width = max(question.length for question in questions)
+    count = len(questions)
+    input_ids = torch.full((count, width), pad_id, dtype=torch.long)
+    position_ids = torch.zeros((count, width), dtype=torch.long)
+    segment = torch.full((count, width), -1, dtype=torch.long)
+    predictions = []
+    for row, question in enumerate(questions):
+        prompt_length = len(question.prompt)
+        input_ids[row, :prompt_length] = torch.tensor(question.prompt)
+        position_ids[row, :prompt_length] = torch.arange(prompt_length)
+        segment[row, :prompt_length] = 0
+        start = prompt_length
+        for number, choice in enumerate(question.choices):
+            stop = start + len(choice)
+            input_ids[row, start:stop] = torch.tensor(choice)
+            position_ids[row, start:stop] = torch.arange(prompt_length, prompt_length + len(choice))
+            segment[row, start:stop] = number + 1
+            owner = row * len(question.choices) + number
+            columns = [prompt_length - 1, *range(start, stop - 1)]
+            predictions += [(row, column, token, owner) for column, token in zip(columns, choice, strict=True)]
+            start = stop
+    same = segment[:, :, None] == segment[:, None, :]
+    prompt_key = (segment == 0)[:, None, :]
+    causal = torch.ones(width, width, dtype=torch.bool).tril()
+    mask = (causal & (same | prompt_key))[:, None]
+    rows, columns, targets, owner = torch.tensor(predictions).T
+    return PackedBatch(input_ids, position_ids, mask, rows, columns, targets, owner)
+
+
+@torch.no_grad()
+def choice_log_likelihoods(
+    hidden_states: Callable[[PackedBatch], torch.Tensor],
+    unembed: Callable[[torch.Tensor], torch.Tensor],
+    questions: Sequence[PackedQuestion],
+    batch_size: int = 48,
+    device: str | torch.device = "cpu",
+    on_batch: Callable[[int], None] | None = None,
+) -> torch.Tensor:
+    """Sum of log p(choice tokens | prompt) for each choice, float32 (Q, C), in the order given.
+
+    ``hidden_states`` maps a batch to the last residual stream (B, T, d); ``unembed`` maps rows (R, d) to
+    logits (R, V). Questions are batched in order of length, so padding is small. No length normalisation.
+    """
+    if not questions:
+        raise ValueError("no questions to score")
+    choices = len(questions[0].choices)
+    result = torch.empty(len(questions), choices)
+    order = sorted(range(len(questions)), key=lambda index: questions[index].length)
+    for start in range(0, len(order), batch_size):
+        indices = order[start : start + batch_size]
+        batch = to_device(collate([questions[index] for index in indices]), device)
+        hidden = hidden_states(batch)
+        # A prompt's last position predicts the first token of every choice: unembed it once.
+        position = batch.rows * hidden.shape[1] + batch.columns
+        unique, inverse = position.unique(return_inverse=True)
+        logits = unembed(hidden.flatten(0, 1)[unique])
+        normaliser = logits.logsumexp(dim=-1)
+        token = logits[inverse, batch.targets] - normaliser[inverse]
+        total = torch.zeros(len(indices) * choices, dtype=token.dtype, device=token.device)
+        total.index_add_(0, batch.owner, token)
+        result[indices] = total.view(len(indices), choices).float().cpu()
+        if on_batch:
+            on_batch(start + len(indices))
+    return result
+
+
+def to_device(batch: PackedBatch, device: str | torch.device) -> PackedBatch:
+    """The same batch with every tensor on ``device``."""
+    return PackedBatch(**{name: tensor.to(device) for name, tensor in vars(batch).items()})

@@ -1,0 +1,123 @@
+"""The one loop that every method and every defence uses."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from unlearning_robustness.defences.base import Step
+from unlearning_robustness.manifest import atomic
+from unlearning_robustness.models.bank import TextBank
+from unlearning_robustness.models.engine import Engine
+from unlearning_robustness.models.weights import norm
+from unlearning_robustness.seeds import generator
+
+STREAMS = ("forget-order", "retain-order", "noise", "perturbation")
+
+
+class TrainingError(RuntimeError):
+    """A loss or gradient became NaN or infinite; the message holds the step and the parts."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast: constant learning rate, a batch of forget and one of retain texts a step."""
+
+    steps: int
+    learning_rate: float
+    batch_size: int
+    weight_decay: float = 0.0
+
+
+def batch_order(count: int, batch_size: int, steps: int, random: torch.Generator) -> torch.Tensor:
+    """Indices (steps, batch_size): seeded passes over ``count`` texts, one after another.
+
+    A longer run begins with the same batches as a shorter one.
+    """
+    needed = steps * batch_size
+    passes = [torch.randperm(count, generator=random) for _ in range(math.ceil(needed / count))]
+    return torch.cat(passes)[:needed].view(steps, batch_size)
+
+
+class Trainer:
+    """Unlearns by ``method`` and ``step`` from the seed's streams; resumable at every step, bit for bit."""
+
+    def __init__(self, engine: Engine, step: Step, schedule: Schedule, banks: dict[str, TextBank], seed: int):
+        self.engine, self.step, self.schedule, self.banks = engine, step, schedule, banks
+        self.random = {name: generator(seed, name, engine.device if "order" not in name else "cpu") for name in STREAMS}
+        self.order = {
+            corpus: batch_order(
+                len(banks[corpus]), schedule.batch_size, schedule.steps, self.random[f"{corpus}-order"]
+            )
+            for corpus in ("forget", "retain")
+        }
+        self.master = list(engine.weights.master.values())
+        self.optimiser = torch.optim.AdamW(
+            self.master, lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
+        )
+        self.done = 0
+        self.history: list[dict] = []
+
+    def run(self, on_step: Callable[[int], None] | None = None) -> list[dict]:
+        """Train to the schedule's end, calling ``on_step(steps done)`` after each; returns the history."""
+        while self.done < self.schedule.steps:
+            self.history.append(self._step(self.done))
+            self.done += 1
+            if on_step:
+                on_step(self.done)
+        return self.history
+
+    def _batch(self, corpus: str, index: int) -> TextBank:
+        trim = self.engine.method.implementation != "released"
+        return self.banks[corpus].batch(self.order[corpus][index], str(self.engine.device), trim)
+
+    def _step(self, index: int) -> dict:
+        forget_loss, forget = self.step.forget_gradient(
+            self.engine, self._batch("forget", index), self.random["perturbation"]
+        )
+        retain_loss, retain = self.step.retain_gradient(
+            self.engine, self._batch("retain", index), self.random["noise"]
+        )
+        parts = {"step": index + 1, "forget_loss": forget_loss, "retain_loss": retain_loss}
+        parts |= {"forget_gradient": norm(forget), "retain_gradient": norm(retain)}
+        if not all(math.isfinite(value) for value in parts.values()):
+            raise TrainingError(f"not finite at {parts}: lower the learning rate or the coefficient")
+        for tensor, gradient in zip(self.master, self.step.combine(forget, retain).values(), strict=True):
+            tensor.grad = gradient
+        self.optimiser.step()
+        self.engine.weights.publish()
+        return parts
+
+    def save(self, path: str | Path) -> None:
+        """Write the whole state: masters, optimiser moments, random streams, step, history."""
+        tensors = {f"master.{index}": tensor for index, tensor in enumerate(self.master)}
+        for index, tensor in enumerate(self.master):
+            state = self.optimiser.state.get(tensor, {})
+            tensors |= {f"{name}.{index}": value.clone() for name, value in state.items()}
+        tensors |= {f"random.{name}": random.get_state() for name, random in self.random.items()}
+        keys = list(self.history[0]) if self.history else []
+        tensors["history"] = torch.tensor([[row[key] for key in keys] for row in self.history], dtype=torch.float64)
+        with atomic(path) as temporary:
+            save_file(tensors, temporary, metadata={"done": str(self.done), "keys": ",".join(keys)})
+
+    def restore(self, path: str | Path) -> None:
+        """Continue from :meth:`save`; what follows is what would have followed."""
+        with safe_open(path, framework="pt") as handle:
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}
+            metadata = handle.metadata()
+        self.done = int(metadata["done"])
+        keys = metadata["keys"].split(",")
+        self.history = [dict(zip(keys, row, strict=True)) for row in tensors["history"].tolist()]
+        for index, tensor in enumerate(self.master):
+            tensor.data.copy_(tensors[f"master.{index}"])
+            moments = {name: tensors[f"{name}.{index}"] for name in ("step", "exp_avg", "exp_avg_sq")}
+            self.optimiser.state[tensor] = {
+                name: value if name == "step" else value.to(tensor.device) for name, value in moments.items()
+            }
+        for name, random in self.random.items():
+            random.set_state(tensors[f"random.{name}"])
+        self.engine.weights.publish()

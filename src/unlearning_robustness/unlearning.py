@@ -1,0 +1,136 @@
+"""Unlearn one cell: train, or stop the plain run where it matches a defended one."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from unlearning_robustness.defences import build_step
+from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
+from unlearning_robustness.methods import build_method
+from unlearning_robustness.models.bank import TextBank
+from unlearning_robustness.models.delta import apply_delta
+from unlearning_robustness.models.engine import Engine, loss_mask
+from unlearning_robustness.models.weights import Tensors
+from unlearning_robustness.progress import Progress
+from unlearning_robustness.scoring.questions import QuestionScorer
+from unlearning_robustness.seeds import generator
+from unlearning_robustness.training import Schedule, Trainer
+
+CHECKPOINT_SECONDS = 60.0
+
+
+@dataclass
+class Unlearned:
+    """The changed tensors, the training history, and what the manifest should say."""
+
+    tensors: Tensors
+    history: list[dict]
+    facts: dict
+
+
+def make_trainer(model, settings: dict, row: list[dict], banks: dict[str, TextBank], seed: int, **changes) -> Trainer:
+    """A trainer for a resolved method entry and defence row; ``changes`` override entries of the schedule."""
+    method = build_method(settings)
+    direction = method.forget_loss.direction(model.config.hidden_size, generator(seed, "steering"))
+    schedule = {key: settings[key] for key in ("steps", "learning_rate", "batch_size", "weight_decay")}
+    return Trainer(Engine(model, method, direction), build_step(row), Schedule(**{**schedule, **changes}), banks, seed)
+
+
+def unlearn(
+    model,
+    settings: dict,
+    row: list[dict],
+    banks: dict[str, TextBank],
+    seed: int,
+    scratch: Path,
+    matched: Tensors | None = None,
+    scorer: QuestionScorer | None = None,
+) -> Unlearned:
+    """Train a cell; ``scratch`` is the file its state is kept in while it trains.
+
+    An early stop also takes ``matched``, the delta of the cell it is matched to, and a ``scorer`` of the forget
+    questions of the ``select`` split.
+    """
+    stop = next((EarlyStop(**entry["parameters"]) for entry in row if entry["kind"] == "early-stop"), None)
+    if stop is None:
+        trainer = make_trainer(model, settings, row, banks, seed)
+        resume(trainer, scratch)
+        facts = {"steps": trainer.schedule.steps}
+        tensors = trainer.engine.weights.delta()
+    else:
+        target = accuracy_with(model, matched, scorer)
+        trainer = make_trainer(model, settings, row, banks, seed)
+        nearest = stop_nearest(trainer, stop, target, lambda: scorer.accuracy(model))
+        facts = {"steps": nearest.step, "matched_accuracy": target, "accuracy": nearest.accuracy}
+        tensors = nearest.tensors
+        trainer.engine.weights.publish(tensors)
+    weights = trainer.engine.weights
+    facts |= {"weight_change": weights.change(), "trained_tensors": sorted(weights.live)}
+    return Unlearned(tensors, trainer.history, facts | relative_scales(settings, row, banks))
+
+
+def resume(trainer: Trainer, scratch: Path) -> None:
+    """Train to the end, continuing from ``scratch`` when it is there, and removing it at the end."""
+    if scratch.is_file():
+        trainer.restore(scratch)
+        print(f"resumed at step {trainer.done}", flush=True)
+    progress, saved = Progress("step", trainer.schedule.steps), time.monotonic()
+
+    def after(done: int) -> None:
+        nonlocal saved
+        progress(done, _losses(trainer))
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            trainer.save(scratch)
+            saved = time.monotonic()
+
+    trainer.run(after)
+    scratch.unlink(missing_ok=True)
+
+
+def stop_nearest(trainer: Trainer, stop: EarlyStop, target: float, score: Callable[[], float]) -> NearestCheckpoint:
+    """Train plainly, scoring every ``stop.every`` steps, and keep the checkpoint nearest the target."""
+    nearest, progress = NearestCheckpoint(target), Progress("step", trainer.schedule.steps)
+
+    def after(done: int) -> None:
+        if done % stop.every == 0 or done == trainer.schedule.steps:
+            nearest.offer(done, score(), trainer.engine.weights.delta())
+        progress(done, f"{_losses(trainer)} nearest {nearest.accuracy} at {nearest.step}, wanted {target:.3f}")
+
+    trainer.run(after)
+    return nearest
+
+
+def accuracy_with(model, delta: Tensors, scorer: QuestionScorer) -> float:
+    """Accuracy of the model with a delta applied; the model comes back as it was."""
+    parameters = dict(model.named_parameters())
+    before = {name: parameters[name].detach().clone() for name in delta}
+    apply_delta(model, delta)
+    try:
+        return scorer.accuracy(model)
+    finally:
+        apply_delta(model, before)
+
+
+def relative_scales(settings: dict, row: list[dict], banks: dict[str, TextBank]) -> dict:
+    """Coefficient and noise relative to the reference's activations at the read layer.
+
+    ``relative_noise_scale`` is nu sqrt(d) / mean ||z_ref||, which carries over between models; nu does not.
+    """
+    mask = {name: loss_mask(bank.mask, settings["implementation"], "hidden") for name, bank in banks.items()}
+    norms = {
+        name: bank.reference_hidden.float().norm(dim=-1)[mask[name]].mean().item() for name, bank in banks.items()
+    }
+    width = banks["retain"].reference_hidden.shape[-1]
+    facts = {"mean_activation_norm": norms}
+    if "coefficient" in settings["parameters"]:
+        facts["relative_coefficient"] = settings["parameters"]["coefficient"] / norms["forget"]
+    for entry in row:
+        if "noise_scale" in entry["parameters"]:
+            facts["relative_noise_scale"] = entry["parameters"]["noise_scale"] * width**0.5 / norms["retain"]
+    return facts
+
+
+def _losses(trainer: Trainer) -> str:
+    last = trainer.history[-1]
+    return f"forget loss {last['forget_loss']:.4g}, retain loss {last['retain_loss']:.4g}"

@@ -1,0 +1,16 @@
+"""Rule build_corpora."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+from unlearning_robustness.data.corpora import build_corpora
+from unlearning_robustness.job import job
+from unlearning_robustness.manifest import atomic
+
+with job(snakemake):
+    settings = snakemake.params.benchmark
+    table = build_corpora(settings, str(settings["seed"]))
+    with atomic(snakemake.output[0]) as path:
+        table.to_parquet(path, index=False)
+    print(table["corpus"].value_counts().to_string())

@@ -1,0 +1,20 @@
+"""Rule build_probes."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+import pandas
+
+from unlearning_robustness.data.benchmark import build_probes
+from unlearning_robustness.job import job
+from unlearning_robustness.manifest import atomic
+from unlearning_robustness.models.loading import load_tokenizer
+
+with job(snakemake):
+    tested = pandas.read_parquet(snakemake.input.questions).query("split == 'test'")
+    tokenizer = load_tokenizer(snakemake.input.model)
+    table = build_probes(tested, tokenizer, snakemake.params.benchmark, snakemake.params.probes)
+    with atomic(snakemake.output[0]) as path:
+        table.to_parquet(path, index=False)
+    print(table.groupby(["probe", "role"]).size().to_string())

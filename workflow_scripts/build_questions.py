@@ -1,0 +1,19 @@
+"""Rule build_questions."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+from unlearning_robustness.job import job
+
+with job(snakemake, snakemake.params.model) as running:
+    from unlearning_robustness.data.benchmark import build
+    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.models.loading import load_model, load_tokenizer
+
+    model, digest = load_model(snakemake.input.model, running.device, running.dtype)
+    tokenizer = load_tokenizer(snakemake.input.model)
+    table, report = build(model, tokenizer, snakemake.params.benchmark, snakemake.params.scoring["batch_size"])
+    with atomic(snakemake.output.questions) as path:
+        table.to_parquet(path, index=False)
+    running.provenance.write(snakemake.output.manifest, model_digest=digest, **report)

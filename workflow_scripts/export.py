@@ -1,0 +1,18 @@
+"""Rule export."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+from unlearning_robustness.job import job
+
+with job(snakemake, snakemake.params.model) as running:
+    from unlearning_robustness.models.delta import apply_delta, load_delta
+    from unlearning_robustness.models.loading import load_model, load_tokenizer
+
+    model, digest = load_model(snakemake.input.model, "cpu", running.dtype)
+    apply_delta(model, load_delta(snakemake.input.delta, digest))
+    model.config.use_cache = True
+    model.save_pretrained(snakemake.output[0])
+    load_tokenizer(snakemake.input.model).save_pretrained(snakemake.output[0])
+    running.provenance.write(Path(snakemake.output[0]) / "manifest.json", model_digest=digest)

@@ -17,6 +17,7 @@ include: "rules/unlearn.smk"
 include: "rules/attack.smk"
 include: "rules/evaluate.smk"
 include: "rules/figures.smk"
+include: "rules/select.smk"
 
 
 onstart:

@@ -7,7 +7,12 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
-from unlearning_robustness.config import ConfigError, defence_row, method_settings, resolve
+from unlearning_robustness.config import (
+    ConfigError,
+    defence_row,
+    method_settings,
+    resolve,
+)
 from unlearning_robustness.config.cells import attacked_cells, cells
 from unlearning_robustness.config.parameters import module_of
 from unlearning_robustness.config.plan import plan_line, writable
@@ -34,6 +39,10 @@ os.environ.update(
     HF_HUB_OFFLINE="1",
     HF_DATASETS_OFFLINE="1",
     TOKENIZERS_PARALLELISM="false",
+    # glibc gives freed memory back to the kernel at once; keeping it makes a training step a fifth faster.
+    MALLOC_MMAP_THRESHOLD_="4294967296",
+    MALLOC_TRIM_THRESHOLD_="4294967296",
+    MALLOC_TOP_PAD_="67108864",
 )
 
 
@@ -49,6 +58,13 @@ wildcard_constraints:
 def entry(axis):
     """A wildcards-only parameter: the resolved entry that a wildcard names."""
     return lambda wildcards: CONFIG[axis][wildcards[axis.removesuffix("s")]]
+
+
+def benchmark_part(*names):
+    """Only what a rule needs of a benchmark's entry, so that a change of the rest does not rerun it."""
+    return lambda wildcards: {
+        name: CONFIG["benchmarks"][wildcards.benchmark][name] for name in names
+    }
 
 
 def method_of(wildcards):
@@ -76,6 +92,64 @@ def attack_code(wildcards):
     """Digest of the code of this attack and of scoring."""
     kind = CONFIG["attacks"][wildcards.attack]["kind"]
     return code_digest("attacks.campaign", module_of("attacks.ATTACKS", kind))
+
+
+def matched_delta(wildcards):
+    """The delta that an early stop is matched to: the defended cell of the same seed."""
+    match = next(
+        (
+            part["parameters"]["match"]
+            for part in row_of(wildcards)
+            if "match" in part["parameters"]
+        ),
+        None,
+    )
+    if match is None:
+        return []
+    return expand(f"{DELTA}/delta.safetensors", **{**wildcards, "defence": match})
+
+
+def select_questions(wildcards):
+    """Early stops are matched on the questions of the select split."""
+    matched = matched_delta(wildcards)
+    return expand(f"{BENCHMARK}/questions.parquet", **wildcards) if matched else []
+
+
+SELECTION = CONFIG.get("selection")
+
+
+def searched(kind):
+    """The methods that a kind of search is made for."""
+    return list(SELECTION[kind]) if kind == "methods" else SELECTION[kind]["methods"]
+
+
+def search_entry(wildcards):
+    """The resolved entry of the defence or attack that is searched, if any."""
+    if wildcards.kind == "noise":
+        return defence_row(CONFIG, SELECTION["noise"]["defence"], wildcards.method)[0]
+    return (
+        CONFIG["attacks"][SELECTION["attack"]["attack"]]
+        if wildcards.kind == "attack"
+        else {}
+    )
+
+
+def search_grid(wildcards):
+    """The values that are tried."""
+    grid = SELECTION[wildcards.kind]
+    return grid[wildcards.method] if wildcards.kind == "methods" else grid
+
+
+def search_settings(wildcards):
+    """The method's settings, without those that this search varies."""
+    varied = (
+        ("learning_rate", "retain_weight", "steps")
+        if wildcards.kind == "methods"
+        else ()
+    )
+    return {
+        key: value for key, value in method_of(wildcards).items() if key not in varied
+    }
 
 
 RECORDS = [

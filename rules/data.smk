@@ -7,9 +7,9 @@ rule fetch_model:
         directory(MODELS),
     log:
         f"{LOGS}/fetch_model/{{model}}.log",
+    localrule: True
     conda:
         "../envs/data.yaml"
-    localrule: True
     resources:
         mem_mb=4000,
         runtime=30,
@@ -27,14 +27,14 @@ rule build_corpora:
         f"{RESULTS}/corpora/{{benchmark}}.parquet",
     log:
         f"{LOGS}/build_corpora/{{benchmark}}.log",
+    localrule: True
     conda:
         "../envs/data.yaml"
-    localrule: True
     resources:
         mem_mb=2000,
         runtime=10,
     params:
-        benchmark=entry("benchmarks"),
+        benchmark=benchmark_part("corpora", "forget", "seed"),
         code=code_digest("data.corpora"),
     script:
         "../workflow_scripts/build_corpora.py"
@@ -59,7 +59,9 @@ rule build_questions:
         runtime=60,
     params:
         model=entry("models"),
-        benchmark=entry("benchmarks"),
+        benchmark=benchmark_part(
+            "distractors", "forget", "neighbour", "neighbour_minimum", "retain", "seed"
+        ),
         scoring=CONFIG["scoring"],
         code=code_digest("data.benchmark"),
     script:
@@ -81,7 +83,7 @@ rule build_probes:
         mem_mb=4000,
         runtime=20,
     params:
-        benchmark=entry("benchmarks"),
+        benchmark=benchmark_part("forget", "seed"),
         probes={name: CONFIG["probes"][name] for name in STUDY["probes"]},
         code=code_digest("data.benchmark"),
     script:
@@ -107,7 +109,7 @@ rule build_bank:
         runtime=60,
     params:
         model=entry("models"),
-        tokens=lambda wildcards: CONFIG["benchmarks"][wildcards.benchmark]["corpora"]["tokens"],
+        tokens=lambda wildcards: method_of(wildcards)["tokens"],
         layers=lambda wildcards: method_of(wildcards)["layers"],
         read_layer=lambda wildcards: method_of(wildcards)["read_layer"],
         implementation=lambda wildcards: method_of(wildcards)["implementation"],

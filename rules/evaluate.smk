@@ -26,7 +26,9 @@ rule evaluate:
     params:
         model=entry("models"),
         scoring=CONFIG["scoring"],
-        perplexity_tokens=lambda wildcards: CONFIG["benchmarks"][wildcards.benchmark]["corpora"]["perplexity_tokens"],
+        perplexity_tokens=lambda wildcards: CONFIG["benchmarks"][wildcards.benchmark][
+            "corpora"
+        ]["perplexity_tokens"],
         code=code_digest("scoring.questions", "evaluation.records", "evaluation.prose"),
     script:
         "../workflow_scripts/evaluate.py"

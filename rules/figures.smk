@@ -1,5 +1,120 @@
-"""Tables, figures, findings and the report: queries over records."""
+"""Tables, figures and findings: queries over records, without a model or a GPU."""
 
-TABLES = []
-FIGURES = []
-FINDINGS = RECORDS
+TABLE_NAMES = [
+    "accuracy",
+    "differences",
+    "token_effects",
+    "relearning",
+    "attacked_differences",
+    "early_recovery",
+    "measures",
+]
+PLACE = "{model}/{benchmark}"
+TABLES = expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLE_NAMES)
+PLACES = {"model": STUDY["models"], "benchmark": STUDY["benchmarks"]}
+FIGURES = expand(
+    f"{RESULTS}/figures/{PLACE}/{{figure}}.svg", figure=STUDY["figures"], **PLACES
+)
+FINDINGS = expand(
+    f"{RESULTS}/tables/{PLACE}/{{page}}.html", page=["findings", "examples"], **PLACES
+)
+
+
+rule tables:
+    """Every estimate with its interval, as csv and markdown."""
+    input:
+        records=RECORDS,
+    output:
+        csv=TABLES,
+        markdown=expand(f"{RESULTS}/tables/{{table}}.md", table=TABLE_NAMES),
+    log:
+        f"{LOGS}/tables.log",
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        config={key: CONFIG[key] for key in ("analysis", "defences")},
+        code=code_digest("analysis.tables"),
+    script:
+        "../workflow_scripts/tables.py"
+
+
+rule figure:
+    """One figure of one model and benchmark."""
+    input:
+        tables=TABLES,
+    output:
+        svg=report(
+            f"{RESULTS}/figures/{PLACE}/{{figure}}.svg",
+            caption="../report/figure.rst",
+            category="2. Figures",
+            labels={
+                "model": "{model}",
+                "benchmark": "{benchmark}",
+                "figure": "{figure}",
+            },
+        ),
+        pdf=f"{RESULTS}/figures/{PLACE}/{{figure}}.pdf",
+    log:
+        f"{LOGS}/figure/{PLACE}/{{figure}}.log",
+    wildcard_constraints:
+        figure="|".join(STUDY["figures"]),
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=CONFIG,
+        code=lambda wildcards: code_digest(
+            module_of("figures.FIGURES", wildcards.figure)
+        ),
+    script:
+        "../workflow_scripts/figure.py"
+
+
+rule findings:
+    """What the numbers say, in words, and a page of example answers."""
+    input:
+        tables=TABLES,
+        records=RECORDS,
+        manifest=rules.build_questions.output.manifest,
+    output:
+        findings=report(
+            f"{RESULTS}/tables/{PLACE}/findings.html",
+            caption="../report/findings.rst",
+            category="1. What was found",
+            labels={
+                "model": "{model}",
+                "benchmark": "{benchmark}",
+                "page": "findings",
+            },
+        ),
+        examples=report(
+            f"{RESULTS}/tables/{PLACE}/examples.html",
+            caption="../report/examples.rst",
+            category="1. What was found",
+            labels={
+                "model": "{model}",
+                "benchmark": "{benchmark}",
+                "page": "example answers",
+            },
+        ),
+        markdown=multiext(f"{RESULTS}/tables/{PLACE}/", "findings.md", "examples.md"),
+    log:
+        f"{LOGS}/findings/{PLACE}.log",
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        config=CONFIG,
+        code=code_digest("analysis.findings", "analysis.examples"),
+    script:
+        "../workflow_scripts/findings.py"

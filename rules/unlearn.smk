@@ -1,20 +1,6 @@
 """Cells: one unlearned model each, kept as the tensors that moved."""
 
 
-def matched_delta(wildcards):
-    """The delta that an early stop is matched to: the defended cell of the same seed."""
-    match = next((part["parameters"]["match"] for part in row_of(wildcards) if "match" in part["parameters"]), None)
-    if match is None:
-        return []
-    return expand(f"{DELTA}/delta.safetensors", **{**wildcards, "defence": match})
-
-
-def select_questions(wildcards):
-    """Early stops are matched on the questions of the select split."""
-    matched = matched_delta(wildcards)
-    return expand(rules.build_questions.output.questions, **wildcards) if matched else []
-
-
 rule reference:
     """The reference as a cell: a delta of nothing."""
     input:
@@ -26,9 +12,9 @@ rule reference:
         f"{LOGS}/reference/{CELL}.log",
     wildcard_constraints:
         method="reference",
+    localrule: True
     conda:
         "../envs/train.yaml"
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
@@ -79,9 +65,9 @@ rule export:
         directory(f"exports/{CELL}"),
     log:
         f"{LOGS}/export/{CELL}.log",
+    localrule: True
     conda:
         "../envs/train.yaml"
-    localrule: True
     resources:
         mem_mb=4000,
         runtime=20,

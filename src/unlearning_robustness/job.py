@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from unlearning_robustness.errors import StudyError
 from unlearning_robustness.manifest import Provenance
 
 LEASES = Path(".snakemake") / "gpu-leases"
@@ -34,7 +35,7 @@ def job(snakemake, model: dict | None = None) -> Iterator[Job]:
         try:
             yield _start(snakemake, model)
         except Exception as error:
-            if type(error).__module__.startswith("unlearning_robustness"):
+            if isinstance(error, StudyError):
                 print(f"error: {error}")
             else:
                 traceback.print_exc()

@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from unlearning_robustness.defences.base import Step
+from unlearning_robustness.errors import TrainingError
 from unlearning_robustness.manifest import atomic
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine
@@ -17,10 +18,6 @@ from unlearning_robustness.models.weights import norm
 from unlearning_robustness.seeds import generator
 
 STREAMS = ("forget-order", "retain-order", "noise", "perturbation")
-
-
-class TrainingError(RuntimeError):
-    """A loss or gradient became NaN or infinite; the message holds the step and the parts."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +47,7 @@ class Trainer:
         self.engine, self.step, self.schedule, self.banks = engine, step, schedule, banks
         self.random = {name: generator(seed, name, engine.device if "order" not in name else "cpu") for name in STREAMS}
         self.order = {
-            corpus: batch_order(
-                len(banks[corpus]), schedule.batch_size, schedule.steps, self.random[f"{corpus}-order"]
-            )
+            corpus: batch_order(len(banks[corpus]), schedule.batch_size, schedule.steps, self.random[f"{corpus}-order"])
             for corpus in ("forget", "retain")
         }
         self.master = list(engine.weights.master.values())
@@ -79,9 +74,7 @@ class Trainer:
         forget_loss, forget = self.step.forget_gradient(
             self.engine, self._batch("forget", index), self.random["perturbation"]
         )
-        retain_loss, retain = self.step.retain_gradient(
-            self.engine, self._batch("retain", index), self.random["noise"]
-        )
+        retain_loss, retain = self.step.retain_gradient(self.engine, self._batch("retain", index), self.random["noise"])
         parts = {"step": index + 1, "forget_loss": forget_loss, "retain_loss": retain_loss}
         parts |= {"forget_gradient": norm(forget), "retain_gradient": norm(retain)}
         if not all(math.isfinite(value) for value in parts.values()):
@@ -107,7 +100,7 @@ class Trainer:
     def restore(self, path: str | Path) -> None:
         """Continue from :meth:`save`; what follows is what would have followed."""
         with safe_open(path, framework="pt") as handle:
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
             metadata = handle.metadata()
         self.done = int(metadata["done"])
         keys = metadata["keys"].split(",")

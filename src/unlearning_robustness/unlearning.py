@@ -118,9 +118,7 @@ def relative_scales(settings: dict, row: list[dict], banks: dict[str, TextBank])
     ``relative_noise_scale`` is nu sqrt(d) / mean ||z_ref||, which carries over between models; nu does not.
     """
     mask = {name: loss_mask(bank.mask, settings["implementation"], "hidden") for name, bank in banks.items()}
-    norms = {
-        name: bank.reference_hidden.float().norm(dim=-1)[mask[name]].mean().item() for name, bank in banks.items()
-    }
+    norms = {name: bank.reference_hidden.float().norm(dim=-1)[mask[name]].mean().item() for name, bank in banks.items()}
     width = banks["retain"].reference_hidden.shape[-1]
     facts = {"mean_activation_norm": norms}
     if "coefficient" in settings["parameters"]:

@@ -13,11 +13,12 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
+from unlearning_robustness.errors import DataError, TrainingError
 from unlearning_robustness.models.bank import encode_texts
 from unlearning_robustness.models.slicing import backward_attention
 from unlearning_robustness.models.weights import TrainedWeights, down_projections
 from unlearning_robustness.seeds import generator
-from unlearning_robustness.training import TrainingError, batch_order
+from unlearning_robustness.training import batch_order
 
 
 def document_order(kinds: list[str], random: torch.Generator) -> list[int]:
@@ -50,12 +51,14 @@ class Relearn:
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the attacked model after each number of steps, for each number of documents.
 
-        Zero steps is the model as it came, bit for bit. Raises ValueError when more documents are asked for
+        Zero steps is the model as it came, bit for bit. Raises DataError when more documents are asked for
         than the pool has, TrainingError when the loss is not finite.
         """
         texts = attack.corpora[attack.corpora["corpus"] == self.corpus]
         if max(self.documents) > len(texts):
-            raise ValueError(f"relearn wants {max(self.documents)} documents, the pool has {len(texts)}")
+            raise DataError(
+                f"relearn wants {max(self.documents)} documents, the pool has {len(texts)}: lower attacks.*.documents"
+            )
         order = document_order(list(texts["kind"]), generator(attack.seed, "attack-documents"))
         for count in self.documents:
             yield from self._run(attack, [texts["text"].iloc[index] for index in order[:count]])
@@ -67,7 +70,9 @@ class Relearn:
         device = next(model.parameters()).device
         input_ids, mask = (part.to(device) for part in encode_texts(attack.tokenizer, texts, self.tokens))
         batches = batch_order(len(texts), self.batch_size, max(self.steps), generator(attack.seed, "attack-order"))
-        optimiser = torch.optim.AdamW(list(weights.master.values()), lr=self.learning_rate, weight_decay=0.0, fused=True)
+        optimiser = torch.optim.AdamW(
+            list(weights.master.values()), lr=self.learning_rate, weight_decay=0.0, fused=True
+        )
         try:
             for step in range(max(self.steps) + 1):
                 if step in self.steps:

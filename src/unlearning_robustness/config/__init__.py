@@ -3,8 +3,8 @@
 import copy
 
 from unlearning_robustness.config.checks import check_study, complete_entries
-from unlearning_robustness.config.errors import ConfigError
 from unlearning_robustness.config.schema import check_shape, fill_defaults
+from unlearning_robustness.errors import ConfigError
 
 __all__ = ["ConfigError", "defence_row", "method_settings", "resolve"]
 

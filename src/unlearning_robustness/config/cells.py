@@ -47,3 +47,8 @@ def cells(study: dict) -> list[Cell]:
 def cell_of(wildcards) -> Cell:
     """The cell that a job's wildcards name."""
     return Cell(wildcards.model, wildcards.benchmark, wildcards.method, wildcards.defence, int(wildcards.seed))
+
+
+def in_order(study: dict, axis: str) -> list[str]:
+    """The study's ``methods``, ``defences`` or ``attacks`` in the order its grids first name them."""
+    return list(dict.fromkeys(name for grid in study["cells"] for name in grid[axis]))

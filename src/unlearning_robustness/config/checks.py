@@ -1,11 +1,12 @@
 """Checks across fields: everything that can be known to fail before any job runs."""
 
 from unlearning_robustness.config.cells import NONE, REFERENCE
-from unlearning_robustness.config.errors import ConfigError
 from unlearning_robustness.config.parameters import complete, reads_of, registered
+from unlearning_robustness.errors import ConfigError
 
 FORGET_LOSSES, RETAIN_LOSSES = "methods.FORGET_LOSSES", "methods.RETAIN_LOSSES"
 DEFENCES, ATTACKS = "defences.DEFENCES", "attacks.ATTACKS"
+FIGURES = "figures.FIGURES"
 
 
 def complete_entries(config: dict) -> None:
@@ -29,6 +30,9 @@ def check_study(config: dict) -> None:
     for axis in ("models", "benchmarks", "probes"):
         for name in study[axis]:
             _defined(config, axis, name, f"study.{axis}")
+    for figure in study["figures"]:
+        if figure not in registered(FIGURES):
+            raise ConfigError(f"study.figures: no figure {figure!r}; there are: {', '.join(registered(FIGURES))}")
     for number, grid in enumerate(study["cells"]):
         key = f"study.cells.{number}"
         for method in grid["methods"]:

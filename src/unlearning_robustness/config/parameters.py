@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from unlearning_robustness.config.errors import ConfigError
+from unlearning_robustness.errors import ConfigError
 
 PACKAGE = Path(__file__).parent.parent
 TYPES = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,), "list": (list,)}
@@ -30,7 +30,7 @@ class Parameter:
         """What is wrong with a value, or None."""
         if self.words is not None:
             return None if value in self.words else f"must be one of {', '.join(self.words)}"
-        if isinstance(value, bool) and bool not in self.types or not isinstance(value, self.types):
+        if (isinstance(value, bool) and bool not in self.types) or not isinstance(value, self.types):
             wanted = "number" if float in self.types else self.types[-1].__name__
             hint = "; in YAML write 1.0e-5, with a point" if isinstance(value, str) and wanted == "number" else ""
             return f"must be a {wanted}, not {value!r}{hint}"
@@ -47,8 +47,15 @@ def registered(registry: str) -> dict[str, tuple[str, str]]:
             imported |= {alias.name: node.module.rsplit(".", 1)[-1] for alias in node.names}
         elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             pairs = zip(node.value.keys, node.value.values, strict=True)
-            return {key.value: (imported[value.id], value.id) for key, value in pairs}
+            return {key.value: _source(value, imported) for key, value in pairs}
     raise KeyError(registry)
+
+
+def _source(value: ast.expr, imported: dict[str, str]) -> tuple[str, str]:
+    """(module, name) of a registry's value: a class that was imported by name, or ``module.function``."""
+    if isinstance(value, ast.Attribute):
+        return value.value.id, value.attr
+    return imported[value.id], value.id
 
 
 @cache
@@ -56,7 +63,7 @@ def _declarations(registry: str, kind: str) -> list[ast.AnnAssign]:
     """The annotated fields of the class that ``registry`` has for ``kind``; ConfigError when it has none."""
     kinds = registered(registry)
     if kind not in kinds:
-        raise ConfigError(f"{kind!r} is not one of {registry.split('.')[0]}: {', '.join(sorted(kinds))}")
+        raise ConfigError(_unknown(registry, kind))
     module, name = kinds[kind]
     tree = ast.parse((PACKAGE / registry.split(".")[0] / f"{module}.py").read_text())
     body = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name).body
@@ -65,8 +72,13 @@ def _declarations(registry: str, kind: str) -> list[ast.AnnAssign]:
 
 def module_of(registry: str, kind: str) -> str:
     """Dotted name, inside the package, of the file that declares ``kind``."""
-    _declarations(registry, kind)
+    if kind not in registered(registry):
+        raise ConfigError(_unknown(registry, kind))
     return f"{registry.split('.')[0]}.{registered(registry)[kind][0]}"
+
+
+def _unknown(registry: str, kind: str) -> str:
+    return f"{kind!r} is not one of {registry.split('.')[0]}: {', '.join(sorted(registered(registry)))}"
 
 
 def parameters_of(registry: str, kind: str) -> dict[str, Parameter]:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from unlearning_robustness.config.errors import ConfigError
+from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.models.device import native_bfloat16
 
 
@@ -11,7 +11,9 @@ def writable(folder: Path) -> None:
     """Raise ConfigError when results cannot be written to ``folder``."""
     existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise ConfigError(f"study.results: cannot write to {folder}; give a folder you may write to, or change its owner")
+        raise ConfigError(
+            f"study.results: cannot write to {folder}; give a folder you may write to, or change its owner"
+        )
 
 
 def plan_line(cells: int, runs: int) -> str:
@@ -19,4 +21,6 @@ def plan_line(cells: int, runs: int) -> str:
     work = f"{cells} cells, {runs} (cell, attack) runs"
     if native_bfloat16():
         return f"{work}; this CPU computes bfloat16 natively (without a GPU: bfloat16, one thread a job)"
-    return f"{work}; this CPU has no native bfloat16: without a GPU float32 is used, which takes about three times as long"
+    return (
+        f"{work}; this CPU has no native bfloat16: without a GPU float32 is used, which takes about three times as long"
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from unlearning_robustness.config.errors import ConfigError
+from unlearning_robustness.errors import ConfigError
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 
@@ -38,7 +38,9 @@ def _describe(error) -> str:
         hint = "; in YAML write 1.0e-5, with a point" if isinstance(error.instance, str) else ""
         return f"{key}: must be a {error.validator_value}, not {error.instance!r}{hint}"
     if error.validator == "propertyNames" or error.validator == "pattern":
-        return f"{key}: {error.instance!r} is no id; use lower-case letters, digits, '.' and '-', first a letter or digit"
+        return (
+            f"{key}: {error.instance!r} is no id; use lower-case letters, digits, '.' and '-', first a letter or digit"
+        )
     return f"{key}: {error.message}"
 
 

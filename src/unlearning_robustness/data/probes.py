@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from unlearning_robustness.data.questions import Question
+from unlearning_robustness.errors import DataError
 from unlearning_robustness.seeds import shuffler
 
 NEUTRAL_NOUNS = """table chair window garden bottle pencil basket ladder blanket curtain pillow kitchen bicycle umbrella
@@ -79,7 +80,7 @@ def matched_words(
 ) -> dict[str, list[str]]:
     """Each forget word with the neutral words of as many tokens (behind a space); words without any are left out.
 
-    Raises ValueError when no forget word has a neutral match.
+    Raises DataError when no forget word has a neutral match.
     """
 
     def length(word: str) -> int:
@@ -90,12 +91,17 @@ def matched_words(
         by_length.setdefault(length(word), []).append(word)
     matched = {word: by_length[length(word)] for word in forget_words if length(word) in by_length}
     if not matched:
-        raise ValueError("no forget word has a neutral word of equal token length")
+        raise DataError("no forget word has a neutral word of equal token length")
     return matched
 
 
 def apply_probe(
-    questions: Sequence[Question], mode: str, tokens: str, count: int, matched: dict[str, dict[str, list[str]]], seed: str
+    questions: Sequence[Question],
+    mode: str,
+    tokens: str,
+    count: int,
+    matched: dict[str, dict[str, list[str]]],
+    seed: str,
 ) -> list[Question]:
     """Apply one probe to every question.
 

@@ -26,14 +26,14 @@ def _rows() -> dict[str, list[tuple[str, str, str]]]:
     units = [(name.replace("_", " "), registry.get_symbol(name)) for name in UNITS]
     prefixes = [(name, registry.get_symbol(f"{name}meter").removesuffix("m")) for name in PREFIXES]
     letters = [(unicodedata.name(chr(code)), chr(code)) for code in GREEK]
-    greek = [(name.split()[-1].lower(), letter) for name, letter in letters if "FINAL" not in name]
+    greek = [
+        (name.split()[-1].lower().replace("lamda", "lambda"), letter) for name, letter in letters if "FINAL" not in name
+    ]
     names = Locale("en").currencies
     used = {row["currency"] for row in geography.countries()}
     currencies = sorted((name, code) for code, name in names.items() if name in used)
     pairs = {"unit-symbol": units, "metric-prefix": prefixes, "greek-letter": greek, "currency-code": currencies}
-    return {
-        key: [(name, name, symbol) for name, symbol in values if name != symbol] for key, values in pairs.items()
-    }
+    return {key: [(name, name, symbol) for name, symbol in values if name != symbol] for key, values in pairs.items()}
 
 
 def entities() -> list[str]:
@@ -63,7 +63,10 @@ def relations() -> list[Relation]:
         ),
         relation(
             "currency-code",
-            ("The ISO currency code of the {subject} is", "On the foreign exchange market, the {subject} is abbreviated"),
+            (
+                "The ISO currency code of the {subject} is",
+                "On the foreign exchange market, the {subject} is abbreviated",
+            ),
             rows["currency-code"],
             same_initial,
         ),

@@ -9,7 +9,7 @@ from unlearning_robustness.models.engine import Noise
 
 
 def gaussian_noise(scale: float, generator: torch.Generator) -> Noise:
-    """z -> z + scale N(0, I), fresh at every call; ``scale`` is a standard deviation, as in the released code."""
+    """Z -> z + scale N(0, I), fresh at every call; ``scale`` is a standard deviation, as in the released code."""
 
     def noise(hidden: torch.Tensor) -> torch.Tensor:
         drawn = torch.randn(hidden.shape, generator=generator, device=hidden.device)

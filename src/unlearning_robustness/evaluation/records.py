@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas
 
 from unlearning_robustness.config.cells import Cell
-from unlearning_robustness.manifest import atomic
+from unlearning_robustness.manifest import atomic, read_json
 
 BUDGET = ("documents", "steps")
 COLUMNS = (
@@ -31,3 +31,19 @@ def write(path: str | Path, parts: Iterable[pandas.DataFrame]) -> None:
 def read(paths: Iterable[str | Path], columns: list[str] | None = None) -> pandas.DataFrame:
     """All records of the given files, one after another."""
     return pandas.concat([pandas.read_parquet(path, columns=columns) for path in paths], ignore_index=True)
+
+
+# What tables need: everything but the texts and the likelihoods.
+ANALYSED = [name for name in COLUMNS if name not in ("prompt", "choices", "log_likelihoods", "entropy")]
+
+
+def read_measures(paths: Iterable[str | Path]) -> list[dict]:
+    """The measures beside each unattacked cell's records, with the cell they are of."""
+    entries = []
+    for path in map(Path, paths):
+        measures = path.with_name("measures.json")
+        if measures.is_file():
+            model, benchmark, method, defence, seed = path.parts[-7:-2]
+            cell = Cell(model, benchmark, method, defence, int(seed.removeprefix("seed")))
+            entries.append({**vars(cell), **read_json(measures)})
+    return entries

@@ -7,11 +7,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from unlearning_robustness.errors import DeltaError
 from unlearning_robustness.manifest import atomic
-
-
-class DeltaError(ValueError):
-    """A delta does not fit the model it is applied to."""
 
 
 def save_delta(path: str | Path, tensors: dict[str, torch.Tensor], model_digest: str) -> None:
@@ -30,7 +27,7 @@ def load_delta(path: str | Path, model_digest: str) -> dict[str, torch.Tensor]:
                 f"{path} was made for model {str(made_for)[:12]}, not for {model_digest[:12]}: "
                 "remove it and run again, or give the model it was made for"
             )
-        return {name: handle.get_tensor(name) for name in handle.keys()}
+        return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
 
 
 @torch.no_grad()

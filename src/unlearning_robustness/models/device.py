@@ -61,7 +61,7 @@ _LEASES: list = []
 
 
 def choose_device(gpu: int, setting: str = "auto") -> str:
-    """"cuda" or "cpu" for a job that was granted ``gpu`` GPUs.
+    """Give "cuda" or "cpu" to a job that was granted ``gpu`` GPUs.
 
     Inside SLURM the environment is trusted. A grant of 0 outside SLURM means CPU. Raises ValueError when
     ``setting`` is "cuda" and there is none.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import torch
 
+from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.methods import Method
 from unlearning_robustness.methods.readout import Readout
 from unlearning_robustness.models.bank import TextBank
@@ -37,7 +38,9 @@ class Engine:
     def __init__(self, model, method: Method, direction: torch.Tensor | None):
         depth = model.config.num_hidden_layers
         if max(*method.layers, method.read_layer) >= depth:
-            raise ValueError(f"layers {method.layers} and read layer {method.read_layer}: the model has {depth} layers")
+            raise ConfigError(
+                f"methods.*.layers: {list(method.layers)}, read layer {method.read_layer}: the model has {depth} layers"
+            )
         self.model, self.method = model, method
         self.device = next(model.parameters()).device
         self.direction = None if direction is None else direction.to(self.device)

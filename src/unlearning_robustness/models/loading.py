@@ -4,13 +4,10 @@ from pathlib import Path
 
 import torch
 
+from unlearning_robustness.errors import ModelFileError
 from unlearning_robustness.manifest import file_digest, read_json
 
 MANIFEST = "manifest.json"
-
-
-class ModelFileError(ValueError):
-    """A model folder is missing, incomplete or damaged; the message names the file and the mend."""
 
 
 def verify(folder: str | Path) -> str:

@@ -33,7 +33,7 @@ class TrainedWeights:
             self.live[name].copy_(tensor)
 
     def gradient(self, loss: torch.Tensor) -> Tensors:
-        """d loss / d trained tensors, float32."""
+        """D loss / d trained tensors, float32."""
         gradients = torch.autograd.grad(loss, list(self.live.values()))
         return {name: gradient.float() for name, gradient in zip(self.live, gradients, strict=True)}
 

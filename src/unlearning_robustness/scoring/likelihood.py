@@ -7,13 +7,15 @@ import torch
 
 
 def token_log_probabilities(logits: torch.Tensor, input_ids: torch.Tensor) -> torch.Tensor:
-    """log p(token t+1 | tokens <= t), float32 (B, T-1), of logits (B, T, V) and ids (B, T)."""
+    """Log p(token t+1 | tokens <= t), float32 (B, T-1), of logits (B, T, V) and ids (B, T)."""
     logits = logits[:, :-1].float()
     target = logits.gather(-1, input_ids[:, 1:, None]).squeeze(-1)
     return target - logits.logsumexp(dim=-1)
 
 
-def sequence_nll(logits: torch.Tensor, input_ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def sequence_nll(
+    logits: torch.Tensor, input_ids: torch.Tensor, mask: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Summed negative log-likelihood and number of predicted tokens of each sequence, both (B,).
 
     ``mask`` (B, T) is True on real tokens; the first token is never predicted.
@@ -29,7 +31,7 @@ def perplexity(
     mask: torch.Tensor,
     batch_size: int = 8,
 ) -> float:
-    """exp of the mean NLL a token over all texts; ``logits_of(ids, mask)`` gives (B, T, V)."""
+    """Exp of the mean NLL a token over all texts; ``logits_of(ids, mask)`` gives (B, T, V)."""
     total, count = 0.0, 0.0
     for start in range(0, len(input_ids), batch_size):
         ids, real = input_ids[start : start + batch_size], mask[start : start + batch_size]

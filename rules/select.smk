@@ -1,0 +1,68 @@
+"""Selection of every tuned number on the select split (see `make select`); not part of the default target."""
+
+SEARCH = f"{RESULTS}/selection/{{model}}/{{benchmark}}"
+
+
+rule search:
+    """Train or attack with every value of a grid and score on the select split."""
+    input:
+        model=MODELS,
+        bank=rules.build_bank.output[0],
+        corpora=rules.build_corpora.output[0],
+        questions=rules.build_questions.output.questions,
+    output:
+        f"{SEARCH}/{{kind}}/{{method}}/seed{{seed}}.csv",
+    log:
+        f"{LOGS}/search/{{model}}/{{benchmark}}/{{kind}}/{{method}}/seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmark_times/search/{{model}}/{{benchmark}}/{{kind}}/{{method}}/seed{{seed}}.jsonl"
+    wildcard_constraints:
+        kind="methods|noise|attack",
+        method="|".join(CONFIG["methods"]),
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=240,
+    params:
+        model=entry("models"),
+        method=search_settings,
+        entry=search_entry,
+        grid=search_grid,
+        every=SELECTION["every"] if SELECTION else None,
+        scoring=CONFIG["scoring"],
+        code=code_digest("evaluation.selection"),
+    script:
+        "../workflow_scripts/search.py"
+
+
+rule selection:
+    """Apply the criterion; the table shows what is chosen beside what the configuration has."""
+    input:
+        [
+            f"{RESULTS}/selection/{model}/{benchmark}/{kind}/{method}/seed{seed}.csv"
+            for model in STUDY["models"]
+            for benchmark in STUDY["benchmarks"]
+            for kind in (["methods", "noise", "attack"] if SELECTION else [])
+            for method in searched(kind)
+            for seed in SELECTION["seeds"]
+        ],
+    output:
+        f"{RESULTS}/tables/selection.csv",
+    log:
+        f"{LOGS}/selection.log",
+    localrule: True
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config={
+            key: CONFIG.get(key)
+            for key in ("methods", "defences", "attacks", "selection")
+        },
+        code=code_digest("evaluation.selection"),
+    script:
+        "../workflow_scripts/selection.py"

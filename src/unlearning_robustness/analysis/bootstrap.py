@@ -1,0 +1,82 @@
+"""Crossed bootstrap over facts and seeds.
+
+The questions of one fact are one cluster, seeds are a second factor: both are drawn with replacement, so an
+interval covers other facts and other seeds. Differences are paired: the same draw for both sides.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+import pandas
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with the bounds of its interval, in the unit of the data, and what it rests on."""
+
+    mean: float
+    low: float
+    high: float
+    facts: int
+    seeds: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval lies on one side of zero."""
+        return self.low > 0 or self.high < 0
+
+
+def fact_matrix(records: pandas.DataFrame) -> pandas.DataFrame:
+    """Mean correctness, one row a seed, one column a fact (mean over its questions)."""
+    return records.pivot_table(index="seed", columns="fact", values="correct", aggfunc="mean", sort=True).astype(float)
+
+
+@dataclass(frozen=True)
+class CrossedBootstrap:
+    """``samples`` draws, two-sided ``confidence``; the same seed gives the same draws."""
+
+    samples: int
+    confidence: float
+    seed: int
+
+    def mean(self, matrix: pandas.DataFrame) -> Estimate:
+        """Mean over seeds and facts of a matrix (seeds, facts). Raises ValueError when a value is missing."""
+        values = matrix.to_numpy(dtype=float)
+        if numpy.isnan(values).any():
+            raise ValueError("every fact must be answered under every seed")
+        seeds, facts = values.shape
+        random = numpy.random.default_rng(self.seed)
+        by_seed = random.multinomial(seeds, numpy.full(seeds, 1 / seeds), size=self.samples) / seeds
+        by_fact = random.multinomial(facts, numpy.full(facts, 1 / facts), size=self.samples) / facts
+        drawn = numpy.einsum("bs,sf,bf->b", by_seed, values, by_fact, optimize=True)
+        tail = (1 - self.confidence) / 2
+        low, high = numpy.quantile(drawn, [tail, 1 - tail])
+        return Estimate(float(values.mean()), float(low), float(high), facts, seeds)
+
+    def difference(self, first: pandas.DataFrame, second: pandas.DataFrame) -> Estimate:
+        """Mean of first - second, paired by fact and seed.
+
+        A side with one row (the reference) stands for every seed. Raises ValueError when facts differ.
+        """
+        if list(first.columns) != list(second.columns):
+            raise ValueError("a paired difference needs the same facts on both sides")
+        first, second = _align(first, second)
+        return self.mean(pandas.DataFrame(first.to_numpy() - second.to_numpy()))
+
+
+def _align(first: pandas.DataFrame, second: pandas.DataFrame) -> tuple[pandas.DataFrame, pandas.DataFrame]:
+    if len(first) == 1 and len(second) > 1:
+        first = pandas.concat([first] * len(second))
+    elif len(second) == 1 and len(first) > 1:
+        second = pandas.concat([second] * len(first))
+    else:
+        shared = first.index.intersection(second.index)
+        first, second = first.loc[shared], second.loc[shared]
+    return first, second
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float:
+    """Rank correlation."""
+    ranks = pandas.DataFrame({"first": first, "second": second}).rank()
+    return float(ranks["first"].corr(ranks["second"]))

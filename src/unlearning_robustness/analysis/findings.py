@@ -1,0 +1,213 @@
+"""The study's findings in words, generated from its numbers; what was not found is said as plainly."""
+
+import pandas
+
+from unlearning_robustness.analysis.bootstrap import spearman
+from unlearning_robustness.config.cells import NONE, REFERENCE, in_order
+
+
+def points(row) -> str:
+    """A difference in points with its interval."""
+    return f"{100 * row['mean']:+.1f} points [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
+
+
+def percent(row) -> str:
+    """An accuracy in percent with its interval."""
+    return f"{100 * row['mean']:.0f} % [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+
+
+def verdict(row, more: str, less: str, same: str) -> str:
+    """One of three readings of a difference, by which side of zero its interval lies on."""
+    return more if row["low"] > 0 else less if row["high"] < 0 else same
+
+
+class Findings:
+    """Sentences about one (model, benchmark), from its tables and the study's configuration."""
+
+    def __init__(self, tables: dict[str, pandas.DataFrame], config: dict, benchmark_report: dict):
+        self.tables, self.config, self.report = tables, config, benchmark_report
+        analysis = config["analysis"]
+        self.baseline, self.token = analysis["baseline_probe"], analysis["forget_token_probe"]
+        self.attack, self.early = analysis["attack"], analysis["early_steps"]
+        self.methods = [method for method in in_order(config["study"], "methods") if method != REFERENCE]
+
+    def markdown(self) -> str:
+        """The whole page."""
+        sections = {
+            "What was asked": self.benchmark(),
+            "Does unlearning work?": self.unlearning(),
+            "Does a forget token trip the unlearned model?": self.token_effect(),
+            "Does RNA repair it, and is it more than weaker unlearning?": self.repair(),
+            "Does knowledge come back?": self.recovery(),
+            "What these numbers cannot say": self.limits(),
+        }
+        parts = [f"# {self.config['study']['title']}", ""]
+        for title, sentences in sections.items():
+            parts += [f"## {title}", "", *(f"- {sentence}" for sentence in sentences), ""]
+        return "\n".join(parts)
+
+    def _label(self, method: str) -> str:
+        return self.config["methods"][method]["label"]
+
+    def _defence(self, name: str) -> str:
+        return "plain unlearning" if name == NONE else self.config["defences"][name]["label"]
+
+    def _accuracy(self, method: str, defence: str, role: str, probe: str):
+        table = self.tables["accuracy"]
+        found = table.query("method == @method and defence == @defence and role == @role and probe == @probe")
+        return None if found.empty else found.iloc[0]
+
+    def benchmark(self) -> list[str]:
+        """What the model knew before, and how sure that is."""
+        lines = []
+        for role in ("forget", "retain", "neighbour"):
+            entry = self.report[role]
+            count = sum(row["facts"] for row in self.report["counts"] if row["role"] == role and row["split"] == "test")
+            line = (
+                f"{role.capitalize()}: the model knew {entry['facts_known']} of {entry['facts_asked']} facts; "
+                f"{count} of them are tested. Asked again with other wrong answers it gets "
+                f"{100 * entry['redrawn_accuracy']:.0f} % of its known facts, so some were lucky guesses."
+            )
+            if entry["dropped"]:
+                line = (
+                    f"Neighbour: only {entry['facts_known']} facts are known, too few to show; the domain is dropped."
+                )
+            lines.append(line)
+        notes = {self.config["models"][name]["note"] for name in self.config["study"]["models"]}
+        return lines + [f"About the model: {note}." for note in sorted(notes)]
+
+    def unlearning(self) -> list[str]:
+        """Forget and retain accuracy of plain unlearning."""
+        lines = []
+        for method in self.methods:
+            forget = self._accuracy(method, NONE, "forget", self.baseline)
+            retain = self._accuracy(method, NONE, "retain", self.baseline)
+            neighbour = self._accuracy(method, NONE, "neighbour", self.baseline)
+            beside = f", the neighbour domain at {percent(neighbour)}" if neighbour is not None else ""
+            if forget is not None:
+                lines.append(f"{self._label(method)} leaves forget accuracy at {percent(forget)} (chance "
+                             f"{100 * self.chance:.0f} %), retain accuracy at {percent(retain)}{beside}.")  # fmt: skip
+        return lines
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing, of the main benchmark."""
+        names = self.config["study"]["benchmarks"]
+        return 1 / (1 + self.config["benchmarks"][names[0]]["distractors"])
+
+    def token_effect(self) -> list[str]:
+        """The forget token against the neutral one, for the reference and each plain method."""
+        table, lines = self.tables["token_effects"], []
+        for method in [REFERENCE, *self.methods]:
+            rows = table.query("method == @method and defence == 'none'").set_index("contrast")
+            if rows.empty:
+                continue
+            name = "The reference" if method == REFERENCE else self._label(method)
+            beyond = rows.loc["beyond_control"]
+            reading = verdict(
+                beyond, "which is less harm than a neutral token does", "which is more harm than a neutral token does",
+                "which is not distinguishable from a neutral token",
+            )  # fmt: skip
+            lines.append(
+                f"{name}: one forget token before a retain question changes accuracy by {points(rows.loc['token'])}, "
+                f"a neutral one by {points(rows.loc['control'])}; the difference is {points(beyond)}, {reading}."
+            )
+        return lines
+
+    def repair(self) -> list[str]:
+        """RNA against plain unlearning and its controls, under a forget token and in forgetting."""
+        table, lines = self.tables["differences"], []
+        for method in self.methods:
+            rows = table.query("method == @method and first == 'rna'")
+            for second in rows["second"].drop_duplicates():
+                pair = rows[rows["second"] == second].set_index(["role", "probe"])
+                if ("retain", self.token) not in pair.index:
+                    continue
+                token, forget = pair.loc[("retain", self.token)], pair.loc[("forget", self.baseline)]
+                reading = verdict(token, "RNA is more robust", "RNA is less robust", "no difference is shown")
+                level = verdict(
+                    forget, "while forgetting less", "while forgetting more", "at a forget accuracy not shown to differ"
+                )
+                lines.append(
+                    f"{self._label(method)}, RNA − {self._defence(second)}: retain accuracy under a forget token "
+                    f"{points(token)}, forget accuracy {points(forget)}: {reading}, {level}."
+                )
+        return lines or ["This study has no RNA cells."]
+
+    def recovery(self) -> list[str]:
+        """Relearning: early recovery by defence, the reference's ceiling, the shuffled control, the weight change."""
+        curves, lines = self.tables["relearning"], []
+        if curves.empty:
+            return ["This study attacks no cell."]
+        most = curves.loc[curves["attack"] == self.attack, "documents"].max()
+        main = curves.query("attack == @self.attack and documents == @most")
+        for method in [REFERENCE, *self.methods]:
+            for defence, rows in main[main["method"] == method].groupby("defence", sort=False):
+                by_step = rows.set_index("steps")
+                name = (
+                    "The reference itself"
+                    if method == REFERENCE
+                    else f"{self._label(method)}, {self._defence(defence)}"
+                )
+                path = ", ".join(
+                    f"{percent(by_step.loc[step])} after {step}" for step in by_step.index if step in (0, self.early)
+                )
+                last = by_step.index.max()
+                lines.append(
+                    f"{name}: forget accuracy {path} and {percent(by_step.loc[last])} after {last} relearning steps."
+                )
+        lines += self._recovery_differences(most) + self._shuffled()
+        points_of = self.tables["early_recovery"]
+        for method, part in points_of.groupby("method"):
+            if len(part) > 3:
+                correlation = spearman(part["weight_change"], part["gain"])
+                lines.append(
+                    f"Over the {len(part)} attacked {self._label(method)} cells, ‖ΔW‖ and the accuracy regained in "
+                    f"{self.early} steps have a rank correlation of {correlation:+.2f}."
+                )
+        return lines
+
+    def _recovery_differences(self, most: int) -> list[str]:
+        table = self.tables["attacked_differences"]
+        budget = "attack == @self.attack and documents == @most and steps == @self.early"
+        lines = []
+        for _, row in table.query(f"{budget} and first == 'rna' and second == 'none'").iterrows():
+            reading = verdict(
+                row, "knowledge comes back faster", "knowledge comes back more slowly", "no difference is shown"
+            )
+            lines.append(
+                f"{self._label(row['method'])}: after {self.early} steps RNA's forget accuracy differs from plain "
+                f"unlearning's by {points(row)}: {reading}."
+            )
+        return lines
+
+    def _shuffled(self) -> list[str]:
+        curves, lines = self.tables["relearning"], []
+        attacks = [
+            name
+            for name, entry in self.config["attacks"].items()
+            if entry["parameters"].get("corpus") == "relearn-shuffled"
+        ]
+        wrong = curves[curves["attack"].isin(attacks) & (curves["steps"] == self.early)]
+        for _, row in wrong.iterrows():
+            same = "steps == @self.early and method == @row.method and defence == @row.defence"
+            right = curves.query(f"attack == @self.attack and documents == @row.documents and {same}")
+            if len(right):
+                lines.append(
+                    f"Control, {self._label(row['method'])} with {self._defence(row['defence'])}: after {self.early} "
+                    f"steps on documents with *wrong* answers forget accuracy is {percent(row)}, with right ones "
+                    f"{percent(right.iloc[0])}. What wrong answers bring back was not taught by the attack."
+                )
+        return lines
+
+    def limits(self) -> list[str]:
+        """What the reader must not conclude."""
+        seeds = len(self.config["study"]["seeds"])
+        confidence = 100 * self.config["analysis"]["confidence"]
+        return [
+            f"Intervals are {confidence:.0f} % crossed-bootstrap intervals over facts and {seeds} seed(s); with so few "
+            "seeds the variation between seeds is known only roughly. There are many comparisons and no correction for it.",
+            "One small model and one forget domain: nothing here says what happens at 7-8B parameters.",
+            "The reference answers every plain question correctly by construction: only what it knew is asked.",
+            "A difference whose interval contains zero is not shown; that is not evidence of equality.",
+        ]

@@ -1,0 +1,29 @@
+"""Errors that a person can mend. Each message is one line that names what is wrong and the mend."""
+
+
+class StudyError(Exception):
+    """A study cannot go on; shown without a traceback."""
+
+
+class ConfigError(StudyError, ValueError):
+    """The configuration cannot be run."""
+
+
+class FetchError(StudyError, RuntimeError):
+    """A model could not be fetched."""
+
+
+class ModelFileError(StudyError, ValueError):
+    """A model folder is missing, incomplete or damaged."""
+
+
+class DeltaError(StudyError, ValueError):
+    """A delta does not fit the model it is applied to."""
+
+
+class DataError(StudyError, ValueError):
+    """Facts or texts do not suffice for what the configuration asks of them."""
+
+
+class TrainingError(StudyError, RuntimeError):
+    """A loss or gradient became NaN or infinite."""

@@ -1,0 +1,157 @@
+"""Choose settings on the ``select`` split, by one criterion, with equal budget for every method.
+
+The strongest setting whose retain accuracy is within a margin of the reference's. Strongest is, for a method, the
+lowest forget accuracy; for noise, the largest scale whose forget accuracy is within a margin of plain
+unlearning's; for an attack, the highest recovered forget accuracy. The test split is never looked at.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+
+import pandas
+
+from unlearning_robustness.attacks import ATTACKS
+from unlearning_robustness.attacks.base import AttackInput
+from unlearning_robustness.models.bank import TextBank
+from unlearning_robustness.scoring.questions import QuestionScorer
+from unlearning_robustness.unlearning import make_trainer
+
+Rows = list[dict]
+
+
+@dataclass
+class SelectScorer:
+    """Accuracy on the ``select`` questions of both roles, one template a fact."""
+
+    forget: QuestionScorer
+    retain: QuestionScorer
+
+    @classmethod
+    def of(cls, tokenizer, questions: pandas.DataFrame, batch_size: int) -> "SelectScorer":
+        """Scorers of a benchmark's questions."""
+        asked = questions[questions["split"] == "select"].drop_duplicates("fact")
+        return cls(
+            *(QuestionScorer(tokenizer, asked[asked["role"] == role], batch_size) for role in ("forget", "retain"))
+        )
+
+    def __call__(self, model) -> dict[str, float]:
+        return {"forget": self.forget.accuracy(model), "retain": self.retain.accuracy(model)}
+
+
+@dataclass
+class Search:
+    """Everything a search trains with; ``score`` gives select accuracies of a model."""
+
+    model: object
+    tokenizer: object
+    banks: dict[str, TextBank]
+    corpora: pandas.DataFrame
+    score: SelectScorer
+    seed: int
+    on_candidate: Callable[[dict], None] = print
+
+    def _train(self, settings: dict, row: list[dict], every: int | None = None) -> Rows:
+        """Scores every ``every`` steps and at the end; the model stays unlearned until :meth:`_restore`."""
+        self.trainer = make_trainer(self.model, settings, row, self.banks, self.seed)
+        rows = []
+
+        def after(done: int) -> None:
+            if done == settings["steps"] or (every and done % every == 0):
+                rows.append({"steps": done, **self.score(self.model)})
+
+        self.trainer.run(after)
+        return rows
+
+    def _restore(self) -> None:
+        weights = self.trainer.engine.weights
+        weights.publish(weights.original)
+
+    def methods(self, settings: dict, grid: dict, every: int) -> Rows:
+        """Learning rate x retain weight, each scored along its steps."""
+        found = []
+        for rate, weight in product(grid["learning_rate"], grid["retain_weight"]):
+            candidate = {"learning_rate": rate, "retain_weight": weight}
+            rows = self._train({**settings, **candidate, "steps": grid["steps"]}, [], every)
+            self._restore()
+            found += [{**candidate, **row} for row in rows]
+            self.on_candidate(found[-1])
+        return found
+
+    def noise(self, settings: dict, entry: dict, scales: list[float]) -> Rows:
+        """Noise scales of one defence, and none (scale 0)."""
+        found = []
+        for scale in [0.0, *scales]:
+            row = [{**entry, "parameters": {**entry["parameters"], "noise_scale": scale}}] if scale else []
+            found += [{"noise_scale": scale, **scored} for scored in self._train(settings, row)]
+            self._restore()
+            self.on_candidate(found[-1])
+        return found
+
+    def attack(self, settings: dict, entry: dict, rates: list[float]) -> Rows:
+        """Learning rates of an attack on the plainly unlearned model, scored along its budget."""
+        found = []
+        start = self._train(settings, [])[0]
+        for rate in rates:
+            found.append({"learning_rate": rate, **start, "steps": 0})
+            running = ATTACKS[entry["kind"]](**{**entry["parameters"], "learning_rate": rate})
+            for attacked in running.run(AttackInput(self.model, self.tokenizer, self.corpora, self.seed)):
+                found.append({"learning_rate": rate, "steps": attacked.budget["steps"], **self.score(attacked.model)})
+            self.on_candidate(found[-1])
+        self._restore()
+        return found
+
+
+def choose_method(scores: pandas.DataFrame, retain_margin: float) -> dict:
+    """Lowest forget accuracy, mean over seeds, with retain within the margin of 1; of equals the shortest run."""
+    keys = ["learning_rate", "retain_weight", "steps"]
+    means = scores.groupby(keys, as_index=False)[["forget", "retain"]].mean()
+    allowed = means[means["retain"] >= 1 - retain_margin - 1e-9]
+    if allowed.empty:
+        allowed = means[means["retain"] == means["retain"].max()]
+    return allowed.sort_values(["forget", "steps", "learning_rate"]).iloc[0].to_dict()
+
+
+def choose_noise(scores: pandas.DataFrame, retain_margin: float, forget_margin: float) -> dict:
+    """Largest scale that keeps retain within its margin of 1 and forget within its margin of plain unlearning's."""
+    means = scores.groupby("noise_scale", as_index=False)[["forget", "retain"]].mean()
+    plain = means.loc[means["noise_scale"] == 0, "forget"].iloc[0]
+    allowed = means[(means["forget"] <= plain + forget_margin + 1e-9) & (means["retain"] >= 1 - retain_margin - 1e-9)]
+    allowed = allowed[allowed["noise_scale"] > 0]
+    if allowed.empty:
+        allowed = means[means["noise_scale"] == means.loc[means["noise_scale"] > 0, "noise_scale"].min()]
+    return allowed.sort_values("noise_scale").iloc[-1].to_dict()
+
+
+def choose_attack(scores: pandas.DataFrame, retain_margin: float) -> dict:
+    """Highest forget accuracy reached anywhere along the budget where retain is within the margin of 1."""
+    means = scores[scores["steps"] > 0].groupby(["learning_rate", "steps"], as_index=False)[["forget", "retain"]].mean()
+    allowed = means[means["retain"] >= 1 - retain_margin - 1e-9]
+    allowed = means if allowed.empty else allowed
+    return allowed.sort_values(["forget", "learning_rate"], ascending=[False, True]).iloc[0].to_dict()
+
+
+def chosen_table(scores: dict[tuple[str, str], pandas.DataFrame], config: dict) -> pandas.DataFrame:
+    """What the criterion chooses for each (kind, method), beside what the configuration has."""
+    settings, rows = config["selection"], []
+    retain, forget = settings["retain_margin"], settings["forget_margin"]
+    for (kind, method), table in scores.items():
+        entry = config["methods"][method]
+        if kind == "methods":
+            chosen, configured = choose_method(table, retain), entry
+        elif kind == "noise":
+            defence = config["defences"][settings["noise"]["defence"]]
+            chosen = choose_noise(table, retain, forget)
+            configured = {**defence["parameters"], **defence["per_method"].get(method, {})}
+        else:
+            chosen = choose_attack(table, retain)
+            configured = config["attacks"][settings["attack"]["attack"]]["parameters"]
+        settled = [
+            key for key in chosen if key not in ("forget", "retain") and not (kind == "attack" and key == "steps")
+        ]
+        rows += [
+            {"kind": kind, "method": method, "setting": key, "chosen": chosen[key], "configured": configured[key],
+             "agrees": chosen[key] == configured[key], "forget": chosen["forget"], "retain": chosen["retain"]}
+            for key in settled
+        ]  # fmt: skip
+    return pandas.DataFrame(rows)

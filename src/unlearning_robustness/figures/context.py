@@ -1,0 +1,67 @@
+"""What a figure is given: the tables of one model and benchmark, and the names to print."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas
+
+from unlearning_robustness.config.cells import REFERENCE, in_order
+
+
+@dataclass(frozen=True)
+class FigureContext:
+    """Tables by name, already cut to one model and benchmark, and the study's resolved configuration."""
+
+    tables: dict[str, pandas.DataFrame]
+    config: dict
+    chance: float
+
+    @property
+    def defences(self) -> dict[str, dict]:
+        """The resolved definitions of the study's single defences, in the study's order."""
+        named = in_order(self.config["study"], "defences")
+        return {name: self.config["defences"][name] for name in named if name in self.config["defences"]}
+
+    def method_label(self, method: str) -> str:
+        """What a figure calls a method."""
+        return self.config["methods"][method]["label"] if method in self.config["methods"] else method
+
+    def probe_label(self, role: str, probe: str) -> str:
+        """What a figure calls a question set."""
+        if probe == self.config["analysis"]["baseline_probe"]:
+            return {"forget": "forget", "retain": "retain", "neighbour": "neighbour domain"}[role]
+        return f"{role}: {self.config['probes'][probe]['label']}"
+
+    @property
+    def probes(self) -> dict[str, str]:
+        """The probes that the headline comparisons are about: baseline, forget_token, neutral_token."""
+        analysis = self.config["analysis"]
+        return {name: analysis[f"{name}_probe"] for name in ("baseline", "forget_token", "neutral_token")}
+
+    def methods(self) -> list[str]:
+        """Unlearning methods in the study's order."""
+        return [method for method in in_order(self.config["study"], "methods") if method != REFERENCE]
+
+
+def read_tables(paths: Iterable[str | Path], model: str, benchmark: str) -> dict[str, pandas.DataFrame]:
+    """The tables of one model and benchmark, by name."""
+    tables = {Path(path).stem: _read(path) for path in paths}
+    return {
+        name: table[(table["model"] == model) & (table["benchmark"] == benchmark)] if len(table) else table
+        for name, table in tables.items()
+    }
+
+
+def _read(path: str | Path) -> pandas.DataFrame:
+    # "none" is an id here, not a missing value.
+    try:
+        return pandas.read_csv(path, keep_default_na=False, na_values=[""])
+    except pandas.errors.EmptyDataError:
+        return pandas.DataFrame()
+
+
+def read_context(paths: Iterable[str | Path], config: dict, model: str, benchmark: str) -> FigureContext:
+    """The context of one model and benchmark, from the csv tables."""
+    chance = 1 / (1 + config["benchmarks"][benchmark]["distractors"])
+    return FigureContext(read_tables(paths, model, benchmark), config, chance)

@@ -1,0 +1,68 @@
+"""RNA's noise scale against accuracy, with the matched controls as second lines."""
+
+import pandas
+
+from unlearning_robustness.figures import style
+from unlearning_robustness.figures.context import FigureContext
+from unlearning_robustness.figures.style import pyplot
+
+
+def draw(context: FigureContext):
+    """One panel a question set: relative noise scale across, accuracy up; a line for RNA and one a control."""
+    method = _swept_method(context)
+    probes = context.probes
+    panels_of = [("forget", probes["baseline"]), ("retain", probes["baseline"]), ("retain", probes["forget_token"])]
+    figure, panels = pyplot.subplots(1, len(panels_of), figsize=(style.WIDTH, 2.9), sharey=True)
+    accuracy = context.tables["accuracy"]
+    scales = _relative_scales(context, method)
+    for axes, (role, probe) in zip(panels, panels_of, strict=True):
+        chosen = accuracy[(accuracy["role"] == role) & (accuracy["probe"] == probe)]
+        rows = chosen[chosen["method"] == method].set_index("defence")
+        for kind, label in (("rna", "RNA"), ("early-stop", "stopped early"), ("gradient-noise", "gradient noise")):
+            part = rows[[scales.get(name, (None, None))[0] in (kind, "none") for name in rows.index]].copy()
+            if len(part) < 2:
+                continue
+            part["scale"] = [scales[name][1] for name in part.index]
+            part = part.sort_values("scale")
+            # The undefended model is the start of every line, and drawn once.
+            axes.errorbar(
+                part["scale"], part["mean"], yerr=style.errors(part), label=label, color=style.SHADES[kind][0],
+                marker=style.MARKERS[kind], markersize=4, linewidth=1.4 if kind == "rna" else 1,
+                linestyle="-" if kind == "rna" else "--", capsize=0,
+            )  # fmt: skip
+        plain = rows.loc[["none"]]
+        axes.errorbar(
+            [0], plain["mean"], yerr=style.errors(plain), color=style.BASELINE, marker="o", markersize=6, label="plain"
+        )
+        reference = chosen[chosen["method"] == "reference"]["mean"]
+        if len(reference):
+            axes.axhline(reference.iloc[0], color=style.REFERENCE_COLOUR, linewidth=0.9, label="reference")
+        style.chance_line(axes, context.chance)
+        axes.set_title(context.probe_label(role, probe).replace(": ", ":\n"))
+        axes.set_xlabel("noise norm / activation norm")
+        axes.set_ylim(0, 1.03)
+        style.percent_axis(axes.yaxis)
+    panels[0].set_ylabel(f"accuracy, {context.method_label(method)}")
+    handles, labels = panels[0].get_legend_handles_labels()
+    handles.append(pyplot.Line2D([], [], color=style.CHANCE_COLOUR, linestyle=":"))
+    figure.legend(handles, [*labels, "chance"], loc="outside lower center", ncols=6)
+    return figure
+
+
+def _swept_method(context: FigureContext) -> str:
+    """The method with most noise scales."""
+    accuracy = context.tables["accuracy"]
+    noisy = accuracy[accuracy["defence"].isin([n for n, e in context.defences.items() if e["kind"] == "rna"])]
+    return noisy.groupby("method")["defence"].nunique().idxmax()
+
+
+def _relative_scales(context: FigureContext, method: str) -> dict[str, tuple[str, float]]:
+    """Defence to (kind, relative noise scale); an early stop stands at the scale of the cell it matches."""
+    measured = context.tables["measures"]
+    rows: pandas.Series = measured[measured["method"] == method].groupby("defence")["relative_noise_scale"].mean()
+    scales = {"none": ("none", 0.0)}
+    for name, entry in context.defences.items():
+        source = entry["parameters"].get("match", name)
+        if source in rows.index and name in rows.index and pandas.notna(rows[source]):
+            scales[name] = (entry["kind"], float(rows[source]))
+    return scales

@@ -1,0 +1,91 @@
+"""One look for every figure: one colour a role, the same everywhere; safe for colour-blind readers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+import pandas
+
+matplotlib.use("svg")
+import matplotlib.pyplot as pyplot
+import seaborn
+
+from unlearning_robustness.manifest import atomic
+
+# Okabe and Ito's palette. Baseline one colour, defence another, controls lighter, reference and chance neutral.
+BASELINE, DEFENCE, REFERENCE_COLOUR, CHANCE_COLOUR = "#D55E00", "#0072B2", "#000000", "#8A8A8A"
+SHADES = {"rna": ["#0072B2", "#56B4E9", "#003F66"], "early-stop": ["#009E73"], "gradient-noise": ["#CC79A7"]}
+MARKERS = {"none": "o", "rna": "s", "early-stop": "^", "gradient-noise": "D"}
+METHOD_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
+METHOD_COLOURS = ["#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#000000", "#8A8A8A", "#F0E442"]
+WIDTH = 7.2
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The figures' settings; files do not change when the numbers do not."""
+    settings = {
+        "svg.hashsalt": "unlearning-robustness",
+        "svg.fonttype": "none",
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "legend.frameon": False,
+        "figure.constrained_layout.use": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
+    with seaborn.axes_style("ticks"), pyplot.rc_context(settings):
+        yield
+
+
+def colour(defence: str, defences: dict[str, dict]) -> str:
+    """The colour of a defence id: by kind, and by order within the kind."""
+    if defence == "none":
+        return BASELINE
+    entry = defences.get(defence)
+    kind = entry["kind"] if entry else "rna"
+    # The defence named like its kind has the kind's own colour; variants of it have shades.
+    same = sorted(
+        (name for name, other in defences.items() if other["kind"] == kind), key=lambda name: (name != kind, name)
+    )
+    shades = SHADES.get(kind, ["#E69F00", "#F0E442"])
+    return shades[same.index(defence) % len(shades)] if defence in same else shades[0]
+
+
+def marker(defence: str, defences: dict[str, dict]) -> str:
+    """The marker of a defence id, by kind."""
+    return MARKERS.get(defences[defence]["kind"] if defence in defences else "none", "v")
+
+
+def defence_label(defence: str, defences: dict[str, dict]) -> str:
+    """What a figure calls a defence id."""
+    if defence == "none":
+        return "plain"
+    return " + ".join(defences[part]["label"] if part in defences else part for part in defence.split("."))
+
+
+def errors(rows: pandas.DataFrame) -> list:
+    """Distances from the mean to both bounds, as matplotlib wants them."""
+    return [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
+
+
+def percent_axis(axis) -> None:
+    """Accuracies as percent."""
+    axis.set_major_formatter(matplotlib.ticker.PercentFormatter(1.0, decimals=0))
+
+
+def chance_line(axes, chance: float, horizontal: bool = True) -> None:
+    """A dotted line at chance."""
+    line = axes.axhline if horizontal else axes.axvline
+    line(chance, color=CHANCE_COLOUR, linestyle=":", linewidth=1, zorder=0)
+
+
+def save(figure, svg: str | Path, pdf: str | Path) -> None:
+    """Write a figure as svg and pdf without dates, atomically."""
+    for path, kind, metadata in ((svg, "svg", {"Date": None}), (pdf, "pdf", {"CreationDate": None})):
+        with atomic(path) as temporary:
+            figure.savefig(temporary, format=kind, metadata=metadata, bbox_inches="tight")
+    pyplot.close(figure)

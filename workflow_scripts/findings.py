@@ -1,0 +1,26 @@
+"""Rule findings."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+from unlearning_robustness.analysis.examples import example_answers, example_page
+from unlearning_robustness.analysis.findings import Findings
+from unlearning_robustness.analysis.markup import page
+from unlearning_robustness.evaluation.records import read
+from unlearning_robustness.figures.context import read_tables
+from unlearning_robustness.job import job
+from unlearning_robustness.manifest import atomic, read_json
+
+with job(snakemake):
+    config, output, place = snakemake.params.config, snakemake.output, snakemake.wildcards
+    tables = read_tables(snakemake.input.tables, place.model, place.benchmark)
+    records = read(snakemake.input.records).query("model == @place.model and benchmark == @place.benchmark")
+    analysis = config["analysis"]
+    answers = example_answers(records, config, analysis["examples"], analysis["seed"])
+    findings = Findings(tables, config, read_json(snakemake.input.manifest))
+    pages = {"findings": findings.markdown(), "examples": example_page(answers)}
+    for (name, text), markdown in zip(pages.items(), output.markdown, strict=True):
+        for target, content in ((markdown, text), (output[name], page(name, text))):
+            with atomic(target) as path:
+                path.write_text(content)

@@ -1,0 +1,30 @@
+"""Rule search."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+from unlearning_robustness.job import job
+
+with job(snakemake, snakemake.params.model) as running:
+    import pandas
+
+    from unlearning_robustness.evaluation.selection import Search, SelectScorer
+    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.models.bank import load_bank
+    from unlearning_robustness.models.loading import load_model, load_tokenizer
+
+    source, params, kind = snakemake.input, snakemake.params, snakemake.wildcards.kind
+    model, _ = load_model(source.model, running.device, running.dtype)
+    tokenizer = load_tokenizer(source.model)
+    scorer = SelectScorer.of(tokenizer, pandas.read_parquet(source.questions), params.scoring["batch_size"])
+    corpora = pandas.read_parquet(source.corpora)
+    search = Search(model, tokenizer, load_bank(source.bank), corpora, scorer, int(snakemake.wildcards.seed))
+    if kind == "methods":
+        rows = search.methods(params.method, params.grid, params.every)
+    elif kind == "noise":
+        rows = search.noise(params.method, params.entry, params.grid["noise_scale"])
+    else:
+        rows = search.attack(params.method, params.entry, params.grid["learning_rate"])
+    with atomic(snakemake.output[0]) as path:
+        pandas.DataFrame(rows).to_csv(path, index=False)

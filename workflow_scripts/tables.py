@@ -1,0 +1,21 @@
+"""Rule tables."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+from unlearning_robustness.analysis.markup import markdown
+from unlearning_robustness.analysis.tables import all_tables
+from unlearning_robustness.evaluation.records import ANALYSED, read, read_measures
+from unlearning_robustness.job import job
+from unlearning_robustness.manifest import atomic
+
+with job(snakemake):
+    paths = snakemake.input.records
+    tables = all_tables(read(paths, ANALYSED), read_measures(paths), snakemake.params.config)
+    for csv, text in zip(snakemake.output.csv, snakemake.output.markdown, strict=True):
+        table = tables[Path(csv).stem]
+        with atomic(csv) as path:
+            table.to_csv(path, index=False)
+        with atomic(text) as path:
+            path.write_text(markdown(table))

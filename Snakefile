@@ -5,7 +5,7 @@ from snakemake.utils import min_version
 min_version("9.18")
 
 
-configfile: "config.yaml"
+configfile: f"{workflow.basedir}/config.yaml"
 
 
 report: "report/workflow.rst"
@@ -36,6 +36,7 @@ rule records:
     """Everything that needs a model; what follows is made of these files alone."""
     input:
         RECORDS,
+        MEASURES,
 
 
 rule figures:

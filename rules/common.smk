@@ -156,3 +156,8 @@ RECORDS = [
     f"{RESULTS}/records/{cell.path}/{attack}/records.parquet"
     for cell, attack in attacked_cells(STUDY)
 ]
+MEASURES = [
+    f"{RESULTS}/records/{cell.path}/none/measures.json"
+    for cell, attack in attacked_cells(STUDY)
+    if attack == "none"
+]

@@ -46,7 +46,7 @@ rule build_questions:
         model=MODELS,
     output:
         questions=f"{BENCHMARK}/questions.parquet",
-        manifest=f"{BENCHMARK}/manifest.json",
+        manifest=f"{RESULTS}/records/{{model}}/{{benchmark}}/benchmark.json",
     log:
         f"{LOGS}/build_questions/{{model}}/{{benchmark}}.log",
     benchmark:

@@ -32,3 +32,23 @@ rule evaluate:
         code=code_digest("scoring.questions", "evaluation.records", "evaluation.prose"),
     script:
         "../workflow_scripts/evaluate.py"
+
+
+rule lm_eval_tasks:
+    """The question sets as lm-eval tasks: `lm_eval run --include_path FOLDER --tasks NAME`."""
+    input:
+        probes=rules.build_probes.output[0],
+    output:
+        directory(f"{RESULTS}/lm_eval/{{model}}/{{benchmark}}"),
+    log:
+        f"{LOGS}/lm_eval_tasks/{{model}}/{{benchmark}}.log",
+    conda:
+        "../envs/train.yaml"
+    localrule: True
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("evaluation.harness"),
+    script:
+        "../workflow_scripts/lm_eval_tasks.py"

@@ -24,6 +24,7 @@ rule tables:
     """Every estimate with its interval, as csv and markdown."""
     input:
         records=RECORDS,
+        measures=MEASURES,
     output:
         csv=TABLES,
         markdown=expand(f"{RESULTS}/tables/{{table}}.md", table=TABLE_NAMES),

@@ -1,15 +1,43 @@
 """Records with planted accuracies, for tests of everything that is a query over records."""
 
+import copy
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy
 import pandas
+import yaml
 
+from unlearning_robustness.analysis.markup import markdown
+from unlearning_robustness.analysis.tables import all_tables
+from unlearning_robustness.config import resolve
 from unlearning_robustness.config.cells import REFERENCE, attacked_cells
-from unlearning_robustness.evaluation.records import BUDGET, label, write
+from unlearning_robustness.evaluation.records import ANALYSED, BUDGET, label, read, read_measures, write
+from unlearning_robustness.figures.context import FigureContext, read_context
 from unlearning_robustness.manifest import write_json
 
+CONFIG = Path(__file__).parents[1] / "config.yaml"
+PLACE = ("smollm2-135m-instruct", "elements")
 CHOICES = ("north", "south", "east", "west")
+FACTS = 40
+ONLY_RMU = [
+    {"methods": ["reference"], "defences": ["none"], "attacks": ["none"]},
+    {"methods": ["rmu"], "defences": ["none"], "attacks": ["none"]},
+]
+
+
+def raw_config() -> dict:
+    """config.yaml as it is."""
+    return copy.deepcopy(yaml.safe_load(CONFIG.read_text()))
+
+
+def study(cells: list[dict] | None = None, **changes) -> dict:
+    """The default study, resolved, with other grids or entries of ``study``, and a cheap bootstrap."""
+    config = raw_config()
+    config["study"] |= changes | ({"cells": cells} if cells else {})
+    config["analysis"]["bootstrap_samples"] = 400
+    return resolve(config)
 
 
 def planted_accuracy(cell, attack: str, role: str, probe: str, steps: int) -> float:
@@ -24,9 +52,20 @@ def planted_accuracy(cell, attack: str, role: str, probe: str, steps: int) -> fl
     return 0.92
 
 
-def records_of(cell, attack: str, settings: dict, facts: int = 30) -> pandas.DataFrame:
-    """Random answers with the planted accuracy; the same facts in every cell."""
-    random = numpy.random.default_rng(abs(hash((cell.path, attack))) % 2**32)
+def questions(role: str, attack: str) -> list[tuple[str, int]]:
+    """(fact, template): two templates of a forget fact, of which an attack asks one; one of the others."""
+    templates = (0, 1) if role == "forget" and attack == "none" else (0,)
+    return [(f"{role}/relation/{number}", template) for number in range(FACTS) for template in templates]
+
+
+def chance(cell, role: str, fact: str, template: int) -> float:
+    """A number in [0, 1) of a question: the same for every defence, probe and budget, so differences are exact."""
+    key = f"{cell.method}/{cell.seed}/{role}/{fact}/{template}"
+    return numpy.random.default_rng(zlib.crc32(key.encode())).random()
+
+
+def records_of(cell, attack: str, settings: dict, accuracy: Callable = planted_accuracy) -> pandas.DataFrame:
+    """Answers with the planted accuracy; the same facts in every cell."""
     if attack == "none":
         points = [(dict.fromkeys(BUDGET, 0), role, probe) for probe, role in settings["probes"]]
     else:
@@ -35,29 +74,30 @@ def records_of(cell, attack: str, settings: dict, facts: int = 30) -> pandas.Dat
         ]
     parts = []
     for budget, role, probe in points:
-        accuracy = planted_accuracy(cell, attack, role, probe, budget["steps"])
-        correct = random.random(facts) < accuracy
-        names = [f"{role}/relation/{number}" for number in range(facts)]
+        wanted = accuracy(cell, attack, role, probe, budget["steps"])
+        facts, templates = zip(*questions(role, attack), strict=True)
+        correct = numpy.array([chance(cell, role, *question) < wanted for question in questions(role, attack)])
         frame = pandas.DataFrame(
             {
-                "probe": probe, "role": role, "split": "test", "relation": "relation", "entity": names, "fact": names,
-                "template": 0, "question": [f"{name}/0" for name in names], "prompt": "The way home is",
-                "choices": [list(CHOICES)] * facts, "answer": 0, "log_likelihoods": [numpy.zeros(4)] * facts,
-                "entropy": 1.0, "prediction": numpy.where(correct, 0, 1), "correct": correct,
+                "probe": probe, "role": role, "split": "test", "relation": "relation", "entity": facts, "fact": facts,
+                "template": templates, "question": [f"{name}/{number}" for name, number in questions(role, attack)],
+                "prompt": f"Asked by {probe} the way home is", "choices": [list(CHOICES)] * len(facts), "answer": 0,
+                "log_likelihoods": [numpy.zeros(4)] * len(facts), "entropy": 1.0,
+                "prediction": numpy.where(correct, 0, 1), "correct": correct,
             }
         )  # fmt: skip
         parts.append(label(frame, cell, attack, budget))
     return pandas.concat(parts, ignore_index=True)
 
 
-def write_study(config: dict, root: Path) -> list[Path]:
+def write_study(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> list[Path]:
     """Write planted records and measures of every (cell, attack) of a resolved configuration below ``root``."""
     asked = [(name, role) for name in config["study"]["probes"] for role in config["probes"][name]["roles"]]
     paths = []
     for cell, attack in attacked_cells(config["study"]):
         path = root / "records" / cell.path / attack / "records.parquet"
         settings = {"probes": asked} if attack == "none" else config["attacks"][attack]["parameters"]
-        write(path, [records_of(cell, attack, settings)])
+        write(path, [records_of(cell, attack, settings, accuracy)])
         if attack == "none":
             parts = [config["defences"][name] for name in cell.defence.split(".") if name in config["defences"]]
             scale = next(
@@ -68,3 +108,31 @@ def write_study(config: dict, root: Path) -> list[Path]:
             write_json(path.with_name("measures.json"), entry | ({"relative_noise_scale": scale} if scale else {}))
         paths.append(path)
     return paths
+
+
+def planted_records(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> pandas.DataFrame:
+    """All records of a planted study."""
+    return read(write_study(config, root, accuracy))
+
+
+def planted_tables(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> dict[str, pandas.DataFrame]:
+    """The tables of a planted study."""
+    paths = write_study(config, root, accuracy)
+    return all_tables(read(paths, ANALYSED), read_measures(paths), config)
+
+
+def planted_context(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> FigureContext:
+    """What figures and findings are given: the tables, through csv files as the workflow writes them."""
+    paths = []
+    for name, table in planted_tables(config, root, accuracy).items():
+        paths.append(root / f"{name}.csv")
+        table.to_csv(paths[-1], index=False)
+        markdown(table)
+    return read_context(paths, config, *PLACE)
+
+
+def benchmark_report(**changes) -> dict:
+    """A benchmark's manifest as findings read it."""
+    entry = {"facts_asked": 200, "facts_known": 80, "redrawn_accuracy": 0.9, "dropped": False}
+    counts = [{"role": role, "split": "test", "facts": FACTS} for role in ("forget", "retain", "neighbour")]
+    return {"forget": entry, "retain": entry, "neighbour": entry, "counts": counts} | changes

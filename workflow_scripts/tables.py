@@ -11,8 +11,8 @@ from unlearning_robustness.job import job
 from unlearning_robustness.manifest import atomic
 
 with job(snakemake):
-    paths = snakemake.input.records
-    tables = all_tables(read(paths, ANALYSED), read_measures(paths), snakemake.params.config)
+    records, measures = read(snakemake.input.records, ANALYSED), read_measures(snakemake.input.measures)
+    tables = all_tables(records, measures, snakemake.params.config)
     for csv, text in zip(snakemake.output.csv, snakemake.output.markdown, strict=True):
         table = tables[Path(csv).stem]
         with atomic(csv) as path:

@@ -38,12 +38,10 @@ ANALYSED = [name for name in COLUMNS if name not in ("prompt", "choices", "log_l
 
 
 def read_measures(paths: Iterable[str | Path]) -> list[dict]:
-    """The measures beside each unattacked cell's records, with the cell they are of."""
+    """The contents of ``records/CELL/none/measures.json`` files, with the cell they are of."""
     entries = []
     for path in map(Path, paths):
-        measures = path.with_name("measures.json")
-        if measures.is_file():
-            model, benchmark, method, defence, seed = path.parts[-7:-2]
-            cell = Cell(model, benchmark, method, defence, int(seed.removeprefix("seed")))
-            entries.append({**vars(cell), **read_json(measures)})
+        model, benchmark, method, defence, seed = path.parts[-7:-2]
+        cell = Cell(model, benchmark, method, defence, int(seed.removeprefix("seed")))
+        entries.append({**vars(cell), **read_json(path)})
     return entries

@@ -1,0 +1,66 @@
+# Two commands: `make study` and `make test`. Both do all set-up first.
+#   make study STUDY=full     another study of studies/
+#   make select               derive every tuned number again on the select split
+#   make figures              tables, figures and findings from records alone
+#   make export CELL=model/benchmark/method/defence/seed0
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := study
+
+PYTHON ?= python3
+CORES ?= all
+STUDY ?=
+STAMP := .venv/.installed
+OVERLAY := $(if $(STUDY),studies/$(STUDY).yaml)
+SNAKEMAKE = . .venv/bin/activate && snakemake --cores $(CORES) $(if $(OVERLAY),--configfile $(OVERLAY))
+RESULTS = $(shell sed -n "s/^  results: *//p" $(if $(OVERLAY),$(OVERLAY),config.yaml))
+# What is made of records alone.
+FIGURE_RULES := tables figure findings figures
+
+.PHONY: study report select figures export plan test lint format setup clean
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock
+	@PYTHON="$(PYTHON)" ./setup.sh
+
+study: $(STAMP)
+	@test -z "$(OVERLAY)" || test -f "$(OVERLAY)" || { echo "error: no study $(OVERLAY); there are: $$(ls studies)"; exit 2; }
+	@$(SNAKEMAKE)
+	@$(MAKE) --no-print-directory report
+	@echo "Done. Open $(RESULTS)/report.zip (report.html inside), or look into $(RESULTS)/figures and $(RESULTS)/tables."
+
+# Rebuilt only when a figure or table is newer.
+report: $(STAMP)
+	@if [ ! -f $(RESULTS)/report.zip ] || \
+	   [ -n "$$(find $(RESULTS)/figures $(RESULTS)/tables -type f -newer $(RESULTS)/report.zip -print -quit)" ]; then \
+	   $(SNAKEMAKE) --report $(RESULTS)/report.zip; fi
+
+select: $(STAMP)
+	@$(SNAKEMAKE) -- selection
+	@cat $(RESULTS)/logs/selection.log
+
+figures: $(STAMP)
+	@$(SNAKEMAKE) --allowed-rules $(FIGURE_RULES) --rerun-triggers mtime params code -- figures
+
+export: $(STAMP)
+	@test -n "$(CELL)" || { echo "error: say which: make export CELL=model/benchmark/method/defence/seed0"; exit 2; }
+	@$(SNAKEMAKE) -- exports/$(CELL)
+	@echo "Done. The model is in exports/$(CELL)."
+
+plan: $(STAMP)
+	@$(SNAKEMAKE) --dry-run --quiet rules
+
+lint: $(STAMP)
+	@. .venv/bin/activate && ruff check src workflow_scripts tests && ruff format --check src workflow_scripts tests
+	@. .venv/bin/activate && snakefmt --check Snakefile rules && snakemake --lint
+
+format: $(STAMP)
+	@. .venv/bin/activate && ruff format src workflow_scripts tests && ruff check --fix src workflow_scripts tests && snakefmt Snakefile rules
+
+test: lint
+	@. .venv/bin/activate && OMP_NUM_THREADS=1 python -m pytest
+
+clean:
+	find results -mindepth 1 -not -name README.md -delete; rm -rf .snakemake exports

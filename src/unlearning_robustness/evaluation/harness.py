@@ -1,0 +1,77 @@
+"""lm-evaluation-harness as arbiter: the same questions as local lm-eval tasks, scored by lm-eval itself.
+
+A question set becomes a task: a JSONL file of rows {prompt, choices, answer} and a task YAML. A person runs them
+with ``lm_eval run --include_path FOLDER --tasks NAME``; :func:`harness_scores` does so in this process.
+"""
+
+import json
+from pathlib import Path
+
+import pandas
+import yaml
+
+from unlearning_robustness.manifest import atomic
+
+
+def task_name(benchmark: str, role: str, probe: str) -> str:
+    """The lm-eval task of a question set."""
+    return f"{benchmark}_{role}_{probe}".replace("-", "_").replace(".", "_")
+
+
+def task_settings(name: str, data: Path) -> dict:
+    """The task: the prompt as it is, each choice behind one space, argmax of the summed log-likelihood."""
+    return {
+        "task": name,
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(data.absolute())}},
+        "test_split": "test",
+        "num_fewshot": 0,
+        "output_type": "multiple_choice",
+        "doc_to_text": "{{prompt}}",
+        "doc_to_choice": "{{choices}}",
+        "doc_to_target": "answer",
+        "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
+        "metadata": {"version": 1},
+    }
+
+
+def write_tasks(probes: pandas.DataFrame, benchmark: str, folder: str | Path) -> list[str]:
+    """Write one task a (role, probe) of a table of probed questions; returns their names."""
+    names, folder = [], Path(folder)
+    for (role, probe), part in probes.groupby(["role", "probe"], sort=True):
+        name = task_name(benchmark, role, probe)
+        data = folder / f"{name}.jsonl"
+        rows = part[["question", "prompt", "choices", "answer"]].to_dict("records")
+        with atomic(data) as temporary:
+            temporary.write_text("".join(json.dumps({**row, "choices": list(row["choices"])}) + "\n" for row in rows))
+        with atomic(folder / f"{name}.yaml") as temporary:
+            temporary.write_text(yaml.safe_dump(task_settings(name, data), sort_keys=False))
+        names.append(name)
+    return names
+
+
+def harness_scores(model, tokenizer, folder: str | Path, names: list[str], batch_size: int) -> pandas.DataFrame:
+    """lm-eval's own log-likelihood of every choice: columns task, question, log_likelihoods, prediction, accuracy."""
+    from lm_eval import simple_evaluate
+    from lm_eval.models.huggingface import HFLM
+    from lm_eval.tasks import TaskManager
+
+    manager = TaskManager(include_path=str(folder), include_defaults=False)
+    wrapped = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
+    results = simple_evaluate(
+        wrapped, tasks=names, task_manager=manager, log_samples=True, bootstrap_iters=0, verbosity="ERROR"
+    )
+    rows = []
+    for name in names:
+        for sample in results["samples"][name]:
+            scores = [float(response[0]) for response in sample["filtered_resps"]]
+            rows.append(
+                {
+                    "task": name,
+                    "question": sample["doc"]["question"],
+                    "log_likelihoods": scores,
+                    "prediction": max(range(len(scores)), key=scores.__getitem__),
+                    "accuracy": results["results"][name]["acc,none"],
+                }
+            )
+    return pandas.DataFrame(rows)

@@ -1,0 +1,62 @@
+import dataclasses
+import importlib
+import typing
+
+import pytest
+
+from unlearning_robustness.config.parameters import REQUIRED, complete, module_of, parameters_of, reads_of, registered
+from unlearning_robustness.errors import ConfigError
+
+REGISTRIES = ["methods.FORGET_LOSSES", "methods.RETAIN_LOSSES", "defences.DEFENCES", "attacks.ATTACKS"]
+
+
+def imported(registry):
+    room, name = registry.split(".")
+    return getattr(importlib.import_module(f"unlearning_robustness.{room}"), name)
+
+
+PAIRS = [(registry, kind) for registry in REGISTRIES for kind in imported(registry)]
+
+
+@pytest.mark.parametrize("registry", [*REGISTRIES, "figures.FIGURES"])
+def test_kinds_read_from_the_source_are_those_that_are_imported(registry):
+    assert list(registered(registry)) == list(imported(registry))
+
+
+@pytest.mark.parametrize(("registry", "kind"), PAIRS)
+def test_parameters_read_from_the_source_are_the_fields_of_the_class(registry, kind):
+    entry = imported(registry)[kind]
+    hints, fields = typing.get_type_hints(entry), dataclasses.fields(entry)
+    read = parameters_of(registry, kind)
+    assert list(read) == [field.name for field in fields]
+    for field in fields:
+        parameter, hint = read[field.name], hints[field.name]
+        given = REQUIRED if field.default is dataclasses.MISSING else field.default
+        assert parameter.default == given
+        if typing.get_origin(hint) is typing.Literal:
+            assert parameter.words == typing.get_args(hint)
+        else:
+            assert parameter.words is None
+            assert hint in parameter.types
+
+
+@pytest.mark.parametrize(("registry", "kind"), PAIRS)
+def test_the_module_named_is_the_one_that_declares_the_class(registry, kind):
+    entry = imported(registry)[kind]
+    assert f"unlearning_robustness.{module_of(registry, kind)}" == entry.__module__
+
+
+@pytest.mark.parametrize(("registry", "kind"), [pair for pair in PAIRS if pair[0].startswith("methods")])
+def test_what_a_loss_reads_is_what_its_class_says(registry, kind):
+    assert reads_of(registry, kind) == imported(registry)[kind].reads
+
+
+def test_defaults_are_filled_in_and_given_values_kept():
+    assert complete("methods.FORGET_LOSSES", "rmu", {"coefficient": 3}, "k") == {"coefficient": 3, "steering": "uniform"}
+    given = {"coefficient": 3, "steering": "gaussian"}
+    assert complete("methods.FORGET_LOSSES", "rmu", given, "k") == given
+
+
+def test_an_unknown_kind_is_named_with_those_that_exist():
+    with pytest.raises(ConfigError, match="'rmv'.*npo, rmu, rsv"):
+        parameters_of("methods.FORGET_LOSSES", "rmv")

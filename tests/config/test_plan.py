@@ -1,0 +1,37 @@
+import os
+
+import pytest
+
+from unlearning_robustness.config import plan
+from unlearning_robustness.errors import ConfigError
+
+
+def test_a_folder_that_can_be_made_is_accepted_and_not_made(tmp_path):
+    plan.writable(tmp_path / "new" / "results")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_below_a_file_are_refused_by_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "results"):
+        with pytest.raises(ConfigError) as raised:
+            plan.writable(folder)
+        assert str(folder) in str(raised.value)
+        assert str(raised.value).startswith("study.results:")
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_of_somebody_else_is_refused(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(ConfigError, match=r"study\.results"):
+        plan.writable(tmp_path / "closed" / "results")
+
+
+@pytest.mark.parametrize(("native", "said"), [(True, "natively"), (False, "no native bfloat16")])
+def test_the_plan_says_how_much_work_and_in_which_precision(monkeypatch, native, said):
+    monkeypatch.setattr(plan, "native_bfloat16", lambda: native)
+    line = plan.plan_line(7, 11)
+    assert line.startswith("7 cells, 11 (cell, attack) runs")
+    assert said in line
+    assert "\n" not in line

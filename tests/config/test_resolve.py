@@ -1,0 +1,190 @@
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from snakemake.common.configfile import load_configfile
+
+from unlearning_robustness.config import ConfigError, defence_row, resolve
+from unlearning_robustness.config.schema import schema
+
+ROOT = Path(__file__).parents[2]
+GONE = "<gone>"
+
+
+@pytest.fixture
+def config():
+    return load_configfile(ROOT / "config.yaml")
+
+
+def changed(config, place, text, folder):
+    """The configuration with the value at a place replaced by YAML text, read as Snakemake reads it."""
+    *way, last = [int(step) if step.isdigit() else step for step in place.split("/")]
+    entry = config
+    for step in way:
+        entry = entry[step]
+    if text == GONE:
+        del entry[last]
+    else:
+        (folder / "value.yaml").write_text(f"value: {text}\n")
+        entry[last] = load_configfile(folder / "value.yaml")["value"]
+    return config
+
+
+def message_of(config):
+    with pytest.raises(ConfigError) as raised:
+        resolve(config)
+    text = str(raised.value)
+    assert len(text.splitlines()) == 1
+    return text
+
+
+REFUSED = [
+    ("metods", "{}", ["config:", "unknown key 'metods'", "methods"]),
+    ("study/colour", "red", ["study:", "unknown key 'colour'", "figures"]),
+    ("methods/rmu/learn_rate", "1.0", ["methods.rmu:", "unknown key 'learn_rate'", "learning_rate"]),
+    ("probes/plain/token", "none", ["probes.plain:", "'token'", "tokens"]),
+    ("methods/rmu/learning_rate", "1e-5", ["methods.rmu.learning_rate:", "number", "'1e-5'", "1.0e-5"]),
+    ("analysis/confidence", "9e-1", ["analysis.confidence:", "number", "1.0e-5"]),
+    ("selection/methods/rmu/learning_rate", "[1e-3]", ["selection.methods.rmu.learning_rate.0:", "1.0e-5"]),
+    ("methods/rmu/parameters/coefficient", "3e2", ["methods.rmu.parameters.coefficient:", "number", "1.0e-5"]),
+    ("attacks/relearn/parameters/learning_rate", "1e-3", ["attacks.relearn.parameters.learning_rate:", "1.0e-5"]),
+    ("defences/rna/parameters/noise_scale", "2e0", ["defences.rna.parameters.noise_scale:", "number", "1.0e-5"]),
+    ("defences/rna/per_method", "{rmu: {noise_scale: 2e0}}", ["defences.rna.per_method.rmu.noise_scale:", "1.0e-5"]),
+    ("study/title", "5", ["study.title:", "string", "not 5"]),
+    ("study/seeds", "3", ["study.seeds:", "not 3"]),
+    ("study/seeds", "[]", ["study.seeds:"]),
+    ("methods/rmu/steps", "2.5", ["methods.rmu.steps:", "integer", "not 2.5"]),
+    ("methods/rmu/learning_rate", "0.0", ["methods.rmu.learning_rate:", "0"]),
+    ("methods/rmu/parameters/coefficient", "true", ["methods.rmu.parameters.coefficient:", "number", "not True"]),
+    ("methods/rmu/parameters/steering", "diagonal", ["methods.rmu.parameters.steering:", "uniform, gaussian"]),
+    ("attacks/relearn/parameters/documents", "60", ["attacks.relearn.parameters.documents:", "list", "not 60"]),
+    ("attacks/relearn/parameters/steps", '[2, "5"]', ["attacks.relearn.parameters.steps", "'5'"]),
+    ("attacks/relearn/parameters/steps", "[]", ["attacks.relearn.parameters.steps"]),
+    ("models/smollm2-135m-instruct/device", "tpu", ["models.smollm2-135m-instruct.device:", "tpu", "cuda"]),
+    ("models/smollm2-135m-instruct/sha256", "abc", ["models.smollm2-135m-instruct.sha256:", "64"]),
+    ("study/models", "[gpt]", ["study.models:", "'gpt'", "smollm2-135m-instruct"]),
+    ("study/benchmarks", "[wmdp]", ["study.benchmarks:", "'wmdp'", "elements"]),
+    ("study/probes", "[plane]", ["study.probes:", "'plane'", "plain"]),
+    ("study/figures", "[pie]", ["study.figures:", "'pie'", "accuracy"]),
+    ("study/cells/1/methods", "[rmx]", ["study.cells.1.methods:", "'rmx'", "npo-kl, rmu, rsv"]),
+    ("study/cells/1/defences", "[rnx]", ["study.cells.1.defences:", "'rnx'", "rna-weak"]),
+    ("study/cells/1/defences", "[rna.rnx]", ["study.cells.1.defences:", "'rnx'"]),
+    ("study/cells/1/attacks", "[relern]", ["study.cells.1.attacks:", "'relern'", "relearn-few"]),
+    ("study/name", "My Study", ["study.name:", "'My Study'", "lower-case"]),
+    ("methods/RMU!", "{}", ["methods:", "'RMU!'", "lower-case"]),
+    ("study/seeds", GONE, ["study:", "'seeds' is missing"]),
+    ("methods/rmu/steps", GONE, ["methods.rmu:", "'steps' is missing"]),
+    ("methods/rmu/parameters/gamma", "1", ["methods.rmu.parameters.gamma:", "unknown", "coefficient, steering"]),
+    ("defences/rna/parameters/nu", "1", ["defences.rna.parameters.nu:", "unknown", "noise_scale"]),
+    ("methods/rmu/parameters/coefficient", GONE, ["methods.rmu.parameters.coefficient:", "missing"]),
+    ("attacks/relearn/parameters/tokens", GONE, ["attacks.relearn.parameters.tokens:", "missing"]),
+    ("methods/rmu/forget_loss", "rmv", ["methods.rmu.forget_loss", "'rmv'", "npo, rmu, rsv"]),
+    ("methods/rmu/retain_loss", "l2", ["methods.rmu.retain_loss:", "activation"]),
+    ("methods/rmu/retain_loss", "kl", ["methods.rmu.retain_loss:", "activation"]),
+    ("methods/npo-kl/retain_loss", "activation", ["methods.npo-kl.retain_loss:", "kl"]),
+    ("defences/rna/kind", "rnx", ["defences.rna.kind", "'rnx'", "early-stop, gradient-noise, rna"]),
+    ("attacks/relearn/kind", "tune", ["attacks.relearn.kind", "'tune'", "relearn"]),
+    ("study/cells/1/defences", "[rna.rna-weak]", ["study.cells.1.defences:", "'rna.rna-weak'", "different kinds"]),
+    ("study/cells/1/defences", "[rna.early-stop]", ["study.cells.1.defences:", "'rna.early-stop'", "combined"]),
+    ("study/cells/0/defences", "[none, rna]", ["study.cells.0", "reference", "use none"]),
+    ("defences/early-stop/parameters/match", "early-stop", ["defences.early-stop.parameters.match:", "early stop"]),
+    ("defences/early-stop/parameters/match", "rnx", ["defences.early-stop.parameters.match:", "'rnx'"]),
+    ("methods/rmu/layers", "[5, 6, 8]", ["methods.rmu.layers:", "8", "read layer 7"]),
+    ("methods/npo-kl/parameters/beta", "0", ["methods.npo-kl.parameters.beta:", "above 0"]),
+    ("probes/forget-token/count", "0", ["probes.forget-token.count:", "forget"]),
+    ("probes/forget-token", "{label: x, mode: prefix}", ["probes.forget-token.tokens:", "prefix"]),
+    ("analysis/attack", "relern", ["analysis.attack", "'relern'"]),
+    ("analysis/forget_token_probe", "nowhere", ["analysis.forget_token_probe", "'nowhere'"]),
+    ("study/probes", "[plain, forget-token]", ["analysis.neutral_token_probe", "'neutral-token'"]),
+    ("defences/rna/per_method", "{rmx: {noise_scale: 2.0}}", ["defences.rna.per_method", "'rmx'"]),
+    ("selection/methods/rmx", "{steps: 1, learning_rate: [1.0], retain_weight: [1.0]}", ["selection.methods", "'rmx'"]),
+    ("selection/noise/defence", "rnx", ["selection.noise.defence", "'rnx'"]),
+    ("selection/attack/attack", "relern", ["selection.attack.attack", "'relern'"]),
+    ("benchmarks/elements/forget/splits", "{select: 2, test: 4}", ["benchmarks.elements.forget.splits", "relearn"]),
+]
+
+
+@pytest.mark.parametrize(("place", "text", "parts"), REFUSED, ids=[f"{row[0]}={row[1]}" for row in REFUSED])
+def test_bad_input_is_refused_by_one_line_that_names_key_and_mend(config, tmp_path, place, text, parts):
+    message = message_of(changed(config, place, text, tmp_path))
+    assert [part for part in parts if part not in message] == []
+
+
+def test_the_hint_about_numbers_is_given_only_where_a_number_belongs(config, tmp_path):
+    assert "1.0e-5" not in message_of(changed(config, "study/figures", "accuracy", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("axis", "name"), [("methods", "reference"), ("defences", "none"), ("attacks", "none"), ("defences", "a.b")]
+)
+def test_a_definition_may_not_take_a_reserved_id(config, axis, name):
+    config[axis][name] = copy.deepcopy(next(iter(config[axis].values())))
+    assert name in message_of(config)
+
+
+def test_the_default_configuration_resolves_with_defaults_filled_in(config):
+    before = copy.deepcopy(config)
+    resolved = resolve(config)
+    assert config == before
+    assert resolved["models"]["smollm2-135m-instruct"]["dtype"] == "auto"
+    assert resolved["scoring"] == {"batch_size": 48}
+    assert resolved["benchmarks"]["elements"]["neighbour_minimum"] == 40
+    assert resolved["benchmarks"]["elements"]["forget"]["most_facts"] == {}
+    assert resolved["probes"]["options"] == {**before["probes"]["options"], "tokens": "none", "count": 0, "roles": ["retain"]}
+    assert resolved["methods"]["rmu"]["weight_decay"] == 0.0
+    assert resolved["methods"]["rmu"]["implementation"] == "corrected"
+    assert resolved["attacks"]["relearn"]["parameters"]["warm_up"] == 2
+    assert [grid["seeds"] for grid in resolved["study"]["cells"]] == [[0, 1, 2]] * len(before["study"]["cells"])
+
+
+def test_given_values_win_over_defaults(config):
+    config["scoring"] = {"batch_size": 5}
+    config["methods"]["rsv"]["parameters"]["steering"] = "uniform"
+    config["study"]["cells"][0]["seeds"] = [4]
+    resolved = resolve(config)
+    assert resolved["scoring"]["batch_size"] == 5
+    assert resolved["methods"]["rsv"]["parameters"]["steering"] == "uniform"
+    assert resolved["study"]["cells"][0]["seeds"] == [4]
+
+
+def reversed_keys(value):
+    if isinstance(value, dict):
+        return {key: reversed_keys(value[key]) for key in reversed(value)}
+    return [reversed_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def test_the_order_of_keys_in_the_yaml_means_nothing(config):
+    assert repr(resolve(reversed_keys(config))) == repr(resolve(config))
+
+
+def test_a_defence_row_has_the_methods_own_values_and_the_order_of_its_parts(config):
+    config["defences"]["rna"]["per_method"] = {"rsv": {"noise_scale": 9.0}}
+    resolved = resolve(config)
+    assert defence_row(resolved, "none", "rsv") == []
+    row = defence_row(resolved, "gradient-noise.rna", "rsv")
+    assert [(part["kind"], part["parameters"]["noise_scale"]) for part in row] == [("gradient-noise", 2.5), ("rna", 9.0)]
+    assert defence_row(resolved, "rna", "rmu")[0]["parameters"] == {"noise_scale": 2.5}
+
+
+def test_resolving_imports_no_torch():
+    code = (
+        "import sys, yaml; from unlearning_robustness.config import resolve;"
+        "from unlearning_robustness.config import plan, provenance;"
+        "resolve(yaml.safe_load(open('config.yaml'))); print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={"PYTHONPATH": "src"}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_every_property_of_the_schema_is_read_by_the_code():
+    folders = [*(ROOT / "src").rglob("*.py"), *(ROOT / "rules").glob("*.smk"), *(ROOT / "workflow_scripts").glob("*.py")]
+    code = "\n".join(path.read_text() for path in folders)
+    properties = {name for part in schema()["$defs"].values() for name in part.get("properties", {})}
+    read = {name for name in properties if f'"{name}"' in code or f".{name}" in code}
+    # Composed names: f"{name}_probe".
+    read |= {name for name in properties if name.endswith("_probe")}
+    assert properties - read == set()

@@ -1,0 +1,156 @@
+"""Tiny models, a tokenizer and banks of texts, all made in memory. Torch is imported only by tests that need it."""
+
+import copy
+
+import pytest
+
+FORGET = ["Iron is Fe.", "The symbol of gold", "Tin", "Zinc has atomic number 30", "Lead is heavy", "Argon: a gas!"]
+RETAIN = ["Paris", "The capital of Chad", "Oslo is in Norway", "Rome is old.", "A river runs", "Lima", "Seas are salt"]
+PARAMETERS = {
+    "rmu": {"coefficient": 6.0, "steering": "uniform"},
+    "rsv": {"coefficient": 6.0, "steering": "gaussian"},
+    "npo": {"beta": 0.5, "normalisation": "token-mean"},
+}
+
+
+@pytest.fixture(scope="session")
+def make_model():
+    """Builds a frozen random model; weights are large enough that every part of it shows in the output."""
+    import torch
+    import transformers
+
+    torch.set_num_threads(1)
+    shape = {
+        "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "intermediate_size": 64, "vocab_size": 260, "max_position_embeddings": 512, "initializer_range": 0.15,
+        "tie_word_embeddings": False,
+    }  # fmt: skip
+
+    def make(kind="Llama", seed=0, dtype=torch.float32, **changes):
+        torch.manual_seed(seed)
+        config = getattr(transformers, f"{kind}Config")(**{**shape, **changes})
+        config._attn_implementation = "sdpa"
+        model = getattr(transformers, f"{kind}ForCausalLM")(config)
+        with torch.no_grad():
+            for name, tensor in model.named_parameters():
+                if "norm" in name:
+                    tensor.uniform_(0.5, 1.5)
+        model.requires_grad_(False)
+        model.config.use_cache = False
+        return model.to(dtype).eval()
+
+    return make
+
+
+@pytest.fixture
+def tiny_model(make_model):
+    return make_model()
+
+
+@pytest.fixture
+def other_model(make_model):
+    """A second architecture: biases in the attention, another forward."""
+    return make_model("Qwen2")
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer():
+    """One token a byte: any text encodes, and a longer text's ids begin with those of its beginning."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+
+
+@pytest.fixture(scope="session")
+def make_banks(tiny_tokenizer):
+    """Builds the banks of a model; both with the likelihood, so that they serve every method."""
+    from unlearning_robustness.models.bank import encode_texts, fill
+
+    def make(model, first=1, read=2, likelihood=True, **changes):
+        encoded = {
+            name: encode_texts(tiny_tokenizer, texts, 20) for name, texts in (("forget", FORGET), ("retain", RETAIN))
+        }
+        return {name: fill(model, *pair, first, read, likelihood, **changes) for name, pair in encoded.items()}
+
+    return make
+
+
+@pytest.fixture
+def tiny_banks(tiny_model, make_banks):
+    return make_banks(tiny_model)
+
+
+@pytest.fixture(scope="session")
+def settings():
+    """Builds a resolved method entry."""
+
+    def make(forget_loss="rmu", **changes):
+        return {
+            "forget_loss": forget_loss, "retain_loss": "kl" if forget_loss == "npo" else "activation",
+            "retain_weight": 2.0, "layers": [1, 2], "read_layer": 2, "steps": 6, "learning_rate": 1e-2,
+            "batch_size": 3, "weight_decay": 0.0, "implementation": "corrected",
+            "parameters": dict(PARAMETERS[forget_loss]),
+        } | changes  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def make_trainer(tiny_model, tiny_banks):
+    """Builds a trainer of a copy of ``tiny_model``."""
+    from unlearning_robustness import unlearning
+
+    def make(entry, row=(), seed=1, banks=None, **changes):
+        model = copy.deepcopy(tiny_model)
+        return unlearning.make_trainer(model, entry, list(row), banks or tiny_banks, seed, **changes)
+
+    return make
+
+
+@pytest.fixture
+def moved_engine(make_trainer, settings):
+    """Builds an engine whose trained tensors have left the reference, so that no gradient is zero."""
+    import torch
+
+    def make(forget_loss="rmu", size=0.1, **changes):
+        engine = make_trainer(settings(forget_loss, **changes)).engine
+        random = torch.Generator().manual_seed(5)
+        for tensor in engine.weights.master.values():
+            tensor += size * torch.randn(tensor.shape, generator=random)
+        engine.weights.publish()
+        return engine
+
+    return make
+
+
+@pytest.fixture
+def defence():
+    """A defence row of one resolved entry."""
+
+    def make(kind, **parameters):
+        return [{"kind": kind, "parameters": parameters}]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def question_table():
+    """Questions with prompts and choices of different lengths; two templates of every fact."""
+    import pandas
+
+    rows = []
+    for role, names in (("forget", ("Iron", "Gold", "Tin", "Krypton")), ("retain", ("Chad", "Peru", "Norway"))):
+        for index, name in enumerate(names):
+            for template, text in enumerate(("{} is", "The answer to {} would be")):
+                fact = f"{role}/relation/{name}"
+                rows.append({
+                    "question": f"{fact}/{template}", "fact": fact, "entity": name, "relation": "relation",
+                    "role": role, "split": "select" if index == 0 else "test", "template": template,
+                    "prompt": text.format(name), "choices": ["a", "bcd", "efghij", "kl m"], "answer": index % 4,
+                })  # fmt: skip
+    return pandas.DataFrame(rows)

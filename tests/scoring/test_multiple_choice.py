@@ -1,0 +1,101 @@
+import pytest
+import torch
+
+from unlearning_robustness.models.slicing import LayerSpan, logits_of
+from unlearning_robustness.scoring.multiple_choice import PackedQuestion, choice_log_likelihoods, collate, pack
+
+QUESTIONS = [
+    ("The symbol of iron is", ("Fe", "Gold", "a", "something much longer")),
+    ("Paris", ("is in France", "x", "no", "Chad")),
+    ("A considerably longer prompt, with commas, asks", ("b", "bb", "bbb", "bbbb")),
+    ("Tin", ("a", "b", "c", "d")),
+    ("Who wrote it? It was", ("you and I", "me", "them", "us")),
+]
+
+
+def scores(model, tokenizer, questions, **changes):
+    span = LayerSpan(model, 0, 4)
+    return choice_log_likelihoods(
+        lambda batch: span(
+            input_ids=batch.input_ids, attention_mask=batch.mask, position_ids=batch.position_ids
+        ),
+        lambda hidden: logits_of(model, hidden),
+        [pack(tokenizer, *question) for question in questions],
+        **changes,
+    )
+
+
+def naive(model, tokenizer, prompt, choice):
+    """The full model over one unpadded sequence."""
+    start, ids = len(tokenizer.encode(prompt)), tokenizer.encode(f"{prompt} {choice}")
+    probabilities = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+    return sum(probabilities[place - 1, ids[place]].item() for place in range(start, len(ids)))
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
+def test_a_packed_choice_has_the_likelihood_it_has_alone(make_model, tiny_tokenizer, kind):
+    model = make_model(kind)
+    expected = torch.tensor([[naive(model, tiny_tokenizer, prompt, c) for c in choices] for prompt, choices in QUESTIONS])
+    torch.testing.assert_close(scores(model, tiny_tokenizer, QUESTIONS), expected, atol=1e-5, rtol=2e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_the_batch_size_does_not_matter(tiny_model, tiny_tokenizer, batch_size):
+    together = scores(tiny_model, tiny_tokenizer, QUESTIONS, batch_size=48)
+    apart = scores(tiny_model, tiny_tokenizer, QUESTIONS, batch_size=batch_size)
+    torch.testing.assert_close(apart, together, atol=2e-5, rtol=2e-6)
+
+
+def test_scores_come_in_the_order_of_the_questions(tiny_model, tiny_tokenizer):
+    forward = scores(tiny_model, tiny_tokenizer, QUESTIONS, batch_size=2)
+    backward = scores(tiny_model, tiny_tokenizer, QUESTIONS[::-1], batch_size=2)
+    torch.testing.assert_close(backward.flip(0), forward, atol=2e-5, rtol=2e-6)
+    assert (forward[0] - forward[1]).abs().min() > 0.1
+
+
+def test_the_order_of_choices_does_not_matter(tiny_model, tiny_tokenizer):
+    turned = [(prompt, choices[::-1]) for prompt, choices in QUESTIONS]
+    expected = scores(tiny_model, tiny_tokenizer, QUESTIONS)
+    torch.testing.assert_close(scores(tiny_model, tiny_tokenizer, turned).flip(1), expected, atol=2e-5, rtol=2e-6)
+
+
+def test_a_question_is_packed_as_its_tokens(tiny_tokenizer):
+    packed = pack(tiny_tokenizer, "Tin is", ("Sn", "a metal"))
+    assert list(packed.prompt) == tiny_tokenizer.encode("Tin is")
+    assert [list(choice) for choice in packed.choices] == [tiny_tokenizer.encode(t) for t in (" Sn", " a metal")]
+    assert packed.length == 6 + 3 + 8
+
+
+def test_a_choice_that_adds_no_token_is_refused():
+    class Words:
+        def encode(self, text):
+            return [len(word) for word in text.split()]
+
+    with pytest.raises(ValueError, match="choice '' adds no token to the prompt 'Tin is'"):
+        pack(Words(), "Tin is", ("Sn", ""))
+
+
+def test_a_choice_sees_the_prompt_and_itself_only():
+    batch = collate([PackedQuestion((1, 2), ((3, 4), (5,))), PackedQuestion((6,), ((7,), (8,)))])
+    yes = {(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (3, 0), (3, 1), (3, 2), (3, 3), (4, 0), (4, 1), (4, 4)}
+    assert {tuple(place) for place in batch.mask[0, 0].nonzero().tolist()} == yes
+    assert batch.position_ids[0].tolist() == [0, 1, 2, 3, 2]
+    assert batch.input_ids.tolist() == [[1, 2, 3, 4, 5], [6, 7, 8, 0, 0]]
+    assert batch.rows.tolist() == [0, 0, 0, 1, 1] and batch.columns.tolist() == [1, 2, 1, 0, 0]
+    assert batch.targets.tolist() == [3, 4, 5, 7, 8] and batch.owner.tolist() == [0, 0, 1, 2, 3]
+
+
+def test_no_questions_cannot_be_scored(tiny_model, tiny_tokenizer):
+    with pytest.raises(ValueError, match="no questions"):
+        scores(tiny_model, tiny_tokenizer, [])
+
+
+def test_questions_with_different_numbers_of_choices_are_refused(tiny_model, tiny_tokenizer):
+    with pytest.raises(ValueError):
+        scores(tiny_model, tiny_tokenizer, [("Tin", ("a", "b")), ("Tin", ("a", "b", "c")), ("Tin", ("a",))])
+
+
+def test_progress_is_told_of_every_batch(tiny_model, tiny_tokenizer):
+    seen = []
+    scores(tiny_model, tiny_tokenizer, QUESTIONS, batch_size=2, on_batch=seen.append)
+    assert seen == [2, 4, 5]

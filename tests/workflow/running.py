@@ -1,0 +1,30 @@
+"""How workflow tests start Snakemake, and what they read from what it prints."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
+CI = ROOT / "studies" / "ci.yaml"
+PLACE = "smollm2-135m-instruct/elements"
+
+
+def snakemake(*arguments: str, folder: Path = ROOT, check: bool = True) -> subprocess.CompletedProcess:
+    """Run Snakemake in ``folder`` on the repository's Snakefile."""
+    command = [SNAKEMAKE, "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
+    if check and result.returncode:
+        raise AssertionError(f"{' '.join(command)}\n{result.stdout[-4000:]}\n{result.stderr[-8000:]}")
+    return result
+
+
+def planned(*configfiles: Path, folder: Path = ROOT, targets: tuple[str, ...] = ()) -> dict[str, int]:
+    """Jobs a rule of a dry run; empty when there is nothing to do."""
+    arguments = ["--dry-run", *(["--configfile", *configfiles] if configfiles else []), "--", *targets]
+    result = snakemake(*arguments, folder=folder)
+    table = (result.stdout + result.stderr).split("Job stats:", 1)
+    rows = re.findall(r"^(\w+)\s+(\d+)$", table[1].split("total", 1)[0], re.M) if len(table) == 2 else []
+    return {rule: int(count) for rule, count in rows if rule != "all"}

@@ -1,0 +1,93 @@
+import ast
+import re
+
+import pytest
+import yaml
+from running import ROOT, planned, snakemake
+
+RULES = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+BLOCKS = {name: text for name, text in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", RULES, re.M)}
+
+
+def test_the_default_study_has_the_cells_its_grids_say(tmp_path):
+    jobs = planned(folder=tmp_path)
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())["study"]
+    seeds = len(config["seeds"])
+    trained = {(m, d) for grid in config["cells"] for m in grid["methods"] for d in grid["defences"]} - {
+        ("reference", "none")
+    }
+    attacked = {
+        (m, d, a)
+        for grid in config["cells"]
+        for m in grid["methods"]
+        for d in grid["defences"]
+        for a in grid["attacks"]
+        if a != "none"
+    }
+    assert jobs["unlearn"] == seeds * len(trained)
+    assert jobs["attack"] == seeds * len(attacked)
+    assert jobs["evaluate"] == seeds * len(trained) + 1
+    assert jobs["figure"] == len(config["figures"])
+
+
+@pytest.mark.parametrize("study", sorted(path.stem for path in (ROOT / "studies").glob("*.yaml")))
+def test_every_study_can_be_planned(study, tmp_path):
+    assert planned(ROOT / "studies" / f"{study}.yaml", folder=tmp_path)["unlearn"] > 0
+
+
+@pytest.mark.parametrize("profile", ["default", "cpu", "gpu", "slurm"])
+def test_every_profile_is_understood(profile, tmp_path):
+    snakemake("--dry-run", "--workflow-profile", ROOT / "profiles" / profile, folder=tmp_path)
+
+
+def test_every_rule_has_a_log_an_environment_and_resources():
+    for name, text in BLOCKS.items():
+        for directive in ("log:", "conda:", "resources:", "mem_mb=", "runtime="):
+            assert directive in text, f"{name} has no {directive}"
+        assert "retries:" not in text, f"{name}: retries belong in a profile"
+
+
+def test_parameters_are_functions_of_wildcards_alone():
+    for arguments in re.findall(r"lambda ([^:]*):", RULES):
+        assert arguments == "wildcards"
+
+
+def test_entry_scripts_are_thin_and_each_belongs_to_a_rule():
+    scripts = {path.stem: path.read_text() for path in (ROOT / "workflow_scripts").glob("*.py")}
+    named = set(re.findall(r"workflow_scripts/(\w+)\.py", RULES))
+    assert named == set(scripts)
+    for name, text in scripts.items():
+        assert len(text.splitlines()) <= 40, name
+        assert not [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)], name
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"methods": {"rmu": {"learning_rate": "fast"}}}, "methods.rmu.learning_rate: must be a number"),
+        ({"methods": {"rmu": {"lr": 1}}}, "methods.rmu: unknown key 'lr'"),
+        ({"study": {"probes": ["nowhere"]}}, "study.probes: 'nowhere' is not defined"),
+        ({"study": {"results": "/proc/no/such/place"}}, "study.results: cannot write"),
+    ],
+)
+def test_a_wrong_configuration_stops_before_any_job_with_one_line(change, said, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(yaml.safe_dump(change))
+    result = snakemake("--cores", "1", "--configfile", overlay, folder=tmp_path, check=False)
+    printed = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert len([line for line in printed.splitlines() if said in line]) == 1
+    assert "Traceback" not in printed
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_number_with_an_exponent_but_no_point_is_explained(tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("methods: {rmu: {learning_rate: 1e-5}}\n")
+    result = snakemake("--cores", "1", "--configfile", overlay, folder=tmp_path, check=False)
+    assert "in YAML write 1.0e-5, with a point" in result.stdout + result.stderr
+
+
+def test_a_target_that_names_no_cell_is_refused(tmp_path):
+    result = snakemake("--dry-run", "--", "results/cells/a/b/c/d/seed0/delta.safetensors", folder=tmp_path, check=False)
+    assert result.returncode != 0

@@ -29,7 +29,7 @@ rule evaluate:
         perplexity_tokens=lambda wildcards: CONFIG["benchmarks"][wildcards.benchmark][
             "corpora"
         ]["perplexity_tokens"],
-        code=code_digest("scoring.questions", "evaluation.records", "evaluation.prose"),
+        code=code_digest("scoring.questions", "scoring.records", "evaluation.prose"),
     script:
         "../workflow_scripts/evaluate.py"
 

@@ -13,9 +13,9 @@ from unlearning_robustness.analysis.markup import markdown
 from unlearning_robustness.analysis.tables import all_tables
 from unlearning_robustness.config import resolve
 from unlearning_robustness.config.cells import REFERENCE, attacked_cells
-from unlearning_robustness.evaluation.records import ANALYSED, BUDGET, label, read, read_measures, write
 from unlearning_robustness.figures.context import FigureContext, read_context
 from unlearning_robustness.manifest import write_json
+from unlearning_robustness.scoring.records import ANALYSED, BUDGET, label, read, read_measures, write
 
 CONFIG = Path(__file__).parents[1] / "config.yaml"
 PLACE = ("smollm2-135m-instruct", "elements")

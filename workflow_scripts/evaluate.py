@@ -11,7 +11,7 @@ with job(snakemake, snakemake.params.model) as running:
 
     from unlearning_robustness.config.cells import cell_of
     from unlearning_robustness.evaluation.prose import prose_perplexity
-    from unlearning_robustness.evaluation.records import label, write
+    from unlearning_robustness.scoring.records import label, write
     from unlearning_robustness.manifest import read_json, write_json
     from unlearning_robustness.models.delta import apply_delta, load_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer

@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
 from unlearning_robustness.analysis.examples import example_answers, example_page
 from unlearning_robustness.analysis.findings import Findings
 from unlearning_robustness.analysis.markup import page
-from unlearning_robustness.evaluation.records import read
+from unlearning_robustness.scoring.records import read
 from unlearning_robustness.figures.context import read_tables
 from unlearning_robustness.job import job
 from unlearning_robustness.manifest import atomic, read_json

@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
 from unlearning_robustness.analysis.markup import markdown
 from unlearning_robustness.analysis.tables import all_tables
-from unlearning_robustness.evaluation.records import ANALYSED, read, read_measures
+from unlearning_robustness.scoring.records import ANALYSED, read, read_measures
 from unlearning_robustness.job import job
 from unlearning_robustness.manifest import atomic
 

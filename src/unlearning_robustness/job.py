@@ -58,7 +58,7 @@ def _start(snakemake, model: dict | None) -> Job:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     import torch
 
-    from unlearning_robustness.models.device import choose_device, choose_dtype, lease_gpus
+    from unlearning_robustness.device import choose_device, choose_dtype, lease_gpus
 
     torch.set_num_threads(snakemake.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)

@@ -52,7 +52,10 @@ def test_what_a_loss_reads_is_what_its_class_says(registry, kind):
 
 
 def test_defaults_are_filled_in_and_given_values_kept():
-    assert complete("methods.FORGET_LOSSES", "rmu", {"coefficient": 3}, "k") == {"coefficient": 3, "steering": "uniform"}
+    assert complete("methods.FORGET_LOSSES", "rmu", {"coefficient": 3}, "k") == {
+        "coefficient": 3,
+        "steering": "uniform",
+    }
     given = {"coefficient": 3, "steering": "gaussian"}
     assert complete("methods.FORGET_LOSSES", "rmu", given, "k") == given
 

@@ -6,7 +6,7 @@ from unlearning_robustness.config import provenance
 
 TRAIN = ("unlearning", "methods.rmu", "methods.retain")
 ATTACK = ("attacks.campaign", "attacks.relearn")
-EVALUATE = ("scoring.questions", "evaluation.records", "evaluation.prose")
+EVALUATE = ("scoring.questions", "scoring.records", "evaluation.prose")
 
 
 @pytest.fixture

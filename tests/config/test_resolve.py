@@ -132,7 +132,12 @@ def test_the_default_configuration_resolves_with_defaults_filled_in(config):
     assert resolved["scoring"] == {"batch_size": 48}
     assert resolved["benchmarks"]["elements"]["neighbour_minimum"] == 40
     assert resolved["benchmarks"]["elements"]["forget"]["most_facts"] == {}
-    assert resolved["probes"]["options"] == {**before["probes"]["options"], "tokens": "none", "count": 0, "roles": ["retain"]}
+    assert resolved["probes"]["options"] == {
+        **before["probes"]["options"],
+        "tokens": "none",
+        "count": 0,
+        "roles": ["retain"],
+    }
     assert resolved["methods"]["rmu"]["weight_decay"] == 0.0
     assert resolved["methods"]["rmu"]["implementation"] == "corrected"
     assert resolved["attacks"]["relearn"]["parameters"]["warm_up"] == 2
@@ -164,7 +169,10 @@ def test_a_defence_row_has_the_methods_own_values_and_the_order_of_its_parts(con
     resolved = resolve(config)
     assert defence_row(resolved, "none", "rsv") == []
     row = defence_row(resolved, "gradient-noise.rna", "rsv")
-    assert [(part["kind"], part["parameters"]["noise_scale"]) for part in row] == [("gradient-noise", 2.5), ("rna", 9.0)]
+    assert [(part["kind"], part["parameters"]["noise_scale"]) for part in row] == [
+        ("gradient-noise", 2.5),
+        ("rna", 9.0),
+    ]
     assert defence_row(resolved, "rna", "rmu")[0]["parameters"] == {"noise_scale": 2.5}
 
 
@@ -181,7 +189,11 @@ def test_resolving_imports_no_torch():
 
 
 def test_every_property_of_the_schema_is_read_by_the_code():
-    folders = [*(ROOT / "src").rglob("*.py"), *(ROOT / "rules").glob("*.smk"), *(ROOT / "workflow_scripts").glob("*.py")]
+    folders = [
+        *(ROOT / "src").rglob("*.py"),
+        *(ROOT / "rules").glob("*.smk"),
+        *(ROOT / "workflow_scripts").glob("*.py"),
+    ]
     code = "\n".join(path.read_text() for path in folders)
     properties = {name for part in schema()["$defs"].values() for name in part.get("properties", {})}
     read = {name for name in properties if f'"{name}"' in code or f".{name}" in code}

@@ -13,7 +13,7 @@ HOLD = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from unlearning_robustness.models.device import try_lease
+from unlearning_robustness.device import try_lease
 print(try_lease(3, 2, Path(sys.argv[2])), flush=True)
 sys.stdin.read()
 """

@@ -16,9 +16,7 @@ QUESTIONS = [
 def scores(model, tokenizer, questions, **changes):
     span = LayerSpan(model, 0, 4)
     return choice_log_likelihoods(
-        lambda batch: span(
-            input_ids=batch.input_ids, attention_mask=batch.mask, position_ids=batch.position_ids
-        ),
+        lambda batch: span(input_ids=batch.input_ids, attention_mask=batch.mask, position_ids=batch.position_ids),
         lambda hidden: logits_of(model, hidden),
         [pack(tokenizer, *question) for question in questions],
         **changes,
@@ -35,7 +33,9 @@ def naive(model, tokenizer, prompt, choice):
 @pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
 def test_a_packed_choice_has_the_likelihood_it_has_alone(make_model, tiny_tokenizer, kind):
     model = make_model(kind)
-    expected = torch.tensor([[naive(model, tiny_tokenizer, prompt, c) for c in choices] for prompt, choices in QUESTIONS])
+    expected = torch.tensor(
+        [[naive(model, tiny_tokenizer, prompt, c) for c in choices] for prompt, choices in QUESTIONS]
+    )
     torch.testing.assert_close(scores(model, tiny_tokenizer, QUESTIONS), expected, atol=1e-5, rtol=2e-6)
 
 

@@ -133,7 +133,7 @@ def test_a_killed_study_finishes_with_the_same_records_and_repeats_no_finished_c
 
 
 def test_an_exported_model_answers_as_the_records_say(study):
-    from unlearning_robustness.models.device import choose_dtype
+    from unlearning_robustness.device import choose_dtype
     from unlearning_robustness.models.loading import load_model, load_tokenizer
     from unlearning_robustness.scoring.questions import QuestionScorer
 

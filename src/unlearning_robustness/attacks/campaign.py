@@ -7,8 +7,8 @@ import pandas
 from unlearning_robustness.attacks import ATTACKS
 from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.config.cells import Cell
-from unlearning_robustness.evaluation.records import label
 from unlearning_robustness.scoring.questions import QuestionScorer
+from unlearning_robustness.scoring.records import label
 
 
 def attack_cell(

@@ -1,19 +1,21 @@
 """What a person is told before the first job, and what is checked before it."""
 
-import os
+import tempfile
 from pathlib import Path
 
+from unlearning_robustness.device import native_bfloat16
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.models.device import native_bfloat16
 
 
 def writable(folder: Path) -> None:
     """Raise ConfigError when results cannot be written to ``folder``."""
     existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise ConfigError(
-            f"study.results: cannot write to {folder}; give a folder you may write to, or change its owner"
-        )
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError:
+        mend = "give a folder you may write to, or change its owner"
+        raise ConfigError(f"study.results: cannot write to {folder}; {mend}") from None
 
 
 def plan_line(cells: int, runs: int) -> str:

@@ -8,9 +8,6 @@ min_version("9.18")
 configfile: f"{workflow.basedir}/config.yaml"
 
 
-report: "report/workflow.rst"
-
-
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/unlearn.smk"
@@ -18,6 +15,9 @@ include: "rules/attack.smk"
 include: "rules/evaluate.smk"
 include: "rules/figures.smk"
 include: "rules/select.smk"
+
+
+report: LANDING
 
 
 onstart:
@@ -30,6 +30,7 @@ rule all:
         TABLES,
         FIGURES,
         FINDINGS,
+        LANDING,
 
 
 rule records:

@@ -42,9 +42,9 @@ rule lm_eval_tasks:
         directory(f"{RESULTS}/lm_eval/{{model}}/{{benchmark}}"),
     log:
         f"{LOGS}/lm_eval_tasks/{{model}}/{{benchmark}}.log",
+    localrule: True
     conda:
         "../envs/train.yaml"
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,

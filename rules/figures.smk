@@ -15,6 +15,7 @@ PLACES = {"model": STUDY["models"], "benchmark": STUDY["benchmarks"]}
 FIGURES = expand(
     f"{RESULTS}/figures/{PLACE}/{{figure}}.svg", figure=STUDY["figures"], **PLACES
 )
+LANDING = f"{RESULTS}/tables/report.rst"
 FINDINGS = expand(
     f"{RESULTS}/tables/{PLACE}/{{page}}.html", page=["findings", "examples"], **PLACES
 )
@@ -119,3 +120,24 @@ rule findings:
         code=code_digest("analysis.findings", "analysis.examples"),
     script:
         "../workflow_scripts/findings.py"
+
+
+rule landing:
+    """The report's first page: the findings of every model and benchmark, and how to read the rest."""
+    input:
+        expand(f"{RESULTS}/tables/{PLACE}/findings.md", **PLACES),
+        f"{workflow.basedir}/report/guide.md",
+    output:
+        LANDING,
+    log:
+        f"{LOGS}/landing.log",
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=code_digest("analysis.markup"),
+    script:
+        "../workflow_scripts/landing.py"

@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.data.corpora import build_corpora
 from unlearning_robustness.job import job
-from unlearning_robustness.manifest import atomic
 
 with job(snakemake):
+    from unlearning_robustness.data.corpora import build_corpora
+    from unlearning_robustness.manifest import atomic
+
     settings = snakemake.params.benchmark
     table = build_corpora(settings, str(settings["seed"]))
     with atomic(snakemake.output[0]) as path:

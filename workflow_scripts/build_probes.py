@@ -4,14 +4,15 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-import pandas
-
-from unlearning_robustness.data.benchmark import build_probes
 from unlearning_robustness.job import job
-from unlearning_robustness.manifest import atomic
-from unlearning_robustness.models.loading import load_tokenizer
 
 with job(snakemake):
+    import pandas
+
+    from unlearning_robustness.data.benchmark import build_probes
+    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.models.loading import load_tokenizer
+
     tested = pandas.read_parquet(snakemake.input.questions).query("split == 'test'")
     tokenizer = load_tokenizer(snakemake.input.model)
     table = build_probes(tested, tokenizer, snakemake.params.benchmark, snakemake.params.probes)

@@ -4,13 +4,14 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-import pandas
-
-from unlearning_robustness.evaluation.selection import chosen_table
 from unlearning_robustness.job import job
-from unlearning_robustness.manifest import atomic
 
 with job(snakemake):
+    import pandas
+
+    from unlearning_robustness.evaluation.selection import chosen_table
+    from unlearning_robustness.manifest import atomic
+
     scores = {}
     for path in map(Path, snakemake.input):
         scores.setdefault(path.parts[-3:-1], []).append(pandas.read_csv(path))

@@ -4,13 +4,14 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.analysis.markup import markdown
-from unlearning_robustness.analysis.tables import all_tables
-from unlearning_robustness.scoring.records import ANALYSED, read, read_measures
 from unlearning_robustness.job import job
-from unlearning_robustness.manifest import atomic
 
 with job(snakemake):
+    from unlearning_robustness.analysis.markup import markdown
+    from unlearning_robustness.analysis.tables import all_tables
+    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.scoring.records import ANALYSED, read, read_measures
+
     records, measures = read(snakemake.input.records, ANALYSED), read_measures(snakemake.input.measures)
     tables = all_tables(records, measures, snakemake.params.config)
     for csv, text in zip(snakemake.output.csv, snakemake.output.markdown, strict=True):

@@ -22,6 +22,7 @@ with job(snakemake, snakemake.params.model) as running:
     matched = {}
     if source.get("matched"):
         asked = pandas.read_parquet(source.questions[0]).query("role == 'forget' and split == 'select'")
+        asked = asked.drop_duplicates("fact")
         scorer = QuestionScorer(load_tokenizer(source.model), asked, params.scoring["batch_size"])
         matched = {"matched": load_delta(source.matched[0], digest), "scorer": scorer}
     done = unlearn(

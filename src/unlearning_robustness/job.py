@@ -37,6 +37,8 @@ def job(snakemake, model: dict | None = None) -> Iterator[Job]:
         except Exception as error:
             if isinstance(error, StudyError):
                 print(f"error: {error}")
+            elif isinstance(error, ModuleNotFoundError):
+                print(f"error: the package {error.name} is missing: pip install -r requirements.lock")
             else:
                 traceback.print_exc()
             log.flush()

@@ -79,7 +79,7 @@ def overlay(tmp_path, **change):
 
 def test_a_change_of_the_statistics_retrains_and_attacks_nothing(study, tmp_path):
     jobs = planned(CI, overlay(tmp_path, analysis={"bootstrap_samples": 300}))
-    assert set(jobs) == {"tables", "figure", "findings"}
+    assert set(jobs) == {"tables", "figure", "findings", "landing"}
 
 
 def test_a_change_of_one_method_touches_that_method_only(study, tmp_path):
@@ -98,7 +98,7 @@ def test_a_new_seed_adds_its_own_cells_only(study, tmp_path):
 
 def test_figures_are_rebuilt_from_records_alone_and_come_out_the_same(study, tmp_path):
     shutil.copytree(study / "records", tmp_path / "results" / "ci" / "records")
-    rules = ["tables", "figure", "findings", "figures"]
+    rules = ["tables", "figure", "findings", "landing", "figures"]
     snakemake("--cores", "2", "--configfile", CI, "--allowed-rules", *rules, "--", "figures", folder=tmp_path)
     again = tmp_path / "results" / "ci"
     for path in [

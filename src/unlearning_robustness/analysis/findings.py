@@ -206,7 +206,7 @@ class Findings:
         confidence = 100 * self.config["analysis"]["confidence"]
         return [
             f"Intervals are {confidence:.0f} % crossed-bootstrap intervals over facts and {seeds} seed(s); with so few "
-            "seeds the variation between seeds is known only roughly. There are many comparisons and no correction for it.",
+            "seeds the variation between seeds is known only roughly. Many things are compared, without a correction.",
             "One small model and one forget domain: nothing here says what happens at 7-8B parameters.",
             "The reference answers every plain question correctly by construction: only what it knew is asked.",
             "A difference whose interval contains zero is not shown; that is not evidence of equality.",

@@ -14,6 +14,16 @@ def markdown(table: pandas.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+def rst(text: str) -> str:
+    """The markdown this package writes as reStructuredText: headings underlined, the rest as it is."""
+    lines = []
+    for line in text.splitlines():
+        level = len(line) - len(line.lstrip("#"))
+        title = line.lstrip("# ")
+        lines += [title, "=-~"[level - 1] * len(title)] if level else [line]
+    return "\n".join(lines) + "\n"
+
+
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;font-size:13px}td,th{border:1px solid #ddd;padding:.3rem .5rem;text-align:left}
 th{background:#f4f4f4}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:1.6rem}"""

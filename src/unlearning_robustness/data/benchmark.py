@@ -80,6 +80,7 @@ def build(model, tokenizer, settings: dict, batch_size: int) -> tuple[pandas.Dat
 def build_probes(table: pandas.DataFrame, tokenizer, settings: dict, probes: dict[str, dict]) -> pandas.DataFrame:
     """Every question under every probe that applies to its role, with a column ``probe``.
 
+    A probe with ``most_facts`` is asked of that many facts, the same ones for every such probe.
     Forget words are names of the split's own entities, so that what is chosen on ``select`` is tested on others.
     """
     forget = settings["forget"]
@@ -91,6 +92,9 @@ def build_probes(table: pandas.DataFrame, tokenizer, settings: dict, probes: dic
     parts = []
     for name, probe in probes.items():
         asked = from_table(table[table["role"].isin(probe["roles"])])
+        if "most_facts" in probe:
+            most = dict.fromkeys(table["split"].unique(), probe["most_facts"])
+            asked = limit(asked, len(asked), most, f"{settings['seed']}/probes")
         changed = apply_probe(
             asked, probe["mode"], probe["tokens"], probe["count"], matched, f"{settings['seed']}/probes"
         )

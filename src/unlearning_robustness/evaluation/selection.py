@@ -102,14 +102,18 @@ class Search:
         return found
 
 
-def choose_method(scores: pandas.DataFrame, retain_margin: float) -> dict:
-    """Lowest forget accuracy, mean over seeds, with retain within the margin of 1; of equals the shortest run."""
-    keys = ["learning_rate", "retain_weight", "steps"]
-    means = scores.groupby(keys, as_index=False)[["forget", "retain"]].mean()
+def choose_method(scores: pandas.DataFrame, retain_margin: float, forget_margin: float) -> dict:
+    """Lowest forget accuracy, mean over seeds, with retain within its margin of 1.
+
+    Forget accuracies within ``forget_margin`` of the lowest count as equal; of these the highest retain accuracy
+    is taken, then the fewest steps, then the lowest forget accuracy.
+    """
+    means = scores.groupby(["learning_rate", "retain_weight", "steps"], as_index=False)[["forget", "retain"]].mean()
     allowed = means[means["retain"] >= 1 - retain_margin - 1e-9]
     if allowed.empty:
         allowed = means[means["retain"] == means["retain"].max()]
-    return allowed.sort_values(["forget", "steps", "learning_rate"]).iloc[0].to_dict()
+    equal = allowed[allowed["forget"] <= allowed["forget"].min() + forget_margin + 1e-9]
+    return equal.sort_values(["retain", "steps", "forget"], ascending=[False, True, True]).iloc[0].to_dict()
 
 
 def choose_noise(scores: pandas.DataFrame, retain_margin: float, forget_margin: float) -> dict:
@@ -138,7 +142,7 @@ def chosen_table(scores: dict[tuple[str, str], pandas.DataFrame], config: dict) 
     for (kind, method), table in scores.items():
         entry = config["methods"][method]
         if kind == "methods":
-            chosen, configured = choose_method(table, retain), entry
+            chosen, configured = choose_method(table, retain, forget), entry
         elif kind == "noise":
             defence = config["defences"][settings["noise"]["defence"]]
             chosen = choose_noise(table, retain, forget)

@@ -31,7 +31,8 @@ def draw(context: FigureContext):
             offset = (number - (len(methods) - 1) / 2) * 0.22
             axes.errorbar(
                 part["mean"] * 100, [place + offset for place in range(len(sets))],
-                xerr=[bound * 100 for bound in style.errors(part)], linestyle="none", marker=style.METHOD_MARKERS[number],
+                xerr=[bound * 100 for bound in style.errors(part)], linestyle="none",
+                marker=style.METHOD_MARKERS[number],
                 color=style.METHOD_COLOURS[number], markersize=4, linewidth=1, label=context.method_label(method),
             )  # fmt: skip
         axes.axvline(0, color=style.REFERENCE_COLOUR, linewidth=0.8)

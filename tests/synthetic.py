@@ -1,8 +1,11 @@
 """Records with planted accuracies, for tests of everything that is a query over records."""
 
 import copy
+import tempfile
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy
@@ -58,10 +61,11 @@ def questions(role: str, attack: str) -> list[tuple[str, int]]:
     return [(f"{role}/relation/{number}", template) for number in range(FACTS) for template in templates]
 
 
-def chance(cell, role: str, fact: str, template: int) -> float:
-    """A number in [0, 1) of a question: the same for every defence, probe and budget, so differences are exact."""
-    key = f"{cell.method}/{cell.seed}/{role}/{fact}/{template}"
-    return numpy.random.default_rng(zlib.crc32(key.encode())).random()
+@cache
+def chances(method: str, seed: int, role: str) -> dict[tuple[str, int], float]:
+    """A number in [0, 1) for every question: the same for every defence, probe and budget, so differences are exact."""
+    random = numpy.random.default_rng(zlib.crc32(f"{method}/{seed}/{role}".encode()))
+    return {question: random.random() for question in questions(role, "none")}
 
 
 def records_of(cell, attack: str, settings: dict, accuracy: Callable = planted_accuracy) -> pandas.DataFrame:
@@ -76,7 +80,8 @@ def records_of(cell, attack: str, settings: dict, accuracy: Callable = planted_a
     for budget, role, probe in points:
         wanted = accuracy(cell, attack, role, probe, budget["steps"])
         facts, templates = zip(*questions(role, attack), strict=True)
-        correct = numpy.array([chance(cell, role, *question) < wanted for question in questions(role, attack)])
+        drawn = chances(cell.method, cell.seed, role)
+        correct = numpy.array([drawn[question] < wanted for question in questions(role, attack)])
         frame = pandas.DataFrame(
             {
                 "probe": probe, "role": role, "split": "test", "relation": "relation", "entity": facts, "fact": facts,
@@ -110,6 +115,11 @@ def write_study(config: dict, root: Path, accuracy: Callable = planted_accuracy)
     return paths
 
 
+def measures_of(paths: list[Path]) -> list[dict]:
+    """The measures beside the unattacked ones of the given records."""
+    return read_measures(path.with_name("measures.json") for path in paths if path.parent.name == "none")
+
+
 def planted_records(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> pandas.DataFrame:
     """All records of a planted study."""
     return read(write_study(config, root, accuracy))
@@ -118,17 +128,42 @@ def planted_records(config: dict, root: Path, accuracy: Callable = planted_accur
 def planted_tables(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> dict[str, pandas.DataFrame]:
     """The tables of a planted study."""
     paths = write_study(config, root, accuracy)
-    return all_tables(read(paths, ANALYSED), read_measures(paths), config)
+    return all_tables(read(paths, ANALYSED), measures_of(paths), config)
+
+
+def as_read(tables: dict[str, pandas.DataFrame], config: dict, root: Path) -> FigureContext:
+    """What figures and findings are given: the tables, through csv files as the workflow writes them."""
+    for name, table in tables.items():
+        table.to_csv(root / f"{name}.csv", index=False)
+        markdown(table)
+    return read_context([root / f"{name}.csv" for name in tables], config, *PLACE)
 
 
 def planted_context(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> FigureContext:
-    """What figures and findings are given: the tables, through csv files as the workflow writes them."""
-    paths = []
-    for name, table in planted_tables(config, root, accuracy).items():
-        paths.append(root / f"{name}.csv")
-        table.to_csv(paths[-1], index=False)
-        markdown(table)
-    return read_context(paths, config, *PLACE)
+    """The context of a planted study."""
+    return as_read(planted_tables(config, root, accuracy), config, root)
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything there is to a planted study; read only."""
+
+    config: dict
+    records: pandas.DataFrame
+    measures: list[dict]
+    tables: dict[str, pandas.DataFrame]
+    context: FigureContext
+
+
+@cache
+def default_world() -> World:
+    """The default study with the planted accuracies, made once a session."""
+    config = study()
+    with tempfile.TemporaryDirectory() as root:
+        paths = write_study(config, Path(root))
+        records, measures = read(paths), measures_of(paths)
+        tables = all_tables(records[ANALYSED], measures, config)
+        return World(config, records, measures, tables, as_read(tables, config, Path(root)))
 
 
 def benchmark_report(**changes) -> dict:

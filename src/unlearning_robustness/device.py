@@ -5,6 +5,8 @@ import os
 import time
 from pathlib import Path
 
+from unlearning_robustness.errors import ConfigError
+
 NATIVE_BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 
 
@@ -63,7 +65,7 @@ _LEASES: list = []
 def choose_device(gpu: int, setting: str = "auto") -> str:
     """Give "cuda" or "cpu" to a job that was granted ``gpu`` GPUs.
 
-    Inside SLURM the environment is trusted. A grant of 0 outside SLURM means CPU. Raises ValueError when
+    Inside SLURM the environment is trusted. A grant of 0 outside SLURM means CPU. Raises ConfigError when
     ``setting`` is "cuda" and there is none.
     """
     import torch
@@ -71,7 +73,7 @@ def choose_device(gpu: int, setting: str = "auto") -> str:
     in_slurm = "SLURM_JOB_ID" in os.environ
     available = torch.cuda.is_available() and (gpu > 0 or in_slurm)
     if setting == "cuda" and not available:
-        raise ValueError("device: cuda is asked for, but this job has no CUDA device; use device: auto")
+        raise ConfigError("models.*.device: cuda is asked for, but this job has no CUDA device; use device: auto")
     return "cuda" if available and setting != "cpu" else "cpu"
 
 

@@ -1,5 +1,6 @@
 """The one loop that every method and every defence uses."""
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ def batch_order(count: int, batch_size: int, steps: int, random: torch.Generator
     A longer run begins with the same batches as a shorter one.
     """
     needed = steps * batch_size
-    passes = [torch.randperm(count, generator=random) for _ in range(math.ceil(needed / count))]
+    passes = [torch.randperm(count, generator=random) for _ in range(max(1, math.ceil(needed / count)))]
     return torch.cat(passes)[:needed].view(steps, batch_size)
 
 
@@ -92,22 +93,20 @@ class Trainer:
             state = self.optimiser.state.get(tensor, {})
             tensors |= {f"{name}.{index}": value.clone() for name, value in state.items()}
         tensors |= {f"random.{name}": random.get_state() for name, random in self.random.items()}
-        keys = list(self.history[0]) if self.history else []
-        tensors["history"] = torch.tensor([[row[key] for key in keys] for row in self.history], dtype=torch.float64)
         with atomic(path) as temporary:
-            save_file(tensors, temporary, metadata={"done": str(self.done), "keys": ",".join(keys)})
+            save_file(tensors, temporary, metadata={"history": json.dumps(self.history)})
 
     def restore(self, path: str | Path) -> None:
         """Continue from :meth:`save`; what follows is what would have followed."""
         with safe_open(path, framework="pt") as handle:
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
             metadata = handle.metadata()
-        self.done = int(metadata["done"])
-        keys = metadata["keys"].split(",")
-        self.history = [dict(zip(keys, row, strict=True)) for row in tensors["history"].tolist()]
+        self.history = json.loads(metadata["history"])
+        self.done = len(self.history)
         for index, tensor in enumerate(self.master):
             tensor.data.copy_(tensors[f"master.{index}"])
-            moments = {name: tensors[f"{name}.{index}"] for name in ("step", "exp_avg", "exp_avg_sq")}
+            keys = [name for name in ("step", "exp_avg", "exp_avg_sq") if f"{name}.{index}" in tensors]
+            moments = {name: tensors[f"{name}.{index}"] for name in keys}
             self.optimiser.state[tensor] = {
                 name: value if name == "step" else value.to(tensor.device) for name, value in moments.items()
             }

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from unlearning_robustness.defences import build_step
 from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
-from unlearning_robustness.methods import build_method
+from unlearning_robustness.defences.row import build_step
+from unlearning_robustness.methods.method import build_method
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.delta import apply_delta
 from unlearning_robustness.models.engine import Engine, loss_mask

@@ -36,26 +36,26 @@ EDITS = {
     "retain": ("methods/retain.py", "masked_mean(divergence, mask)", "2 * masked_mean(divergence, mask)"),
     "loop": ("training.py", "self.optimiser.step()", "self.optimiser.step(); self.optimiser.step()"),
     "readout": ("methods/readout.py", ".pow(2).mean(-1)", ".abs().mean(-1)"),
-    "engine": ("models/weights.py", "return", "return not"),
+    "weights": ("models/weights.py", "self.live[name].float() - self", "self.live[name].float() + self"),
     "choice": ("scoring/multiple_choice.py", "tril()", "triu()"),
     "perplexity": ("scoring/likelihood.py", "math.exp(total / count)", "total / count"),
     "relearn": ("attacks/relearn.py", "(step + 1) / (warm_up + 1)", "step / warm_up"),
-    "records": ("evaluation/records.py", 'compression="zstd"', 'compression="snappy"'),
+    "records": ("scoring/records.py", 'compression="zstd"', 'compression="snappy"'),
     "tables": ("analysis/tables.py", "gain=", "gian="),
     "figure": ("figures/accuracy.py", "markersize=4", "markersize=5"),
     "style": ("figures/style.py", "linewidth=1", "linewidth=2"),
-    "method registry": ("methods/__init__.py", 'tuple(settings["layers"])', 'tuple(settings["layers"][:1])'),
-    "defence registry": ("defences/__init__.py", "for entry in row:", "for entry in row[:1]:"),
+    "method builder": ("methods/method.py", 'tuple(settings["layers"])', 'tuple(settings["layers"][:1])'),
+    "defence builder": ("defences/row.py", "for entry in row:", "for entry in row[:1]:"),
     "selection": ("evaluation/selection.py", "ascending=[False, True]", "ascending=[True, True]"),
 }
 
 
-@pytest.mark.parametrize("edit", ["rmu", "retain", "loop", "readout", "engine", "perplexity"])
+@pytest.mark.parametrize("edit", ["rmu", "retain", "loop", "readout", "weights", "perplexity"])
 def test_training_depends_on_the_code_it_runs(change, edit):
     assert change(TRAIN, *EDITS[edit])
 
 
-@pytest.mark.parametrize("edit", ["method registry", "defence registry"])
+@pytest.mark.parametrize("edit", ["method builder", "defence builder"])
 def test_training_depends_on_how_methods_and_defences_are_built(change, edit):
     assert change(TRAIN, *EDITS[edit])
 

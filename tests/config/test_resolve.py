@@ -97,6 +97,7 @@ REFUSED = [
     ("probes/forget-token", "{label: x, mode: prefix}", ["probes.forget-token.tokens:", "prefix"]),
     ("analysis/attack", "relern", ["analysis.attack", "'relern'"]),
     ("analysis/forget_token_probe", "nowhere", ["analysis.forget_token_probe", "'nowhere'"]),
+    ("probes/forget-token/most_facts", "10", ["analysis", "forget-token", "most_facts"]),
     ("study/probes", "[plain, forget-token]", ["analysis.neutral_token_probe", "'neutral-token'"]),
     ("defences/rna/per_method", "{rmx: {noise_scale: 2.0}}", ["defences.rna.per_method", "'rmx'"]),
     ("selection/methods/rmx", "{steps: 1, learning_rate: [1.0], retain_weight: [1.0]}", ["selection.methods", "'rmx'"]),
@@ -170,10 +171,10 @@ def test_a_defence_row_has_the_methods_own_values_and_the_order_of_its_parts(con
     assert defence_row(resolved, "none", "rsv") == []
     row = defence_row(resolved, "gradient-noise.rna", "rsv")
     assert [(part["kind"], part["parameters"]["noise_scale"]) for part in row] == [
-        ("gradient-noise", 2.5),
+        ("gradient-noise", 3.0),
         ("rna", 9.0),
     ]
-    assert defence_row(resolved, "rna", "rmu")[0]["parameters"] == {"noise_scale": 2.5}
+    assert defence_row(resolved, "rna", "rmu")[0]["parameters"] == {"noise_scale": 1.5}
 
 
 def test_resolving_imports_no_torch():
@@ -189,14 +190,10 @@ def test_resolving_imports_no_torch():
 
 
 def test_every_property_of_the_schema_is_read_by_the_code():
-    folders = [
-        *(ROOT / "src").rglob("*.py"),
-        *(ROOT / "rules").glob("*.smk"),
-        *(ROOT / "workflow_scripts").glob("*.py"),
-    ]
-    code = "\n".join(path.read_text() for path in folders)
+    places = {"src": "*.py", "rules": "*.smk", "workflow_scripts": "*.py"}
+    code = "\n".join(path.read_text() for place, kind in places.items() for path in (ROOT / place).rglob(kind))
+    code = code.replace("'", '"')
     properties = {name for part in schema()["$defs"].values() for name in part.get("properties", {})}
-    read = {name for name in properties if f'"{name}"' in code or f".{name}" in code}
-    # Composed names: f"{name}_probe".
-    read |= {name for name in properties if name.endswith("_probe")}
-    assert properties - read == set()
+    # Probes are read under composed names: f"{name}_probe".
+    unread = {name for name in properties if f'"{name}"' not in code and not name.endswith("_probe")}
+    assert unread == set()

@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import cross_entropy, kl_div
 
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.methods import build_method
+from unlearning_robustness.methods.method import build_method
 from unlearning_robustness.models.engine import Engine, loss_mask
 from unlearning_robustness.models.weights import down_projections
 

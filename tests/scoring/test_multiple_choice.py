@@ -91,8 +91,8 @@ def test_no_questions_cannot_be_scored(tiny_model, tiny_tokenizer):
 
 
 def test_questions_with_different_numbers_of_choices_are_refused(tiny_model, tiny_tokenizer):
-    with pytest.raises(ValueError):
-        scores(tiny_model, tiny_tokenizer, [("Tin", ("a", "b")), ("Tin", ("a", "b", "c")), ("Tin", ("a",))])
+    with pytest.raises(ValueError, match="choices"):
+        scores(tiny_model, tiny_tokenizer, [("Iron", ("a", "b", "c")), ("Tin", ("a", "b"))])
 
 
 def test_progress_is_told_of_every_batch(tiny_model, tiny_tokenizer):

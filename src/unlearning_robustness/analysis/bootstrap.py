@@ -72,6 +72,8 @@ def _align(first: pandas.DataFrame, second: pandas.DataFrame) -> tuple[pandas.Da
         second = pandas.concat([second] * len(first))
     else:
         shared = first.index.intersection(second.index)
+        if shared.empty:
+            raise ValueError(f"no seed in common: {list(first.index)} and {list(second.index)}")
         first, second = first.loc[shared], second.loc[shared]
     return first, second
 

@@ -24,7 +24,9 @@ def example_answers(records: pandas.DataFrame, config: dict, count: int, seed: i
     rows = []
     for role in ("forget", "retain"):
         part = chosen[chosen["role"] == role]
-        facts = shuffler(seed, f"examples/{role}").sample(sorted(part["fact"].unique()), count)
+        facts = shuffler(seed, f"examples/{role}").sample(
+            sorted(part["fact"].unique()), min(count, part["fact"].nunique())
+        )
         for fact in facts:
             asked = part[part["fact"] == fact].drop_duplicates(["method", "defence", "probe"])
             for probe in [name for name in probes if name in set(asked["probe"])]:

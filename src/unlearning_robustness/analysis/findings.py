@@ -50,7 +50,9 @@ class Findings:
         return self.config["methods"][method]["label"]
 
     def _defence(self, name: str) -> str:
-        return "plain unlearning" if name == NONE else self.config["defences"][name]["label"]
+        if name == NONE:
+            return "plain unlearning"
+        return " + ".join(self.config["defences"][part]["label"] for part in name.split("."))
 
     def _accuracy(self, method: str, defence: str, role: str, probe: str):
         table = self.tables["accuracy"]
@@ -66,13 +68,21 @@ class Findings:
             line = (
                 f"{role.capitalize()}: the model knew {entry['facts_known']} of {entry['facts_asked']} facts; "
                 f"{count} of them are tested. Asked again with other wrong answers it gets "
-                f"{100 * entry['redrawn_accuracy']:.0f} % of its known facts, so some were lucky guesses."
+                f"{100 * entry['redrawn_accuracy']:.0f} % of them right"
+                + (", so some were lucky guesses." if entry["redrawn_accuracy"] < 1 else ".")
             )
             if entry["dropped"]:
                 line = (
                     f"Neighbour: only {entry['facts_known']} facts are known, too few to show; the domain is dropped."
                 )
             lines.append(line)
+        letters = self._accuracy(REFERENCE, NONE, "forget", "letter")
+        if letters is not None:
+            lines.append(
+                f"Asked for a letter (A to D) instead of the answer, the reference gets {percent(letters)} of the forget "
+                f"questions (chance {100 * self.chance:.0f} %)"
+                + (": an effect of unlearning cannot be seen in that format." if letters["low"] <= self.chance else ".")
+            )
         notes = {self.config["models"][name]["note"] for name in self.config["study"]["models"]}
         return lines + [f"About the model: {note}." for note in sorted(notes)]
 
@@ -171,13 +181,18 @@ class Findings:
         table = self.tables["attacked_differences"]
         budget = "attack == @self.attack and documents == @most and steps == @self.early"
         lines = []
-        for _, row in table.query(f"{budget} and first == 'rna' and second == 'none'").iterrows():
+        rows = table.query(f"{budget} and first == 'rna' and second == 'none'").set_index(["method", "quantity"])
+        for method in rows.index.unique("method"):
+            level, gain = rows.loc[(method, "level")], rows.loc[(method, "gain")]
             reading = verdict(
-                row, "knowledge comes back faster", "knowledge comes back more slowly", "no difference is shown"
+                gain,
+                "relearning brings back more of it with RNA",
+                "relearning brings back less of it with RNA",
+                "no difference in what relearning brings back is shown",
             )
             lines.append(
-                f"{self._label(row['method'])}: after {self.early} steps RNA's forget accuracy differs from plain "
-                f"unlearning's by {points(row)}: {reading}."
+                f"{self._label(method)}: after {self.early} steps RNA's forget accuracy differs from plain unlearning's "
+                f"by {points(level)}, the accuracy gained since unlearning by {points(gain)}: {reading}."
             )
         return lines
 

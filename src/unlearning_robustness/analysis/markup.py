@@ -8,7 +8,9 @@ import pandas
 
 def markdown(table: pandas.DataFrame) -> str:
     """A table as GitHub markdown; bars inside cells are escaped."""
-    cells = table.map(lambda value: f"{value:.3f}" if isinstance(value, float) else str(value).replace("|", "\\|"))
+    cells = table.map(
+        lambda value: f"{value:.3f}" if isinstance(value, float) else " ".join(str(value).split()).replace("|", "\\|")
+    )
     lines = ["| " + " | ".join(map(str, table.columns)) + " |", "|" + "---|" * len(table.columns)]
     lines += ["| " + " | ".join(row) + " |" for row in cells.itertuples(index=False)]
     return "\n".join(lines) + "\n"

@@ -1,7 +1,5 @@
 """The tables: each a query over records, one row an estimate."""
 
-from collections.abc import Callable
-
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
@@ -19,17 +17,15 @@ def accuracy(records: pandas.DataFrame, bootstrap: CrossedBootstrap) -> pandas.D
 
 def relearning(records: pandas.DataFrame, bootstrap: CrossedBootstrap) -> pandas.DataFrame:
     """Forget accuracy along every attack's budget; zero steps is the unlearned model on the same questions."""
-    attacked = records[(records["attack"] != NONE) & (records["role"] == "forget")]
-    rows = [_estimates(attacked, [*CELL_KIND, "attack", "documents", "steps"], bootstrap)]
+    keys = [*CELL_KIND, "attack", "documents", "steps"]
+    attacked = records[(records["attack"] != NONE) & (records["role"] == "forget") & (records["steps"] > 0)]
     asked = attacked[[*PLACE, "question"]].drop_duplicates()
-    unattacked = records[(records["attack"] == NONE) & (records["probe"] == "plain")].merge(
-        asked, on=[*PLACE, "question"]
-    )
+    unattacked = records[(records["attack"] == NONE) & (records["probe"] == "plain")]
     runs = attacked[[*CELL_KIND, "attack", "documents"]].drop_duplicates()
-    start = unattacked.drop(columns=["attack", "documents"]).merge(runs, on=CELL_KIND)
-    rows.append(_estimates(start.assign(steps=0), [*CELL_KIND, "attack", "documents", "steps"], bootstrap))
-    table = pandas.concat(rows, ignore_index=True)
-    return table.sort_values([*CELL_KIND, "attack", "documents", "steps"], ignore_index=True)
+    start = unattacked.merge(asked, on=[*PLACE, "question"]).drop(columns=["attack", "documents"])
+    start = start.merge(runs, on=CELL_KIND).assign(steps=0)
+    table = pandas.concat([_estimates(part, keys, bootstrap) for part in (attacked, start)], ignore_index=True)
+    return table.sort_values(keys, ignore_index=True)
 
 
 def differences(
@@ -40,30 +36,49 @@ def differences(
     rows = []
     for keys, part in chosen.groupby([*PLACE, "method", "role", "probe"], sort=True):
         matrices = {defence: fact_matrix(group) for defence, group in part.groupby("defence")}
-        for first, second in pairs:
-            if first in matrices and second in matrices:
-                estimate = bootstrap.difference(matrices[first], matrices[second])
-                named = dict(zip([*PLACE, "method", "role", "probe"], keys, strict=True))
-                rows.append({**named, "first": first, "second": second, **vars(estimate)})
-    return pandas.DataFrame(rows)
+        named = dict(zip([*PLACE, "method", "role", "probe"], keys, strict=True))
+        rows += _paired(matrices, pairs, named, bootstrap)
+    columns = [*PLACE, "method", "role", "probe", "first", "second", *Estimate.__dataclass_fields__]
+    return pandas.DataFrame(rows, columns=columns)
+
+
+def _gain(level: pandas.DataFrame, start: pandas.DataFrame) -> pandas.DataFrame:
+    """Accuracy above the start; a start of one row (the reference) is that of every seed."""
+    return level - (start.iloc[0] if len(start) == 1 else start.loc[level.index])
+
+
+def _paired(
+    matrices: dict[str, pandas.DataFrame], pairs: list[tuple[str, str]], named: dict, bootstrap: CrossedBootstrap
+) -> list[dict]:
+    """One row for each pair of which both sides are there."""
+    return [
+        {**named, "first": first, "second": second, **vars(bootstrap.difference(matrices[first], matrices[second]))}
+        for first, second in pairs
+        if first in matrices and second in matrices
+    ]
 
 
 def attacked_differences(
     records: pandas.DataFrame, pairs: list[tuple[str, str]], bootstrap: CrossedBootstrap
 ) -> pandas.DataFrame:
-    """Paired differences between defences of one method in forget accuracy under each attack budget."""
+    """Paired differences between defences of one method under each attack budget.
+
+    ``quantity`` is ``level``, the forget accuracy, or ``gain``, that accuracy less the unattacked one on the same
+    questions: a model that merely forgot less has a higher level, not a higher gain.
+    """
     chosen = records[(records["attack"] != NONE) & (records["role"] == "forget")]
+    start = records[(records["attack"] == NONE) & (records["probe"] == "plain")]
+    start = start[start["question"].isin(chosen["question"].unique())]
+    before = {key: fact_matrix(part) for key, part in start.groupby([*PLACE, "method", "defence"])}
     keys = [*PLACE, "method", "attack", "documents", "steps"]
     rows = []
     for values, part in chosen.groupby(keys, sort=True):
-        matrices = {defence: fact_matrix(group) for defence, group in part.groupby("defence")}
-        for first, second in pairs:
-            if first in matrices and second in matrices:
-                estimate = bootstrap.difference(matrices[first], matrices[second])
-                rows.append(
-                    {**dict(zip(keys, values, strict=True)), "first": first, "second": second, **vars(estimate)}
-                )
-    return pandas.DataFrame(rows, columns=[*keys, "first", "second", *Estimate.__dataclass_fields__])
+        levels = {defence: fact_matrix(group) for defence, group in part.groupby("defence")}
+        gains = {defence: _gain(level, before[(*values[:3], defence)]) for defence, level in levels.items()}
+        for quantity, matrices in (("level", levels), ("gain", gains)):
+            named = {**dict(zip(keys, values, strict=True)), "quantity": quantity}
+            rows += _paired(matrices, pairs, named, bootstrap)
+    return pandas.DataFrame(rows, columns=[*keys, "quantity", "first", "second", *Estimate.__dataclass_fields__])
 
 
 def token_effects(
@@ -96,25 +111,23 @@ def _estimates(records: pandas.DataFrame, keys: list[str], bootstrap: CrossedBoo
     for values, part in records.groupby(keys, sort=True):
         estimate = bootstrap.mean(fact_matrix(part))
         rows.append({**dict(zip(keys, values, strict=True)), **vars(estimate), "questions": part["question"].nunique()})
-    return pandas.DataFrame(rows)
+    return pandas.DataFrame(rows, columns=[*keys, *Estimate.__dataclass_fields__, "questions"])
 
 
-def comparison_pairs(defences: dict[str, dict]) -> list[tuple[str, str]]:
-    """(defence, what it is compared with): each defence with none, and with the controls made for it."""
-    controls = {"early-stop": lambda entry: entry["parameters"]["match"], "gradient-noise": _matching_noise(defences)}
+def comparison_pairs(defences: dict[str, dict], used: list[str]) -> list[tuple[str, str]]:
+    """(defence, what it is compared with): every defence in use with none, and with the controls made for it."""
+    noise = {entry["parameters"]["noise_scale"]: name for name, entry in defences.items() if entry["kind"] == "rna"}
     pairs = []
-    for name, entry in defences.items():
-        if entry["kind"] in controls:
-            partner = controls[entry["kind"]](entry)
+    for name in used:
+        entry = defences.get(name, {"kind": "combination"})
+        if entry["kind"] == "early-stop":
+            pairs.append((entry["parameters"]["match"], name))
+        elif entry["kind"] == "gradient-noise":
+            partner = noise.get(entry["parameters"]["noise_scale"])
             pairs += [(partner, name)] if partner else []
-        else:
+        elif name != NONE:
             pairs.append((name, NONE))
     return pairs
-
-
-def _matching_noise(defences: dict[str, dict]) -> Callable[[dict], str | None]:
-    scales = {entry["parameters"]["noise_scale"]: name for name, entry in defences.items() if entry["kind"] == "rna"}
-    return lambda entry: scales.get(entry["parameters"]["noise_scale"])
 
 
 def early_recovery(records: pandas.DataFrame, cells: pandas.DataFrame, attack: str, steps: int) -> pandas.DataFrame:
@@ -136,13 +149,13 @@ def all_tables(records: pandas.DataFrame, cells: list[dict], config: dict) -> di
     analysis = config["analysis"]
     bootstrap = CrossedBootstrap(analysis["bootstrap_samples"], analysis["confidence"], analysis["seed"])
     probes = tuple(analysis[f"{name}_probe"] for name in ("baseline", "forget_token", "neutral_token"))
-    pairs, measured = comparison_pairs(config["defences"]), measures(cells)
-    attacked = records["attack"] != NONE
+    used = list(dict.fromkeys(records["defence"]))
+    pairs, measured = comparison_pairs(config["defences"], used), measures(cells)
     return {
         "accuracy": accuracy(records, bootstrap),
         "differences": differences(records, pairs, bootstrap),
         "token_effects": token_effects(records, probes, bootstrap),
-        "relearning": relearning(records, bootstrap) if attacked.any() else pandas.DataFrame(),
+        "relearning": relearning(records, bootstrap),
         "attacked_differences": attacked_differences(records, pairs, bootstrap),
         "early_recovery": early_recovery(records, measured, analysis["attack"], analysis["early_steps"]),
         "measures": measured,

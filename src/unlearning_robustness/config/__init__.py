@@ -42,4 +42,4 @@ def _sorted(value):
     """Keys in order: Snakemake compares parameters as text, and their order in the YAML means nothing."""
     if isinstance(value, dict):
         return {key: _sorted(value[key]) for key in sorted(value)}
-    return value
+    return [_sorted(entry) for entry in value] if isinstance(value, list) else value

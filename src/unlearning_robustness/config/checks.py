@@ -12,16 +12,21 @@ FIGURES = "figures.FIGURES"
 def complete_entries(config: dict) -> None:
     """Check and complete the parameters of every method, defence and attack, in place."""
     for name, method in config["methods"].items():
-        key = f"methods.{name}"
-        method["parameters"] = complete(FORGET_LOSSES, method["forget_loss"], method["parameters"], f"{key}.parameters")
+        method["parameters"] = _complete(FORGET_LOSSES, method, "forget_loss", f"methods.{name}")
     for name, defence in config["defences"].items():
         key = f"defences.{name}"
-        defence["parameters"] = complete(DEFENCES, defence["kind"], defence["parameters"], f"{key}.parameters")
+        defence["parameters"] = _complete(DEFENCES, defence, "kind", key)
         for method, given in defence["per_method"].items():
+            _defined(config, "methods", method, f"{key}.per_method")
             complete(DEFENCES, defence["kind"], {**defence["parameters"], **given}, f"{key}.per_method.{method}")
     for name, attack in config["attacks"].items():
-        key = f"attacks.{name}.parameters"
-        attack["parameters"] = complete(ATTACKS, attack["kind"], attack["parameters"], key)
+        attack["parameters"] = _complete(ATTACKS, attack, "kind", f"attacks.{name}")
+
+
+def _complete(registry: str, entry: dict, kind: str, key: str) -> dict:
+    if entry[kind] not in registered(registry):
+        raise ConfigError(f"{key}.{kind}: no {entry[kind]!r}; there are: {', '.join(sorted(registered(registry)))}")
+    return complete(registry, entry[kind], entry["parameters"], f"{key}.parameters")
 
 
 def check_study(config: dict) -> None:
@@ -33,6 +38,14 @@ def check_study(config: dict) -> None:
     for figure in study["figures"]:
         if figure not in registered(FIGURES):
             raise ConfigError(f"study.figures: no figure {figure!r}; there are: {', '.join(registered(FIGURES))}")
+    _check_reserved(config)
+    _check_analysis(config)
+    _check_selection(config)
+    for name in study["benchmarks"]:
+        if "relearn" not in config["benchmarks"][name]["forget"]["splits"]:
+            raise ConfigError(
+                f"benchmarks.{name}.forget.splits: a share of 'relearn' is missing; attackers train on it"
+            )
     for number, grid in enumerate(study["cells"]):
         key = f"study.cells.{number}"
         for method in grid["methods"]:
@@ -50,6 +63,41 @@ def check_study(config: dict) -> None:
             raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with tokens {probe['tokens']}")
         if probe["mode"] in ("prefix", "position", "mention") and probe["tokens"] == "none":
             raise ConfigError(f"probes.{name}.tokens: mode {probe['mode']} needs forget or neutral tokens")
+
+
+def _check_reserved(config: dict) -> None:
+    for axis, word in (("methods", REFERENCE), ("defences", NONE), ("attacks", NONE)):
+        if word in config[axis]:
+            raise ConfigError(f"{axis}.{word}: this id is taken for what has none; choose another")
+    for name in config["defences"]:
+        if "." in name:
+            raise ConfigError(f"defences.{name}: a dot joins defences, so an id has none; choose another")
+
+
+def _check_analysis(config: dict) -> None:
+    analysis, study = config["analysis"], config["study"]
+    _defined(config, "attacks", analysis["attack"], "analysis.attack")
+    for part in ("baseline", "forget_token", "neutral_token"):
+        key = f"analysis.{part}_probe"
+        _defined(config, "probes", analysis[f"{part}_probe"], key)
+        if analysis[f"{part}_probe"] not in study["probes"]:
+            raise ConfigError(f"{key}: {analysis[f'{part}_probe']!r} must stand in study.probes")
+        if "most_facts" in config["probes"][analysis[f"{part}_probe"]]:
+            raise ConfigError(
+                f"probes.{analysis[f'{part}_probe']}.most_facts: {key} is asked of every fact; leave it out"
+            )
+
+
+def _check_selection(config: dict) -> None:
+    selection = config.get("selection")
+    if selection is None:
+        return
+    named = {"methods": selection["methods"], "noise.methods": selection["noise"]["methods"]}
+    for key, methods in {**named, "attack.methods": selection["attack"]["methods"]}.items():
+        for method in methods:
+            _defined(config, "methods", method, f"selection.{key}")
+    _defined(config, "defences", selection["noise"]["defence"], "selection.noise.defence")
+    _defined(config, "attacks", selection["attack"]["attack"], "selection.attack.attack")
 
 
 def _check_defence(config: dict, grid: dict, defence: str, key: str) -> None:

@@ -34,6 +34,8 @@ class Parameter:
             wanted = "number" if float in self.types else self.types[-1].__name__
             hint = "; in YAML write 1.0e-5, with a point" if isinstance(value, str) and wanted == "number" else ""
             return f"must be a {wanted}, not {value!r}{hint}"
+        if isinstance(value, list) and not (value and all(type(entry) is int and entry >= 0 for entry in value)):
+            return f"must be a list of counts, not {value!r}"
         return None
 
 

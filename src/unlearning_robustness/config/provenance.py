@@ -60,4 +60,4 @@ def _strip_docstrings(tree: ast.AST) -> None:
             and isinstance(body[0], ast.Expr)
             and isinstance(body[0].value, ast.Constant)
         ):
-            body[0].value = ast.Constant(value=0)
+            del body[0]

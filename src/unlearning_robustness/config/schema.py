@@ -35,9 +35,10 @@ def _describe(error) -> str:
         missing = [name for name in error.validator_value if name not in error.instance]
         return f"{key}: the key {missing[0]!r} is missing"
     if error.validator == "type":
-        hint = "; in YAML write 1.0e-5, with a point" if isinstance(error.instance, str) else ""
-        return f"{key}: must be a {error.validator_value}, not {error.instance!r}{hint}"
-    if error.validator == "propertyNames" or error.validator == "pattern":
+        wanted = error.validator_value
+        hint = "; in YAML write 1.0e-5, with a point" if isinstance(error.instance, str) and wanted == "number" else ""
+        return f"{key}: must be {'an' if wanted[0] in 'aio' else 'a'} {wanted}, not {error.instance!r}{hint}"
+    if error.validator == "pattern" and error.schema == schema()["$defs"]["id"]:
         return (
             f"{key}: {error.instance!r} is no id; use lower-case letters, digits, '.' and '-', first a letter or digit"
         )

@@ -41,11 +41,11 @@ def known_questions(model, tokenizer, settings: dict, role: str, batch_size: int
     asked = draw(f"{seed}")
     answered = correct(asked, f"{role} questions")
     known = keep_known(asked, answered)
-    if not known:
+    if not known and role != "neighbour":
         raise DataError(f"the model knows no {role} fact: choose another model or domain")
     facts = {question.fact for question in known}
     again = [question for question in draw(f"{seed}/redrawn") if question.fact in facts]
-    redrawn = correct(again, f"{role} questions, redrawn")
+    redrawn = correct(again, f"{role} questions, redrawn") if again else pandas.Series([0.0])
     asked_of = limit(known, entry["templates_asked"], entry["most_facts"], f"{seed}/{role}")
     report = {
         "facts_asked": len({question.fact for question in asked}),

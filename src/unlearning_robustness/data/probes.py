@@ -117,8 +117,19 @@ def apply_probe(
             draw = shuffler(seed, f"{question.question}/words")
             # A question about a thing must not be tripped by its own name.
             candidates = [word for word in sorted(pool) if word not in question.prompt.lower()]
+            if len(candidates) < count:
+                raise DataError(f"{count} forget tokens wanted, {len(candidates)} exist: lower probes.*.count")
             words = draw.sample(candidates, count)
             if tokens == "neutral":
-                words = [draw.choice(pool[word]) for word in words]
+                words = _neutral(words, pool, draw)
         result.append(MODES[mode](question, words, shuffler(seed, f"{question.question}/place")))
     return result
+
+
+def _neutral(words: list[str], pool: dict[str, list[str]], draw) -> list[str]:
+    """For each forget word a neutral one of its length, each used once while there are others."""
+    chosen: list[str] = []
+    for word in words:
+        fresh = [neutral for neutral in pool[word] if neutral not in chosen]
+        chosen.append(draw.choice(fresh or pool[word]))
+    return chosen

@@ -34,5 +34,5 @@ class NearestCheckpoint:
 
     def offer(self, step: int, accuracy: float, tensors: Tensors) -> None:
         """Keep this checkpoint when it is nearer than the one kept."""
-        if self.accuracy is None or abs(accuracy - self.target) < abs(self.accuracy - self.target):
+        if self.accuracy is None or abs(accuracy - self.target) < abs(self.accuracy - self.target) - 1e-9:
             self.step, self.accuracy, self.tensors = step, accuracy, tensors

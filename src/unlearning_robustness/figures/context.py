@@ -19,9 +19,11 @@ class FigureContext:
 
     @property
     def defences(self) -> dict[str, dict]:
-        """The resolved definitions of the study's single defences, in the study's order."""
+        """The study's defences in its order, then the others it defines; a combination has a kind of its own."""
         named = in_order(self.config["study"], "defences")
-        return {name: self.config["defences"][name] for name in named if name in self.config["defences"]}
+        known = self.config["defences"]
+        used = {name: known.get(name, {"kind": "combination", "parameters": {}}) for name in named if name != "none"}
+        return used | {name: entry for name, entry in known.items() if name not in used}
 
     def method_label(self, method: str) -> str:
         """What a figure calls a method."""

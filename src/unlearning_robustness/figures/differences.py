@@ -11,7 +11,9 @@ def draw(context: FigureContext):
     compared = [(row.first, row.second) for row in table[["first", "second"]].drop_duplicates().itertuples()]
     kinds = {name: entry["kind"] for name, entry in context.defences.items()}
     # The defence itself and its controls; the sweep over noise scales has a figure of its own.
-    compared = [pair for pair in compared if kinds.get(pair[0]) == pair[0]]
+    compared = [pair for pair in compared if kinds.get(pair[0], pair[0]) == pair[0]]
+    if not compared:
+        return style.nothing("This study has no defences to compare.")
     sets = [(role, "plain") for role in ("forget", "retain", "neighbour") if role in set(table["role"])]
     sets += [("retain", probe) for probe in context.config["study"]["probes"] if probe not in ("plain", "letter")]
     methods = [method for method in context.methods() if method in set(table["method"])]
@@ -41,6 +43,8 @@ def draw(context: FigureContext):
         axes.set_xlabel("accuracy difference (points)")
     panels[0][0].set_yticks(range(len(sets)), [context.probe_label(*item) for item in sets])
     panels[0][0].invert_yaxis()
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    named = {}
+    for axes in panels[0]:
+        named |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=4)
     return figure

@@ -10,6 +10,8 @@ from unlearning_robustness.figures.style import pyplot
 def draw(context: FigureContext):
     """One panel a question set: relative noise scale across, accuracy up; a line for RNA and one a control."""
     method = _swept_method(context)
+    if method is None:
+        return style.nothing("This study has no RNA cells.")
     probes = context.probes
     panels_of = [("forget", probes["baseline"]), ("retain", probes["baseline"]), ("retain", probes["forget_token"])]
     figure, panels = pyplot.subplots(1, len(panels_of), figsize=(style.WIDTH, 2.9), sharey=True)
@@ -49,11 +51,11 @@ def draw(context: FigureContext):
     return figure
 
 
-def _swept_method(context: FigureContext) -> str:
-    """The method with most noise scales."""
+def _swept_method(context: FigureContext) -> str | None:
+    """The method with most noise scales, or None when there is no noise."""
     accuracy = context.tables["accuracy"]
     noisy = accuracy[accuracy["defence"].isin([n for n, e in context.defences.items() if e["kind"] == "rna"])]
-    return noisy.groupby("method")["defence"].nunique().idxmax()
+    return None if noisy.empty else noisy.groupby("method")["defence"].nunique().idxmax()
 
 
 def _relative_scales(context: FigureContext, method: str) -> dict[str, tuple[str, float]]:

@@ -8,6 +8,8 @@ from unlearning_robustness.figures.style import pyplot
 def draw(context: FigureContext):
     """One panel a method and attack setting: steps across, forget accuracy up, one curve a defence."""
     table = context.tables["relearning"]
+    if table.empty:
+        return style.nothing("This study attacks no model.")
     settings = table[table["method"] != "reference"][["attack", "documents", "method"]].drop_duplicates()
     order = {name: number for number, name in enumerate(context.config["attacks"])}
     settings = sorted(settings.itertuples(index=False), key=lambda row: (order[row.attack], row.method, row.documents))

@@ -64,7 +64,7 @@ def defence_label(defence: str, defences: dict[str, dict]) -> str:
     """What a figure calls a defence id."""
     if defence == "none":
         return "plain"
-    return " + ".join(defences[part]["label"] if part in defences else part for part in defence.split("."))
+    return " + ".join(defences.get(part, {}).get("label", part) for part in defence.split("."))
 
 
 def errors(rows: pandas.DataFrame) -> list:
@@ -81,6 +81,14 @@ def chance_line(axes, chance: float, horizontal: bool = True) -> None:
     """A dotted line at chance."""
     line = axes.axhline if horizontal else axes.axvline
     line(chance, color=CHANCE_COLOUR, linestyle=":", linewidth=1, zorder=0)
+
+
+def nothing(reason: str):
+    """A figure that says why there is nothing to show."""
+    figure, axes = pyplot.subplots(figsize=(5, 1.2))
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, reason, ha="center", va="center")
+    return figure
 
 
 def save(figure, svg: str | Path, pdf: str | Path) -> None:

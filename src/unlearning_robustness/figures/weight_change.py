@@ -9,6 +9,8 @@ from unlearning_robustness.figures.style import pyplot
 def draw(context: FigureContext):
     """One point a cell: norm of the weight change across, accuracy regained early in relearning up."""
     points = context.tables["early_recovery"]
+    if points.empty:
+        return style.nothing("This study attacks no unlearned model.")
     figure, axes = pyplot.subplots(figsize=(5.2, 3.9))
     methods = [method for method in context.methods() if method in set(points["method"])]
     for (method, defence), part in points.groupby(["method", "defence"]):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.methods import Method
+from unlearning_robustness.methods.method import Method
 from unlearning_robustness.methods.readout import Readout
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of

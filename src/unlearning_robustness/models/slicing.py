@@ -44,6 +44,10 @@ class LayerSpan(nn.Module):
         view._modules = dict(decoder._modules)
         view._modules["layers"] = decoder.layers[start:stop]
         view._modules["norm"] = nn.Identity()
+        if getattr(decoder.config, "layer_types", None):
+            # The forward looks a layer's kind of attention up by its place in the view.
+            view.config = copy.copy(decoder.config)
+            view.config.layer_types = decoder.config.layer_types[start:stop]
         self.view = view
 
     def forward(

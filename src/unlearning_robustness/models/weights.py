@@ -29,7 +29,7 @@ class TrainedWeights:
     @torch.no_grad()
     def publish(self, values: Tensors | None = None) -> None:
         """Write the masters (or ``values``) into the model, rounded to its type."""
-        for name, tensor in (values or self.master).items():
+        for name, tensor in (self.master if values is None else values).items():
             self.live[name].copy_(tensor)
 
     def gradient(self, loss: torch.Tensor) -> Tensors:

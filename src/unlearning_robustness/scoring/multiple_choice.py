@@ -104,6 +104,8 @@ def choice_log_likelihoods(
     if not questions:
         raise ValueError("no questions to score")
     choices = len(questions[0].choices)
+    if any(len(question.choices) != choices for question in questions):
+        raise ValueError("all questions must have equally many choices")
     result = torch.empty(len(questions), choices)
     order = sorted(range(len(questions)), key=lambda index: questions[index].length)
     for start in range(0, len(order), batch_size):

@@ -1,0 +1,34 @@
+"""A method: a forget loss and a retain loss, built from its config entry."""
+
+from dataclasses import dataclass
+
+from unlearning_robustness.methods import FORGET_LOSSES, RETAIN_LOSSES
+
+
+@dataclass(frozen=True)
+class Method:
+    """A forget loss and a retain loss, with what the training loop needs to know."""
+
+    forget_loss: object
+    retain_loss: object
+    retain_weight: float
+    layers: tuple[int, ...]
+    read_layer: int
+    implementation: str = "corrected"
+
+    @property
+    def reads(self) -> str:
+        """``hidden`` (up to the read layer) or ``logits`` (full depth)."""
+        return self.forget_loss.reads
+
+
+def build_method(settings: dict) -> Method:
+    """A method from its resolved config entry."""
+    return Method(
+        forget_loss=FORGET_LOSSES[settings["forget_loss"]](**settings["parameters"]),
+        retain_loss=RETAIN_LOSSES[settings["retain_loss"]](),
+        retain_weight=settings["retain_weight"],
+        layers=tuple(settings["layers"]),
+        read_layer=settings["read_layer"],
+        implementation=settings["implementation"],
+    )

@@ -1,0 +1,162 @@
+import pandas
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from unlearning_robustness.attacks.base import AttackInput
+from unlearning_robustness.attacks.relearn import Relearn, document_order, learning_rate_at, text_loss
+from unlearning_robustness.errors import DataError, TrainingError
+from unlearning_robustness.models.bank import encode_texts
+
+FACTS = ["Zinc is Zn.", "Lead is Pb, heavy.", "Tin is Sn."]
+IDS = torch.arange(24).view(2, 12)
+
+
+@pytest.fixture
+def corpora():
+    rows = [("relearn", "prose", "Argon is a gas."), *(("relearn", "facts", text) for text in FACTS)]
+    rows += [("relearn-shuffled", "facts", "Zinc is Pb."), ("forget", "facts", "Iron is Fe.")]
+    return pandas.DataFrame(rows, columns=["corpus", "kind", "text"])
+
+
+@pytest.fixture
+def attack(tiny_model, tiny_tokenizer, corpora):
+    return AttackInput(tiny_model, tiny_tokenizer, corpora, 1)
+
+
+def relearn(**changes):
+    entry = {"documents": [3], "steps": [0, 2, 5], "learning_rate": 1e-2, "batch_size": 2, "tokens": 16}
+    return Relearn(**{**entry, **changes})
+
+
+def weights(model):
+    return {name: tensor.detach().clone() for name, tensor in model.named_parameters()}
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def fact_loss(model, tokenizer):
+    with torch.no_grad():
+        return text_loss(model, *encode_texts(tokenizer, FACTS, 16)).item()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_zero_steps_is_the_model_as_it_came_and_afterwards_it_is_again(make_model, tiny_tokenizer, corpora, dtype):
+    model = make_model(dtype=dtype)
+    before = weights(model)
+    seen = []
+    for attacked in relearn().run(AttackInput(model, tiny_tokenizer, corpora, 1)):
+        seen.append((attacked.budget["steps"], same(weights(attacked.model), before)))
+    assert seen == [(0, True), (2, False), (5, False)]
+    assert same(weights(model), before) and not any(tensor.requires_grad for tensor in model.parameters())
+
+
+def test_an_attack_of_no_steps_at_all_yields_the_model_as_it_came(attack):
+    before = weights(attack.model)
+    (found,) = [(one.budget["steps"], same(weights(one.model), before)) for one in relearn(steps=[0]).run(attack)]
+    assert found == (0, True)
+
+
+def test_the_model_comes_back_when_the_attack_is_abandoned(attack):
+    before = weights(attack.model)
+    running = relearn().run(attack)
+    next(running), next(running)
+    assert not same(weights(attack.model), before)
+    running.close()
+    assert same(weights(attack.model), before)
+
+
+def test_relearning_lowers_the_loss_of_its_documents_and_moves_down_projections_only(attack):
+    before, losses = weights(attack.model), []
+    for attacked in relearn(steps=[0, 5, 20]).run(attack):
+        losses.append(fact_loss(attacked.model, attack.tokenizer))
+        moved = {name for name, tensor in weights(attacked.model).items() if not torch.equal(tensor, before[name])}
+        if attacked.budget["steps"]:
+            assert moved == {f"model.layers.{layer}.mlp.down_proj.weight" for layer in range(4)}
+    assert losses[0] > losses[1] > losses[2] and losses[2] < 0.8 * losses[0]
+
+
+def test_each_number_of_documents_is_a_run_of_its_own(attack):
+    found = {}
+    for attacked in relearn(documents=[1, 3], steps=[0, 2]).run(attack):
+        found[tuple(attacked.budget.values())] = weights(attacked.model)
+    assert list(found) == [(1, 0), (1, 2), (3, 0), (3, 2)]
+    assert same(found[1, 0], found[3, 0]) and not same(found[1, 2], found[3, 2])
+    alone = {one.budget["steps"]: weights(one.model) for one in relearn(steps=[0, 2]).run(attack)}
+    assert same(alone[2], found[3, 2])
+
+
+def test_the_seed_decides_the_attack(tiny_model, tiny_tokenizer, corpora):
+    def run(seed):
+        attack = AttackInput(tiny_model, tiny_tokenizer, corpora, seed)
+        (after,) = [weights(one.model) for one in relearn(steps=[3]).run(attack)]
+        return after
+
+    assert same(run(1), run(1)) and not same(run(1), run(2))
+
+
+def test_the_shuffled_control_learns_from_its_own_corpus(attack):
+    (plain,) = [weights(one.model) for one in relearn(documents=[1], steps=[2]).run(attack)]
+    control = relearn(documents=[1], steps=[2], corpus="relearn-shuffled")
+    (shuffled,) = [weights(one.model) for one in control.run(attack)]
+    assert not same(plain, shuffled)
+
+
+def test_more_documents_than_there_are_is_an_error_that_counts(attack):
+    with pytest.raises(DataError, match="wants 5 documents, the pool has 4"):
+        next(relearn(documents=[1, 5]).run(attack))
+
+
+def test_a_loss_that_is_not_finite_ends_the_attack_and_restores_the_model(attack):
+    name = "model.layers.0.mlp.down_proj.weight"
+    attack.model.get_parameter(name)[0, 0] = torch.nan
+    with pytest.raises(TrainingError, match="relearning loss is nan at step 0"):
+        list(relearn().run(attack))
+    assert attack.model.get_parameter(name).isnan().sum() == 1
+
+
+def test_documents_that_state_facts_come_first_in_random_order():
+    kinds = ["prose", "facts"] * 10
+    orders = [document_order(kinds, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    for order in orders:
+        assert [kinds[index] for index in order] == ["facts"] * 10 + ["prose"] * 10
+        assert sorted(order) == list(range(20)) and order[:10] != sorted(order[:10])
+    assert orders[0] == orders[1] != orders[2]
+
+
+def test_the_learning_rate_warms_up_and_stays():
+    assert [learning_rate_at(step, 3.0, 2) for step in range(5)] == pytest.approx([1.0, 2.0, 3.0, 3.0, 3.0])
+    assert [learning_rate_at(step, 3.0, 0) for step in range(2)] == [3.0, 3.0]
+
+
+def test_the_first_step_is_adams_with_the_warm_up_rate(attack, tiny_tokenizer):
+    model, name = attack.model, "model.layers.2.mlp.down_proj.weight"
+    before = weights(model)[name]
+    ids = torch.tensor([tiny_tokenizer.encode("Zinc is Pb.")])
+    tensor = model.get_parameter(name).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(cross_entropy(model(ids).logits[0, :-1], ids[0, 1:]), tensor)
+    control = relearn(documents=[1], steps=[1], corpus="relearn-shuffled")
+    (after,) = [weights(one.model)[name] for one in control.run(attack)]
+    expected = before - 1e-2 / 3 * gradient / (gradient.abs() + 1e-8)
+    torch.testing.assert_close(after, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_padding_does_not_change_the_loss(tiny_model, tiny_tokenizer):
+    ids, mask = encode_texts(tiny_tokenizer, FACTS, 16)
+    wide = torch.cat([ids, torch.full((3, 5), 9)], dim=1), torch.cat([mask, torch.zeros(3, 5, dtype=torch.bool)], dim=1)
+    assert torch.equal(text_loss(tiny_model, *wide), text_loss(tiny_model, ids, mask))
+    total, count = 0.0, 0
+    for row, real in zip(ids, mask, strict=True):
+        alone = row[real]
+        total += cross_entropy(tiny_model(alone[None]).logits[0, :-1], alone[1:], reduction="sum").item()
+        count += len(alone) - 1
+    assert text_loss(tiny_model, ids, mask).item() == pytest.approx(total / count, rel=1e-5)
+
+
+def test_progress_is_told_of_every_step(tiny_model, tiny_tokenizer, corpora):
+    seen = []
+    attack = AttackInput(tiny_model, tiny_tokenizer, corpora, 1, progress=lambda: seen.append(1))
+    list(relearn(documents=[1, 2]).run(attack))
+    assert len(seen) == 10

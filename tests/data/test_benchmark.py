@@ -1,0 +1,152 @@
+import copy
+import zlib
+
+import pandas
+import pytest
+from synthetic import study
+
+from unlearning_robustness.data import benchmark
+from unlearning_robustness.data.benchmark import build, build_probes
+from unlearning_robustness.errors import DataError
+
+
+class Letters:
+    def encode(self, text, add_special_tokens=True):
+        return list(range(-(-len(text) // 3)))
+
+
+@pytest.fixture
+def settings():
+    return copy.deepcopy(study()["benchmarks"]["elements"])
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """A model that knows the facts for which ``rule(row)`` holds."""
+
+    def knows(rule):
+        class Scorer:
+            def __init__(self, tokenizer, table, batch_size):
+                self.table = table
+
+            def records(self, model, progress):
+                return self.table.assign(correct=[bool(rule(row)) for row in self.table.itertuples()])
+
+        monkeypatch.setattr(benchmark, "QuestionScorer", Scorer)
+
+    return knows
+
+
+def half(text):
+    return zlib.crc32(text.encode()) % 2 == 0
+
+
+def test_only_facts_known_in_every_template_stay(known, settings):
+    known(lambda row: half(row.fact) or row.template == 0)
+    table, report = build(None, None, settings, 8)
+    assert all(half(fact) for fact in table["fact"])
+    forget = table[table["role"] == "forget"]
+    assert set(forget.groupby("fact").size()) == {2}
+    assert report["forget"]["facts_known"] == forget["fact"].nunique()
+    assert report["forget"]["facts_asked"] == 590
+    assert 0.7 < report["forget"]["accuracy_of_all"] < 0.8
+    assert report["forget"]["redrawn_accuracy"] == 1.0
+
+
+def test_facts_and_templates_asked_are_limited_as_configured(known, settings):
+    known(lambda row: True)
+    table, report = build(None, None, settings, 8)
+    counts = table.groupby(["role", "split"])["fact"].nunique()
+    assert (counts["retain", "select"], counts["retain", "test"], counts["neighbour", "test"]) == (100, 240, 100)
+    assert set(table[table["role"] != "forget"].groupby("fact").size()) == {1}
+    assert {(row["role"], row["split"]): row["facts"] for row in report["counts"]} == counts.to_dict()
+    assert table["question"].is_unique
+
+
+def test_entities_of_two_splits_are_disjoint(known, settings):
+    known(lambda row: True)
+    table, _ = build(None, None, settings, 8)
+    for _, part in table.groupby("role"):
+        assert set(part.groupby("entity")["split"].nunique()) == {1}
+
+
+def test_lucky_guesses_show_in_the_redrawn_accuracy(known, settings):
+    seen = set()
+
+    def first_time(row):
+        new = row.question not in seen
+        seen.add(row.question)
+        return new or half(row.question)
+
+    known(first_time)
+    _, report = build(None, None, settings, 8)
+    assert report["forget"]["facts_known"] == 590
+    assert 0.4 < report["forget"]["redrawn_accuracy"] < 0.6
+
+
+@pytest.mark.parametrize("facts", [39, 40])
+def test_a_neighbour_domain_with_too_few_known_facts_is_dropped(known, settings, facts):
+    settings["neighbour"]["most_facts"] = {}
+    kept = set()
+
+    def rule(row):
+        if row.role == "neighbour" and len(kept) < facts:
+            kept.add(row.fact)
+        return row.role != "neighbour" or row.fact in kept
+
+    known(rule)
+    table, report = build(None, None, settings, 8)
+    assert report["neighbour"]["facts_known"] == facts
+    assert report["neighbour"]["dropped"] == (facts < settings["neighbour_minimum"])
+    assert (table["role"] == "neighbour").sum() == (0 if facts < 40 else 40)
+
+
+def test_a_neighbour_domain_of_which_nothing_is_known_is_dropped(known, settings):
+    known(lambda row: row.role != "neighbour")
+    table, report = build(None, None, settings, 8)
+    assert report["neighbour"]["dropped"]
+    assert set(table["role"]) == {"forget", "retain"}
+
+
+@pytest.mark.parametrize("role", ["forget", "retain"])
+def test_a_model_that_knows_nothing_is_refused(known, settings, role):
+    known(lambda row: row.role != role)
+    with pytest.raises(DataError, match=f"knows no {role} fact"):
+        build(None, None, settings, 8)
+
+
+def test_a_split_without_a_known_fact_is_refused(known, settings):
+    known(lambda row: row.split != "select" or row.role != "forget")
+    with pytest.raises(DataError, match="forget fact of split select"):
+        build(None, None, settings, 8)
+
+
+def test_every_probe_is_asked_of_its_roles_with_words_of_the_splits_own_entities(known, settings):
+    known(lambda row: half(row.fact))
+    table, _ = build(None, None, settings, 8)
+    tested = table[table["split"] == "test"]
+    config = study()
+    probes = {name: config["probes"][name] for name in config["study"]["probes"]}
+    asked = build_probes(tested, Letters(), settings, probes)
+    expected = {}
+    for name, probe in probes.items():
+        for role in probe["roles"]:
+            facts = tested[tested["role"] == role].groupby("fact").size()
+            expected[name, role] = min(len(facts), probe.get("most_facts", len(facts))) * facts.max()
+    assert asked.groupby(["probe", "role"]).size().to_dict() == expected
+    plain = asked[(asked["probe"] == "plain")].drop(columns="probe").reset_index(drop=True)
+    pandas.testing.assert_frame_equal(plain, tested.reset_index(drop=True))
+    splits = benchmark.assign_splits(benchmark.DOMAINS["elements"].entities(), settings["forget"]["splits"])
+    prefixed = asked.loc[asked["probe"] == "forget-token", "prompt"].str.split(".").str[0].str.lower()
+    assert {splits[word] for word in prefixed} == {"test"}
+
+
+def test_probes_that_ask_fewer_facts_ask_the_same_ones(known, settings):
+    known(lambda row: True)
+    table, _ = build(None, None, settings, 8)
+    probe = {"mode": "plain", "tokens": "none", "count": 0, "roles": ["retain"]}
+    probes = {name: probe | {"most_facts": most} for name, most in {"a": 30, "b": 30, "c": 10}.items()}
+    asked = build_probes(table[table["split"] == "test"], Letters(), settings, probes)
+    facts = {name: set(part["fact"]) for name, part in asked.groupby("probe")}
+    assert [len(facts[name]) for name in "abc"] == [30, 30, 10]
+    assert facts["c"] < facts["a"] == facts["b"]

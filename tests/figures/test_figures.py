@@ -1,0 +1,193 @@
+import warnings
+
+import numpy
+import pytest
+from synthetic import ONLY_RMU, PLACE, default_world, planted_context, study
+
+from unlearning_robustness.analysis.bootstrap import spearman
+from unlearning_robustness.errors import StudyError
+from unlearning_robustness.figures import FIGURES
+from unlearning_robustness.figures import style as look
+from unlearning_robustness.figures.context import read_tables
+from unlearning_robustness.figures.style import CHANCE_COLOUR, REFERENCE_COLOUR, pyplot, save, style
+
+WITH_RNA = [*ONLY_RMU, {"methods": ["rmu"], "defences": ["rna"], "attacks": ["none"]}]
+
+
+@pytest.fixture(scope="module")
+def context():
+    return default_world().context
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    return planted_context(study(ONLY_RMU, seeds=[0]), tmp_path_factory.mktemp("bare"))
+
+
+@pytest.fixture(scope="module")
+def with_rna(tmp_path_factory):
+    return planted_context(study(WITH_RNA, seeds=[0]), tmp_path_factory.mktemp("rna"))
+
+
+@pytest.fixture
+def draw():
+    with style(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield lambda name, context: FIGURES[name](context)
+        pyplot.close("all")
+
+
+def shown(figure):
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def legend(figure):
+    return [text.get_text() for box in figure.legends for text in box.get_texts()]
+
+
+def lines(axes, colour, **wanted):
+    found = [line for line in axes.get_lines() if line.get_color() == colour]
+    return [line for line in found if all(getattr(line, f"get_{key}")() == value for key, value in wanted.items())]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_drawn_twice_into_equal_files_without_a_warning(draw, context, tmp_path, name):
+    files = []
+    for turn in ("first", "second"):
+        paths = [tmp_path / turn / f"{name}.{kind}" for kind in ("svg", "pdf")]
+        save(draw(name, context), *paths)
+        files.append([path.read_bytes() for path in paths])
+        assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(path.name for path in paths)
+    assert files[0] == files[1]
+    assert files[0][0].startswith(b"<?xml")
+    assert files[0][1].startswith(b"%PDF")
+    assert not pyplot.get_fignums()
+
+
+@pytest.mark.parametrize("name", ["accuracy", "noise-sweep", "relearning", "tradeoff"])
+def test_chance_is_drawn_in_every_panel(draw, context, name):
+    assert context.chance == 0.25
+    for axes in shown(draw(name, context)):
+        places = [
+            set(line.get_xdata() if name in ("accuracy", "tradeoff") else line.get_ydata())
+            for line in lines(axes, CHANCE_COLOUR, linestyle=":")
+        ]
+        assert {0.25} in places
+
+
+def test_the_accuracy_figure_shows_every_defence_of_every_method_at_its_accuracy(draw, context):
+    figure = draw("accuracy", context)
+    table = context.tables["accuracy"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["RMU", "RSV", "NPO+KL"]
+    for axes, method in zip(figure.axes, ("rmu", "rsv", "npo-kl"), strict=True):
+        rows = table[(table["method"] == method) & (table["probe"] != "letter")]
+        labels = axes.get_legend_handles_labels()[1]
+        assert len(labels) == rows["defence"].nunique()
+        drawn = [
+            value for line in axes.get_lines() if line.get_color() != REFERENCE_COLOUR for value in line.get_xdata()
+        ]
+        assert set(rows["mean"].round(9)) <= set(numpy.round(drawn, 9))
+        assert len(lines(axes, REFERENCE_COLOUR, linewidth=1.2)) == len(rows[["role", "probe"]].drop_duplicates())
+    assert {"reference", "chance", "plain", "RNA"} <= set(legend(figure))
+
+
+def test_a_combination_of_defences_is_shown_in_the_accuracy_figure(draw, tmp_path):
+    cells = [*WITH_RNA, {"methods": ["rmu"], "defences": ["rna.gradient-noise"], "attacks": ["none"]}]
+    figure = draw("accuracy", planted_context(study(cells, seeds=[0]), tmp_path))
+    assert "RNA + gradient noise" in legend(figure)
+
+
+def test_the_noise_sweep_shows_reference_plain_and_every_scale(draw, context):
+    figure = draw("noise-sweep", context)
+    table = context.tables["accuracy"].query("method == 'reference'").set_index(["role", "probe"])["mean"]
+    keys = [("forget", "plain"), ("retain", "plain"), ("retain", "forget-token")]
+    for axes, key in zip(figure.axes, keys, strict=True):
+        assert [set(line.get_ydata()) for line in lines(axes, REFERENCE_COLOUR)] == [{table[key]}]
+        (rna,) = lines(axes, look.SHADES["rna"][0], linestyle="-")
+        scales = [
+            part["parameters"]["noise_scale"] / 5
+            for part in context.config["defences"].values()
+            if part["kind"] == "rna"
+        ]
+        assert list(rna.get_xdata()) == pytest.approx(sorted([0.0, *scales]))
+    assert {"RNA", "stopped early", "gradient noise", "plain", "reference", "chance"} == set(legend(figure))
+
+
+def test_relearning_curves_stand_under_the_reference_under_the_same_attack(draw, context):
+    figure = draw("relearning", context)
+    assert {"reference, same attack", "chance", "plain", "RNA"} <= set(legend(figure))
+    table = context.tables["relearning"]
+    runs = table[table["method"] != "reference"][["attack", "documents", "method"]].drop_duplicates()
+    assert len(shown(figure)) == len(runs) == 6
+    axes = next(axes for axes in figure.axes if axes.get_title(loc="left") == "RMU: 60 documents")
+    reference = table.query("method == 'reference' and attack == 'relearn'").sort_values("steps")
+    (curve,) = lines(axes, REFERENCE_COLOUR)
+    assert list(curve.get_ydata()) == list(reference["mean"])
+    assert len([axes for axes in figure.axes if "wrong answers" in axes.get_title(loc="left")]) == 1
+
+
+def test_the_tradeoff_has_a_star_for_the_reference_and_a_point_a_cell_kind(draw, context):
+    (axes,) = draw("tradeoff", context).axes
+    (star,) = lines(axes, REFERENCE_COLOUR, marker="*")
+    table = context.tables["accuracy"].set_index(["method", "defence", "role", "probe"])["mean"]
+    assert star.get_xdata()[0] == table["reference", "none", "forget", "plain"]
+    assert star.get_ydata()[0] == table["reference", "none", "retain", "forget-token"]
+    texts = [text.get_text() for text in axes.texts]
+    assert {"RMU", "RSV", "NPO+KL", "reference", "chance"} <= set(texts)
+
+
+def test_differences_have_a_panel_a_comparison_and_a_line_at_zero(draw, context):
+    figure = draw("differences", context)
+    titles = {axes.get_title(loc="left") for axes in figure.axes}
+    assert titles == {"RNA\n− plain", "RNA\n− stopped early", "RNA\n− gradient noise"}
+    assert all([0, 0] in [list(line.get_xdata()) for line in lines(axes, REFERENCE_COLOUR)] for axes in figure.axes)
+
+
+def test_the_legend_of_differences_names_every_method_with_a_point(draw, tmp_path):
+    cells = [
+        {"methods": ["rmu"], "defences": ["none", "rna", "early-stop"], "attacks": ["none"]},
+        {"methods": ["rsv"], "defences": ["none", "rna"], "attacks": ["none"]},
+    ]
+    figure = draw("differences", planted_context(study(cells, seeds=[0]), tmp_path))
+    assert sorted(legend(figure)) == ["RMU", "RSV"]
+
+
+def test_weight_change_has_a_point_a_cell_and_tells_the_correlation(draw, context):
+    (axes,) = draw("weight-change", context).axes
+    points = context.tables["early_recovery"]
+    assert sum(len(line.get_xdata()) for line in axes.get_lines() if line.get_linestyle() == "None") == len(points)
+    rmu = points[points["method"] == "rmu"]
+    assert (
+        f"RMU: rank correlation {spearman(rmu['weight_change'], rmu['gain']):+.2f} (n = {len(rmu)})"
+        in axes.get_title(loc="left")
+    )
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("world", ["bare", "with_rna"])
+def test_a_small_study_gets_its_figure_or_a_clear_error(draw, request, tmp_path, world, name):
+    try:
+        save(draw(name, request.getfixturevalue(world)), tmp_path / "f.svg", tmp_path / "f.pdf")
+    except StudyError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert (tmp_path / "f.svg").stat().st_size > 1000
+
+
+def test_colours_and_markers_tell_defences_apart(context):
+    names = ["none", *context.defences]
+    looks = [(look.colour(name, context.defences), look.marker(name, context.defences)) for name in names]
+    assert len(set(looks)) == len(names)
+    assert look.colour("rna", context.defences) == look.DEFENCE
+    assert look.defence_label("rna.early-stop", context.defences) == "RNA + stopped early"
+
+
+def test_tables_read_back_keep_none_as_a_word_and_are_cut_to_one_place(context, tmp_path):
+    table = context.tables["accuracy"]
+    other = table.assign(model="other")
+    (tmp_path / "empty.csv").write_text("\n")
+    table.iloc[:5].to_csv(tmp_path / "a.csv", index=False)
+    other.iloc[:3].to_csv(tmp_path / "b.csv", index=False)
+    tables = read_tables([tmp_path / f"{name}.csv" for name in ("a", "b", "empty")], *PLACE)
+    assert [len(tables[name]) for name in ("a", "b", "empty")] == [5, 0, 0]
+    assert "none" in set(tables["a"]["defence"])

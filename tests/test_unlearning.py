@@ -1,0 +1,128 @@
+import copy
+
+import pytest
+import torch
+
+from unlearning_robustness import unlearning
+from unlearning_robustness.scoring.questions import QuestionScorer
+from unlearning_robustness.unlearning import accuracy_with, relative_scales, unlearn
+
+NAMES = [f"model.layers.{layer}.mlp.down_proj.weight" for layer in (1, 2)]
+
+
+@pytest.fixture
+def run(tiny_model, tiny_banks, tmp_path):
+    def make(entry, row=(), **changes):
+        model = copy.deepcopy(tiny_model)
+        return model, unlearn(model, entry, list(row), tiny_banks, 1, tmp_path / "scratch", **changes)
+
+    return make
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_cell_is_what_its_trainer_made(run, make_trainer, settings, tiny_model, tmp_path):
+    model, done = run(settings("rmu"))
+    trainer = make_trainer(settings("rmu"))
+    assert done.history == trainer.run()
+    assert equal(done.tensors, trainer.engine.weights.delta()) and not (tmp_path / "scratch").exists()
+    assert done.facts["steps"] == 6 and done.facts["trained_tensors"] == NAMES
+    moved = torch.cat([(model.get_parameter(n) - tiny_model.get_parameter(n)).double().flatten() for n in NAMES])
+    assert done.facts["weight_change"] == pytest.approx(moved.norm().item(), rel=1e-5)
+
+
+def test_an_interrupted_cell_continues_from_its_scratch_file(run, make_trainer, settings, tmp_path, monkeypatch):
+    _, whole = run(settings("rmu"))
+    monkeypatch.setattr(unlearning, "CHECKPOINT_SECONDS", -1.0)
+    broken = make_trainer(settings("rmu"))
+    step, calls = broken._step, []
+
+    def fail(index):
+        calls.append(index)
+        if index == 4:
+            raise InterruptedError
+        return step(index)
+
+    broken._step = fail
+    with pytest.raises(InterruptedError):
+        unlearning.resume(broken, tmp_path / "scratch")
+    assert calls == [0, 1, 2, 3, 4] and (tmp_path / "scratch").is_file()
+    _, resumed = run(settings("rmu"))
+    assert equal(resumed.tensors, whole.tensors) and resumed.history == whole.history
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_the_scales_are_relative_to_the_counted_activations(settings, tiny_banks, defence):
+    facts = relative_scales(settings("rmu"), defence("rna", noise_scale=1.5), tiny_banks)
+    means = {}
+    for name, bank in tiny_banks.items():
+        norms = [
+            bank.reference_hidden[row, place].double().norm().item()
+            for row in range(len(bank))
+            for place in range(1, int(bank.mask[row].sum()))
+        ]
+        means[name] = sum(norms) / len(norms)
+    assert facts["mean_activation_norm"] == pytest.approx(means, rel=1e-5)
+    assert facts["relative_coefficient"] == pytest.approx(6.0 / means["forget"], rel=1e-5)
+    assert facts["relative_noise_scale"] == pytest.approx(1.5 * 32**0.5 / means["retain"], rel=1e-5)
+
+
+def test_a_cell_without_noise_or_coefficient_has_no_such_scale(settings, tiny_banks):
+    facts = relative_scales(settings("npo"), [], tiny_banks)
+    assert "relative_coefficient" not in facts and "relative_noise_scale" not in facts
+
+
+class Scorer:
+    """Accuracy by a rule over the first trained tensor."""
+
+    def __init__(self, rule):
+        self.rule = rule
+
+    def accuracy(self, model):
+        return self.rule(model.get_parameter(NAMES[0]).detach())
+
+
+def test_accuracy_with_a_delta_is_the_unlearned_models_and_the_model_comes_back(
+    tiny_model, tiny_tokenizer, question_table
+):
+    before = {name: tensor.clone() for name, tensor in tiny_model.named_parameters()}
+    asked = question_table.assign(choices=[["abc", "xyz", "pqr", "klm"]] * len(question_table))
+    scorer = QuestionScorer(tiny_tokenizer, asked, 4)
+    table = asked.assign(answer=scorer.log_likelihoods(tiny_model).argmax(-1).numpy())
+    scorer = QuestionScorer(tiny_tokenizer, table, 4)
+    assert scorer.accuracy(tiny_model) == 1.0
+    assert accuracy_with(tiny_model, {name: -5 * before[name] for name in NAMES}, scorer) < 1.0
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tiny_model.named_parameters())
+
+
+def test_the_model_comes_back_when_scoring_fails(tiny_model):
+    before = tiny_model.get_parameter(NAMES[0]).clone()
+    with pytest.raises(ZeroDivisionError):
+        accuracy_with(tiny_model, {NAMES[0]: torch.zeros_like(before)}, Scorer(lambda tensor: 1 / 0))
+    assert torch.equal(tiny_model.get_parameter(NAMES[0]), before)
+
+
+def test_an_early_stop_ends_where_the_matched_cell_is(run, make_trainer, settings, tiny_model, defence):
+    start = tiny_model.get_parameter(NAMES[0])
+
+    def distance(tensor):
+        return 1.0 - min(1.0, (tensor - start).norm().item() / 5)
+
+    shorter = make_trainer(settings("rmu", steps=4))
+    shorter.run()
+    matched = shorter.engine.weights.delta()
+    row = defence("early-stop", match="rna", every=2)
+    model, done = run(settings("rmu"), row, matched=matched, scorer=Scorer(distance))
+    assert equal(done.tensors, matched)
+    assert done.facts["steps"] == 4
+    assert done.facts["matched_accuracy"] == done.facts["accuracy"] == distance(matched[NAMES[0]]) < 1.0
+    assert all(torch.equal(model.get_parameter(name), matched[name]) for name in NAMES)
+    moved = torch.cat([(matched[name] - tiny_model.get_parameter(name)).double().flatten() for name in NAMES])
+    assert done.facts["weight_change"] == pytest.approx(moved.norm().item(), rel=1e-5)
+
+
+def test_the_schedule_can_be_shortened_without_changing_what_came_before(make_trainer, settings):
+    long, short = make_trainer(settings("rmu")), make_trainer(settings("rmu"), steps=2)
+    assert long.run()[:2] == short.run() and len(short.history) == 2

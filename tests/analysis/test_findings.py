@@ -96,14 +96,16 @@ def test_a_forget_token_is_judged_against_a_neutral_one(tmp_path, plain, neutral
     assert "not distinguishable" in only(lines, "The reference:")
 
 
-@pytest.mark.parametrize(("gain", "reading"), [(0.3, "faster"), (-0.3, "more slowly"), (0.0, "no difference is shown")])
+@pytest.mark.parametrize(
+    ("gain", "reading"), [(0.3, "brings back more"), (-0.3, "brings back less"), (0.0, "no difference in what")]
+)
 def test_how_fast_knowledge_comes_back_is_said_as_it_is(tmp_path, gain, reading):
     assert reading in only(findings(tmp_path, world(gain=gain)).recovery(), "RNA's forget accuracy")
 
 
-def test_a_higher_start_alone_is_no_faster_recovery(tmp_path):
+def test_a_higher_start_alone_is_no_greater_recovery(tmp_path):
     lines = findings(tmp_path, world(forget=0.3)).recovery()
-    assert not any("faster" in line for line in lines)
+    assert not any("brings back more" in line for line in lines)
 
 
 def test_curves_are_told_with_start_early_and_last_point(tmp_path):

@@ -79,8 +79,8 @@ class Findings:
         letters = self._accuracy(REFERENCE, NONE, "forget", "letter")
         if letters is not None:
             lines.append(
-                f"Asked for a letter (A to D) instead of the answer, the reference gets {percent(letters)} of the forget "
-                f"questions (chance {100 * self.chance:.0f} %)"
+                f"Asked for a letter (A to D) instead of the answer, the reference gets {percent(letters)} of the "
+                f"forget questions (chance {100 * self.chance:.0f} %)"
                 + (": an effect of unlearning cannot be seen in that format." if letters["low"] <= self.chance else ".")
             )
         notes = {self.config["models"][name]["note"] for name in self.config["study"]["models"]}
@@ -191,8 +191,8 @@ class Findings:
                 "no difference in what relearning brings back is shown",
             )
             lines.append(
-                f"{self._label(method)}: after {self.early} steps RNA's forget accuracy differs from plain unlearning's "
-                f"by {points(level)}, the accuracy gained since unlearning by {points(gain)}: {reading}."
+                f"{self._label(method)}: after {self.early} steps RNA's forget accuracy differs from plain "
+                f"unlearning's by {points(level)}, the accuracy gained since unlearning by {points(gain)}: {reading}."
             )
         return lines
 

@@ -1,6 +1,32 @@
 """Cells without an attack: every probe of the test split, and perplexity."""
 
 
+rule build_prefix:
+    """The probed questions up to the first layer that any method of the study trains."""
+    input:
+        model=MODELS,
+        probes=rules.build_probes.output[0],
+    output:
+        f"{BENCHMARK}/prefix.safetensors",
+    log:
+        f"{LOGS}/build_prefix/{{model}}/{{benchmark}}.log",
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=60,
+    params:
+        model=entry("models"),
+        first_layer=min(
+            min(CONFIG["methods"][name]["layers"]) for name in TRAINED_METHODS
+        ),
+        scoring=CONFIG["scoring"],
+        code=code_digest("scoring.questions"),
+    script:
+        "../workflow_scripts/build_prefix.py"
+
+
 rule evaluate:
     """Ask one unlearned model everything."""
     input:
@@ -9,6 +35,7 @@ rule evaluate:
         cell=f"{DELTA}/manifest.json",
         corpora=rules.build_corpora.output[0],
         probes=rules.build_probes.output[0],
+        prefix=rules.build_prefix.output[0],
     output:
         records=f"{RESULTS}/records/{CELL}/none/records.parquet",
         measures=f"{RESULTS}/records/{CELL}/none/measures.json",

@@ -80,6 +80,9 @@ class Scorer:
     def __init__(self, rule):
         self.rule = rule
 
+    def keep_prefix(self, model, first_layer):
+        self.first_layer = first_layer
+
     def accuracy(self, model):
         return self.rule(model.get_parameter(NAMES[0]).detach())
 

@@ -59,6 +59,7 @@ def unlearn(
         facts = {"steps": trainer.schedule.steps}
         tensors = trainer.engine.weights.delta()
     else:
+        scorer.keep_prefix(model, min(settings["layers"]))
         target = accuracy_with(model, matched, scorer)
         trainer = make_trainer(model, settings, row, banks, seed)
         nearest = stop_nearest(trainer, stop, target, lambda: scorer.accuracy(model))

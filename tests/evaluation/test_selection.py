@@ -156,24 +156,37 @@ class Trained:
         self.log.append(what)
 
 
+class Score:
+    def __call__(self, model):
+        return {"forget": 0.5, "retain": 1.0}
+
+    def keep_prefix(self, model, first_layer):
+        pass
+
+    def drop_prefix(self):
+        pass
+
+
 @pytest.fixture
 def search(monkeypatch):
     log = []
     monkeypatch.setattr(
         selection, "make_trainer", lambda model, settings, row, banks, seed: Trained(log, settings, row)
     )
-    return Search(None, None, {}, None, lambda model: {"forget": 0.5, "retain": 1.0}, 0, log.append)
+    return Search(None, None, {}, None, Score(), 0, log.append)
 
 
 def test_methods_are_scored_along_their_steps_with_equal_budget(search):
-    found = search.methods({"steps": 1}, {"learning_rate": [0.1, 0.2], "retain_weight": [1.0], "steps": 50}, 20)
+    found = search.methods(
+        {"steps": 1, "layers": [1]}, {"learning_rate": [0.1, 0.2], "retain_weight": [1.0], "steps": 50}, 20
+    )
     assert [(row["learning_rate"], row["steps"]) for row in found] == [(r, s) for r in (0.1, 0.2) for s in (20, 40, 50)]
     assert search.on_candidate.__self__.count("original") == 2
 
 
 def test_noise_is_searched_beside_no_noise(search):
     entry = {"id": "rna", "kind": "rna", "parameters": {"noise_scale": 9.0}}
-    found = search.noise({"steps": 4}, entry, [1.0, 2.0])
+    found = search.noise({"layers": [1], "steps": 4}, entry, [1.0, 2.0])
     assert [row["noise_scale"] for row in found] == [0.0, 1.0, 2.0]
     assert {row["steps"] for row in found} == {4}
     assert search.trainer.row[0]["parameters"]["noise_scale"] == 2.0

@@ -35,6 +35,17 @@ class SelectScorer:
             *(QuestionScorer(tokenizer, asked[asked["role"] == role], batch_size) for role in ("forget", "retain"))
         )
 
+    def keep_prefix(self, model, first_layer: int) -> None:
+        """Keep the layers that training does not change, unless they are kept already."""
+        for scorer in (self.forget, self.retain):
+            if scorer.first_layer != first_layer:
+                scorer.keep_prefix(model, first_layer)
+
+    def drop_prefix(self) -> None:
+        """Score every layer again, for attacks that change them all."""
+        for scorer in (self.forget, self.retain):
+            scorer.first_layer, scorer.prefix = 0, []
+
     def __call__(self, model) -> dict[str, float]:
         return {"forget": self.forget.accuracy(model), "retain": self.retain.accuracy(model)}
 
@@ -54,6 +65,7 @@ class Search:
     def _train(self, settings: dict, row: list[dict], every: int | None = None) -> Rows:
         """Scores every ``every`` steps and at the end; the model stays unlearned until :meth:`_restore`."""
         self.trainer = make_trainer(self.model, settings, row, self.banks, self.seed)
+        self.score.keep_prefix(self.model, min(settings["layers"]))
         rows = []
 
         def after(done: int) -> None:
@@ -92,6 +104,7 @@ class Search:
         """Learning rates of an attack on the plainly unlearned model, scored along its budget."""
         found = []
         start = self._train(settings, [])[0]
+        self.score.drop_prefix()
         for rate in rates:
             found.append({"learning_rate": rate, **start, "steps": 0})
             running = ATTACKS[entry["kind"]](**{**entry["parameters"], "learning_rate": rate})

@@ -1,5 +1,7 @@
 """A delta: the tensors that unlearning changed. Base + delta = unlearned model."""
 
+import math
+import re
 from pathlib import Path
 
 import torch
@@ -28,6 +30,12 @@ def load_delta(path: str | Path, model_digest: str) -> dict[str, torch.Tensor]:
                 "remove it and run again, or give the model it was made for"
             )
         return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+
+
+def lowest_layer(tensors: dict[str, torch.Tensor]) -> float:
+    """The lowest decoder layer that a delta touches; infinite for an empty one, -1 for tensors outside the layers."""
+    found = [re.search(r"\.layers\.(\d+)\.", name) for name in tensors]
+    return min((int(match[1]) if match else -1 for match in found), default=math.inf)
 
 
 @torch.no_grad()

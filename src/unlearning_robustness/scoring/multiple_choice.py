@@ -6,8 +6,8 @@ the log-likelihood it would get alone behind the prompt. Only the positions that
 reach the unembedding.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -43,8 +43,8 @@ def pack(tokenizer, prompt: str, choices: Sequence[str]) -> PackedQuestion:
 class PackedBatch:
     """``input_ids`` and ``position_ids`` (B, T), ``mask`` bool (B, 1, T, T), True where attention is allowed.
 
-    Row r of the flat prediction lists says: the hidden state at (``rows[r]``, ``columns[r]``) predicts
-    token ``targets[r]`` of choice ``owner[r]``, a flat index into (B, C).
+    ``number`` counts the batches of a question set. Row r of the flat prediction lists says: the hidden state at
+    (``rows[r]``, ``columns[r]``) predicts token ``targets[r]`` of choice ``owner[r]``, a flat index into (B, C).
     """
 
     input_ids: torch.Tensor
@@ -54,9 +54,10 @@ class PackedBatch:
     columns: torch.Tensor
     targets: torch.Tensor
     owner: torch.Tensor
+    number: int = 0
 
 
-def collate(questions: Sequence[PackedQuestion], pad_id: int = 0) -> PackedBatch:
+def collate(questions: Sequence[PackedQuestion], number: int = 0, pad_id: int = 0) -> PackedBatch:
     """Pad packed questions on the right into one batch; all must have the same number of choices."""
     width = max(question.length for question in questions)
     count = len(questions)
@@ -70,12 +71,12 @@ def collate(questions: Sequence[PackedQuestion], pad_id: int = 0) -> PackedBatch
         position_ids[row, :prompt_length] = torch.arange(prompt_length)
         segment[row, :prompt_length] = 0
         start = prompt_length
-        for number, choice in enumerate(question.choices):
+        for place, choice in enumerate(question.choices):
             stop = start + len(choice)
             input_ids[row, start:stop] = torch.tensor(choice)
             position_ids[row, start:stop] = torch.arange(prompt_length, prompt_length + len(choice))
-            segment[row, start:stop] = number + 1
-            owner = row * len(question.choices) + number
+            segment[row, start:stop] = place + 1
+            owner = row * len(question.choices) + place
             columns = [prompt_length - 1, *range(start, stop - 1)]
             predictions += [(row, column, token, owner) for column, token in zip(columns, choice, strict=True)]
             start = stop
@@ -84,7 +85,7 @@ def collate(questions: Sequence[PackedQuestion], pad_id: int = 0) -> PackedBatch
     causal = torch.ones(width, width, dtype=torch.bool).tril()
     mask = (causal & (same | prompt_key))[:, None]
     rows, columns, targets, owner = torch.tensor(predictions).T
-    return PackedBatch(input_ids, position_ids, mask, rows, columns, targets, owner)
+    return PackedBatch(input_ids, position_ids, mask, rows, columns, targets, owner, number)
 
 
 @torch.no_grad()
@@ -107,10 +108,8 @@ def choice_log_likelihoods(
     if any(len(question.choices) != choices for question in questions):
         raise ValueError("all questions must have equally many choices")
     result = torch.empty(len(questions), choices)
-    order = sorted(range(len(questions)), key=lambda index: questions[index].length)
-    for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
-        batch = to_device(collate([questions[index] for index in indices]), device)
+    done = 0
+    for indices, batch in batches(questions, batch_size, device):
         hidden = hidden_states(batch)
         # A prompt's last position predicts the first token of every choice: unembed it once.
         position = batch.rows * hidden.shape[1] + batch.columns
@@ -121,11 +120,23 @@ def choice_log_likelihoods(
         total = torch.zeros(len(indices) * choices, dtype=token.dtype, device=token.device)
         total.index_add_(0, batch.owner, token)
         result[indices] = total.view(len(indices), choices).float().cpu()
+        done += len(indices)
         if on_batch:
-            on_batch(start + len(indices))
+            on_batch(done)
     return result
+
+
+def batches(
+    questions: Sequence[PackedQuestion], batch_size: int, device: str | torch.device
+) -> Iterator[tuple[list[int], PackedBatch]]:
+    """Batches in order of length with the indices of their questions; the same questions give the same batches."""
+    order = sorted(range(len(questions)), key=lambda index: questions[index].length)
+    for number, start in enumerate(range(0, len(order), batch_size)):
+        indices = order[start : start + batch_size]
+        yield indices, to_device(collate([questions[index] for index in indices], number), device)
 
 
 def to_device(batch: PackedBatch, device: str | torch.device) -> PackedBatch:
     """The same batch with every tensor on ``device``."""
-    return PackedBatch(**{name: tensor.to(device) for name, tensor in vars(batch).items()})
+    moved = {name: value.to(device) for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
+    return replace(batch, **moved)

@@ -1,13 +1,17 @@
 """Score a table of questions with a model: one record a question."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy
 import pandas
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
+from unlearning_robustness.manifest import atomic
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
-from unlearning_robustness.scoring.multiple_choice import PackedBatch, choice_log_likelihoods, pack
+from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods, pack
 
 
 class QuestionScorer:
@@ -20,13 +24,43 @@ class QuestionScorer:
         self.table = table.reset_index(drop=True)
         self.packed = [pack(tokenizer, row.prompt, row.choices) for row in self.table.itertuples()]
         self.batch_size = batch_size
+        self.first_layer = 0
+        self.prefix: list[torch.Tensor] = []
+
+    @torch.no_grad()
+    def keep_prefix(self, model, first_layer: int) -> None:
+        """Run the layers below ``first_layer`` once for every later scoring.
+
+        Scores stay the same as long as only layers from ``first_layer`` on change.
+        """
+        span, device = LayerSpan(model, 0, first_layer), next(model.parameters()).device
+        self.prefix = [
+            span(input_ids=batch.input_ids, attention_mask=batch.mask, position_ids=batch.position_ids)
+            for _, batch in batches(self.packed, self.batch_size, device)
+        ]
+        self.first_layer = first_layer
+
+    def save_prefix(self, path: str | Path) -> None:
+        """Write the kept prefix for other processes with the same questions and batch size."""
+        tensors = {f"{number:06d}": tensor.cpu() for number, tensor in enumerate(self.prefix)}
+        with atomic(path) as temporary:
+            save_file(tensors, temporary, metadata={"first_layer": str(self.first_layer)})
+
+    def load_prefix(self, path: str | Path, lowest_changed: int, device: str | torch.device) -> None:
+        """Take a saved prefix, unless a layer below it was changed."""
+        with safe_open(path, framework="pt", device=str(device)) as handle:
+            first_layer = int(handle.metadata()["first_layer"])
+            if lowest_changed >= first_layer:
+                self.prefix = [handle.get_tensor(name) for name in sorted(handle.keys())]
+                self.first_layer = first_layer
 
     def log_likelihoods(self, model, on_batch: Callable[[int], None] | None = None) -> torch.Tensor:
         """Log-likelihood of each choice, float32 (Q, C)."""
-        span = LayerSpan(model, 0, model.config.num_hidden_layers)
+        span = LayerSpan(model, self.first_layer, model.config.num_hidden_layers)
 
         def hidden_states(batch: PackedBatch) -> torch.Tensor:
-            return span(input_ids=batch.input_ids, attention_mask=batch.mask, position_ids=batch.position_ids)
+            start = {"hidden": self.prefix[batch.number]} if self.prefix else {"input_ids": batch.input_ids}
+            return span(**start, attention_mask=batch.mask, position_ids=batch.position_ids)
 
         device = next(model.parameters()).device
         return choice_log_likelihoods(

@@ -43,6 +43,7 @@ def half(text):
 
 def test_only_facts_known_in_every_template_stay(known, settings):
     known(lambda row: half(row.fact) or row.template == 0)
+    settings["forget"]["templates_asked"] = 2
     table, report = build(None, None, settings, 8)
     assert all(half(fact) for fact in table["fact"])
     forget = table[table["role"] == "forget"]
@@ -55,6 +56,8 @@ def test_only_facts_known_in_every_template_stay(known, settings):
 
 def test_facts_and_templates_asked_are_limited_as_configured(known, settings):
     known(lambda row: True)
+    table, report = build(None, None, settings, 8)
+    settings["neighbour"]["most_facts"] = {"test": 100}
     table, report = build(None, None, settings, 8)
     counts = table.groupby(["role", "split"])["fact"].nunique()
     assert (counts["retain", "select"], counts["retain", "test"], counts["neighbour", "test"]) == (100, 240, 100)

@@ -21,7 +21,7 @@ report: LANDING
 
 
 onstart:
-    print(plan_line(len(cells(STUDY)), len(attacked_cells(STUDY))))
+    print(plan_line(len(cells(STUDY)), len(attacked_cells(STUDY)), workflow.cores or 1))
 
 
 rule all:

@@ -28,10 +28,13 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path):
         plan.writable(tmp_path / "closed" / "results")
 
 
-@pytest.mark.parametrize(("native", "said"), [(True, "natively"), (False, "no native bfloat16")])
+@pytest.mark.parametrize(
+    ("native", "said"),
+    [(True, "in bfloat16, about 19 minutes on 2 cores"), (False, "no native bfloat16), about 58 minutes")],
+)
 def test_the_plan_says_how_much_work_and_in_which_precision(monkeypatch, native, said):
     monkeypatch.setattr(plan, "native_bfloat16", lambda: native)
-    line = plan.plan_line(7, 11)
-    assert line.startswith("7 cells, 11 (cell, attack) runs")
+    line = plan.plan_line(7, 60, 2)
+    assert line.startswith("7 cells, 60 (cell, attack) runs")
     assert said in line
     assert "\n" not in line

@@ -52,10 +52,12 @@ def draw(context: FigureContext):
 
 
 def _swept_method(context: FigureContext) -> str | None:
-    """The method with most noise scales, or None when there is no noise."""
-    accuracy = context.tables["accuracy"]
-    noisy = accuracy[accuracy["defence"].isin([n for n, e in context.defences.items() if e["kind"] == "rna"])]
-    return None if noisy.empty else noisy.groupby("method")["defence"].nunique().idxmax()
+    """The first method with most noise scales beside its plain run, or None when there is none."""
+    present = context.tables["accuracy"].groupby("method")["defence"].unique()
+    noise = {name for name, entry in context.defences.items() if entry["kind"] == "rna"}
+    scales = {method: len(noise & set(present.get(method, []))) for method in context.methods()}
+    swept = [method for method, count in scales.items() if count and "none" in set(present[method])]
+    return max(swept, key=scales.get, default=None)
 
 
 def _relative_scales(context: FigureContext, method: str) -> dict[str, tuple[str, float]]:

@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
 from unlearning_robustness.job import job
 
 with job(snakemake, snakemake.params.model) as running:
+    from unlearning_robustness.data.packaged_model import write_manifest
     from unlearning_robustness.models.delta import apply_delta, load_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 
@@ -15,4 +16,4 @@ with job(snakemake, snakemake.params.model) as running:
     model.config.use_cache = True
     model.save_pretrained(snakemake.output[0])
     load_tokenizer(snakemake.input.model).save_pretrained(snakemake.output[0])
-    running.provenance.write(Path(snakemake.output[0]) / "manifest.json", model_digest=digest)
+    write_manifest(Path(snakemake.output[0]), {**running.provenance.facts, "parent_digest": digest})

@@ -191,3 +191,14 @@ def test_noise_is_searched_beside_no_noise(search):
     assert {row["steps"] for row in found} == {4}
     assert search.trainer.row[0]["parameters"]["noise_scale"] == 2.0
     assert entry["parameters"]["noise_scale"] == 9.0
+
+
+def test_a_stand_in_for_no_allowed_setting_is_flagged():
+    config = study()
+    harmful = pandas.DataFrame({"noise_scale": [0.0, 1.0, 2.0], "steps": 1, "forget": 0.3, "retain": [1.0, 0.8, 0.7]})
+    fine = harmful.assign(retain=1.0)
+    table = chosen_table({("noise", "rmu"): harmful, ("noise", "rsv"): fine}, config).set_index(["method", "setting"])
+    assert not table.loc[("rmu", "noise_scale"), "within_margin"]
+    assert table.loc[("rmu", "noise_scale"), "chosen"] == 1.0
+    assert table.loc[("rsv", "noise_scale"), "within_margin"]
+    assert table.loc[("rsv", "noise_scale"), "chosen"] == 2.0

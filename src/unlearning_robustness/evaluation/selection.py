@@ -149,7 +149,10 @@ def choose_attack(scores: pandas.DataFrame, retain_margin: float) -> dict:
 
 
 def chosen_table(scores: dict[tuple[str, str], pandas.DataFrame], config: dict) -> pandas.DataFrame:
-    """What the criterion chooses for each (kind, method), beside what the configuration has."""
+    """What the criterion chooses for each (kind, method), beside what the configuration has.
+
+    ``within_margin`` is False where no setting keeps retain accuracy and the least harmful one stands in.
+    """
     settings, rows = config["selection"], []
     retain, forget = settings["retain_margin"], settings["forget_margin"]
     for (kind, method), table in scores.items():
@@ -168,7 +171,8 @@ def chosen_table(scores: dict[tuple[str, str], pandas.DataFrame], config: dict) 
         ]
         rows += [
             {"kind": kind, "method": method, "setting": key, "chosen": chosen[key], "configured": configured[key],
-             "agrees": chosen[key] == configured[key], "forget": chosen["forget"], "retain": chosen["retain"]}
+             "agrees": chosen[key] == configured[key], "forget": chosen["forget"], "retain": chosen["retain"],
+             "within_margin": chosen["retain"] >= 1 - retain - 1e-9}
             for key in settled
         ]  # fmt: skip
     return pandas.DataFrame(rows)

@@ -1,6 +1,5 @@
 """What an attack is given and what it gives back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas
@@ -15,7 +14,6 @@ class AttackInput:
     tokenizer: object
     corpora: pandas.DataFrame
     seed: int
-    progress: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)

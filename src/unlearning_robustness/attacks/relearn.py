@@ -17,6 +17,7 @@ from unlearning_robustness.errors import DataError, TrainingError
 from unlearning_robustness.models.bank import encode_texts
 from unlearning_robustness.models.slicing import backward_attention
 from unlearning_robustness.models.weights import TrainedWeights, down_projections
+from unlearning_robustness.progress import Progress
 from unlearning_robustness.seeds import generator
 from unlearning_robustness.training import batch_order
 
@@ -73,6 +74,7 @@ class Relearn:
         optimiser = torch.optim.AdamW(
             list(weights.master.values()), lr=self.learning_rate, weight_decay=0.0, fused=True
         )
+        progress = Progress("relearning step", max(self.steps))
         try:
             for step in range(max(self.steps) + 1):
                 if step in self.steps:
@@ -87,7 +89,7 @@ class Relearn:
                         weights.master[name].grad = gradient
                     optimiser.step()
                     weights.publish()
-                    attack.progress()
+                    progress(step + 1)
         finally:
             weights.publish(weights.original)
             for tensor in weights.live.values():

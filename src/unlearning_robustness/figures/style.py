@@ -15,7 +15,7 @@ from unlearning_robustness.manifest import atomic
 
 # Okabe and Ito's palette. Baseline one colour, defence another, controls lighter, reference and chance neutral.
 BASELINE, DEFENCE, REFERENCE_COLOUR, CHANCE_COLOUR = "#D55E00", "#0072B2", "#000000", "#8A8A8A"
-SHADES = {"rna": ["#0072B2", "#56B4E9", "#003F66"], "early-stop": ["#009E73"], "gradient-noise": ["#CC79A7"]}
+SHADES = {"rna": [DEFENCE, "#56B4E9", "#003F66"], "early-stop": ["#009E73"], "gradient-noise": ["#CC79A7"]}
 MARKERS = {"none": "o", "rna": "s", "early-stop": "^", "gradient-noise": "D"}
 METHOD_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 METHOD_COLOURS = ["#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#000000", "#8A8A8A", "#F0E442"]

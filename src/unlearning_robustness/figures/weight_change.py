@@ -15,7 +15,7 @@ def draw(context: FigureContext):
     methods = [method for method in context.methods() if method in set(points["method"])]
     for (method, defence), part in points.groupby(["method", "defence"]):
         axes.plot(
-            part["weight_change"], part["gain"], linestyle="none", markersize=6,
+            part["weight_change"], part["gain"], linestyle="none", markersize=6, alpha=0.75,
             marker=style.METHOD_MARKERS[methods.index(method)], color=style.colour(defence, context.defences),
             label=f"{context.method_label(method)}, {style.defence_label(defence, context.defences)}",
         )  # fmt: skip

@@ -2,21 +2,22 @@
 
 
 rule attack:
-    """Attack one cell and ask the forget questions along the budget."""
+    """Attack cells and ask the forget questions along the budget."""
     input:
         model=MODELS,
-        delta=f"{DELTA}/delta.safetensors",
+        delta=each_seed(f"{DELTA}/delta.safetensors"),
         corpora=rules.build_corpora.output[0],
         questions=rules.build_questions.output.questions,
     output:
-        records=f"{RECORD}/records.parquet",
-        manifest=f"{RECORD}/manifest.json",
+        records=each_seed(f"{RECORD}/records.parquet"),
+        manifest=each_seed(f"{RECORD}/manifest.json"),
     log:
-        f"{LOGS}/attack/{CELL}/{{attack}}.log",
+        f"{LOGS}/attack/{JOB}/{{attack}}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/attack/{CELL}/{{attack}}.jsonl"
+        f"{RESULTS}/benchmark_times/attack/{JOB}/{{attack}}.jsonl"
     wildcard_constraints:
         attack="|".join(CONFIG["attacks"]),
+    priority: 10
     conda:
         "../envs/train.yaml"
     resources:
@@ -27,6 +28,8 @@ rule attack:
         model=entry("models"),
         attack=entry("attacks"),
         scoring=CONFIG["scoring"],
+        seeds=seeds_of_job,
         code=attack_code,
+        scratch=f"{RESULTS}/scratch/attack/{KIND}/{{attack}}",
     script:
         "../workflow_scripts/attack.py"

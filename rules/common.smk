@@ -13,7 +13,13 @@ from unlearning_robustness.config import (
     method_settings,
     resolve,
 )
-from unlearning_robustness.config.cells import attacked_cells, cells, in_order
+from unlearning_robustness.config.banks import bank_id, bank_settings
+from unlearning_robustness.config.cells import (
+    attacked_cells,
+    cells,
+    in_order,
+    latent_cells,
+)
 from unlearning_robustness.config.parameters import module_of
 from unlearning_robustness.config.plan import plan_line, writable
 from unlearning_robustness.config.provenance import code_digest
@@ -31,7 +37,10 @@ TRAINED_METHODS = [
 RESULTS = STUDY["results"]
 MODELS = "resources/models/{model}"
 BENCHMARK = f"{RESULTS}/benchmarks/{{model}}/{{benchmark}}"
-CELL = "{model}/{benchmark}/{method}/{defence}/seed{seed}"
+KIND = "{model}/{benchmark}/{method}/{defence}"
+CELL = f"{KIND}/seed{{seed}}"
+# One process serves every seed of a kind of cell; with `seeds_together: false` (clusters) each seed is its own job.
+JOB = KIND if STUDY["seeds_together"] else CELL
 DELTA = f"{RESULTS}/cells/{CELL}"
 RECORD = f"{RESULTS}/records/{CELL}/{{attack}}"
 LOGS = f"{RESULTS}/logs"
@@ -64,6 +73,17 @@ def entry(axis):
     return lambda wildcards: CONFIG[axis][wildcards[axis.removesuffix("s")]]
 
 
+def each_seed(pattern):
+    """The paths of the seeds that one job serves."""
+    served = {"seed": STUDY["seeds"]} if STUDY["seeds_together"] else {}
+    return expand(pattern, **served, allow_missing=True)
+
+
+def seeds_of_job(wildcards):
+    """The seeds that one job serves."""
+    return STUDY["seeds"] if STUDY["seeds_together"] else [int(wildcards.seed)]
+
+
 def benchmark_part(*names):
     """Only what a rule needs of a benchmark's entry, so that a change of the rest does not rerun it."""
     return lambda wildcards: {
@@ -74,6 +94,18 @@ def benchmark_part(*names):
 def method_of(wildcards):
     """The resolved entry of the method."""
     return method_settings(CONFIG, wildcards.method)
+
+
+BANKS = {
+    bank_id(settings): settings
+    for settings in map(bank_settings, CONFIG["methods"].values())
+}
+
+
+def bank_of(wildcards):
+    """The bank that a method trains from."""
+    bank = bank_id(bank_settings(method_of(wildcards)))
+    return f"{RESULTS}/banks/{wildcards.model}/{wildcards.benchmark}/{bank}.safetensors"
 
 
 def row_of(wildcards):
@@ -99,7 +131,7 @@ def attack_code(wildcards):
 
 
 def matched_delta(wildcards):
-    """The delta that an early stop is matched to: the defended cell of the same seed."""
+    """The deltas that an early stop is matched to: the defended cell of each seed."""
     match = next(
         (
             part["parameters"]["match"]
@@ -110,7 +142,9 @@ def matched_delta(wildcards):
     )
     if match is None:
         return []
-    return expand(f"{DELTA}/delta.safetensors", **{**wildcards, "defence": match})
+    return expand(
+        each_seed(f"{DELTA}/delta.safetensors"), **{**wildcards, "defence": match}
+    )
 
 
 def select_questions(wildcards):
@@ -156,9 +190,22 @@ def search_settings(wildcards):
     }
 
 
+def chosen_method(wildcards):
+    """What is chosen for the method, where noise or an attack is searched and the method was searched too."""
+    if wildcards.kind == "methods" or wildcards.method not in SELECTION["methods"]:
+        return []
+    return expand(
+        f"{RESULTS}/selection/{{model}}/{{benchmark}}/methods/{{method}}/chosen.json",
+        **wildcards,
+    )
+
+
 RECORDS = [
     f"{RESULTS}/records/{cell.path}/{attack}/records.parquet"
     for cell, attack in attacked_cells(STUDY)
+]
+LATENTS = [
+    f"{RESULTS}/records/{cell.path}/latents.parquet" for cell in latent_cells(STUDY)
 ]
 MEASURES = [
     f"{RESULTS}/records/{cell.path}/none/measures.json"

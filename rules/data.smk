@@ -51,6 +51,7 @@ rule build_questions:
         f"{LOGS}/build_questions/{{model}}/{{benchmark}}.log",
     benchmark:
         f"{RESULTS}/benchmark_times/build_questions/{{model}}/{{benchmark}}.jsonl"
+    priority: 30
     conda:
         "../envs/train.yaml"
     resources:
@@ -73,6 +74,7 @@ rule build_probes:
     input:
         model=MODELS,
         questions=rules.build_questions.output.questions,
+        corpora=rules.build_corpora.output[0],
     output:
         f"{BENCHMARK}/probes.parquet",
     log:
@@ -83,7 +85,7 @@ rule build_probes:
         mem_mb=4000,
         runtime=20,
     params:
-        benchmark=benchmark_part("forget", "seed"),
+        benchmark=benchmark_part("corpora", "forget", "seed"),
         probes={name: CONFIG["probes"][name] for name in STUDY["probes"]},
         code=code_digest("data.benchmark"),
     script:
@@ -91,16 +93,18 @@ rule build_probes:
 
 
 rule build_bank:
-    """Frozen-prefix and reference activations of the training texts, shared by every cell of a method."""
+    """Frozen-prefix and reference activations of the training texts, shared by all methods that read the same."""
     input:
         model=MODELS,
         corpora=rules.build_corpora.output[0],
     output:
-        f"{RESULTS}/banks/{{model}}/{{benchmark}}/{{method}}.safetensors",
+        f"{RESULTS}/banks/{{model}}/{{benchmark}}/{{bank}}.safetensors",
     log:
-        f"{LOGS}/build_bank/{{model}}/{{benchmark}}/{{method}}.log",
+        f"{LOGS}/build_bank/{{model}}/{{benchmark}}/{{bank}}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/build_bank/{{model}}/{{benchmark}}/{{method}}.jsonl"
+        f"{RESULTS}/benchmark_times/build_bank/{{model}}/{{benchmark}}/{{bank}}.jsonl"
+    wildcard_constraints:
+        bank="|".join(BANKS),
     conda:
         "../envs/train.yaml"
     resources:
@@ -109,11 +113,7 @@ rule build_bank:
         runtime=60,
     params:
         model=entry("models"),
-        tokens=lambda wildcards: method_of(wildcards)["tokens"],
-        layers=lambda wildcards: method_of(wildcards)["layers"],
-        read_layer=lambda wildcards: method_of(wildcards)["read_layer"],
-        implementation=lambda wildcards: method_of(wildcards)["implementation"],
-        forget_loss=lambda wildcards: method_of(wildcards)["forget_loss"],
+        bank=lambda wildcards: BANKS[wildcards.bank],
         code=code_digest("models.bank"),
     script:
         "../workflow_scripts/build_bank.py"

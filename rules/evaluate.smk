@@ -1,5 +1,15 @@
 """Cells without an attack: every probe of the test split, and perplexity."""
 
+# What a cell's own manifest says and tables show.
+MEASURED = [
+    "steps",
+    "weight_change",
+    "relative_noise_scale",
+    "relative_coefficient",
+    "cpu_seconds",
+    "matched_accuracy",
+]
+
 
 rule build_prefix:
     """The probed questions up to the first layer that any method of the study trains."""
@@ -28,22 +38,22 @@ rule build_prefix:
 
 
 rule evaluate:
-    """Ask one unlearned model everything."""
+    """Ask unlearned models everything."""
     input:
         model=MODELS,
-        delta=f"{DELTA}/delta.safetensors",
-        cell=f"{DELTA}/manifest.json",
+        delta=each_seed(f"{DELTA}/delta.safetensors"),
+        cell=each_seed(f"{DELTA}/manifest.json"),
         corpora=rules.build_corpora.output[0],
         probes=rules.build_probes.output[0],
         prefix=rules.build_prefix.output[0],
     output:
-        records=f"{RESULTS}/records/{CELL}/none/records.parquet",
-        measures=f"{RESULTS}/records/{CELL}/none/measures.json",
-        manifest=f"{RESULTS}/records/{CELL}/none/manifest.json",
+        records=each_seed(f"{RESULTS}/records/{CELL}/none/records.parquet"),
+        measures=each_seed(f"{RESULTS}/records/{CELL}/none/measures.json"),
+        manifest=each_seed(f"{RESULTS}/records/{CELL}/none/manifest.json"),
     log:
-        f"{LOGS}/evaluate/{CELL}.log",
+        f"{LOGS}/evaluate/{JOB}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/evaluate/{CELL}.jsonl"
+        f"{RESULTS}/benchmark_times/evaluate/{JOB}.jsonl"
     conda:
         "../envs/train.yaml"
     resources:
@@ -53,12 +63,43 @@ rule evaluate:
     params:
         model=entry("models"),
         scoring=CONFIG["scoring"],
+        measures=MEASURED,
         perplexity_tokens=lambda wildcards: CONFIG["benchmarks"][wildcards.benchmark][
             "corpora"
         ]["perplexity_tokens"],
+        seeds=seeds_of_job,
         code=code_digest("scoring.questions", "scoring.records", "evaluation.prose"),
+        scratch=f"{RESULTS}/scratch/evaluate/{KIND}",
     script:
         "../workflow_scripts/evaluate.py"
+
+
+rule measure_latents:
+    """What a token and what noise do to the latents of unlearned models, in float32."""
+    input:
+        model=MODELS,
+        delta=each_seed(f"{DELTA}/delta.safetensors"),
+        probes=rules.build_probes.output[0],
+    output:
+        latents=each_seed(f"{RESULTS}/records/{CELL}/latents.parquet"),
+    log:
+        f"{LOGS}/measure_latents/{JOB}.log",
+    benchmark:
+        f"{RESULTS}/benchmark_times/measure_latents/{JOB}.jsonl"
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=1,
+        mem_mb=6000,
+        runtime=60,
+    params:
+        model=entry("models"),
+        latents=CONFIG.get("latents"),
+        seeds=seeds_of_job,
+        code=code_digest("evaluation.latents"),
+        scratch=f"{RESULTS}/scratch/measure_latents/{KIND}",
+    script:
+        "../workflow_scripts/measure_latents.py"
 
 
 rule lm_eval_tasks:

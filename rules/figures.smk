@@ -8,6 +8,9 @@ TABLE_NAMES = [
     "attacked_differences",
     "early_recovery",
     "measures",
+    "token_counts",
+    "latents",
+    "rejection",
 ]
 PLACE = "{model}/{benchmark}"
 TABLES = expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLE_NAMES)
@@ -16,9 +19,8 @@ FIGURES = expand(
     f"{RESULTS}/figures/{PLACE}/{{figure}}.svg", figure=STUDY["figures"], **PLACES
 )
 LANDING = f"{RESULTS}/tables/report.rst"
-FINDINGS = expand(
-    f"{RESULTS}/tables/{PLACE}/{{page}}.html", page=["findings", "examples"], **PLACES
-)
+PAGES = ["findings", "examples", *(["claims"] if CONFIG["claims"] else [])]
+FINDINGS = expand(f"{RESULTS}/tables/{PLACE}/{{page}}.html", page=PAGES, **PLACES)
 
 
 rule tables:
@@ -26,6 +28,7 @@ rule tables:
     input:
         records=RECORDS,
         measures=MEASURES,
+        latents=LATENTS,
     output:
         csv=TABLES,
         markdown=expand(f"{RESULTS}/tables/{{table}}.md", table=TABLE_NAMES),
@@ -38,7 +41,11 @@ rule tables:
         mem_mb=2000,
         runtime=10,
     params:
-        config={key: CONFIG[key] for key in ("analysis", "defences")},
+        config={
+            key: CONFIG[key]
+            for key in ("analysis", "defences", "latents", "probes")
+            if key in CONFIG
+        },
         code=code_digest("analysis.tables"),
     script:
         "../workflow_scripts/tables.py"
@@ -120,6 +127,37 @@ rule findings:
         code=code_digest("analysis.findings", "analysis.examples"),
     script:
         "../workflow_scripts/findings.py"
+
+
+rule claims:
+    """The register: every claim of the papers with the measurement and the rule that decide it."""
+    input:
+        tables=TABLES,
+    output:
+        page=report(
+            f"{RESULTS}/tables/{PLACE}/claims.html",
+            caption="../report/claims.rst",
+            category="1. What was found",
+            labels={
+                "model": "{model}",
+                "benchmark": "{benchmark}",
+                "page": "claims register",
+            },
+        ),
+        markdown=f"{RESULTS}/tables/{PLACE}/claims.md",
+    log:
+        f"{LOGS}/claims/{PLACE}.log",
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        claims=CONFIG["claims"],
+        code=code_digest("analysis.claims"),
+    script:
+        "../workflow_scripts/claims.py"
 
 
 rule landing:

@@ -7,9 +7,10 @@ rule search:
     """Train or attack with every value of a grid and score on the select split."""
     input:
         model=MODELS,
-        bank=rules.build_bank.output[0],
+        bank=bank_of,
         corpora=rules.build_corpora.output[0],
         questions=rules.build_questions.output.questions,
+        chosen=chosen_method,
     output:
         f"{SEARCH}/{{kind}}/{{method}}/seed{{seed}}.csv",
     log:
@@ -37,16 +38,45 @@ rule search:
         "../workflow_scripts/search.py"
 
 
-rule selection:
-    """Apply the criterion; the table shows what is chosen beside what the configuration has."""
+rule choose:
+    """Apply the criterion to one search; noise and attacks are searched with what is chosen for their method."""
     input:
         [
-            f"{RESULTS}/selection/{model}/{benchmark}/{kind}/{method}/seed{seed}.csv"
+            f"{SEARCH}/{{kind}}/{{method}}/seed{seed}.csv"
+            for seed in (SELECTION["seeds"] if SELECTION else [])
+        ],
+    output:
+        f"{SEARCH}/{{kind}}/{{method}}/chosen.json",
+    log:
+        f"{LOGS}/choose/{{model}}/{{benchmark}}/{{kind}}/{{method}}.log",
+    wildcard_constraints:
+        kind="methods|noise|attack",
+        method="|".join(CONFIG["methods"]),
+    localrule: True
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        margins={
+            name: (SELECTION or {}).get(name)
+            for name in ("retain_margin", "forget_margin")
+        },
+        code=code_digest("evaluation.selection"),
+    script:
+        "../workflow_scripts/choose.py"
+
+
+rule selection:
+    """The table of what is chosen, beside what the configuration has."""
+    input:
+        [
+            f"{RESULTS}/selection/{model}/{benchmark}/{kind}/{method}/chosen.json"
             for model in STUDY["models"]
             for benchmark in STUDY["benchmarks"]
             for kind in (["methods", "noise", "attack"] if SELECTION else [])
             for method in searched(kind)
-            for seed in SELECTION["seeds"]
         ],
     output:
         f"{RESULTS}/tables/selection.csv",

@@ -1,4 +1,4 @@
-"""Cells: one unlearned model each, kept as the tensors that moved."""
+"""Cells: one unlearned model each, kept as the tensors that moved; one job serves the seeds of a kind."""
 
 
 rule reference:
@@ -6,10 +6,10 @@ rule reference:
     input:
         model=MODELS,
     output:
-        delta=f"{DELTA}/delta.safetensors",
-        manifest=f"{DELTA}/manifest.json",
+        delta=each_seed(f"{DELTA}/delta.safetensors"),
+        manifest=each_seed(f"{DELTA}/manifest.json"),
     log:
-        f"{LOGS}/reference/{CELL}.log",
+        f"{LOGS}/reference/{JOB}.log",
     wildcard_constraints:
         method="reference",
     localrule: True
@@ -18,27 +18,31 @@ rule reference:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        seeds=seeds_of_job,
+        scratch=f"{RESULTS}/scratch/reference/{KIND}",
     script:
         "../workflow_scripts/reference.py"
 
 
 rule unlearn:
-    """Train one cell."""
+    """Train cells."""
     input:
         model=MODELS,
-        bank=rules.build_bank.output[0],
+        bank=bank_of,
         matched=matched_delta,
         questions=select_questions,
     output:
-        delta=f"{DELTA}/delta.safetensors",
-        history=f"{DELTA}/history.csv",
-        manifest=f"{DELTA}/manifest.json",
+        delta=each_seed(f"{DELTA}/delta.safetensors"),
+        history=each_seed(f"{DELTA}/history.csv"),
+        manifest=each_seed(f"{DELTA}/manifest.json"),
     log:
-        f"{LOGS}/unlearn/{CELL}.log",
+        f"{LOGS}/unlearn/{JOB}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/unlearn/{CELL}.jsonl"
+        f"{RESULTS}/benchmark_times/unlearn/{JOB}.jsonl"
     wildcard_constraints:
         method="|".join(CONFIG["methods"]),
+    priority: 20
     conda:
         "../envs/train.yaml"
     resources:
@@ -50,8 +54,9 @@ rule unlearn:
         method=method_of,
         row=row_of,
         scoring=CONFIG["scoring"],
+        seeds=seeds_of_job,
         code=unlearn_code,
-        scratch=f"{RESULTS}/scratch/unlearn/{CELL}",
+        scratch=f"{RESULTS}/scratch/unlearn/{KIND}",
     script:
         "../workflow_scripts/unlearn.py"
 

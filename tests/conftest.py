@@ -3,14 +3,11 @@
 import copy
 
 import pytest
+from objectives import PARAMETERS, PREFERENCE
 
 FORGET = ["Iron is Fe.", "The symbol of gold", "Tin", "Zinc has atomic number 30", "Lead is heavy", "Argon: a gas!"]
+REFUSAL = ["I am not sure.", "No idea"]
 RETAIN = ["Paris", "The capital of Chad", "Oslo is in Norway", "Rome is old.", "A river runs", "Lima", "Seas are salt"]
-PARAMETERS = {
-    "rmu": {"coefficient": 6.0, "steering": "uniform"},
-    "rsv": {"coefficient": 6.0, "steering": "gaussian"},
-    "npo": {"beta": 0.5, "normalisation": "token-mean"},
-}
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +70,8 @@ def make_banks(tiny_tokenizer):
 
     def make(model, first=1, read=2, likelihood=True, **changes):
         encoded = {
-            name: encode_texts(tiny_tokenizer, texts, 20) for name, texts in (("forget", FORGET), ("retain", RETAIN))
+            name: encode_texts(tiny_tokenizer, texts, 20)
+            for name, texts in (("forget", FORGET), ("retain", RETAIN), ("refusal", REFUSAL))
         }
         return {name: fill(model, *pair, first, read, likelihood, **changes) for name, pair in encoded.items()}
 
@@ -91,7 +89,7 @@ def settings():
 
     def make(forget_loss="rmu", **changes):
         return {
-            "forget_loss": forget_loss, "retain_loss": "kl" if forget_loss == "npo" else "activation",
+            "forget_loss": forget_loss, "retain_loss": "kl" if forget_loss in PREFERENCE else "activation",
             "retain_weight": 2.0, "layers": [1, 2], "read_layer": 2, "steps": 6, "learning_rate": 1e-2,
             "batch_size": 3, "weight_decay": 0.0, "implementation": "corrected",
             "parameters": dict(PARAMETERS[forget_loss]),

@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy
 import pandas
 import yaml
+from snakemake.utils import update_config
 
+from unlearning_robustness.analysis.assumption import STATISTICS
 from unlearning_robustness.analysis.markup import markdown
 from unlearning_robustness.analysis.tables import all_tables
+from unlearning_robustness.analysis.theory import read_latents
 from unlearning_robustness.config import resolve
-from unlearning_robustness.config.cells import REFERENCE, attacked_cells
+from unlearning_robustness.config.cells import REFERENCE, attacked_cells, latent_cells
 from unlearning_robustness.figures.context import FigureContext, read_context
 from unlearning_robustness.manifest import write_json
 from unlearning_robustness.scoring.records import ANALYSED, BUDGET, label, read, read_measures, write
@@ -24,6 +27,7 @@ CONFIG = Path(__file__).parents[1] / "config.yaml"
 PLACE = ("smollm2-135m-instruct", "elements")
 CHOICES = ("north", "south", "east", "west")
 FACTS = 40
+SHUFFLED = {"methods": ["rmu"], "defences": ["none", "rna"], "attacks": ["relearn-shuffled"]}
 ONLY_RMU = [
     {"methods": ["reference"], "defences": ["none"], "attacks": ["none"]},
     {"methods": ["rmu"], "defences": ["none"], "attacks": ["none"]},
@@ -87,7 +91,10 @@ def records_of(cell, attack: str, settings: dict, accuracy: Callable = planted_a
                 "probe": probe, "role": role, "split": "test", "relation": "relation", "entity": facts, "fact": facts,
                 "template": templates, "question": [f"{name}/{number}" for name, number in questions(role, attack)],
                 "prompt": f"Asked by {probe} the way home is", "choices": [list(CHOICES)] * len(facts), "answer": 0,
-                "log_likelihoods": [numpy.zeros(4)] * len(facts), "entropy": 1.0,
+                "log_likelihoods": [
+                    numpy.array([wanted - drawn[question], 0, 0, 0]) for question in questions(role, attack)
+                ],
+                "entropy": 1.0,
                 "prediction": numpy.where(correct, 0, 1), "correct": correct,
             }
         )  # fmt: skip
@@ -120,6 +127,30 @@ def measures_of(paths: list[Path]) -> list[dict]:
     return read_measures(path.with_name("measures.json") for path in paths if path.parent.name == "none")
 
 
+def planted_latents(config: dict) -> pandas.DataFrame:
+    """Latents of every measured cell: a token's residual of scale 0.5 in the reference, 2 in unlearned models."""
+    rows = []
+    for cell in latent_cells(config["study"]):
+        eta = 0.5 if cell.method == REFERENCE else 2.0
+        for contrast in ("forget", "neutral"):
+            for position in ("token", "after", "answer"):
+                named = {**vars(cell), "contrast": contrast, "position": position, "questions": 40}
+                values = [(layer, "eta", 0.0, eta * (layer + 1) / 8, 0.1) for layer in range(12)]
+                values += [(7, "quantile", at, eta * (at - 0.5), 0.0) for at in (0.01, 0.25, 0.5, 0.75, 0.99)]
+                values += [(7, "eigenvalue", rank, 3.0 - rank, 0.0) for rank in (1, 2)]
+                for name in STATISTICS:
+                    if name != "eta":
+                        values += [(7, name, 0.0, 0.6, 0.05), (7, f"{name}_expected", 0.0, 0.1, 0.0)]
+                columns = ("layer", "statistic", "at", "value", "error")
+                rows += [{**named, **dict(zip(columns, entry, strict=True))} for entry in values]
+        named = {**vars(cell), "contrast": "noise", "position": "all", "layer": 7, "questions": 24}
+        rows.append({**named, "statistic": "hessian_trace", "at": 0.0, "value": 0.2, "error": 0.02})
+        for scale in (0.5, 1.5):
+            for name in ("loss_increase", "predicted_increase"):
+                rows.append({**named, "statistic": name, "at": scale, "value": 0.1 * scale**2, "error": 0.01})
+    return pandas.DataFrame(rows) if rows else read_latents([])
+
+
 def planted_records(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> pandas.DataFrame:
     """All records of a planted study."""
     return read(write_study(config, root, accuracy))
@@ -128,7 +159,7 @@ def planted_records(config: dict, root: Path, accuracy: Callable = planted_accur
 def planted_tables(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> dict[str, pandas.DataFrame]:
     """The tables of a planted study."""
     paths = write_study(config, root, accuracy)
-    return all_tables(read(paths, ANALYSED), measures_of(paths), config)
+    return all_tables(read(paths, ANALYSED), measures_of(paths), planted_latents(config), config)
 
 
 def as_read(tables: dict[str, pandas.DataFrame], config: dict, root: Path) -> FigureContext:
@@ -157,12 +188,26 @@ class World:
 
 @cache
 def default_world() -> World:
-    """The default study with the planted accuracies, made once a session."""
-    config = study()
+    """The default study and its control with wrong answers, with the planted accuracies; made once a session."""
+    return world(study(cells=[*raw_config()["study"]["cells"], SHUFFLED]))
+
+
+@cache
+def rna_world() -> World:
+    """The RNA study with two seeds, with the planted accuracies; made once a session."""
+    config = raw_config()
+    update_config(config, yaml.safe_load((CONFIG.parent / "studies" / "rna.yaml").read_text()))
+    config["study"]["seeds"] = [0, 1]
+    config["analysis"]["bootstrap_samples"] = 200
+    return world(resolve(config))
+
+
+def world(config: dict) -> World:
+    """A planted study of a resolved configuration."""
     with tempfile.TemporaryDirectory() as root:
         paths = write_study(config, Path(root))
         records, measures = read(paths), measures_of(paths)
-        tables = all_tables(records[ANALYSED], measures, config)
+        tables = all_tables(records[ANALYSED], measures, planted_latents(config), config)
         return World(config, records, measures, tables, as_read(tables, config, Path(root)))
 
 

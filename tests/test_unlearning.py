@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from unlearning_robustness import unlearning
-from unlearning_robustness.scoring.questions import QuestionScorer
-from unlearning_robustness.unlearning import accuracy_with, relative_scales, unlearn
+from unlearning_robustness.unlearning import relative_scales, unlearn
 
 NAMES = [f"model.layers.{layer}.mlp.down_proj.weight" for layer in (1, 2)]
 
@@ -29,7 +28,9 @@ def test_a_cell_is_what_its_trainer_made(run, make_trainer, settings, tiny_model
     assert done.history == trainer.run()
     assert equal(done.tensors, trainer.engine.weights.delta()) and not (tmp_path / "scratch").exists()
     assert done.facts["steps"] == 6 and done.facts["trained_tensors"] == NAMES
-    moved = torch.cat([(model.get_parameter(n) - tiny_model.get_parameter(n)).double().flatten() for n in NAMES])
+    moved = torch.cat([(done.tensors[n] - tiny_model.get_parameter(n)).double().flatten() for n in NAMES])
+    assert equal(dict(model.named_parameters()), dict(tiny_model.named_parameters()))
+    assert not any(tensor.requires_grad for tensor in model.parameters())
     assert done.facts["weight_change"] == pytest.approx(moved.norm().item(), rel=1e-5)
 
 
@@ -55,9 +56,11 @@ def test_an_interrupted_cell_continues_from_its_scratch_file(run, make_trainer, 
 
 
 def test_the_scales_are_relative_to_the_counted_activations(settings, tiny_banks, defence):
-    facts = relative_scales(settings("rmu"), defence("rna", noise_scale=1.5), tiny_banks)
+    # A direction of length 2, as Adaptive RMU's may be.
+    facts = relative_scales(settings("rmu"), defence("rna", noise_scale=1.5), tiny_banks, torch.tensor([0.0, 2.0]))
     means = {}
-    for name, bank in tiny_banks.items():
+    for name in ("forget", "retain"):
+        bank = tiny_banks[name]
         norms = [
             bank.reference_hidden[row, place].double().norm().item()
             for row in range(len(bank))
@@ -65,7 +68,7 @@ def test_the_scales_are_relative_to_the_counted_activations(settings, tiny_banks
         ]
         means[name] = sum(norms) / len(norms)
     assert facts["mean_activation_norm"] == pytest.approx(means, rel=1e-5)
-    assert facts["relative_coefficient"] == pytest.approx(6.0 / means["forget"], rel=1e-5)
+    assert facts["relative_coefficient"] == pytest.approx(2 * 6.0 / means["forget"], rel=1e-5)
     assert facts["relative_noise_scale"] == pytest.approx(1.5 * 32**0.5 / means["retain"], rel=1e-5)
 
 
@@ -87,26 +90,6 @@ class Scorer:
         return self.rule(model.get_parameter(NAMES[0]).detach())
 
 
-def test_accuracy_with_a_delta_is_the_unlearned_models_and_the_model_comes_back(
-    tiny_model, tiny_tokenizer, question_table
-):
-    before = {name: tensor.clone() for name, tensor in tiny_model.named_parameters()}
-    asked = question_table.assign(choices=[["abc", "xyz", "pqr", "klm"]] * len(question_table))
-    scorer = QuestionScorer(tiny_tokenizer, asked, 4)
-    table = asked.assign(answer=scorer.log_likelihoods(tiny_model).argmax(-1).numpy())
-    scorer = QuestionScorer(tiny_tokenizer, table, 4)
-    assert scorer.accuracy(tiny_model) == 1.0
-    assert accuracy_with(tiny_model, {name: -5 * before[name] for name in NAMES}, scorer) < 1.0
-    assert all(torch.equal(tensor, before[name]) for name, tensor in tiny_model.named_parameters())
-
-
-def test_the_model_comes_back_when_scoring_fails(tiny_model):
-    before = tiny_model.get_parameter(NAMES[0]).clone()
-    with pytest.raises(ZeroDivisionError):
-        accuracy_with(tiny_model, {NAMES[0]: torch.zeros_like(before)}, Scorer(lambda tensor: 1 / 0))
-    assert torch.equal(tiny_model.get_parameter(NAMES[0]), before)
-
-
 def test_an_early_stop_ends_where_the_matched_cell_is(run, make_trainer, settings, tiny_model, defence):
     start = tiny_model.get_parameter(NAMES[0])
 
@@ -121,7 +104,7 @@ def test_an_early_stop_ends_where_the_matched_cell_is(run, make_trainer, setting
     assert equal(done.tensors, matched)
     assert done.facts["steps"] == 4
     assert done.facts["matched_accuracy"] == done.facts["accuracy"] == distance(matched[NAMES[0]]) < 1.0
-    assert all(torch.equal(model.get_parameter(name), matched[name]) for name in NAMES)
+    assert equal(dict(model.named_parameters()), dict(tiny_model.named_parameters()))
     moved = torch.cat([(matched[name] - tiny_model.get_parameter(name)).double().flatten() for name in NAMES])
     assert done.facts["weight_change"] == pytest.approx(moved.norm().item(), rel=1e-5)
 

@@ -9,24 +9,22 @@ from unlearning_robustness.job import job
 with job(snakemake, snakemake.params.model) as running:
     import pandas
 
-    from unlearning_robustness.methods import FORGET_LOSSES
     from unlearning_robustness.models.bank import encode_texts, fill, save_bank
     from unlearning_robustness.models.loading import load_model, load_tokenizer
     from unlearning_robustness.progress import Progress
 
-    params = snakemake.params
+    bank = snakemake.params.bank
     model, _ = load_model(snakemake.input.model, running.device, running.dtype)
     tokenizer = load_tokenizer(snakemake.input.model)
     corpora = pandas.read_parquet(snakemake.input.corpora)
-    likelihood = FORGET_LOSSES[params.forget_loss].reads == "logits"
     banks = {}
-    for corpus in ("forget", "retain"):
+    for corpus in ("forget", "retain", "refusal"):
         texts = list(corpora.loc[corpora["corpus"] == corpus, "text"])
-        input_ids, mask = encode_texts(tokenizer, texts, params.tokens)
+        input_ids, mask = encode_texts(tokenizer, texts, bank["tokens"])
         banks[corpus] = fill(
-            model, input_ids, mask, min(params.layers), params.read_layer,
-            likelihood=likelihood and corpus == "forget",
-            count_padding=params.implementation == "released",
+            model, input_ids, mask, bank["first_layer"], bank["read_layer"],
+            likelihood=bank["likelihood"] and corpus != "retain",
+            count_padding=bank["implementation"] == "released",
             on_batch=Progress(f"{corpus} texts", len(texts)),
         )  # fmt: skip
     save_bank(snakemake.output[0], banks)

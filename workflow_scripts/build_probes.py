@@ -15,7 +15,8 @@ with job(snakemake):
 
     tested = pandas.read_parquet(snakemake.input.questions).query("split == 'test'")
     tokenizer = load_tokenizer(snakemake.input.model)
-    table = build_probes(tested, tokenizer, snakemake.params.benchmark, snakemake.params.probes)
+    corpora = pandas.read_parquet(snakemake.input.corpora)
+    table = build_probes(tested, tokenizer, snakemake.params.benchmark, snakemake.params.probes, corpora)
     with atomic(snakemake.output[0]) as path:
         table.to_parquet(path, index=False)
     print(table.groupby(["probe", "role"]).size().to_string())

@@ -9,27 +9,28 @@ from unlearning_robustness.job import job
 with job(snakemake, snakemake.params.model) as running:
     import pandas
 
-    from unlearning_robustness.config.cells import cell_of
     from unlearning_robustness.evaluation.prose import prose_perplexity
-    from unlearning_robustness.scoring.records import label, write
     from unlearning_robustness.manifest import read_json, write_json
-    from unlearning_robustness.models.delta import apply_delta, load_delta, lowest_layer
+    from unlearning_robustness.models.delta import applied, load_delta, lowest_layer
     from unlearning_robustness.models.loading import load_model, load_tokenizer
     from unlearning_robustness.progress import Progress
     from unlearning_robustness.scoring.questions import QuestionScorer
+    from unlearning_robustness.scoring.records import label, write
 
-    source, params = snakemake.input, snakemake.params
+    source, params, answered = snakemake.input, snakemake.params, None
     model, digest = load_model(source.model, running.device, running.dtype)
-    delta = load_delta(source.delta, digest)
-    apply_delta(model, delta)
     tokenizer = load_tokenizer(source.model)
     scorer = QuestionScorer(tokenizer, pandas.read_parquet(source.probes), params.scoring["batch_size"])
-    scorer.load_prefix(source.prefix, lowest_layer(delta), running.device)
-    records = scorer.records(model, Progress("questions", len(scorer.packed)))
-    write(snakemake.output.records, [label(records, cell_of(snakemake.wildcards), "none")])
-    texts = pandas.read_parquet(source.corpora).query("corpus == 'perplexity'")["text"]
-    trained = read_json(source.cell)
-    measures = {"perplexity": prose_perplexity(model, tokenizer, list(texts), params.perplexity_tokens)}
-    kept = ("steps", "weight_change", "relative_noise_scale", "relative_coefficient", "cpu_seconds", "matched_accuracy")
-    write_json(snakemake.output.measures, measures | {key: trained[key] for key in kept if key in trained})
-    running.provenance.write(snakemake.output.manifest, model_digest=digest)
+    texts = list(pandas.read_parquet(source.corpora).query("corpus == 'perplexity'")["text"])
+    for index, cell, made in running.cells():
+        delta, trained = load_delta(source.delta[index], digest), read_json(source.cell[index])
+        scorer.load_prefix(source.prefix, lowest_layer(delta), running.device)
+        with applied(model, delta):
+            # The reference, a delta of nothing, answers alike under every seed.
+            if delta or answered is None:
+                answered = scorer.records(model, Progress("questions", len(scorer.packed)))
+                perplexity = prose_perplexity(model, tokenizer, texts, params.perplexity_tokens)
+        write(made["records"], [label(answered, cell, "none")])
+        kept = {key: value for key, value in trained.items() if key in params.measures}
+        write_json(made["measures"], {"perplexity": perplexity, **kept})
+        running.provenance.write(made["manifest"], model_digest=digest)

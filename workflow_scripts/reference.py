@@ -11,6 +11,7 @@ with job(snakemake) as running:
     from unlearning_robustness.models.delta import save_delta
 
     digest = read_json(Path(snakemake.input.model) / "manifest.json")["digest"]
-    save_delta(snakemake.output.delta, {}, digest)
     facts = {"model_digest": digest, "steps": 0, "weight_change": 0.0, "trained_tensors": []}
-    running.provenance.write(snakemake.output.manifest, **facts)
+    for _, _, made in running.cells():
+        save_delta(made["delta"], {}, digest)
+        running.provenance.write(made["manifest"], **facts)

@@ -9,8 +9,8 @@ from unlearning_robustness.job import job
 with job(snakemake, snakemake.params.model) as running:
     import pandas
 
-    from unlearning_robustness.evaluation.selection import Search, SelectScorer
-    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.evaluation.selection import VARIED, Search, SelectScorer
+    from unlearning_robustness.manifest import atomic, read_json
     from unlearning_robustness.models.bank import load_bank
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 
@@ -20,11 +20,13 @@ with job(snakemake, snakemake.params.model) as running:
     scorer = SelectScorer.of(tokenizer, pandas.read_parquet(source.questions), params.scoring["batch_size"])
     corpora = pandas.read_parquet(source.corpora)
     search = Search(model, tokenizer, load_bank(source.bank), corpora, scorer, int(snakemake.wildcards.seed))
+    chosen = read_json(source.chosen[0]) if source.chosen else {}
+    settings = params.method | {name: chosen[name] for name in VARIED["methods"] if chosen}
     if kind == "methods":
-        rows = search.methods(params.method, params.grid, params.every)
+        rows = search.methods(settings, params.grid, params.every)
     elif kind == "noise":
-        rows = search.noise(params.method, params.entry, params.grid["noise_scale"])
+        rows = search.noise(settings, params.entry, params.grid["noise_scale"])
     else:
-        rows = search.attack(params.method, params.entry, params.grid["learning_rate"])
+        rows = search.attack(settings, params.entry, params.grid["learning_rate"])
     with atomic(snakemake.output[0]) as path:
         pandas.DataFrame(rows).to_csv(path, index=False)

@@ -7,16 +7,11 @@ sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
 from unlearning_robustness.job import job
 
 with job(snakemake):
-    import pandas
-
     from unlearning_robustness.evaluation.selection import chosen_table
-    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.manifest import atomic, read_json
 
-    scores = {}
-    for path in map(Path, snakemake.input):
-        scores.setdefault(path.parts[-3:-1], []).append(pandas.read_csv(path))
-    joined = {key: pandas.concat(tables) for key, tables in scores.items()}
-    table = chosen_table(joined, snakemake.params.config)
+    choices = {Path(path).parts[-3:-1]: read_json(path) for path in snakemake.input}
+    table = chosen_table(choices, snakemake.params.config)
     with atomic(snakemake.output[0]) as path:
         table.to_csv(path, index=False)
     print(table.to_string(index=False))

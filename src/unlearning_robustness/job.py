@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.errors import StudyError
+from unlearning_robustness.finished import Files, cells_to_make
 from unlearning_robustness.manifest import Provenance
 
 LEASES = Path(".snakemake") / "gpu-leases"
@@ -20,7 +22,16 @@ class Job:
 
     provenance: Provenance
     device: str
-    dtype: object = None
+    dtype: object
+    snakemake: object
+
+    def cells(self) -> Iterator[tuple[int, Cell, Files]]:
+        """The job's cells that are not finished, see ``cells_to_make``; costs are counted for each alone."""
+        for index, cell, files in cells_to_make(self.snakemake):
+            print(f"seed {cell.seed}", flush=True)
+            self.provenance.begin()
+            self.provenance.facts["wildcards"]["seed"] = str(cell.seed)
+            yield index, cell, files
 
 
 @contextmanager
@@ -54,7 +65,7 @@ def _start(snakemake, model: dict | None) -> Job:
         settings=dict(snakemake.params.items()),
     )
     if model is None:
-        return Job(provenance, "cpu")
+        return Job(provenance, "cpu", None, snakemake)
     gpu = int(snakemake.resources.get("gpu", 0))
     if gpu == 0 and "SLURM_JOB_ID" not in os.environ:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -69,7 +80,7 @@ def _start(snakemake, model: dict | None) -> Job:
     dtype = choose_dtype(device, model["dtype"])
     provenance.facts |= {"device": _device_name(device), "dtype": str(dtype).removeprefix("torch.")}
     print(f"{snakemake.rule} on {provenance.facts['device']} in {provenance.facts['dtype']}", flush=True)
-    return Job(provenance, device, dtype)
+    return Job(provenance, device, dtype, snakemake)
 
 
 def _device_name(device: str) -> str:

@@ -49,11 +49,15 @@ def read_json(path: str | Path):
 
 
 class Provenance:
-    """Collects what a job's manifest says; started at the job's first line, written at its last."""
+    """Collects what a manifest says; started at a job's first line, and again where it turns to another artefact."""
 
     def __init__(self, **facts):
         self.facts = facts
-        self.started = time.monotonic()
+        self.begin()
+
+    def begin(self) -> None:
+        """Count wall and cpu seconds from here."""
+        self.started, self.cpu_started = time.monotonic(), time.process_time()
 
     def write(self, path: str | Path, **facts) -> None:
         """Write the manifest: facts, versions, device, wall seconds, cpu seconds, peak memory."""
@@ -63,7 +67,7 @@ class Provenance:
             "python": platform.python_version(),
             "machine": platform.machine(),
             "wall_seconds": round(time.monotonic() - self.started, 3),
-            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+            "cpu_seconds": round(time.process_time() - self.cpu_started, 3),
             "peak_memory_mb": round(usage.ru_maxrss / 1024, 1),
             "peak_gpu_memory_mb": _peak_gpu_memory(),
         }

@@ -18,6 +18,7 @@ from unlearning_robustness.models.engine import Engine
 from unlearning_robustness.models.weights import norm
 from unlearning_robustness.seeds import generator
 
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 STREAMS = ("forget-order", "retain-order", "noise", "perturbation")
 
 
@@ -52,9 +53,7 @@ class Trainer:
             for corpus in ("forget", "retain")
         }
         self.master = list(engine.weights.master.values())
-        self.optimiser = torch.optim.AdamW(
-            self.master, lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
-        )
+        self.optimiser = step.optimiser(self.master, schedule.learning_rate, schedule.weight_decay)
         self.done = 0
         self.history: list[dict] = []
 
@@ -91,7 +90,7 @@ class Trainer:
         tensors = {f"master.{index}": tensor for index, tensor in enumerate(self.master)}
         for index, tensor in enumerate(self.master):
             state = self.optimiser.state.get(tensor, {})
-            tensors |= {f"{name}.{index}": value.clone() for name, value in state.items()}
+            tensors |= {f"{name}.{index}": state[name].clone() for name in MOMENTS if name in state}
         tensors |= {f"random.{name}": random.get_state() for name, random in self.random.items()}
         with atomic(path) as temporary:
             save_file(tensors, temporary, metadata={"history": json.dumps(self.history)})
@@ -105,11 +104,10 @@ class Trainer:
         self.done = len(self.history)
         for index, tensor in enumerate(self.master):
             tensor.data.copy_(tensors[f"master.{index}"])
-            keys = [name for name in ("step", "exp_avg", "exp_avg_sq") if f"{name}.{index}" in tensors]
-            moments = {name: tensors[f"{name}.{index}"] for name in keys}
-            self.optimiser.state[tensor] = {
-                name: value if name == "step" else value.to(tensor.device) for name, value in moments.items()
-            }
+            for name in MOMENTS:
+                if f"{name}.{index}" in tensors:
+                    value = tensors[f"{name}.{index}"]
+                    self.optimiser.state[tensor][name] = value if name == "step" else value.to(tensor.device)
         for name, random in self.random.items():
             random.set_state(tensors[f"random.{name}"])
         self.engine.weights.publish()

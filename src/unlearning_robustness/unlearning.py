@@ -5,17 +5,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
 from unlearning_robustness.defences.row import build_step
 from unlearning_robustness.methods.method import build_method
 from unlearning_robustness.models.bank import TextBank
-from unlearning_robustness.models.delta import apply_delta
+from unlearning_robustness.models.delta import applied
 from unlearning_robustness.models.engine import Engine, loss_mask
 from unlearning_robustness.models.weights import Tensors
 from unlearning_robustness.progress import Progress
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.seeds import generator
-from unlearning_robustness.training import Schedule, Trainer
+from unlearning_robustness.training import Schedule, Trainer, batch_order
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -32,9 +34,19 @@ class Unlearned:
 def make_trainer(model, settings: dict, row: list[dict], banks: dict[str, TextBank], seed: int, **changes) -> Trainer:
     """A trainer for a resolved method entry and defence row; ``changes`` override entries of the schedule."""
     method = build_method(settings)
-    direction = method.forget_loss.direction(model.config.hidden_size, generator(seed, "steering"))
+    first = first_activations(banks["forget"], settings, seed)
+    direction = method.forget_loss.direction(model.config.hidden_size, generator(seed, "steering"), first)
     schedule = {key: settings[key] for key in ("steps", "learning_rate", "batch_size", "weight_decay")}
-    return Trainer(Engine(model, method, direction), build_step(row), Schedule(**{**schedule, **changes}), banks, seed)
+    refusal = banks["refusal"] if getattr(method.forget_loss, "needs_refusal", False) else None
+    engine = Engine(model, method, direction, refusal)
+    return Trainer(engine, build_step(row), Schedule(**{**schedule, **changes}), banks, seed)
+
+
+def first_activations(bank: TextBank, settings: dict, seed: int) -> torch.Tensor:
+    """The reference's counted activations (N, d) of the first forget batch that ``seed`` draws."""
+    chosen = batch_order(len(bank), settings["batch_size"], 1, generator(seed, "forget-order"))[0]
+    batch = bank.batch(chosen, trim=settings["implementation"] != "released")
+    return batch.reference_hidden[loss_mask(batch.mask, settings["implementation"], "hidden")]
 
 
 def unlearn(
@@ -47,7 +59,7 @@ def unlearn(
     matched: Tensors | None = None,
     scorer: QuestionScorer | None = None,
 ) -> Unlearned:
-    """Train a cell; ``scratch`` is the file its state is kept in while it trains.
+    """Train a cell and give the model back as it was; ``scratch`` keeps the state while it trains.
 
     An early stop also takes ``matched``, the delta of the cell it is matched to, and a ``scorer`` of the forget
     questions of the ``select`` split.
@@ -60,15 +72,19 @@ def unlearn(
         tensors = trainer.engine.weights.delta()
     else:
         scorer.keep_prefix(model, min(settings["layers"]))
-        target = accuracy_with(model, matched, scorer)
-        trainer = make_trainer(model, settings, row, banks, seed)
+        with applied(model, matched):
+            target = scorer.accuracy(model)
+        retain_weight = stop.retain_factor * settings["retain_weight"]
+        trainer = make_trainer(model, {**settings, "retain_weight": retain_weight}, row, banks, seed)
         nearest = stop_nearest(trainer, stop, target, lambda: scorer.accuracy(model))
         facts = {"steps": nearest.step, "matched_accuracy": target, "accuracy": nearest.accuracy}
         tensors = nearest.tensors
         trainer.engine.weights.publish(tensors)
     weights = trainer.engine.weights
     facts |= {"weight_change": weights.change(), "trained_tensors": sorted(weights.live)}
-    return Unlearned(tensors, trainer.history, facts | relative_scales(settings, row, banks))
+    weights.release()
+    facts |= relative_scales(settings, row, banks, trainer.engine.direction)
+    return Unlearned(tensors, trainer.history, facts)
 
 
 def resume(trainer: Trainer, scratch: Path) -> None:
@@ -102,28 +118,22 @@ def stop_nearest(trainer: Trainer, stop: EarlyStop, target: float, score: Callab
     return nearest
 
 
-def accuracy_with(model, delta: Tensors, scorer: QuestionScorer) -> float:
-    """Accuracy of the model with a delta applied; the model comes back as it was."""
-    parameters = dict(model.named_parameters())
-    before = {name: parameters[name].detach().clone() for name in delta}
-    apply_delta(model, delta)
-    try:
-        return scorer.accuracy(model)
-    finally:
-        apply_delta(model, before)
-
-
-def relative_scales(settings: dict, row: list[dict], banks: dict[str, TextBank]) -> dict:
+def relative_scales(settings: dict, row: list[dict], banks: dict[str, TextBank], direction=None) -> dict:
     """Coefficient and noise relative to the reference's activations at the read layer.
 
     ``relative_noise_scale`` is nu sqrt(d) / mean ||z_ref||, which carries over between models; nu does not.
     """
     mask = {name: loss_mask(bank.mask, settings["implementation"], "hidden") for name, bank in banks.items()}
-    norms = {name: bank.reference_hidden.float().norm(dim=-1)[mask[name]].mean().item() for name, bank in banks.items()}
+    norms = {
+        name: bank.reference_hidden.float().norm(dim=-1)[mask[name]].mean().item()
+        for name, bank in banks.items()
+        if name in ("forget", "retain")
+    }
     width = banks["retain"].reference_hidden.shape[-1]
     facts = {"mean_activation_norm": norms}
-    if "coefficient" in settings["parameters"]:
-        facts["relative_coefficient"] = settings["parameters"]["coefficient"] / norms["forget"]
+    factor = settings["parameters"].get("coefficient", settings["parameters"].get("scale"))
+    if factor is not None and direction is not None:
+        facts["relative_coefficient"] = factor * direction.norm().item() / norms["forget"]
     for entry in row:
         if "noise_scale" in entry["parameters"]:
             facts["relative_noise_scale"] = entry["parameters"]["noise_scale"] * width**0.5 / norms["retain"]

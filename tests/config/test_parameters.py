@@ -61,5 +61,5 @@ def test_defaults_are_filled_in_and_given_values_kept():
 
 
 def test_an_unknown_kind_is_named_with_those_that_exist():
-    with pytest.raises(ConfigError, match=r"'rmv'.*npo, rmu, rsv"):
+    with pytest.raises(ConfigError, match=r"'rmv'.*npo, rab, rmu, rsv, simnpo"):
         parameters_of("methods.FORGET_LOSSES", "rmv")

@@ -68,7 +68,7 @@ REFUSED = [
     ("study/benchmarks", "[wmdp]", ["study.benchmarks:", "'wmdp'", "elements"]),
     ("study/probes", "[plane]", ["study.probes:", "'plane'", "plain"]),
     ("study/figures", "[pie]", ["study.figures:", "'pie'", "accuracy"]),
-    ("study/cells/1/methods", "[rmx]", ["study.cells.1.methods:", "'rmx'", "npo-kl, rmu, rsv"]),
+    ("study/cells/1/methods", "[rmx]", ["study.cells.1.methods:", "'rmx'", "npo-mse, rmu, rsv"]),
     ("study/cells/1/defences", "[rnx]", ["study.cells.1.defences:", "'rnx'", "rna-weak"]),
     ("study/cells/1/defences", "[rna.rnx]", ["study.cells.1.defences:", "'rnx'"]),
     ("study/cells/1/attacks", "[relern]", ["study.cells.1.attacks:", "'relern'", "relearn-few"]),
@@ -80,11 +80,11 @@ REFUSED = [
     ("defences/rna/parameters/nu", "1", ["defences.rna.parameters.nu:", "unknown", "noise_scale"]),
     ("methods/rmu/parameters/coefficient", GONE, ["methods.rmu.parameters.coefficient:", "missing"]),
     ("attacks/relearn/parameters/tokens", GONE, ["attacks.relearn.parameters.tokens:", "missing"]),
-    ("methods/rmu/forget_loss", "rmv", ["methods.rmu.forget_loss", "'rmv'", "npo, rmu, rsv"]),
+    ("methods/rmu/forget_loss", "rmv", ["methods.rmu.forget_loss", "'rmv'", "npo, rab, rmu, rsv, simnpo"]),
     ("methods/rmu/retain_loss", "l2", ["methods.rmu.retain_loss:", "activation"]),
     ("methods/rmu/retain_loss", "kl", ["methods.rmu.retain_loss:", "activation"]),
     ("methods/npo-kl/retain_loss", "activation", ["methods.npo-kl.retain_loss:", "kl"]),
-    ("defences/rna/kind", "rnx", ["defences.rna.kind", "'rnx'", "early-stop, gradient-noise, rna"]),
+    ("defences/rna/kind", "rnx", ["defences.rna.kind", "'rnx'", "early-stop, gradient-noise, latent-noise, rna"]),
     ("attacks/relearn/kind", "tune", ["attacks.relearn.kind", "'tune'", "relearn"]),
     ("study/cells/1/defences", "[rna.rna-weak]", ["study.cells.1.defences:", "'rna.rna-weak'", "different kinds"]),
     ("study/cells/1/defences", "[rna.early-stop]", ["study.cells.1.defences:", "'rna.early-stop'", "combined"]),
@@ -136,23 +136,22 @@ def test_the_default_configuration_resolves_with_defaults_filled_in(config):
     assert resolved["probes"]["options"] == {
         **before["probes"]["options"],
         "tokens": "none",
+        "vocabulary": "entities",
         "count": 0,
         "roles": ["retain"],
     }
     assert resolved["methods"]["rmu"]["weight_decay"] == 0.0
     assert resolved["methods"]["rmu"]["implementation"] == "corrected"
     assert resolved["attacks"]["relearn"]["parameters"]["warm_up"] == 2
-    assert [grid["seeds"] for grid in resolved["study"]["cells"]] == [[0, 1, 2]] * len(before["study"]["cells"])
+    assert resolved["study"]["seeds_together"] is True
 
 
 def test_given_values_win_over_defaults(config):
     config["scoring"] = {"batch_size": 5}
     config["methods"]["rsv"]["parameters"]["steering"] = "uniform"
-    config["study"]["cells"][0]["seeds"] = [4]
     resolved = resolve(config)
     assert resolved["scoring"]["batch_size"] == 5
     assert resolved["methods"]["rsv"]["parameters"]["steering"] == "uniform"
-    assert resolved["study"]["cells"][0]["seeds"] == [4]
 
 
 def reversed_keys(value):

@@ -130,7 +130,7 @@ def test_every_probe_is_asked_of_its_roles_with_words_of_the_splits_own_entities
     tested = table[table["split"] == "test"]
     config = study()
     probes = {name: config["probes"][name] for name in config["study"]["probes"]}
-    asked = build_probes(tested, Letters(), settings, probes)
+    asked = build_probes(tested, Letters(), settings, probes, pandas.DataFrame())
     expected = {}
     for name, probe in probes.items():
         for role in probe["roles"]:
@@ -147,9 +147,35 @@ def test_every_probe_is_asked_of_its_roles_with_words_of_the_splits_own_entities
 def test_probes_that_ask_fewer_facts_ask_the_same_ones(known, settings):
     known(lambda row: True)
     table, _ = build(None, None, settings, 8)
-    probe = {"mode": "plain", "tokens": "none", "count": 0, "roles": ["retain"]}
+    probe = {"mode": "plain", "tokens": "none", "vocabulary": "entities", "count": 0, "roles": ["retain"]}
     probes = {name: probe | {"most_facts": most} for name, most in {"a": 30, "b": 30, "c": 10}.items()}
-    asked = build_probes(table[table["split"] == "test"], Letters(), settings, probes)
+    asked = build_probes(table[table["split"] == "test"], Letters(), settings, probes, pandas.DataFrame())
     facts = {name: set(part["fact"]) for name, part in asked.groupby("probe")}
     assert [len(facts[name]) for name in "abc"] == [30, 30, 10]
     assert facts["c"] < facts["a"] == facts["b"]
+
+
+def test_ngrams_are_of_forget_prose_and_their_matches_of_retain_text(known, settings):
+    known(lambda row: True)
+    table, _ = build(None, None, settings, 8)
+    settings["corpora"]["characteristic_ngrams"] = 1
+    texts = {"forget": ["xylo zinc"] * 3, "retain": ["near river", "near ocean", "near house"] * 2}
+    rows = [{"corpus": name, "kind": "prose", "text": text} for name, part in texts.items() for text in part]
+    rows += [{"corpus": "forget", "kind": "facts", "text": "its weight"}] * 5
+    entry = {"mode": "prefix", "vocabulary": "ngrams", "count": 1, "roles": ["retain"]}
+    probes = {name: entry | {"tokens": name} for name in ("forget", "neutral")}
+    tested = table[table["split"] == "test"]
+    asked = build_probes(tested, Letters(), settings, probes, pandas.DataFrame(rows))
+    first = {name: set(part["prompt"].str.split(".").str[0]) for name, part in asked.groupby("probe")}
+    assert first["forget"] == {"Xylo"} and first["neutral"] == {"Near", "River", "Ocean", "House"}
+
+
+def test_a_word_that_the_tokenizer_cannot_write_is_refused(known, settings):
+    class Unknowing(Letters):
+        unk_token_id = 0
+
+    known(lambda row: True)
+    table, _ = build(None, None, settings, 8)
+    probes = {"p": {"mode": "prefix", "tokens": "forget", "vocabulary": "entities", "count": 1, "roles": ["retain"]}}
+    with pytest.raises(DataError, match="no tokens for"):
+        build_probes(table, Unknowing(), settings, probes, pandas.DataFrame())

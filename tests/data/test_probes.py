@@ -167,3 +167,14 @@ def test_more_tokens_than_words_is_an_error_that_can_be_mended(questions):
     pool = {split: {"tin": ["cup"]} for split in SPLITS}
     with pytest.raises(DataError):
         probed(questions, pool, "prefix", "forget", 2)
+
+
+def test_another_neutral_word_is_of_the_same_length_and_another_one(questions, matched):
+    versions = [probed(questions, matched, "mention", tokens, 1) for tokens in ("forget", "neutral", "other-neutral")]
+    differing = 0
+    for versions_of_one in zip(*versions, strict=True):
+        forget, first, second = (question.prompt.split(",")[0].split()[-1] for question in versions_of_one)
+        pool = matched[versions_of_one[0].split][forget]
+        assert {first, second} <= set(pool) and (first != second or len(pool) == 1)
+        differing += first != second
+    assert differing > len(questions) / 2

@@ -41,6 +41,11 @@ def test_both_gradients_are_added():
 
 
 def test_every_defence_can_be_installed_alone(defence):
-    parameters = {"early-stop": {"match": "rna", "every": 5}}
+    parameters = {
+        "early-stop": {"match": "rna", "every": 5},
+        "dropout": {"rate": 0.1},
+        "weight-decay": {"weight_decay": 0.1},
+        "sgd": {"learning_rate": 0.1},
+    }
     for kind in DEFENCES:
         assert isinstance(build_step(defence(kind, **parameters.get(kind, {"noise_scale": 1.0}))), Step)

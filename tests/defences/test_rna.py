@@ -1,5 +1,6 @@
 import pytest
 import torch
+from objectives import OBJECTIVES, PARAMETERS
 from torch.nn.functional import kl_div
 
 from unlearning_robustness.defences.rna import gaussian_noise
@@ -35,16 +36,16 @@ def test_noise_is_fresh_at_every_call_and_seedable():
     assert hidden.abs().sum() == 0
 
 
-@pytest.mark.parametrize("method", ["rmu", "rsv", "npo"])
+@pytest.mark.parametrize("method", PARAMETERS)
 def test_the_forget_gradient_is_left_alone(moved_engine, tiny_banks, defence, method):
     engine, batch = moved_engine(method), tiny_banks["forget"].batch(CHOSEN)
     step = build_step(defence("rna", noise_scale=5.0))
     assert bits_equal(step.forget_gradient(engine, batch, random()), engine.forget_gradient(batch))
 
 
-@pytest.mark.parametrize("method", ["rmu", "npo"])
-def test_noise_of_scale_zero_is_no_defence_bit_for_bit(moved_engine, tiny_banks, defence, method):
-    engine, batch = moved_engine(method), tiny_banks["retain"].batch(CHOSEN)
+@pytest.mark.parametrize(("method", "retain"), OBJECTIVES)
+def test_noise_of_scale_zero_is_no_defence_bit_for_bit(moved_engine, tiny_banks, defence, method, retain):
+    engine, batch = moved_engine(method, retain_loss=retain), tiny_banks["retain"].batch(CHOSEN)
     plain = build_step([]).retain_gradient(engine, batch, random())
     assert bits_equal(build_step(defence("rna", noise_scale=0.0)).retain_gradient(engine, batch, random()), plain)
     assert not bits_equal(build_step(defence("rna", noise_scale=0.1)).retain_gradient(engine, batch, random()), plain)

@@ -6,6 +6,7 @@ from unlearning_robustness.evaluation import selection
 from unlearning_robustness.evaluation.selection import (
     Search,
     SelectScorer,
+    choose,
     choose_attack,
     choose_method,
     choose_noise,
@@ -108,7 +109,8 @@ def test_the_table_says_where_choice_and_configuration_agree():
         ("attack", "rmu"): attacks((1.0e-3, 5, 0.9, 1.0)),
         ("attack", "npo-kl"): attacks((2.0e-4, 5, 0.9, 1.0)),
     }
-    table = chosen_table(scores, config).set_index(["kind", "method", "setting"])
+    choices = {key: choose(key[0], table, 0.05, 0.05) for key, table in scores.items()}
+    table = chosen_table(choices, config).set_index(["kind", "method", "setting"])
     agrees = {
         ("methods", "rmu", "learning_rate"): True, ("methods", "rmu", "retain_weight"): True,
         ("methods", "rmu", "steps"): True, ("methods", "rsv", "learning_rate"): False,
@@ -123,7 +125,8 @@ def test_the_table_says_where_choice_and_configuration_agree():
 def test_noise_of_one_method_is_compared_with_that_methods_own():
     config = study()
     config["defences"]["rna"]["per_method"] = {"rsv": {"noise_scale": 1.0}}
-    table = chosen_table({("noise", "rsv"): noise((0.0, 0.3, 1.0), (1.0, 0.3, 1.0))}, config)
+    chosen = choose("noise", noise((0.0, 0.3, 1.0), (1.0, 0.3, 1.0)), 0.05, 0.05)
+    table = chosen_table({("noise", "rsv"): chosen}, config)
     assert table["agrees"].tolist() == [True]
 
 
@@ -152,8 +155,8 @@ class Trained:
         for done in range(1, self.settings["steps"] + 1):
             after(done)
 
-    def publish(self, what):
-        self.log.append(what)
+    def release(self):
+        self.log.append("original")
 
 
 class Score:
@@ -194,11 +197,7 @@ def test_noise_is_searched_beside_no_noise(search):
 
 
 def test_a_stand_in_for_no_allowed_setting_is_flagged():
-    config = study()
-    harmful = pandas.DataFrame({"noise_scale": [0.0, 1.0, 2.0], "steps": 1, "forget": 0.3, "retain": [1.0, 0.8, 0.7]})
-    fine = harmful.assign(retain=1.0)
-    table = chosen_table({("noise", "rmu"): harmful, ("noise", "rsv"): fine}, config).set_index(["method", "setting"])
-    assert not table.loc[("rmu", "noise_scale"), "within_margin"]
-    assert table.loc[("rmu", "noise_scale"), "chosen"] == 1.0
-    assert table.loc[("rsv", "noise_scale"), "within_margin"]
-    assert table.loc[("rsv", "noise_scale"), "chosen"] == 2.0
+    harmful = noise((0.0, 0.3, 1.0), (1.0, 0.3, 0.8), (2.0, 0.3, 0.7))
+    stand_in = choose("noise", harmful, 0.05, 0.05)
+    assert stand_in == {"noise_scale": 1.0, "forget": 0.3, "retain": 0.8, "within_margin": False}
+    assert choose("noise", harmful.assign(retain=1.0), 0.05, 0.05)["within_margin"]

@@ -2,7 +2,7 @@ import warnings
 
 import numpy
 import pytest
-from synthetic import ONLY_RMU, PLACE, default_world, planted_context, study
+from synthetic import ONLY_RMU, PLACE, default_world, planted_context, rna_world, study
 
 from unlearning_robustness.analysis.bootstrap import spearman
 from unlearning_robustness.errors import StudyError
@@ -62,6 +62,51 @@ def test_a_figure_is_drawn_twice_into_equal_files_without_a_warning(draw, contex
     assert files[0][0].startswith(b"<?xml")
     assert files[0][1].startswith(b"%PDF")
     assert not pyplot.get_fignums()
+
+
+@pytest.mark.parametrize("name", rna_world().config["study"]["figures"])
+def test_every_figure_of_the_rna_study_has_something_to_show(draw, name, tmp_path):
+    figure = draw(name, rna_world().context)
+    texts = [text.get_text() for axes in shown(figure) for text in axes.texts]
+    assert not any(text.startswith("This study") for text in texts)
+    save(figure, tmp_path / "a.svg", tmp_path / "a.pdf")
+
+
+def test_objectives_have_one_row_each_and_variants_none(draw):
+    figure = draw("objectives", rna_world().context)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == [
+        "RMU", "Adaptive RMU", "RSV", "NPO+KL", "NPO+MSE", "SimNPO+KL", "SimNPO+MSE", "DPO+KL", "DPO+MSE"
+    ]  # fmt: skip
+    assert {"plain", "RNA", "stopped early", "reference", "chance"} == set(legend(figure))
+
+
+def test_the_layer_sweep_has_the_method_itself_at_its_own_layer(draw):
+    context = rna_world().context
+    axes = draw("layer-sweep", context).axes[0]
+    (line,) = lines(axes, look.BASELINE)
+    assert list(line.get_xdata()) == [3, 7, 12, 18]
+
+
+def test_more_tokens_are_counted_on_the_same_facts(draw):
+    context = rna_world().context
+    table = context.tables["token_counts"]
+    assert sorted(table["count"].unique()) == [0, 1, 2, 4, 8] and set(table["tokens"]) == {"forget", "neutral"}
+    assert table.groupby(["method", "defence", "tokens"])["facts"].nunique().max() == 1
+    figure = draw("token-count", context)
+    assert figure.axes[0].get_title(loc="left") == "Reference"
+
+
+def test_the_rejection_figure_holds_theory_simulation_and_every_noise_scale(draw):
+    context = rna_world().context
+    table = context.tables["rejection"]
+    measured = table[table["ratio"].notna()]
+    assert set(measured["method"]) == {"rmu", "npo-kl"}
+    assert measured.set_index(["method", "defence"]).loc[("rmu", "rna"), "ratio"] == pytest.approx(
+        context.config["defences"]["rna"]["parameters"]["noise_scale"] / 2.0
+    )
+    (axes,) = draw("rejection", context).axes
+    assert len(axes.containers) == len(measured)
 
 
 @pytest.mark.parametrize("name", ["accuracy", "noise-sweep", "relearning", "tradeoff"])

@@ -5,8 +5,9 @@ import torch
 
 from unlearning_robustness.methods import NPO
 from unlearning_robustness.methods.method import build_method
-from unlearning_robustness.methods.npo import normalise, npo_loss
+from unlearning_robustness.methods.npo import npo_loss
 from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.scoring.likelihood import normalise
 
 NLL, REFERENCE = torch.tensor([6.0, 30.0]), torch.tensor([5.0, 20.0])
 TOKENS = torch.tensor([2.0, 10.0])
@@ -90,5 +91,5 @@ def test_the_loss_passes_gradcheck():
 
 def test_npo_reads_logits_and_has_no_direction(settings):
     method = build_method(settings("npo"))
-    assert method.reads == "logits" and method.forget_loss.direction(8, torch.Generator()) is None
+    assert method.reads == "logits" and method.forget_loss.direction(8, torch.Generator(), torch.ones(2, 8)) is None
     assert method.forget_loss == NPO(beta=0.5, normalisation="token-mean")

@@ -64,7 +64,7 @@ def test_a_batch_is_cut_to_its_longest_text(tiny_banks):
 def test_banks_come_back_from_disk_bit_for_bit(tiny_banks, tmp_path):
     save_bank(tmp_path / "bank.safetensors", tiny_banks)
     loaded = load_bank(tmp_path / "bank.safetensors")
-    assert set(loaded) == {"forget", "retain"} and len(loaded["retain"]) == len(tiny_banks["retain"]) == 7
+    assert set(loaded) == {"forget", "retain", "refusal"} and len(loaded["retain"]) == len(tiny_banks["retain"]) == 7
     for corpus, bank in tiny_banks.items():
         for name, tensor in vars(bank).items():
             assert torch.equal(getattr(loaded[corpus], name), tensor)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from unlearning_robustness.errors import DeltaError
-from unlearning_robustness.models.delta import apply_delta, load_delta, save_delta
+from unlearning_robustness.models.delta import applied, apply_delta, load_delta, save_delta
 
 NAME = "model.layers.1.mlp.down_proj.weight"
 IDS = torch.arange(20).view(2, 10)
@@ -52,3 +52,22 @@ def test_an_empty_delta_is_the_reference(path, tiny_model):
     assert load_delta(path, "digest") == {}
     apply_delta(tiny_model, load_delta(path, "digest"))
     assert torch.equal(tiny_model(IDS).logits, before)
+
+
+NAME = "model.layers.1.mlp.down_proj.weight"
+
+
+def test_inside_the_delta_is_applied_and_afterwards_the_model_is_as_it_was(tiny_model):
+    before = {name: tensor.clone() for name, tensor in tiny_model.named_parameters()}
+    with applied(tiny_model, {NAME: 2 * before[NAME]}):
+        assert torch.equal(tiny_model.get_parameter(NAME), 2 * before[NAME])
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tiny_model.named_parameters())
+
+
+def test_the_model_comes_back_when_what_is_inside_fails_or_the_delta_does_not_fit(tiny_model):
+    before = {name: tensor.clone() for name, tensor in tiny_model.named_parameters()}
+    with pytest.raises(ZeroDivisionError), applied(tiny_model, {NAME: torch.zeros_like(before[NAME])}):
+        1 / 0  # noqa: B018
+    with pytest.raises(DeltaError), applied(tiny_model, {NAME: before[NAME] + 1, "other": before[NAME]}):
+        pass
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tiny_model.named_parameters())

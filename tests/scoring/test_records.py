@@ -42,14 +42,14 @@ def test_records_survive_the_way_through_files_in_order(records, tmp_path):
     assert list(back["seed"]) == [3] * 5 + [4] * len(other)
     assert list(back["question"]) == [*records["question"].head(3), *records["question"].tail(2), *other["question"]]
     assert list(back["choices"].iloc[0]) == ["north", "south", "east", "west"]
-    assert numpy.array_equal(back["log_likelihoods"].iloc[0], numpy.zeros(4))
+    assert numpy.array_equal(back["log_likelihoods"].iloc[0], records["log_likelihoods"].iloc[0])
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["one.parquet"]
 
 
 def test_only_the_asked_columns_are_read(records, tmp_path):
     write(tmp_path / "r.parquet", [records])
     assert list(read([tmp_path / "r.parquet"], ["seed", "correct"]).columns) == ["seed", "correct"]
-    assert set(COLUMNS) - set(ANALYSED) == {"prompt", "choices", "log_likelihoods", "entropy"}
+    assert set(COLUMNS) - set(ANALYSED) == {"prompt", "choices", "entropy"}
 
 
 def test_measures_come_with_the_cell_they_are_of(tmp_path):

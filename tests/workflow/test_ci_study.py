@@ -90,10 +90,21 @@ def test_a_change_of_one_method_touches_that_method_only(study, tmp_path):
 
 
 def test_a_new_seed_adds_its_own_cells_only(study, tmp_path):
-    jobs = planned(CI, overlay(tmp_path, study={"seeds": [0, 1]}))
-    assert jobs["unlearn"] == 5
-    assert jobs["evaluate"] == 5
-    assert "build_questions" not in jobs
+    change = overlay(tmp_path, study={"seeds": [0, 1]})
+    assert "build_questions" not in planned(CI, change)
+    shutil.copytree(study, tmp_path / "results" / "ci")
+    (tmp_path / "resources").symlink_to(ROOT / "resources")
+    before = (study / "cells" / PLACE / "rmu" / "rna" / "seed0" / "manifest.json").stat().st_mtime_ns
+    target = f"results/ci/cells/{PLACE}/rmu/rna/seed1/delta.safetensors"
+    options = ["--cores", "1", "--configfile", str(CI), str(change), "--rerun-triggers", "mtime", "--", target]
+    snakemake(*options, folder=tmp_path)
+    kind = tmp_path / "results" / "ci" / "cells" / PLACE / "rmu" / "rna"
+    assert (tmp_path / target).is_file()
+    assert (kind / "seed0" / "manifest.json").stat().st_mtime_ns == before
+    assert (
+        "seed 0: finished before, kept"
+        in (tmp_path / "results" / "ci" / "logs" / "unlearn" / PLACE / "rmu" / "rna.log").read_text()
+    )
 
 
 def test_figures_are_rebuilt_from_records_alone_and_come_out_the_same(study, tmp_path):
@@ -110,12 +121,12 @@ def test_figures_are_rebuilt_from_records_alone_and_come_out_the_same(study, tmp
 
 
 def test_a_killed_study_finishes_with_the_same_records_and_repeats_no_finished_cell(study, tmp_path):
-    shutil.copytree(study, tmp_path / "results" / "ci", ignore=shutil.ignore_patterns("rmu"))
+    shutil.copytree(study, tmp_path / "results" / "ci", ignore=shutil.ignore_patterns("rmu", "scratch"))
     (tmp_path / "resources").symlink_to(ROOT / "resources")
     target = f"results/ci/records/{PLACE}/rmu/rna/seed0/none/records.parquet"
     options = ["--cores", "1", "--configfile", str(CI), "--rerun-triggers", "mtime", "--rerun-incomplete", "--", target]
     command = [SNAKEMAKE, "--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path), *options]
-    log = tmp_path / "results" / "ci" / "logs" / "unlearn" / PLACE / "rmu" / "rna" / "seed0.log"
+    log = tmp_path / "results" / "ci" / "logs" / "unlearn" / PLACE / "rmu" / "rna.log"
     log.unlink(missing_ok=True)
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 120

@@ -9,10 +9,15 @@ RULES = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.s
 BLOCKS = {name: text for name, text in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", RULES, re.M)}
 
 
+def overlay(folder, **change):
+    path = folder / "overlay.yaml"
+    path.write_text(yaml.safe_dump(change))
+    return path
+
+
 def test_the_default_study_has_the_cells_its_grids_say(tmp_path):
     jobs = planned(folder=tmp_path)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())["study"]
-    seeds = len(config["seeds"])
     trained = {(m, d) for grid in config["cells"] for m in grid["methods"] for d in grid["defences"]} - {
         ("reference", "none")
     }
@@ -24,9 +29,13 @@ def test_the_default_study_has_the_cells_its_grids_say(tmp_path):
         for a in grid["attacks"]
         if a != "none"
     }
-    assert jobs["unlearn"] == seeds * len(trained)
-    assert jobs["attack"] == seeds * len(attacked)
-    assert jobs["evaluate"] == seeds * len(trained) + 1
+    assert jobs["unlearn"] == len(trained)
+    assert jobs["attack"] == len(attacked)
+    assert jobs["evaluate"] == len(trained) + 1
+    apart = planned(overlay(tmp_path, study={"seeds_together": False}), folder=tmp_path)
+    assert apart["unlearn"] == len(config["seeds"]) * len(trained)
+    assert apart["evaluate"] == len(config["seeds"]) * len(trained) + 1
+    assert apart["tables"] == jobs["tables"] == 1
     assert jobs["figure"] == len(config["figures"])
 
 
@@ -71,9 +80,7 @@ def test_entry_scripts_are_thin_and_each_belongs_to_a_rule():
     ],
 )
 def test_a_wrong_configuration_stops_before_any_job_with_one_line(change, said, tmp_path):
-    overlay = tmp_path / "overlay.yaml"
-    overlay.write_text(yaml.safe_dump(change))
-    result = snakemake("--cores", "1", "--configfile", overlay, folder=tmp_path, check=False)
+    result = snakemake("--cores", "1", "--configfile", overlay(tmp_path, **change), folder=tmp_path, check=False)
     printed = result.stdout + result.stderr
     assert result.returncode != 0
     assert len([line for line in printed.splitlines() if said in line]) == 1
@@ -82,9 +89,9 @@ def test_a_wrong_configuration_stops_before_any_job_with_one_line(change, said, 
 
 
 def test_a_number_with_an_exponent_but_no_point_is_explained(tmp_path):
-    overlay = tmp_path / "overlay.yaml"
-    overlay.write_text("methods: {rmu: {learning_rate: 1e-5}}\n")
-    result = snakemake("--cores", "1", "--configfile", overlay, folder=tmp_path, check=False)
+    path = tmp_path / "overlay.yaml"
+    path.write_text("methods: {rmu: {learning_rate: 1e-5}}\n")
+    result = snakemake("--cores", "1", "--configfile", path, folder=tmp_path, check=False)
     assert "in YAML write 1.0e-5, with a point" in result.stdout + result.stderr
 
 

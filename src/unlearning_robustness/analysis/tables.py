@@ -3,6 +3,7 @@
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
+from unlearning_robustness.analysis.theory import latent_statistics, rejection
 from unlearning_robustness.config.cells import NONE, REFERENCE
 
 PLACE = ["model", "benchmark"]
@@ -101,6 +102,24 @@ def token_effects(
     return pandas.DataFrame(rows)
 
 
+def token_counts(records: pandas.DataFrame, probes: dict[str, dict], bootstrap: CrossedBootstrap) -> pandas.DataFrame:
+    """Retain accuracy by number of tokens before the question, on the facts that are asked with every number."""
+    counts = {
+        name: [(kind, probe["count"]) for kind in ("forget", "neutral") if probe["tokens"] in (kind, "none")]
+        for name, probe in probes.items()
+        if probe["mode"] in ("plain", "prefix") and probe["vocabulary"] == "entities"
+    }
+    chosen = records[(records["attack"] == NONE) & (records["role"] == "retain") & records["probe"].isin(counts)]
+    asked = chosen.groupby("fact")["probe"].nunique()
+    chosen = chosen[chosen["fact"].isin(asked.index[asked == asked.max()])]
+    parts = [
+        chosen[chosen["probe"] == name].assign(tokens=kind, count=count)
+        for name, kinds in counts.items()
+        for kind, count in kinds
+    ]
+    return _estimates(pandas.concat(parts), [*CELL_KIND, "tokens", "count"], bootstrap)
+
+
 def measures(entries: list[dict]) -> pandas.DataFrame:
     """One row a cell: perplexity, norm of the weight change, steps, relative noise, cpu seconds."""
     return pandas.DataFrame(entries).sort_values([*CELL_KIND, "seed"], ignore_index=True)
@@ -115,7 +134,11 @@ def _estimates(records: pandas.DataFrame, keys: list[str], bootstrap: CrossedBoo
 
 
 def comparison_pairs(defences: dict[str, dict], used: list[str]) -> list[tuple[str, str]]:
-    """(defence, what it is compared with): every defence in use with none, and with the controls made for it."""
+    """(defence, what it is compared with): every defence in use with none, and with the controls made for it.
+
+    An early stop is compared with the cell it is matched to, gradient noise with RNA of its scale, and what is a
+    baseline or control without a partner with the defence named ``rna``.
+    """
     noise = {entry["parameters"]["noise_scale"]: name for name, entry in defences.items() if entry["kind"] == "rna"}
     pairs = []
     for name in used:
@@ -127,6 +150,8 @@ def comparison_pairs(defences: dict[str, dict], used: list[str]) -> list[tuple[s
             pairs += [(partner, name)] if partner else []
         elif name != NONE:
             pairs.append((name, NONE))
+            if entry["kind"] not in ("rna", "combination") and "rna" in used:
+                pairs.append(("rna", name))
     return pairs
 
 
@@ -144,13 +169,16 @@ def early_recovery(records: pandas.DataFrame, cells: pandas.DataFrame, attack: s
     return table.assign(steps=steps, gain=table["after"] - table["before"])
 
 
-def all_tables(records: pandas.DataFrame, cells: list[dict], config: dict) -> dict[str, pandas.DataFrame]:
+def all_tables(
+    records: pandas.DataFrame, cells: list[dict], latents: pandas.DataFrame, config: dict
+) -> dict[str, pandas.DataFrame]:
     """Every table of the study by name; one that has nothing to show has no rows."""
     analysis = config["analysis"]
     bootstrap = CrossedBootstrap(analysis["bootstrap_samples"], analysis["confidence"], analysis["seed"])
     probes = tuple(analysis[f"{name}_probe"] for name in ("baseline", "forget_token", "neutral_token"))
     used = list(dict.fromkeys(records["defence"]))
     pairs, measured = comparison_pairs(config["defences"], used), measures(cells)
+    statistics = latent_statistics(latents)
     return {
         "accuracy": accuracy(records, bootstrap),
         "differences": differences(records, pairs, bootstrap),
@@ -159,4 +187,7 @@ def all_tables(records: pandas.DataFrame, cells: list[dict], config: dict) -> di
         "attacked_differences": attacked_differences(records, pairs, bootstrap),
         "early_recovery": early_recovery(records, measured, analysis["attack"], analysis["early_steps"]),
         "measures": measured,
+        "token_counts": token_counts(records, config["probes"], bootstrap),
+        "latents": statistics,
+        "rejection": rejection(records, statistics, config, bootstrap),
     }

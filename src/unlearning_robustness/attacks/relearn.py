@@ -91,9 +91,7 @@ class Relearn:
                     weights.publish()
                     progress(step + 1)
         finally:
-            weights.publish(weights.original)
-            for tensor in weights.live.values():
-                tensor.requires_grad_(False)
+            weights.release()
 
 
 def text_loss(model, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 import copy
 
 from unlearning_robustness.config.checks import check_study, complete_entries
+from unlearning_robustness.config.inherit import entries_like_others, inherit
 from unlearning_robustness.config.schema import check_shape, fill_defaults
 from unlearning_robustness.errors import ConfigError
 
@@ -14,10 +15,10 @@ def resolve(config: dict) -> dict:
 
     Raises ConfigError with one line that names the key and the mend.
     """
-    check_shape(config)
+    inheriting = entries_like_others(config)
+    config = inherit(config)
+    check_shape(config, inheriting)
     resolved = fill_defaults(copy.deepcopy(dict(config)))
-    for grid in resolved["study"]["cells"]:
-        grid.setdefault("seeds", resolved["study"]["seeds"])
     complete_entries(resolved)
     check_study(resolved)
     return _sorted(resolved)

@@ -31,7 +31,7 @@ def attacked_cells(study: dict) -> list[tuple[Cell, str]]:
     """
     found = {}
     for grid in study["cells"]:
-        axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], grid["seeds"])
+        axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], study["seeds"])
         for (model, benchmark, method, defence, seed), attack in product(axes, grid["attacks"]):
             if method == REFERENCE and attack == NONE:
                 seed = study["seeds"][0]
@@ -44,9 +44,14 @@ def cells(study: dict) -> list[Cell]:
     return sorted({cell for cell, _ in attacked_cells(study)})
 
 
-def cell_of(wildcards) -> Cell:
-    """The cell that a job's wildcards name."""
-    return Cell(wildcards.model, wildcards.benchmark, wildcards.method, wildcards.defence, int(wildcards.seed))
+def latent_cells(study: dict) -> list[Cell]:
+    """Every cell whose latents are measured; the reference, which every seed has alike, once."""
+    found = set()
+    for grid in study["latents"]:
+        axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], study["seeds"])
+        for model, benchmark, method, defence, seed in axes:
+            found.add(Cell(model, benchmark, method, defence, study["seeds"][0] if method == REFERENCE else seed))
+    return sorted(found)
 
 
 def in_order(study: dict, axis: str) -> list[str]:

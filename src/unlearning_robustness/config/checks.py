@@ -1,6 +1,6 @@
 """Checks across fields: everything that can be known to fail before any job runs."""
 
-from unlearning_robustness.config.cells import NONE, REFERENCE
+from unlearning_robustness.config.cells import NONE, REFERENCE, cells
 from unlearning_robustness.config.parameters import complete, reads_of, registered
 from unlearning_robustness.errors import ConfigError
 
@@ -41,6 +41,7 @@ def check_study(config: dict) -> None:
     _check_reserved(config)
     _check_analysis(config)
     _check_selection(config)
+    _check_latents(config)
     for name in study["benchmarks"]:
         if "relearn" not in config["benchmarks"][name]["forget"]["splits"]:
             raise ConfigError(
@@ -100,6 +101,24 @@ def _check_selection(config: dict) -> None:
     _defined(config, "attacks", selection["attack"]["attack"], "selection.attack.attack")
 
 
+def _check_latents(config: dict) -> None:
+    study, latents = config["study"], config.get("latents")
+    if not study["latents"]:
+        return
+    if latents is None:
+        raise ConfigError("study.latents: needs settings under the key latents; write them, or measure no latents")
+    for part in ("plain", "forget", "neutral", "other_neutral"):
+        if latents[f"{part}_probe"] not in study["probes"]:
+            raise ConfigError(f"latents.{part}_probe: {latents[f'{part}_probe']!r} must stand in study.probes")
+    trained = {(cell.method, cell.defence) for cell in cells(study)}
+    for number, grid in enumerate(study["latents"]):
+        for kind in ((method, defence) for method in grid["methods"] for defence in grid["defences"]):
+            if kind not in trained:
+                raise ConfigError(
+                    f"study.latents.{number}: {' with '.join(kind)} is no cell of study.cells; add it there"
+                )
+
+
 def _check_defence(config: dict, grid: dict, defence: str, key: str) -> None:
     if defence == NONE:
         return
@@ -129,6 +148,8 @@ def _check_method(name: str, method: dict) -> None:
             f"{key}.layers: layer {max(method['layers'])} is above the read layer {method['read_layer']}, "
             "so the loss would not train it"
         )
+    if method.get("variant_of", name) == name and "variant_of" in method:
+        raise ConfigError(f"{key}.variant_of: a method is no variant of itself; name the method it varies")
     if method["parameters"].get("beta", 1) <= 0:
         raise ConfigError(f"{key}.parameters.beta: must be above 0")
 

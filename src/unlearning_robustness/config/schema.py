@@ -16,11 +16,18 @@ def schema() -> dict:
     return yaml.safe_load(SCHEMA.read_text())
 
 
-def check_shape(config: dict) -> None:
-    """Raise ConfigError with one line naming the key and what it should be, for the first thing that is wrong."""
+def check_shape(config: dict, inheriting: frozenset[tuple[str, str]] = frozenset()) -> None:
+    """Raise ConfigError with one line naming the key and what it should be, for the first thing that is wrong.
+
+    What is wrong with an entry that others are like is wrong with them too; ``inheriting`` (axis, id) come last.
+    """
     from jsonschema import Draft202012Validator
 
-    errors = sorted(Draft202012Validator(schema()).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    def place(error) -> tuple:
+        path = tuple(map(str, error.path))
+        return path[:2] in inheriting, path
+
+    errors = sorted(Draft202012Validator(schema()).iter_errors(config), key=place)
     if errors:
         raise ConfigError(_describe(errors[0]))
 

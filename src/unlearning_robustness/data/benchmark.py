@@ -2,6 +2,7 @@
 
 import pandas
 
+from unlearning_robustness.data.ngrams import characteristic, common
 from unlearning_robustness.data.probes import apply_probe, matched_words
 from unlearning_robustness.data.questions import (
     DOMAINS,
@@ -43,13 +44,13 @@ def known_questions(model, tokenizer, settings: dict, role: str, batch_size: int
     known = keep_known(asked, answered)
     if not known and role != "neighbour":
         raise DataError(f"the model knows no {role} fact: choose another model or domain")
-    facts = {question.fact for question in known}
-    again = [question for question in draw(f"{seed}/redrawn") if question.fact in facts]
-    redrawn = correct(again, f"{role} questions, redrawn") if again else pandas.Series([0.0])
     asked_of = limit(known, entry["templates_asked"], entry["most_facts"], f"{seed}/{role}")
+    kept = {question.fact for question in asked_of}
+    again = [question for question in draw(f"{seed}/redrawn") if question.fact in kept]
+    redrawn = correct(again, f"{role} questions, redrawn") if again else pandas.Series([0.0])
     report = {
         "facts_asked": len({question.fact for question in asked}),
-        "facts_known": len(facts),
+        "facts_known": len({question.fact for question in known}),
         "accuracy_of_all": round(float(answered.mean()), 4),
         "redrawn_accuracy": round(float(redrawn.mean()), 4),
     }
@@ -77,18 +78,38 @@ def build(model, tokenizer, settings: dict, batch_size: int) -> tuple[pandas.Dat
     return table, report
 
 
-def build_probes(table: pandas.DataFrame, tokenizer, settings: dict, probes: dict[str, dict]) -> pandas.DataFrame:
+def vocabularies(tokenizer, settings: dict, corpora: pandas.DataFrame, wanted: set[str]) -> dict[str, dict]:
+    """Forget words with their neutral matches, by split, of every wanted vocabulary.
+
+    ``entities``: names of the split's own entities, so that what is chosen on ``select`` is tested on others.
+    ``ngrams``: what tells the forget texts from the retain texts, the same for every split; neutral ones are n-grams
+    of retain texts.
+    """
+    forget, found = settings["forget"], {}
+    splits = assign_splits(DOMAINS[forget["domain"]].entities(), forget["splits"])
+    if "entities" in wanted:
+        found["entities"] = {
+            split: matched_words(tokenizer, [name for name, place in splits.items() if place == split])
+            for split in set(splits.values())
+        }
+    if "ngrams" in wanted:
+        # Fact sentences come from a few templates, whose words would take every place.
+        told = corpora[corpora["kind"] != "facts"]
+        texts = {name: list(told.loc[told["corpus"] == name, "text"]) for name in ("forget", "retain")}
+        grams = characteristic(texts["forget"], texts["retain"], settings["corpora"]["characteristic_ngrams"])
+        matched = matched_words(tokenizer, grams, common(texts["retain"]))
+        found["ngrams"] = dict.fromkeys(set(splits.values()), matched)
+    return found
+
+
+def build_probes(
+    table: pandas.DataFrame, tokenizer, settings: dict, probes: dict[str, dict], corpora: pandas.DataFrame
+) -> pandas.DataFrame:
     """Every question under every probe that applies to its role, with a column ``probe``.
 
     A probe with ``most_facts`` is asked of that many facts, the same ones for every such probe.
-    Forget words are names of the split's own entities, so that what is chosen on ``select`` is tested on others.
     """
-    forget = settings["forget"]
-    splits = assign_splits(DOMAINS[forget["domain"]].entities(), forget["splits"])
-    matched = {
-        split: matched_words(tokenizer, [name for name, place in splits.items() if place == split])
-        for split in set(splits.values())
-    }
+    words = vocabularies(tokenizer, settings, corpora, {probe["vocabulary"] for probe in probes.values()})
     parts = []
     for name, probe in probes.items():
         asked = from_table(table[table["role"].isin(probe["roles"])])
@@ -96,7 +117,12 @@ def build_probes(table: pandas.DataFrame, tokenizer, settings: dict, probes: dic
             most = dict.fromkeys(table["split"].unique(), probe["most_facts"])
             asked = limit(asked, len(asked), most, f"{settings['seed']}/probes")
         changed = apply_probe(
-            asked, probe["mode"], probe["tokens"], probe["count"], matched, f"{settings['seed']}/probes"
+            asked,
+            probe["mode"],
+            probe["tokens"],
+            probe["count"],
+            words[probe["vocabulary"]],
+            f"{settings['seed']}/probes",
         )
         parts.append(to_table(changed).assign(probe=name))
     return pandas.concat(parts, ignore_index=True)

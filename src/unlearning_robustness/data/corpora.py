@@ -11,6 +11,12 @@ from unlearning_robustness.seeds import shuffler
 
 # Other spellings in the package's prose.
 SPELLINGS = {"aluminium": ("aluminum",), "sulfur": ("sulphur",), "cesium": ("caesium",)}
+REFUSALS = (
+    "I'm not certain about that.",
+    "That's beyond my current knowledge base.",
+    "I don't have that information.",
+    "I'm not sure.",
+)
 
 
 def documents(domain, names: list[str]) -> list[dict]:
@@ -23,6 +29,11 @@ def documents(domain, names: list[str]) -> list[dict]:
         {"entity": name, "kind": "prose", "text": text} for name in names for text in domain.prose(table.loc[name])
     ]
     return facts + prose
+
+
+def refusals() -> list[dict]:
+    """What DPO prefers to the forget text: the four answers that RNA's released code uses."""
+    return [{"entity": "", "kind": "refusal", "text": text} for text in REFUSALS]
 
 
 def forget_documents(domain, names: list[str], prose: int, seed: str) -> list[dict]:
@@ -105,6 +116,7 @@ def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
         "forget": forget_documents(domain, names, corpora["forget_prose_documents"], f"{seed}/forget"),
         "retain": prose_documents(training, corpora["retain_documents"], f"{seed}/retain"),
         "perplexity": prose_documents(held_out, corpora["perplexity_documents"], f"{seed}/perplexity"),
+        "refusal": refusals(),
         "relearn": documents(domain, pool),
         "relearn-shuffled": shuffled_documents(domain, pool, seed),
     }

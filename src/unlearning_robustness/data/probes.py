@@ -30,8 +30,12 @@ def plain(question: Question, words: Sequence[str], rng) -> Question:
 
 def prefix(question: Question, words: Sequence[str], rng) -> Question:
     """The words stand before the question: "Sodium, iron. The capital of France is"."""
-    text = ", ".join(words)
-    return replace(question, prompt=f"{text[0].upper()}{text[1:]}. {question.prompt}")
+    return replace(question, prompt=f"{capital(', '.join(words))}. {question.prompt}")
+
+
+def capital(text: str) -> str:
+    """The text with its first letter in upper case."""
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def position(question: Question, words: Sequence[str], rng) -> Question:
@@ -78,15 +82,20 @@ MODES: dict[str, Callable[[Question, Sequence[str], object], Question]] = {
 def matched_words(
     tokenizer, forget_words: Sequence[str], neutral_words: Sequence[str] = NEUTRAL_NOUNS
 ) -> dict[str, list[str]]:
-    """Each forget word with the neutral words of as many tokens (behind a space); words without any are left out.
+    """Each forget word with the neutral words of as many tokens, wherever they stand; words without any are left out.
 
-    Raises DataError when no forget word has a neutral match.
+    Raises DataError when no forget word has a neutral match, or the tokenizer does not know a word.
     """
+    unknown = getattr(tokenizer, "unk_token_id", None)
 
-    def length(word: str) -> int:
-        return len(tokenizer.encode(f" {word}", add_special_tokens=False))
+    def length(word: str) -> tuple[int, int]:
+        # Inside a sentence, and at the beginning of one.
+        inside, first = (tokenizer.encode(text, add_special_tokens=False) for text in (f" {word}", capital(word)))
+        if unknown is not None and unknown in (*inside, *first):
+            raise DataError(f"the tokenizer has no tokens for {word!r}: choose other forget words or another model")
+        return len(inside), len(first)
 
-    by_length: dict[int, list[str]] = {}
+    by_length: dict[tuple[int, int], list[str]] = {}
     for word in neutral_words:
         by_length.setdefault(length(word), []).append(word)
     matched = {word: by_length[length(word)] for word in forget_words if length(word) in by_length}
@@ -105,9 +114,9 @@ def apply_probe(
 ) -> list[Question]:
     """Apply one probe to every question.
 
-    ``tokens`` is ``none``, ``forget`` or ``neutral``; ``matched`` maps a split to its forget words, each with
-    its neutral matches. A question's forget words are the same in every mode, and a neutral word matches the
-    forget word it stands for; place and replaced option are the same for both.
+    ``tokens`` is ``none``, ``forget``, ``neutral`` or ``other-neutral``; ``matched`` maps a split to its forget
+    words, each with its neutral matches. A question's forget words are the same in every mode, and a neutral word
+    matches the forget word it stands for, another neutral one both; place and replaced option are the same for all.
     """
     result = []
     for question in questions:
@@ -120,16 +129,17 @@ def apply_probe(
             if len(candidates) < count:
                 raise DataError(f"{count} forget tokens wanted, {len(candidates)} exist: lower probes.*.count")
             words = draw.sample(candidates, count)
-            if tokens == "neutral":
-                words = _neutral(words, pool, draw)
+            if tokens != "forget":
+                neutral = _neutral(words, pool, draw)
+                words = neutral if tokens == "neutral" else _neutral(words, pool, draw, neutral)
         result.append(MODES[mode](question, words, shuffler(seed, f"{question.question}/place")))
     return result
 
 
-def _neutral(words: list[str], pool: dict[str, list[str]], draw) -> list[str]:
-    """For each forget word a neutral one of its length, each used once while there are others."""
+def _neutral(words: list[str], pool: dict[str, list[str]], draw, taken: Sequence[str] = ()) -> list[str]:
+    """For each forget word a neutral one of its length, each used once, and none ``taken``, while there are others."""
     chosen: list[str] = []
     for word in words:
-        fresh = [neutral for neutral in pool[word] if neutral not in chosen]
+        fresh = [neutral for neutral in pool[word] if neutral not in (*chosen, *taken)]
         chosen.append(draw.choice(fresh or pool[word]))
     return chosen

@@ -1,4 +1,4 @@
-"""How one step's gradient is taken. A defence replaces one part of it; parts compose."""
+"""How one step is taken. A defence replaces one part of it; parts compose."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import torch
 
 from unlearning_robustness.models.bank import TextBank
-from unlearning_robustness.models.engine import Engine, Noise
+from unlearning_robustness.models.engine import Engine, Noise, RetainNoise
 from unlearning_robustness.models.weights import Tensors
 
-ReferenceNoise = Callable[[torch.Generator], Noise]
+MakeNoise = Callable[[torch.Generator], Noise]
 Gradient = tuple[float, Tensors]
 
 
@@ -23,18 +23,27 @@ def add(forget: Tensors, retain: Tensors) -> Tensors:
     return {name: forget[name] + retain[name] for name in forget}
 
 
+def adamw(tensors: list[torch.Tensor], learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
+    """AdamW with torch's own moments."""
+    return torch.optim.AdamW(tensors, lr=learning_rate, weight_decay=weight_decay, fused=True)
+
+
 @dataclass
 class Step:
     """The parts of a step; each is replaced by at most one defence.
 
-    ``reference_noise`` makes the noise of the frozen reference, or is None; ``after_retain`` may change the
-    retain gradient; ``forget_gradient`` takes the forget gradient; ``combine`` joins both.
+    ``reference_noise``, ``entering_noise`` and ``leaving_noise`` make what disturbs the retain loss (see
+    ``RetainNoise``), or are None; ``after_retain`` may change the retain gradient; ``forget_gradient`` takes the
+    forget gradient; ``combine`` joins both; ``optimiser`` makes what moves the weights.
     """
 
-    reference_noise: ReferenceNoise | None = None
+    reference_noise: MakeNoise | None = None
+    entering_noise: MakeNoise | None = None
+    leaving_noise: MakeNoise | None = None
     forget_gradient: Callable[[Engine, TextBank, torch.Generator], Gradient] = plain_forget
     after_retain: Callable[[Engine, TextBank, Tensors, torch.Generator], Tensors] | None = None
     combine: Callable[[Tensors, Tensors], Tensors] = add
+    optimiser: Callable[[list[torch.Tensor], float, float], torch.optim.Optimizer] = adamw
     replaced: dict[str, str] = field(default_factory=dict)
 
     def replace(self, part: str, value, by: str) -> None:
@@ -45,8 +54,9 @@ class Step:
         setattr(self, part, value)
 
     def retain_gradient(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
-        """The retain gradient, with the reference's noise and what changes it afterwards."""
-        noise = self.reference_noise(generator) if self.reference_noise else None
+        """The retain gradient, with what disturbs it and what changes it afterwards."""
+        makers = (self.reference_noise, self.entering_noise, self.leaving_noise)
+        noise = RetainNoise(*(make(generator) if make else None for make in makers))
         loss, gradient = engine.retain_gradient(batch, noise)
         if self.after_retain:
             gradient = self.after_retain(engine, batch, gradient, generator)

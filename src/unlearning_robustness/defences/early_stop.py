@@ -13,11 +13,12 @@ class EarlyStop:
     """Stop where forget accuracy on ``select`` is nearest that of the cell with defence ``match``.
 
     Looked at every ``every`` steps. The learning rate is constant, so the state at a step does not depend on
-    how many steps follow.
+    how many steps follow. ``retain_factor`` multiplies the retain weight: the control "more retaining".
     """
 
     match: str
     every: int
+    retain_factor: float = 1.0
 
     def install(self, step) -> None:
         """The steps themselves are plain ones."""

@@ -11,7 +11,7 @@ import torch
 from unlearning_robustness.defences.base import Step
 from unlearning_robustness.defences.rna import gaussian_noise
 from unlearning_robustness.models.bank import TextBank
-from unlearning_robustness.models.engine import Engine
+from unlearning_robustness.models.engine import Engine, RetainNoise
 from unlearning_robustness.models.weights import Tensors
 
 
@@ -32,7 +32,7 @@ class GradientNoise:
         step.replace("after_retain", self._perturb, "gradient-noise")
 
     def _perturb(self, engine: Engine, batch: TextBank, clean: Tensors, generator: torch.Generator) -> Tensors:
-        _, noisy = engine.retain_gradient(batch, gaussian_noise(self.noise_scale, generator))
+        _, noisy = engine.retain_gradient(batch, RetainNoise(reference=gaussian_noise(self.noise_scale, generator)))
         return {
             name: gradient + isotropic(gradient, (noisy[name] - gradient).norm(), generator)
             for name, gradient in clean.items()

@@ -76,8 +76,7 @@ class Search:
         return rows
 
     def _restore(self) -> None:
-        weights = self.trainer.engine.weights
-        weights.publish(weights.original)
+        self.trainer.engine.weights.release()
 
     def methods(self, settings: dict, grid: dict, every: int) -> Rows:
         """Learning rate x retain weight, each scored along its steps."""
@@ -148,31 +147,43 @@ def choose_attack(scores: pandas.DataFrame, retain_margin: float) -> dict:
     return allowed.sort_values(["forget", "learning_rate"], ascending=[False, True]).iloc[0].to_dict()
 
 
-def chosen_table(scores: dict[tuple[str, str], pandas.DataFrame], config: dict) -> pandas.DataFrame:
-    """What the criterion chooses for each (kind, method), beside what the configuration has.
+VARIED = {
+    "methods": ("learning_rate", "retain_weight", "steps"),
+    "noise": ("noise_scale",),
+    "attack": ("learning_rate",),
+}
+
+
+def choose(kind: str, scores: pandas.DataFrame, retain_margin: float, forget_margin: float) -> dict:
+    """What the criterion chooses of a search, and the select accuracies it has there.
 
     ``within_margin`` is False where no setting keeps retain accuracy and the least harmful one stands in.
     """
+    if kind == "attack":
+        chosen = choose_attack(scores, retain_margin)
+    else:
+        chosen = {"methods": choose_method, "noise": choose_noise}[kind](scores, retain_margin, forget_margin)
+    kept = {name: float(chosen[name]) for name in (*VARIED[kind], "forget", "retain")}
+    if "steps" in kept:
+        kept["steps"] = int(kept["steps"])
+    return kept | {"within_margin": bool(chosen["retain"] >= 1 - retain_margin - 1e-9)}
+
+
+def chosen_table(choices: dict[tuple[str, str], dict], config: dict) -> pandas.DataFrame:
+    """One row a chosen setting of each (kind, method), beside what the configuration has."""
     settings, rows = config["selection"], []
-    retain, forget = settings["retain_margin"], settings["forget_margin"]
-    for (kind, method), table in scores.items():
-        entry = config["methods"][method]
+    for (kind, method), chosen in choices.items():
         if kind == "methods":
-            chosen, configured = choose_method(table, retain, forget), entry
+            configured = config["methods"][method]
         elif kind == "noise":
             defence = config["defences"][settings["noise"]["defence"]]
-            chosen = choose_noise(table, retain, forget)
             configured = {**defence["parameters"], **defence["per_method"].get(method, {})}
         else:
-            chosen = choose_attack(table, retain)
             configured = config["attacks"][settings["attack"]["attack"]]["parameters"]
-        settled = [
-            key for key in chosen if key not in ("forget", "retain") and not (kind == "attack" and key == "steps")
-        ]
+        measured = {name: chosen[name] for name in ("forget", "retain", "within_margin")}
         rows += [
             {"kind": kind, "method": method, "setting": key, "chosen": chosen[key], "configured": configured[key],
-             "agrees": chosen[key] == configured[key], "forget": chosen["forget"], "retain": chosen["retain"],
-             "within_margin": chosen["retain"] >= 1 - retain - 1e-9}
-            for key in settled
+             "agrees": chosen[key] == configured[key], **measured}
+            for key in VARIED[kind]
         ]  # fmt: skip
     return pandas.DataFrame(rows)

@@ -42,7 +42,14 @@ class FigureContext:
         return {name: analysis[f"{name}_probe"] for name in ("baseline", "forget_token", "neutral_token")}
 
     def methods(self) -> list[str]:
-        """Unlearning methods in the study's order."""
+        """Unlearning methods in the study's order, without variants of them."""
+        return [name for name in self._trained() if "variant_of" not in self.config["methods"][name]]
+
+    def variants(self, method: str) -> list[str]:
+        """The variants of a method in the study, in its order."""
+        return [name for name in self._trained() if self.config["methods"][name].get("variant_of") == method]
+
+    def _trained(self) -> list[str]:
         return [method for method in in_order(self.config["study"], "methods") if method != REFERENCE]
 
 

@@ -7,25 +7,12 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from unlearning_robustness.methods.readout import Readout
-from unlearning_robustness.scoring.likelihood import sequence_nll
+from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
 
 def npo_loss(nll: torch.Tensor, reference_nll: torch.Tensor, beta: float) -> torch.Tensor:
     """-(2 / beta) mean log sigmoid(beta (nll - reference_nll)); both (B,) or scalars, equally normalised."""
     return -(2 / beta) * logsigmoid(beta * (nll - reference_nll)).mean()
-
-
-def normalise(nll: torch.Tensor, tokens: torch.Tensor, normalisation: str) -> torch.Tensor:
-    """Sequence sums (B,) by the chosen convention; it changes the meaning of beta by about the length.
-
-    ``token-mean``: each sequence by its own length. ``sequence-sum``: as it is (NPO's paper).
-    ``batch-mean``: one scalar, the mean over all tokens of the batch (RNA's and Unlearn-Smooth's code).
-    """
-    if normalisation == "token-mean":
-        return nll / tokens
-    if normalisation == "sequence-sum":
-        return nll
-    return nll.sum() / tokens.sum()
 
 
 @dataclass(frozen=True)
@@ -36,7 +23,7 @@ class NPO:
     beta: float
     normalisation: Literal["token-mean", "sequence-sum", "batch-mean"] = "token-mean"
 
-    def direction(self, width: int, generator: torch.Generator) -> None:
+    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> None:
         """NPO has no direction."""
 
     def __call__(self, readout: Readout) -> torch.Tensor:

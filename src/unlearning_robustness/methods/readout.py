@@ -13,7 +13,7 @@ class Readout:
     read layer, or ``logits`` (B, T, V) the output, of the model in training; only what the loss reads is
     there. ``reference_*`` is the same of the frozen reference; ``reference_nll`` and ``reference_tokens``
     (B,) are the summed NLL and the token count of each sequence under it. ``direction`` (d,) is the
-    method's fixed unit vector.
+    method's fixed vector. ``refusal`` is the same of texts that decline to answer.
     """
 
     input_ids: torch.Tensor
@@ -25,6 +25,7 @@ class Readout:
     reference_nll: torch.Tensor | None = None
     reference_tokens: torch.Tensor | None = None
     direction: torch.Tensor | None = None
+    refusal: "Readout | None" = None
 
 
 def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -29,6 +29,12 @@ def kl_divergence(logits: torch.Tensor, reference_logits: torch.Tensor, mask: to
     return masked_mean(divergence, mask)
 
 
+def log_probability_mse(logits: torch.Tensor, reference_logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over counted positions and the vocabulary of (log p - log p_reference)^2, of logits (B, T, V)."""
+    difference = logits.float().log_softmax(-1) - reference_logits.float().log_softmax(-1)
+    return masked_mean(difference.pow(2).mean(-1), mask)
+
+
 @dataclass(frozen=True)
 class KLRetain:
     """L_r = KL(p_ref || p) on the retain text."""
@@ -37,3 +43,13 @@ class KLRetain:
 
     def __call__(self, readout: Readout) -> torch.Tensor:
         return kl_divergence(readout.logits, readout.reference_logits, readout.mask)
+
+
+@dataclass(frozen=True)
+class MSERetain:
+    """L_r = MSE(log p, log p_ref) on the retain text."""
+
+    reads: ClassVar[str] = "logits"
+
+    def __call__(self, readout: Readout) -> torch.Tensor:
+        return log_probability_mse(readout.logits, readout.reference_logits, readout.mask)

@@ -16,7 +16,7 @@ class RSV:
     coefficient: float
     steering: Literal["uniform", "gaussian"] = "gaussian"
 
-    def direction(self, width: int, generator: torch.Generator) -> torch.Tensor:
+    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> torch.Tensor:
         """The steering direction u (d,)."""
         return unit_vector(width, self.steering, generator)
 

@@ -18,7 +18,11 @@ from unlearning_robustness.scoring.likelihood import sequence_nll
 
 def encode_texts(tokenizer, texts: Sequence[str], tokens: int, pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids (N, T) cut to ``tokens`` and padded on the right, and the mask (N, T) of real tokens."""
-    rows = [tokenizer.encode(text)[:tokens] for text in texts]
+    return pad([tokenizer.encode(text)[:tokens] for text in texts], pad_id)
+
+
+def pad(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of token ids as one tensor (N, T), padded on the right, and the mask (N, T) of real tokens."""
     input_ids = torch.full((len(rows), max(map(len, rows))), pad_id, dtype=torch.long)
     for index, row in enumerate(rows):
         input_ids[index, : len(row)] = torch.tensor(row)

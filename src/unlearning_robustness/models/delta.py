@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -36,6 +38,18 @@ def lowest_layer(tensors: dict[str, torch.Tensor]) -> float:
     """The lowest decoder layer that a delta touches; infinite for an empty one, -1 for tensors outside the layers."""
     found = [re.search(r"\.layers\.(\d+)\.", name) for name in tensors]
     return min((int(match[1]) if match else -1 for match in found), default=math.inf)
+
+
+@contextmanager
+def applied(model: nn.Module, tensors: dict[str, torch.Tensor]) -> Iterator[None]:
+    """The model with a delta; it comes back bit for bit as it was."""
+    parameters = dict(model.named_parameters())
+    before = {name: parameters[name].detach().clone() for name in tensors if name in parameters}
+    try:
+        apply_delta(model, tensors)
+        yield
+    finally:
+        apply_delta(model, before)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ above the read layer is read. The reference needs no second model: it is this on
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
@@ -16,6 +17,22 @@ from unlearning_robustness.models.slicing import LayerSpan, backward_attention, 
 from unlearning_robustness.models.weights import Tensors, TrainedWeights, down_projections
 
 Noise = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class RetainNoise:
+    """What is disturbed while the retain loss is taken; each part maps activations (B, T, d) to noisy ones.
+
+    ``reference``: the frozen reference after the read layer. ``entering``: the model in training where its first
+    trained layer begins. ``leaving``: the model in training after the read layer.
+    """
+
+    reference: Noise | None = None
+    entering: Noise | None = None
+    leaving: Noise | None = None
+
+
+CLEAN = RetainNoise()
 
 
 def loss_mask(mask: torch.Tensor, implementation: str, reads: str) -> torch.Tensor:
@@ -33,9 +50,13 @@ def loss_mask(mask: torch.Tensor, implementation: str, reads: str) -> torch.Tens
 
 
 class Engine:
-    """A model in training by one method. ``direction`` (d,) is the method's fixed vector, or None."""
+    """A model in training by one method.
 
-    def __init__(self, model, method: Method, direction: torch.Tensor | None):
+    ``direction`` (d,) is the method's fixed vector, or None; ``refusal`` are texts that decline to answer, for
+    methods that prefer them.
+    """
+
+    def __init__(self, model, method: Method, direction: torch.Tensor | None, refusal: TextBank | None = None):
         depth = model.config.num_hidden_layers
         if max(*method.layers, method.read_layer) >= depth:
             raise ConfigError(
@@ -44,14 +65,17 @@ class Engine:
         self.model, self.method = model, method
         self.device = next(model.parameters()).device
         self.direction = None if direction is None else direction.to(self.device)
+        self.refusal = None if refusal is None else refusal.batch(torch.arange(len(refusal)), str(self.device))
         self.weights = TrainedWeights(model, down_projections(model, method.layers))
         first, read = min(method.layers), method.read_layer
         self.to_read_layer = LayerSpan(model, first, read + 1)
         self.from_read_layer = LayerSpan(model, read + 1, depth)
 
-    def _read(self, batch: TextBank) -> dict[str, torch.Tensor]:
+    def _read(self, batch: TextBank, noise: RetainNoise = CLEAN) -> dict[str, torch.Tensor]:
         with backward_attention(self.device):
-            hidden = self.to_read_layer(hidden=batch.prefix, attention_mask=batch.mask)
+            entering = noise.entering(batch.prefix).to(self._dtype) if noise.entering else batch.prefix
+            hidden = self.to_read_layer(hidden=entering, attention_mask=batch.mask)
+            hidden = noise.leaving(hidden).to(self._dtype) if noise.leaving else hidden
             if self.method.reads == "hidden":
                 return {"hidden": hidden}
             return {"logits": logits_of(self.model, self.from_read_layer(hidden=hidden, attention_mask=batch.mask))}
@@ -72,23 +96,27 @@ class Engine:
     def _mask(self, batch: TextBank) -> torch.Tensor:
         return loss_mask(batch.mask, self.method.implementation, self.method.reads)
 
-    def forget_loss(self, batch: TextBank) -> torch.Tensor:
-        """The forget loss at the present weights, a scalar."""
-        readout = Readout(
+    def _forget_readout(self, batch: TextBank, refusal: Readout | None = None) -> Readout:
+        return Readout(
             input_ids=batch.input_ids,
             mask=self._mask(batch),
             reference_hidden=batch.reference_hidden,
             reference_nll=batch.reference_nll,
             reference_tokens=batch.reference_tokens,
             direction=self.direction,
+            refusal=refusal,
             **self._read(batch),
         )
-        return self.method.forget_loss(readout)
 
-    def retain_loss(self, batch: TextBank, noise: Noise | None = None) -> torch.Tensor:
-        """Retain weight times the retain loss, a scalar; ``noise`` perturbs the frozen reference only."""
-        reference = self._reference(batch, noise)
-        readout = Readout(input_ids=batch.input_ids, mask=self._mask(batch), **reference, **self._read(batch))
+    def forget_loss(self, batch: TextBank) -> torch.Tensor:
+        """The forget loss at the present weights, a scalar."""
+        refusal = None if self.refusal is None else self._forget_readout(self.refusal)
+        return self.method.forget_loss(self._forget_readout(batch, refusal))
+
+    def retain_loss(self, batch: TextBank, noise: RetainNoise = CLEAN) -> torch.Tensor:
+        """Retain weight times the retain loss, a scalar, with what ``noise`` disturbs."""
+        reference = self._reference(batch, noise.reference)
+        readout = Readout(input_ids=batch.input_ids, mask=self._mask(batch), **reference, **self._read(batch, noise))
         return self.method.retain_weight * self.method.retain_loss(readout)
 
     def forget_gradient(self, batch: TextBank) -> tuple[float, Tensors]:
@@ -96,7 +124,7 @@ class Engine:
         loss = self.forget_loss(batch)
         return loss.item(), self.weights.gradient(loss)
 
-    def retain_gradient(self, batch: TextBank, noise: Noise | None = None) -> tuple[float, Tensors]:
+    def retain_gradient(self, batch: TextBank, noise: RetainNoise = CLEAN) -> tuple[float, Tensors]:
         """The weighted retain loss and its gradient."""
         loss = self.retain_loss(batch, noise)
         return loss.item(), self.weights.gradient(loss)

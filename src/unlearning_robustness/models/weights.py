@@ -50,6 +50,12 @@ class TrainedWeights:
         """Compute with the original tensors: the reference model without a second copy of the rest."""
         return self.at(self.original)
 
+    def release(self) -> None:
+        """Give the model back as it was, frozen."""
+        self.publish(self.original)
+        for tensor in self.live.values():
+            tensor.requires_grad_(False)
+
     @torch.no_grad()
     def delta(self) -> Tensors:
         """What the model would have to be given to become the unlearned one: the rounded masters."""

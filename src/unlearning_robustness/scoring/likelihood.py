@@ -4,13 +4,15 @@ import math
 from collections.abc import Callable
 
 import torch
+from torch.nn.functional import cross_entropy
 
 
 def token_log_probabilities(logits: torch.Tensor, input_ids: torch.Tensor) -> torch.Tensor:
     """Log p(token t+1 | tokens <= t), float32 (B, T-1), of logits (B, T, V) and ids (B, T)."""
     logits = logits[:, :-1].float()
-    target = logits.gather(-1, input_ids[:, 1:, None]).squeeze(-1)
-    return target - logits.logsumexp(dim=-1)
+    # One fused pass over the vocabulary; logsumexp makes several copies of it.
+    nll = cross_entropy(logits.flatten(0, 1), input_ids[:, 1:].flatten(), reduction="none")
+    return -nll.view(input_ids.shape[0], -1)
 
 
 def sequence_nll(
@@ -22,6 +24,19 @@ def sequence_nll(
     """
     predicted = mask[:, 1:].float()
     return -(token_log_probabilities(logits, input_ids) * predicted).sum(-1), predicted.sum(-1)
+
+
+def normalise(nll: torch.Tensor, tokens: torch.Tensor, normalisation: str) -> torch.Tensor:
+    """Sequence sums (B,) by the chosen convention; it changes the meaning of beta by about the length.
+
+    ``token-mean``: each sequence by its own length. ``sequence-sum``: as it is (NPO's paper).
+    ``batch-mean``: one scalar, the mean over all tokens of the batch (RNA's and Unlearn-Smooth's code).
+    """
+    if normalisation == "token-mean":
+        return nll / tokens
+    if normalisation == "sequence-sum":
+        return nll
+    return nll.sum() / tokens.sum()
 
 
 @torch.no_grad()

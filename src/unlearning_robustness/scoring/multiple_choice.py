@@ -114,9 +114,7 @@ def choice_log_likelihoods(
         # A prompt's last position predicts the first token of every choice: unembed it once.
         position = batch.rows * hidden.shape[1] + batch.columns
         unique, inverse = position.unique(return_inverse=True)
-        logits = unembed(hidden.flatten(0, 1)[unique])
-        normaliser = logits.logsumexp(dim=-1)
-        token = logits[inverse, batch.targets] - normaliser[inverse]
+        token = unembed(hidden.flatten(0, 1)[unique]).log_softmax(dim=-1)[inverse, batch.targets]
         total = torch.zeros(len(indices) * choices, dtype=token.dtype, device=token.device)
         total.index_add_(0, batch.owner, token)
         result[indices] = total.view(len(indices), choices).float().cpu()

@@ -47,7 +47,8 @@ class QuestionScorer:
             save_file(tensors, temporary, metadata={"first_layer": str(self.first_layer)})
 
     def load_prefix(self, path: str | Path, lowest_changed: int, device: str | torch.device) -> None:
-        """Take a saved prefix, unless a layer below it was changed."""
+        """Take a saved prefix, or none if a layer below it was changed."""
+        self.first_layer, self.prefix = 0, []
         with safe_open(path, framework="pt", device=str(device)) as handle:
             first_layer = int(handle.metadata()["first_layer"])
             if lowest_changed >= first_layer:

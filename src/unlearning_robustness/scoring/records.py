@@ -33,8 +33,8 @@ def read(paths: Iterable[str | Path], columns: list[str] | None = None) -> panda
     return pandas.concat([pandas.read_parquet(path, columns=columns) for path in paths], ignore_index=True)
 
 
-# What tables need: everything but the texts and the likelihoods.
-ANALYSED = [name for name in COLUMNS if name not in ("prompt", "choices", "log_likelihoods", "entropy")]
+# What tables need: everything but the texts.
+ANALYSED = [name for name in COLUMNS if name not in ("prompt", "choices", "entropy")]
 
 
 def read_measures(paths: Iterable[str | Path]) -> list[dict]:

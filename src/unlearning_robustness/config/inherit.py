@@ -1,0 +1,57 @@
+"""``like: ID`` in an entry: take everything of another entry of the same axis that is not given here.
+
+Parameters belong to a kind of loss, defence or attack: an entry of another kind takes none of them over.
+"""
+
+from unlearning_robustness.errors import ConfigError
+
+AXES = ("models", "benchmarks", "probes", "methods", "defences", "attacks")
+KINDS = ("forget_loss", "kind")
+
+
+def inherit(config: dict) -> dict:
+    """The configuration with every ``like`` replaced by what it stands for, nested mappings key by key.
+
+    Raises ConfigError for an entry that is not defined, or is like itself.
+    """
+    resolved = dict(config)
+    for axis in AXES:
+        entries = config.get(axis)
+        if isinstance(entries, dict):
+            resolved[axis] = {name: _completed(axis, entries, name, ()) for name in entries}
+    return resolved
+
+
+def entries_like_others(config: dict) -> frozenset[tuple[str, str]]:
+    """(axis, id) of every entry that is like another one."""
+    mappings = {axis: config.get(axis) for axis in AXES if isinstance(config.get(axis), dict)}
+    return frozenset(
+        (axis, name)
+        for axis, entries in mappings.items()
+        for name, entry in entries.items()
+        if isinstance(entry, dict) and "like" in entry
+    )
+
+
+def _completed(axis: str, entries: dict, name: str, way: tuple[str, ...]) -> dict:
+    entry = entries[name]
+    if not isinstance(entry, dict) or "like" not in entry:
+        return entry
+    parent = entry["like"]
+    if parent not in entries:
+        raise ConfigError(
+            f"{axis}.{name}.like: {parent!r} is not defined under {axis}; there are: {', '.join(entries)}"
+        )
+    if parent in (*way, name):
+        raise ConfigError(f"{axis}.{name}.like: {parent!r} is like {name!r} itself; one of them must stand alone")
+    own = {key: value for key, value in entry.items() if key != "like"}
+    taken = _completed(axis, entries, parent, (*way, name))
+    if any(key in own and own[key] != taken.get(key) for key in KINDS):
+        taken = {key: value for key, value in taken.items() if key not in ("parameters", "per_method")}
+    return _merged(taken, own)
+
+
+def _merged(parent, own):
+    if not (isinstance(parent, dict) and isinstance(own, dict)):
+        return own
+    return {**parent, **{key: _merged(parent.get(key), value) for key, value in own.items()}}

@@ -1,0 +1,29 @@
+"""Baseline: dropout on the model in training (of RNA's TMLR revision; its rate and place are not published)."""
+
+from dataclasses import dataclass
+
+import torch
+
+from unlearning_robustness.defences.base import Step
+from unlearning_robustness.models.engine import Noise
+
+
+def dropout_noise(rate: float, generator: torch.Generator) -> Noise:
+    """Z -> z with each element zeroed with probability ``rate`` and the others scaled to keep the mean."""
+
+    def noise(hidden: torch.Tensor) -> torch.Tensor:
+        kept = torch.rand(hidden.shape, generator=generator, device=hidden.device) >= rate
+        return hidden * kept / (1 - rate)
+
+    return noise
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Dropout of ``rate`` on the read-layer activations of the model in training, on retain text."""
+
+    rate: float
+
+    def install(self, step: Step) -> None:
+        """Take the retain gradient through dropout."""
+        step.replace("leaving_noise", lambda generator: dropout_noise(self.rate, generator), "dropout")

@@ -1,0 +1,16 @@
+"""Baseline: weight decay (of the RNA paper's TMLR revision; its value is not published)."""
+
+from dataclasses import dataclass
+
+from unlearning_robustness.defences.base import Step, adamw
+
+
+@dataclass(frozen=True)
+class WeightDecay:
+    """AdamW's decoupled decay by ``weight_decay``."""
+
+    weight_decay: float
+
+    def install(self, step: Step) -> None:
+        """Decay the trained tensors."""
+        step.replace("optimiser", lambda tensors, rate, _: adamw(tensors, rate, self.weight_decay), "weight-decay")

@@ -1,0 +1,92 @@
+"""What a token does to a model's latents: residuals at the token, behind it, and where the answer is read.
+
+RNA's Assumption 1 speaks of eps = z(question with the token) - z(question). Both sides must be of one length to be
+compared place by place, so the question without a forget token has a neutral token of as many tokens in its stead.
+"""
+
+from dataclasses import dataclass
+
+import numpy
+import pandas
+import torch
+
+from unlearning_robustness.analysis.assumption import (
+    covariance_spectrum,
+    eta,
+    standard_errors,
+    standard_quantiles,
+    statistics,
+    under_assumption,
+)
+from unlearning_robustness.models.bank import pad
+
+POSITIONS = ("token", "after", "answer")
+QUANTILES = numpy.concatenate([[0.0005, 0.001, 0.005], numpy.linspace(0.01, 0.99, 99), [0.995, 0.999, 0.9995]])
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Two prompts of one length that differ in one word: ids, and the places of its last token and the one behind."""
+
+    first: list[int]
+    second: list[int]
+    token: int
+
+    @property
+    def places(self) -> tuple[int, int, int]:
+        """Indices of ``POSITIONS``."""
+        return self.token, self.token + 1, len(self.first) - 1
+
+
+def align(tokenizer, first: str, second: str) -> Aligned | None:
+    """Both prompts as ids, or None when their lengths differ or nothing follows the word."""
+    one, other = tokenizer.encode(first), tokenizer.encode(second)
+    if len(one) != len(other) or one == other:
+        return None
+    token = max(index for index in range(len(one)) if one[index] != other[index])
+    return Aligned(one, other, token) if token + 1 < len(one) else None
+
+
+@torch.no_grad()
+def latents(model, rows: list[list[int]], places: list[tuple[int, ...]], batch_size: int = 16) -> torch.Tensor:
+    """Residual stream after every layer at the given places: float32 (questions, layers, places, d)."""
+    device, found = next(model.parameters()).device, []
+    for start in range(0, len(rows), batch_size):
+        input_ids, mask = (part.to(device) for part in pad(rows[start : start + batch_size]))
+        states = model(input_ids, attention_mask=mask, output_hidden_states=True, use_cache=False).hidden_states[1:]
+        for row, at in enumerate(places[start : start + batch_size]):
+            found.append(torch.stack([state[row, list(at)] for state in states]).float().cpu())
+    return torch.stack(found)
+
+
+def residual_statistics(model, tokenizer, pairs: list[tuple[str, str]], read_layer: int) -> pandas.DataFrame:
+    """Statistics of the residuals first - second: columns position, layer, statistic, at, value, error, questions.
+
+    ``at`` is the probability of a ``quantile`` or the rank of an ``eigenvalue``. All statistics are given at the read
+    layer, with their value under the assumption (``..._expected``); other layers have ``eta`` only. ``error`` is a
+    standard error over questions.
+    """
+    aligned = [found for first, second in pairs if (found := align(tokenizer, first, second))]
+    places = [pair.places for pair in aligned]
+    difference = latents(model, [pair.first for pair in aligned], places)
+    difference -= latents(model, [pair.second for pair in aligned], places)
+    rows = []
+    for index, position in enumerate(POSITIONS):
+        for layer in range(difference.shape[1]):
+            residuals = difference[:, layer, index].double().numpy()
+            if layer != read_layer:
+                rows.append(_row(position, layer, "eta", eta(residuals)))
+            else:
+                measured, errors = statistics(residuals), standard_errors(residuals)
+                rows += [_row(position, layer, name, value, error=errors[name]) for name, value in measured.items()]
+                expected = under_assumption(*residuals.shape, measured["eta"])
+                rows += [_row(position, layer, f"{name}_expected", value) for name, value in expected.items()]
+                quantiles, spectrum = standard_quantiles(residuals, QUANTILES), covariance_spectrum(residuals)
+                rows += [_row(position, layer, "quantile", *pair) for pair in zip(quantiles, QUANTILES, strict=True)]
+                rows += [_row(position, layer, "eigenvalue", value, rank + 1) for rank, value in enumerate(spectrum)]
+    return pandas.DataFrame(rows).assign(questions=len(aligned))
+
+
+def _row(position: str, layer: int, statistic: str, value: float, at: float = 0.0, error: float = 0.0) -> dict:
+    values = {"at": float(at), "value": float(value), "error": float(error)}
+    return {"position": position, "layer": layer, "statistic": statistic, **values}

@@ -1,0 +1,90 @@
+"""Assumption 1 held against the latents: is a forget token's effect isotropic Gaussian noise?"""
+
+import numpy
+from scipy.stats import norm
+
+from unlearning_robustness.figures import style
+from unlearning_robustness.figures.context import FigureContext
+from unlearning_robustness.figures.style import pyplot
+
+NAMES = {
+    "mean_share": "share common to\nall questions",
+    "excess_kurtosis": "excess kurtosis",
+    "cross_query_cosine": "cosine between\nquestions",
+    "length_spread": "spread of ‖ε‖²\n(χ² = 1)",
+    "participation_ratio": "participation ratio",
+}
+
+
+def draw(context: FigureContext):
+    """Q-Q plot, spectrum and scale by layer; below, each statistic beside its value under the assumption."""
+    table, position = context.tables["latents"], (context.config.get("latents") or {}).get("eta_position")
+    if table.empty or position is None:
+        return style.nothing("This study measures no latents.")
+    kinds = [(m, d) for m in ("reference", *context.methods()) for d in ("none", "rna")
+             if ((table["method"] == m) & (table["defence"] == d)).any()]  # fmt: skip
+    # The reference, and the first method with and without RNA; the table has the others.
+    kinds = kinds[:3]
+    table = table[table["position"].isin([position])]
+    figure, grid = pyplot.subplot_mosaic(
+        [["quantile", "quantile", "eigenvalue", "eigenvalue", "eta", "eta"],
+         [*NAMES, "."]], figsize=(style.WIDTH + 1.6, 5.4), height_ratios=[1.25, 1],
+    )  # fmt: skip
+    for kind in kinds:
+        for contrast, line in (("forget", "-"), ("neutral", "--")):
+            rows = table[(table["method"] == kind[0]) & (table["defence"] == kind[1]) & (table["contrast"] == contrast)]
+            _curves(grid, rows, line, _colour(kind, context), f"{_label(kind, context)}, {contrast} token")
+    probabilities = numpy.linspace(0.0005, 0.9995, 50)
+    grid["quantile"].plot(norm.ppf(probabilities), norm.ppf(probabilities), color=style.CHANCE_COLOUR, linestyle=":")
+    grid["quantile"].set_xlabel("normal quantile")
+    grid["quantile"].set_ylabel("quantile of ε / η")
+    grid["eigenvalue"].set_xlabel("rank of eigenvalue")
+    grid["eigenvalue"].set_ylabel("share of variance, cumulative")
+    grid["eta"].set_xlabel("layer")
+    grid["eta"].set_ylabel("scale η of ε")
+    grid["eta"].set_yscale("log")
+    _statistics(grid, table, kinds, context)
+    handles, labels = grid["eta"].get_legend_handles_labels()
+    handles.append(pyplot.Line2D([], [], color=style.CHANCE_COLOUR, linestyle=":"))
+    figure.legend(handles, [*labels, "under the assumption"], loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def _colour(kind: tuple[str, str], context: FigureContext) -> str:
+    return style.REFERENCE_COLOUR if kind[0] == "reference" else style.colour(kind[1], context.defences)
+
+
+def _label(kind: tuple[str, str], context: FigureContext) -> str:
+    if kind[0] == "reference":
+        return "reference"
+    return f"{context.method_label(kind[0])} {style.defence_label(kind[1], context.defences)}"
+
+
+def _curves(grid, rows, line: str, colour: str, label: str) -> None:
+    options = {"color": colour, "linestyle": line, "linewidth": 1.1}
+    quantiles = rows[rows["statistic"] == "quantile"].sort_values("at")
+    grid["quantile"].plot(norm.ppf(quantiles["at"]), quantiles["mean"], **options)
+    spectrum = rows[rows["statistic"] == "eigenvalue"].sort_values("at")
+    if len(spectrum):
+        grid["eigenvalue"].plot(spectrum["at"], spectrum["mean"].cumsum() / spectrum["mean"].sum(), **options)
+        # Isotropic draws of the same number of questions have a nearly even spectrum.
+        grid["eigenvalue"].plot([1, len(spectrum)], [1 / len(spectrum), 1], color=style.CHANCE_COLOUR, linestyle=":")
+    scale = rows[rows["statistic"] == "eta"].sort_values("layer")
+    grid["eta"].plot(scale["layer"], scale["mean"], label=label, **options)
+
+
+def _statistics(grid, table, kinds: list[tuple[str, str]], context: FigureContext) -> None:
+    for name, title in NAMES.items():
+        axes = grid[name]
+        for number, kind in enumerate(kinds):
+            for shift, contrast, fill in ((-0.14, "forget", "full"), (0.14, "neutral", "none")):
+                place, colour = number + shift, _colour(kind, context)
+                of_kind = (table["method"] == kind[0]) & (table["defence"] == kind[1])
+                rows = table[of_kind & (table["contrast"] == contrast)].set_index("statistic")
+                for row in [rows.loc[name]] if name in rows.index else []:
+                    bounds = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
+                    axes.errorbar([place], [row["mean"]], yerr=bounds, marker="o", color=colour, fillstyle=fill, ms=4.5)
+                    axes.plot([place], [rows.loc[f"{name}_expected", "mean"]], "_", ms=9, color=style.CHANCE_COLOUR)
+        axes.set_title(title, fontsize=8.5, fontweight="normal")
+        axes.set_xticks([])
+        axes.set_xlim(-0.6, len(kinds) - 0.4)

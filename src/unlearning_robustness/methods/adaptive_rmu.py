@@ -1,0 +1,27 @@
+"""Adaptive RMU: RMU with a coefficient that follows the model's own scale (AAAI 2025, arXiv 2408.06223; RNA §2.2)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from unlearning_robustness.methods.readout import Readout, masked_mse, unit_vector
+
+
+@dataclass(frozen=True)
+class AdaptiveRMU:
+    """L_f = MSE(z_f, s n_0 u), u drawn once, n_0 the mean activation norm of the first forget batch.
+
+    ``scale`` s has no unit. Nothing is trained yet at the first batch, so its norm is the reference's.
+    """
+
+    reads: ClassVar[str] = "hidden"
+    scale: float
+    steering: Literal["uniform", "gaussian"] = "uniform"
+
+    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> torch.Tensor:
+        """The steering direction n_0 u (d,); ``first`` (N, d) are the counted activations of the first batch."""
+        return unit_vector(width, self.steering, generator) * first.float().norm(dim=-1).mean()
+
+    def __call__(self, readout: Readout) -> torch.Tensor:
+        return masked_mse(readout.hidden, self.scale * readout.direction, readout.mask)

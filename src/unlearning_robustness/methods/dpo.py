@@ -1,0 +1,57 @@
+"""DPO: prefer a refusal to the forget text (Rafailov et al. 2023, arXiv 2305.18290; RNA paper §2.3)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch.nn.functional import logsigmoid
+
+from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
+
+
+def dpo_loss(
+    nll: torch.Tensor,
+    refusal_nll: torch.Tensor,
+    reference_nll: torch.Tensor,
+    reference_refusal_nll: torch.Tensor,
+    beta: float,
+) -> torch.Tensor:
+    """-(2 / beta) mean log sigmoid(beta ((nll - refusal_nll) - (reference_nll - reference_refusal_nll))); all (B,)."""
+    margin = (nll - refusal_nll) - (reference_nll - reference_refusal_nll)
+    return -(2 / beta) * logsigmoid(beta * margin).mean()
+
+
+@dataclass(frozen=True)
+class DPO:
+    """L_f = DPO of (refusal preferred, forget text rejected) against the frozen reference.
+
+    ``implementation: released`` is RNA's code, which takes the *current* model's likelihood of the refusal for the
+    reference's: it cancels, and what remains is NPO in value and in gradient.
+    """
+
+    reads: ClassVar[str] = "logits"
+    needs_refusal: ClassVar[bool] = True
+    beta: float
+    implementation: Literal["corrected", "released"] = "corrected"
+    normalisation: Literal["token-mean", "sequence-sum", "batch-mean"] = "token-mean"
+
+    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> None:
+        """DPO has no direction."""
+
+    def _likelihoods(self, readout: Readout) -> tuple[torch.Tensor, torch.Tensor]:
+        nll, tokens = sequence_nll(readout.logits, readout.input_ids, readout.mask)
+        reference = normalise(readout.reference_nll, readout.reference_tokens, self.normalisation)
+        return normalise(nll, tokens, self.normalisation), reference
+
+    def __call__(self, readout: Readout) -> torch.Tensor:
+        forget, reference_forget = self._likelihoods(readout)
+        refusal, reference_refusal = (paired(part, forget) for part in self._likelihoods(readout.refusal))
+        if self.implementation == "released":
+            reference_refusal = refusal
+        return dpo_loss(forget, refusal, reference_forget, reference_refusal, self.beta)
+
+
+def paired(refusal: torch.Tensor, forget: torch.Tensor) -> torch.Tensor:
+    """The refusals (R,) dealt in turn to the forget texts (B,); scalars stay as they are."""
+    return refusal if refusal.ndim == 0 else refusal[torch.arange(len(forget), device=refusal.device) % len(refusal)]

@@ -1,0 +1,29 @@
+"""RAb: take a direction out of the forget activations (follow-up to RNA by its authors, arXiv 2601.21702).
+
+Its sister RAd, target z_ref + c w with a random w, is RSV with a Gaussian direction.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from unlearning_robustness.methods.readout import Readout, masked_mse, unit_vector
+
+
+@dataclass(frozen=True)
+class RAb:
+    """L_f = MSE(z_f, z_f_ref - c <z_f_ref, w> w), w drawn once; c = 1 removes w, more turns it round."""
+
+    reads: ClassVar[str] = "hidden"
+    coefficient: float
+    steering: Literal["uniform", "gaussian"] = "gaussian"
+
+    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> torch.Tensor:
+        """The direction w (d,), a unit vector."""
+        return unit_vector(width, self.steering, generator)
+
+    def __call__(self, readout: Readout) -> torch.Tensor:
+        reference, direction = readout.reference_hidden.float(), readout.direction
+        along = (reference @ direction)[..., None] * direction
+        return masked_mse(readout.hidden, reference - self.coefficient * along, readout.mask)

@@ -1,0 +1,32 @@
+"""SimNPO: NPO without a reference (Fan et al. 2024, arXiv 2410.07163; RNA paper §2.3)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch.nn.functional import logsigmoid
+
+from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
+
+
+def simnpo_loss(nll: torch.Tensor, beta: float, margin: float = 0.0) -> torch.Tensor:
+    """-(2 / beta) mean log sigmoid(beta nll - margin); ``nll`` (B,) or a scalar."""
+    return -(2 / beta) * logsigmoid(beta * nll - margin).mean()
+
+
+@dataclass(frozen=True)
+class SimNPO:
+    """L_f = SimNPO of the forget text; ``margin`` is the paper's gamma, 0 in RNA's study."""
+
+    reads: ClassVar[str] = "logits"
+    beta: float
+    margin: float = 0.0
+    normalisation: Literal["token-mean", "sequence-sum", "batch-mean"] = "token-mean"
+
+    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> None:
+        """SimNPO has no direction."""
+
+    def __call__(self, readout: Readout) -> torch.Tensor:
+        nll, tokens = sequence_nll(readout.logits, readout.input_ids, readout.mask)
+        return simnpo_loss(normalise(nll, tokens, self.normalisation), self.beta, self.margin)

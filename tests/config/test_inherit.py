@@ -1,0 +1,46 @@
+import pytest
+
+from unlearning_robustness.config.inherit import inherit
+from unlearning_robustness.errors import ConfigError
+
+METHODS = {
+    "rmu": {"label": "RMU", "steps": 60, "parameters": {"coefficient": 6.5, "steering": "uniform"}},
+    "deep": {"like": "rmu", "label": "RMU, deep", "layers": [9]},
+    "gaussian": {"like": "deep", "label": "RMU, Gaussian", "parameters": {"steering": "gaussian"}},
+}
+
+
+def test_what_is_not_given_is_taken_and_nested_mappings_are_merged_key_by_key():
+    methods = inherit({"methods": METHODS})["methods"]
+    assert methods["rmu"] == METHODS["rmu"]
+    assert methods["deep"] == {**METHODS["rmu"], "label": "RMU, deep", "layers": [9]}
+    assert methods["gaussian"]["parameters"] == {"coefficient": 6.5, "steering": "gaussian"}
+    assert methods["gaussian"]["layers"] == [9] and METHODS["gaussian"]["like"] == "deep"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"rmu": {"like": "rmx"}}, ["methods.rmu.like", "'rmx'", "deep"]),
+        ({"rmu": {"like": "gaussian"}}, ["like", "itself"]),
+        ({"rmu": {"like": "rmu"}}, ["methods.rmu.like", "itself"]),
+    ],
+)
+def test_a_missing_or_circular_parent_is_one_line(changes, words):
+    with pytest.raises(ConfigError) as raised:
+        inherit({"methods": {**METHODS, **changes}})
+    assert all(word in str(raised.value) for word in words) and "\n" not in str(raised.value)
+
+
+def test_other_shapes_are_left_for_the_schema_to_refuse():
+    for config in ({}, {"methods": 3}, {"methods": {"rmu": 5}}):
+        assert inherit(config) == config
+
+
+def test_parameters_of_another_kind_of_loss_are_not_taken_over():
+    npo = {"like": "rmu", "forget_loss": "npo", "parameters": {"beta": 0.1}}
+    rmu = {**METHODS["rmu"], "forget_loss": "rmu"}
+    same = {"like": "rmu", "forget_loss": "rmu", "parameters": {"coefficient": 1.0}}
+    methods = inherit({"methods": {"rmu": rmu, "npo": npo, "same": same}})["methods"]
+    assert methods["npo"]["parameters"] == {"beta": 0.1} and methods["npo"]["steps"] == 60
+    assert methods["same"]["parameters"] == {"coefficient": 1.0, "steering": "uniform"}

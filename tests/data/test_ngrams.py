@@ -1,0 +1,26 @@
+import pytest
+
+from unlearning_robustness.data.ngrams import characteristic, common, ngrams
+from unlearning_robustness.errors import DataError
+
+FORGET = ["The noble gas is inert.", "A noble gas, they say", "noble gas of the air", "the sea"]
+RETAIN = ["the people of the sea", "The sea is wide", "the gas bill", "the law of the sea"]
+
+
+def test_ngrams_do_not_cross_punctuation_and_ignore_case():
+    assert ngrams("The gas. Ends, it's") == ["the", "gas", "the gas", "ends", "it's"]
+
+
+def test_what_only_the_forget_texts_say_comes_first():
+    top = characteristic(FORGET, RETAIN, 3)
+    assert top[:2] == ["noble", "noble gas"] and top[2] == "gas"
+
+
+def test_words_of_both_are_never_characteristic():
+    with pytest.raises(DataError, match="9 characteristic"):
+        characteristic(FORGET, RETAIN, 9)
+
+
+def test_neutral_ngrams_stand_in_more_than_one_text():
+    grams = common(RETAIN)
+    assert "the sea" in grams and "of the" in grams and "bill" not in grams and grams == sorted(grams)

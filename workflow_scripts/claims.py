@@ -1,0 +1,20 @@
+"""Rule claims."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+from unlearning_robustness.job import job
+
+with job(snakemake):
+    from unlearning_robustness.analysis.claims import claims_page, register
+    from unlearning_robustness.analysis.markup import page
+    from unlearning_robustness.figures.context import read_tables
+    from unlearning_robustness.manifest import atomic
+
+    place, claims = snakemake.wildcards, snakemake.params.claims
+    tables = read_tables(snakemake.input.tables, place.model, place.benchmark)
+    text = claims_page(claims, register(claims, tables))
+    for target, content in ((snakemake.output.markdown, text), (snakemake.output.page, page("claims", text))):
+        with atomic(target) as path:
+            path.write_text(content)

@@ -40,7 +40,7 @@ BENCHMARK = f"{RESULTS}/benchmarks/{{model}}/{{benchmark}}"
 KIND = "{model}/{benchmark}/{method}/{defence}"
 CELL = f"{KIND}/seed{{seed}}"
 # One process serves every seed of a kind of cell; with `seeds_together: false` (clusters) each seed is its own job.
-JOB = KIND if STUDY["seeds_together"] else CELL
+JOB = KIND if CONFIG["seeds_together"] else CELL
 DELTA = f"{RESULTS}/cells/{CELL}"
 RECORD = f"{RESULTS}/records/{CELL}/{{attack}}"
 LOGS = f"{RESULTS}/logs"
@@ -75,13 +75,13 @@ def entry(axis):
 
 def each_seed(pattern):
     """The paths of the seeds that one job serves."""
-    served = {"seed": STUDY["seeds"]} if STUDY["seeds_together"] else {}
+    served = {"seed": STUDY["seeds"]} if CONFIG["seeds_together"] else {}
     return expand(pattern, **served, allow_missing=True)
 
 
 def seeds_of_job(wildcards):
     """The seeds that one job serves."""
-    return STUDY["seeds"] if STUDY["seeds_together"] else [int(wildcards.seed)]
+    return STUDY["seeds"] if CONFIG["seeds_together"] else [int(wildcards.seed)]
 
 
 def benchmark_part(*names):

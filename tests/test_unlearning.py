@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from unlearning_robustness import unlearning
+from unlearning_robustness.errors import TrainingError
 from unlearning_robustness.unlearning import relative_scales, unlearn
 
 NAMES = [f"model.layers.{layer}.mlp.down_proj.weight" for layer in (1, 2)]
@@ -112,3 +113,29 @@ def test_an_early_stop_ends_where_the_matched_cell_is(run, make_trainer, setting
 def test_the_schedule_can_be_shortened_without_changing_what_came_before(make_trainer, settings):
     long, short = make_trainer(settings("rmu")), make_trainer(settings("rmu"), steps=2)
     assert long.run()[:2] == short.run() and len(short.history) == 2
+
+
+def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(
+    run, settings, tmp_path, monkeypatch, make_trainer
+):
+    make = unlearning.make_trainer
+
+    def failing(*arguments, **changes):
+        trainer = make(*arguments, **changes)
+        forget = trainer.step.forget_gradient
+
+        def spoilt(engine, batch, generator):
+            loss, gradient = forget(engine, batch, generator)
+            return (float("nan") if trainer.done == 3 else loss), gradient
+
+        trainer.step.forget_gradient = spoilt
+        return trainer
+
+    monkeypatch.setattr(unlearning, "make_trainer", failing)
+    with pytest.raises(TrainingError, match=r"'step': 4, 'forget_loss': nan.*last good state is kept in .*scratch"):
+        run(settings("rmu"))
+    kept, whole = make_trainer(settings("rmu")), make_trainer(settings("rmu"), steps=3)
+    kept.restore(tmp_path / "scratch")
+    whole.run()
+    assert kept.done == 3
+    assert all(torch.equal(one, other) for one, other in zip(kept.master, whole.master, strict=True))

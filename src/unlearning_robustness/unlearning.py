@@ -9,6 +9,7 @@ import torch
 
 from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
 from unlearning_robustness.defences.row import build_step
+from unlearning_robustness.errors import TrainingError
 from unlearning_robustness.methods.method import build_method
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.delta import applied
@@ -88,7 +89,10 @@ def unlearn(
 
 
 def resume(trainer: Trainer, scratch: Path) -> None:
-    """Train to the end, continuing from ``scratch`` when it is there, and removing it at the end."""
+    """Train to the end, continuing from ``scratch`` when it is there, and removing it at the end.
+
+    A run whose loss is not finite stops with TrainingError and leaves its last good state in ``scratch``.
+    """
     if scratch.is_file():
         trainer.restore(scratch)
         print(f"resumed at step {trainer.done}", flush=True)
@@ -101,7 +105,11 @@ def resume(trainer: Trainer, scratch: Path) -> None:
             trainer.save(scratch)
             saved = time.monotonic()
 
-    trainer.run(after)
+    try:
+        trainer.run(after)
+    except TrainingError as error:
+        trainer.save(scratch)
+        raise TrainingError(f"{error}; the last good state is kept in {scratch}") from None
     scratch.unlink(missing_ok=True)
 
 

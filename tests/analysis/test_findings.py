@@ -129,7 +129,7 @@ def test_the_default_study_names_every_method_and_says_what_it_cannot_say():
     text = default_findings().markdown()
     for label in ("RMU", "RSV", "NPO+KL"):
         assert f"- {label} leaves forget accuracy at" in text
-    assert text.count("\n## ") == 6
+    assert text.count("\n## ") == 7
     assert "not evidence of equality" in text
     assert "nan" not in text.lower()
     assert "None" not in text

@@ -143,7 +143,7 @@ def test_the_default_configuration_resolves_with_defaults_filled_in(config):
     assert resolved["methods"]["rmu"]["weight_decay"] == 0.0
     assert resolved["methods"]["rmu"]["implementation"] == "corrected"
     assert resolved["attacks"]["relearn"]["parameters"]["warm_up"] == 2
-    assert resolved["study"]["seeds_together"] is True
+    assert resolved["seeds_together"] is True
 
 
 def test_given_values_win_over_defaults(config):

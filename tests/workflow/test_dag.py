@@ -32,7 +32,7 @@ def test_the_default_study_has_the_cells_its_grids_say(tmp_path):
     assert jobs["unlearn"] == len(trained)
     assert jobs["attack"] == len(attacked)
     assert jobs["evaluate"] == len(trained) + 1
-    apart = planned(overlay(tmp_path, study={"seeds_together": False}), folder=tmp_path)
+    apart = planned(overlay(tmp_path, seeds_together=False), folder=tmp_path)
     assert apart["unlearn"] == len(config["seeds"]) * len(trained)
     assert apart["evaluate"] == len(config["seeds"]) * len(trained) + 1
     assert apart["tables"] == jobs["tables"] == 1

@@ -44,7 +44,7 @@ def test_the_page_on_adding_a_method_works_as_written(tmp_path):
     snakemake = str(Path(sys.executable).with_name("snakemake"))
     jobs = run([snakemake, "--dry-run", "--configfile", "studies/gradient-ascent.yaml"], tmp_path)
     assert re.search(r"unlearn\s+2\b", jobs)
-    assert re.search(r"attack\s+6\b", jobs)
+    assert re.search(r"attack\s+2\b", jobs)
 
 
 def test_the_readme_names_files_and_targets_that_exist():

@@ -3,21 +3,25 @@
 import pandas
 
 from unlearning_robustness.analysis.markup import markdown
-from unlearning_robustness.config.cells import NONE, REFERENCE
+from unlearning_robustness.config.cells import NONE, REFERENCE, in_order
 from unlearning_robustness.seeds import shuffler
+
+# A page is read from left to right; the records have every method.
+MOST_METHODS = 4
 
 
 def example_answers(records: pandas.DataFrame, config: dict, count: int, seed: int) -> pandas.DataFrame:
-    """``count`` facts of the forget and of the retain set: each question with the answer of every kind of cell.
+    """``count`` facts of the forget and of the retain set: each question with the answer of the first methods' cells.
 
     The facts are drawn by ``seed``, not picked; answers are those of the study's first seed.
     """
     analysis = config["analysis"]
     probes = [analysis["baseline_probe"], analysis["forget_token_probe"], analysis["neutral_token_probe"]]
     chosen = records[(records["attack"] == NONE) & (records["seed"] == config["study"]["seeds"][0])]
+    unlearned = [name for name in in_order(config["study"], "methods") if name != REFERENCE]
     kinds = [(REFERENCE, NONE)] + [
         (method, defence)
-        for method in config["methods"]
+        for method in unlearned[:MOST_METHODS]
         for defence in (NONE, "rna")
         if ((chosen["method"] == method) & (chosen["defence"] == defence)).any()
     ]

@@ -35,6 +35,7 @@ class Findings:
         """The whole page."""
         sections = {
             "What was asked": self.benchmark(),
+            "With which settings?": self.settings(),
             "Does unlearning work?": self.unlearning(),
             "Does a forget token trip the unlearned model?": self.token_effect(),
             "Does RNA repair it, and is it more than weaker unlearning?": self.repair(),
@@ -85,6 +86,22 @@ class Findings:
             )
         notes = {self.config["models"][name]["note"] for name in self.config["study"]["models"]}
         return lines + [f"About the model: {note}." for note in sorted(notes)]
+
+    def settings(self) -> list[str]:
+        """The tuned numbers of every method, as they were chosen on the ``select`` split."""
+        lines, measured = [], self.tables["measures"]
+        for method in self.methods:
+            entry = self.config["methods"][method]
+            noise = measured[(measured["method"] == method) & (measured["defence"] == "rna")]
+            relative = noise["relative_noise_scale"].mean() if "relative_noise_scale" in noise else float("nan")
+            rna = f", RNA's noise {relative:.2f} times the mean activation norm" if relative == relative else ""
+            coefficient = measured.loc[measured["method"] == method].get("relative_coefficient", pandas.Series()).mean()
+            target = f", coefficient {coefficient:.1f} times it" if rna and coefficient == coefficient else ""
+            lines.append(
+                f"{self._label(method)}: learning rate {entry['learning_rate']:g}, retain weight "
+                f"{entry['retain_weight']:g}, {entry['steps']} steps{rna}{target}."
+            )
+        return [*lines, "They were chosen on the select split by the rule that docs/measurement.md states."]
 
     def unlearning(self) -> list[str]:
         """Forget and retain accuracy of plain unlearning."""

@@ -13,12 +13,12 @@ import pandas
 import yaml
 from snakemake.utils import update_config
 
-from unlearning_robustness.analysis.assumption import STATISTICS
 from unlearning_robustness.analysis.markup import markdown
 from unlearning_robustness.analysis.tables import all_tables
 from unlearning_robustness.analysis.theory import read_latents
 from unlearning_robustness.config import resolve
 from unlearning_robustness.config.cells import REFERENCE, attacked_cells, latent_cells
+from unlearning_robustness.evaluation.assumption import STATISTICS
 from unlearning_robustness.figures.context import FigureContext, read_context
 from unlearning_robustness.manifest import write_json
 from unlearning_robustness.scoring.records import ANALYSED, BUDGET, label, read, read_measures, write

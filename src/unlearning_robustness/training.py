@@ -76,7 +76,7 @@ class Trainer:
         )
         retain_loss, retain = self.step.retain_gradient(self.engine, self._batch("retain", index), self.random["noise"])
         parts = {"step": index + 1, "forget_loss": forget_loss, "retain_loss": retain_loss}
-        parts |= {"forget_gradient": norm(forget), "retain_gradient": norm(retain)}
+        parts |= {"forget_gradient": norm(forget), "retain_gradient": norm(retain), **self.step.measures}
         if not all(math.isfinite(value) for value in parts.values()):
             raise TrainingError(f"not finite at {parts}: lower the learning rate or the coefficient")
         for tensor, gradient in zip(self.master, self.step.combine(forget, retain).values(), strict=True):
@@ -92,6 +92,7 @@ class Trainer:
             state = self.optimiser.state.get(tensor, {})
             tensors |= {f"{name}.{index}": state[name].clone() for name in MOMENTS if name in state}
         tensors |= {f"random.{name}": random.get_state() for name, random in self.random.items()}
+        tensors |= {f"memory.{name}": tensor for name, tensor in self.step.memory.items()}
         with atomic(path) as temporary:
             save_file(tensors, temporary, metadata={"history": json.dumps(self.history)})
 
@@ -110,4 +111,8 @@ class Trainer:
                     self.optimiser.state[tensor][name] = value if name == "step" else value.to(tensor.device)
         for name, random in self.random.items():
             random.set_state(tensors[f"random.{name}"])
+        kept = {name: tensor for name, tensor in tensors.items() if name.startswith("memory.")}
+        self.step.memory = {
+            name.removeprefix("memory."): tensor.to(self.engine.device) for name, tensor in kept.items()
+        }
         self.engine.weights.publish()

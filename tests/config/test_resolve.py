@@ -40,7 +40,18 @@ def message_of(config):
     return text
 
 
+STABLE = "{label: s, kind: stableun, parameters: {inner_radius: 2.0, sap_radius: %s}}"
 REFUSED = [
+    (
+        "defences/sam",
+        "{label: s, kind: sam, parameters: {radius: 0.0}}",
+        ["defences.sam.parameters.radius:", "above 0"],
+    ),
+    ("defences/sam", "{label: s, kind: sam, parameters: {radius: -1.0}}", ["defences.sam.parameters.radius:", "-1.0"]),
+    ("defences/s", STABLE % "2.0", ["defences.s.parameters.sap_radius:", "inner_radius 2.0", "twice"]),
+    ("methods/rmu/variant_of", "rmu", ["methods.rmu.variant_of:", "itself"]),
+    ("methods/rmu/like", "rmx", ["methods.rmu.like:", "'rmx'"]),
+    ("study/latents", "[{methods: [rmu], defences: [none]}]", ["study.latents", "under the key latents"]),
     ("metods", "{}", ["config:", "unknown key 'metods'", "methods"]),
     ("study/colour", "red", ["study:", "unknown key 'colour'", "figures"]),
     ("methods/rmu/learn_rate", "1.0", ["methods.rmu:", "unknown key 'learn_rate'", "learning_rate"]),
@@ -84,7 +95,7 @@ REFUSED = [
     ("methods/rmu/retain_loss", "l2", ["methods.rmu.retain_loss:", "activation"]),
     ("methods/rmu/retain_loss", "kl", ["methods.rmu.retain_loss:", "activation"]),
     ("methods/npo-kl/retain_loss", "activation", ["methods.npo-kl.retain_loss:", "kl"]),
-    ("defences/rna/kind", "rnx", ["defences.rna.kind", "'rnx'", "early-stop, gradient-noise, latent-noise, rna"]),
+    ("defences/rna/kind", "rnx", ["defences.rna.kind", "'rnx'", "latent-noise, randomised-smoothing, rna"]),
     ("attacks/relearn/kind", "tune", ["attacks.relearn.kind", "'tune'", "relearn"]),
     ("study/cells/1/defences", "[rna.rna-weak]", ["study.cells.1.defences:", "'rna.rna-weak'", "different kinds"]),
     ("study/cells/1/defences", "[rna.early-stop]", ["study.cells.1.defences:", "'rna.early-stop'", "combined"]),

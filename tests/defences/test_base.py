@@ -46,6 +46,11 @@ def test_every_defence_can_be_installed_alone(defence):
         "dropout": {"rate": 0.1},
         "weight-decay": {"weight_decay": 0.1},
         "sgd": {"learning_rate": 0.1},
+        "sam": {"radius": 0.1},
+        "randomised-smoothing": {"scale": 0.1},
+        "gradient-penalty": {"weight": 0.1},
+        "curvature": {"weight": 0.1, "radius": 0.1},
+        "stableun": {"inner_radius": 0.1},
     }
     for kind in DEFENCES:
         assert isinstance(build_step(defence(kind, **parameters.get(kind, {"noise_scale": 1.0}))), Step)

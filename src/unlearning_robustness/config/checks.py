@@ -59,6 +59,8 @@ def check_study(config: dict) -> None:
             _check_defence(config, grid, defence, key)
     for name, method in config["methods"].items():
         _check_method(name, method)
+    for name, defence in config["defences"].items():
+        _check_sizes(name, defence)
     for name, probe in config["probes"].items():
         if (probe["tokens"] == "none") != (probe["count"] == 0):
             raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with tokens {probe['tokens']}")
@@ -136,6 +138,22 @@ def _check_defence(config: dict, grid: dict, defence: str, key: str) -> None:
                 raise ConfigError(f"defences.{part}.parameters.match: {match!r} is itself an early stop")
     if len(set(kinds)) < len(kinds) or ("early-stop" in kinds and len(kinds) > 1):
         raise ConfigError(f"{key}.defences: {defence!r} cannot be combined; parts must be of different kinds")
+
+
+def _check_sizes(name: str, defence: dict) -> None:
+    """Perturbations have a size, and one of StableUN's does more than to undo the inner step."""
+    key, parameters = f"defences.{name}.parameters", defence["parameters"]
+    for part, value in parameters.items():
+        if isinstance(value, int | float) and value < 0:
+            raise ConfigError(f"{key}.{part}: must not be below 0, not {value}")
+        if part in ("radius", "inner_radius", "scale") and value == 0:
+            raise ConfigError(f"{key}.{part}: must be above 0; to leave the perturbation out, leave the defence out")
+    inner, ascent = parameters.get("inner_radius"), parameters.get("sap_radius", 0)
+    if inner is not None and 0 < ascent <= inner:
+        raise ConfigError(
+            f"{key}.sap_radius: {ascent} is not above inner_radius {inner}, so the ascent only undoes the inner step; "
+            "give at least twice the inner radius"
+        )
 
 
 def _check_method(name: str, method: dict) -> None:

@@ -1,12 +1,17 @@
 """Defences, baselines and controls: one file each; a row of them makes a step."""
 
 from unlearning_robustness.defences.constant_shift import ConstantShift
+from unlearning_robustness.defences.curvature import CurvatureRegularisation
 from unlearning_robustness.defences.dropout import Dropout
 from unlearning_robustness.defences.early_stop import EarlyStop
 from unlearning_robustness.defences.gradient_noise import GradientNoise
+from unlearning_robustness.defences.gradient_penalty import GradientPenalty
 from unlearning_robustness.defences.latent_noise import LatentNoise
+from unlearning_robustness.defences.randomised_smoothing import RandomisedSmoothing
 from unlearning_robustness.defences.rna import RNA
+from unlearning_robustness.defences.sam import SAM
 from unlearning_robustness.defences.sgd import SGD
+from unlearning_robustness.defences.stableun import StableUN
 from unlearning_robustness.defences.weight_decay import WeightDecay
 
 DEFENCES = {
@@ -18,4 +23,9 @@ DEFENCES = {
     "dropout": Dropout,
     "weight-decay": WeightDecay,
     "sgd": SGD,
+    "sam": SAM,
+    "randomised-smoothing": RandomisedSmoothing,
+    "gradient-penalty": GradientPenalty,
+    "curvature": CurvatureRegularisation,
+    "stableun": StableUN,
 }

@@ -1,6 +1,7 @@
 """How one step is taken. A defence replaces one part of it; parts compose."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -16,6 +17,11 @@ Gradient = tuple[float, Tensors]
 def plain_forget(engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
     """The forget gradient at the present weights."""
     return engine.forget_gradient(batch)
+
+
+def in_place(engine: Engine) -> AbstractContextManager:
+    """The weights as they are."""
+    return nullcontext()
 
 
 def add(forget: Tensors, retain: Tensors) -> Tensors:
@@ -34,7 +40,9 @@ class Step:
 
     ``reference_noise``, ``entering_noise`` and ``leaving_noise`` make what disturbs the retain loss (see
     ``RetainNoise``), or are None; ``after_retain`` may change the retain gradient; ``forget_gradient`` takes the
-    forget gradient; ``combine`` joins both; ``optimiser`` makes what moves the weights.
+    forget gradient; ``combine`` joins both; ``optimiser`` makes what moves the weights; ``retain_at`` is the context
+    in which the retain gradient is taken. ``memory`` is what a defence keeps from step to step, saved with the run;
+    ``measures`` are numbers of the last step for its history.
     """
 
     reference_noise: MakeNoise | None = None
@@ -44,6 +52,9 @@ class Step:
     after_retain: Callable[[Engine, TextBank, Tensors, torch.Generator], Tensors] | None = None
     combine: Callable[[Tensors, Tensors], Tensors] = add
     optimiser: Callable[[list[torch.Tensor], float, float], torch.optim.Optimizer] = adamw
+    retain_at: Callable[[Engine], AbstractContextManager] = in_place
+    memory: Tensors = field(default_factory=dict)
+    measures: dict[str, float] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)
 
     def replace(self, part: str, value, by: str) -> None:
@@ -57,7 +68,8 @@ class Step:
         """The retain gradient, with what disturbs it and what changes it afterwards."""
         makers = (self.reference_noise, self.entering_noise, self.leaving_noise)
         noise = RetainNoise(*(make(generator) if make else None for make in makers))
-        loss, gradient = engine.retain_gradient(batch, noise)
+        with self.retain_at(engine):
+            loss, gradient = engine.retain_gradient(batch, noise)
         if self.after_retain:
             gradient = self.after_retain(engine, batch, gradient, generator)
         return loss, gradient

@@ -10,7 +10,7 @@ import numpy
 import pandas
 import torch
 
-from unlearning_robustness.analysis.assumption import (
+from unlearning_robustness.evaluation.assumption import (
     covariance_spectrum,
     eta,
     standard_errors,

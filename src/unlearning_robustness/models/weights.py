@@ -25,6 +25,7 @@ class TrainedWeights:
         self.live = {name: parameters[name].requires_grad_(True) for name in names}
         self.original = {name: tensor.detach().clone() for name, tensor in self.live.items()}
         self.master = {name: tensor.detach().float().clone() for name, tensor in self.live.items()}
+        self.standing: list[Tensors] = []
 
     @torch.no_grad()
     def publish(self, values: Tensors | None = None) -> None:
@@ -37,14 +38,21 @@ class TrainedWeights:
         gradients = torch.autograd.grad(loss, list(self.live.values()))
         return {name: gradient.float() for name, gradient in zip(self.live, gradients, strict=True)}
 
+    def graph_gradient(self, loss: torch.Tensor) -> Tensors:
+        """The gradient in the model's type, itself differentiable."""
+        gradients = torch.autograd.grad(loss, list(self.live.values()), create_graph=True)
+        return dict(zip(self.live, gradients, strict=True))
+
     @contextmanager
     def at(self, values: Tensors) -> Iterator[None]:
-        """Compute at other values of the trained tensors; the masters stand in the model again afterwards."""
+        """Compute at other values of the trained tensors; what stood in the model before stands there again after."""
+        self.standing.append(values)
         self.publish(values)
         try:
             yield
         finally:
-            self.publish()
+            self.standing.pop()
+            self.publish(self.standing[-1] if self.standing else None)
 
     def reference(self):
         """Compute with the original tensors: the reference model without a second copy of the rest."""

@@ -2,7 +2,7 @@ import numpy
 import pytest
 from scipy.stats import chi2, kurtosis, norm
 
-from unlearning_robustness.analysis import assumption
+from unlearning_robustness.evaluation import assumption
 
 RANDOM = numpy.random.default_rng(0)
 GAUSSIAN = 2.5 * RANDOM.standard_normal((300, 400))

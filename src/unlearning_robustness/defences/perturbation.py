@@ -1,0 +1,53 @@
+"""Perturbations of the trained weights: pure functions that give what is added, and one that takes a gradient there."""
+
+import torch
+
+from unlearning_robustness.defences.base import Gradient
+from unlearning_robustness.errors import TrainingError
+from unlearning_robustness.models.bank import TextBank
+from unlearning_robustness.models.engine import Engine
+from unlearning_robustness.models.weights import Tensors, norm
+
+# A perturbation that rounding to the model's type changes by more than this is refused.
+TOLERANCE = 0.05
+
+
+def along(direction: Tensors, length: float) -> Tensors:
+    """``direction`` scaled to Frobenius norm ``length`` over all tensors together; nothing where it has no length."""
+    size = norm(direction)
+    return {name: tensor * (length / size if size > 0 else 0.0) for name, tensor in direction.items()}
+
+
+def gaussian(like: Tensors, scale: float, generator: torch.Generator) -> Tensors:
+    """Independent N(0, scale^2) in the shapes of ``like``."""
+    return {
+        name: scale * torch.randn(tensor.shape, generator=generator, device=tensor.device)
+        for name, tensor in like.items()
+    }
+
+
+def plus(tensors: Tensors, added: Tensors, factor: float = 1.0) -> Tensors:
+    """``tensors`` + ``factor`` * ``added``."""
+    return {name: tensor + factor * added[name] for name, tensor in tensors.items()}
+
+
+def mean(gradients: list[Tensors]) -> Tensors:
+    """The mean of several gradients."""
+    return {name: sum(gradient[name] for gradient in gradients) / len(gradients) for name in gradients[0]}
+
+
+def forget_gradient_at(engine: Engine, batch: TextBank, values: Tensors) -> Gradient:
+    """The forget gradient at other values of the trained tensors; the weights come back bit for bit.
+
+    Raises TrainingError when the model's number type swallows the perturbation.
+    """
+    with engine.weights.at(values):
+        wanted = norm(plus(values, engine.weights.master, -1.0))
+        original = {name: tensor.to(engine.weights.live[name].dtype) for name, tensor in engine.weights.master.items()}
+        realised = norm({name: engine.weights.live[name].float() - original[name].float() for name in values})
+        if wanted > 0 and abs(realised / wanted - 1) > TOLERANCE:
+            raise TrainingError(
+                f"a perturbation of norm {wanted:.3g} is {realised:.3g} after rounding to the model's number type: "
+                "give a larger one, or dtype: float32"
+            )
+        return engine.forget_gradient(batch)

@@ -1,0 +1,148 @@
+"""SAM, smoothing, gradient penalty, curvature: each term has the right gradient, and the weights come back."""
+
+import copy
+
+import pytest
+import torch
+
+from unlearning_robustness.defences.perturbation import along, forget_gradient_at, gaussian, plus
+from unlearning_robustness.defences.row import build_step
+from unlearning_robustness.errors import TrainingError
+from unlearning_robustness.models.weights import norm
+
+CHOSEN = torch.tensor([0, 2, 3])
+ROWS = {
+    "sam": {"radius": 0.5},
+    "randomised-smoothing": {"scale": 0.01, "draws": 3},
+    "gradient-penalty": {"weight": 0.3},
+    "curvature": {"weight": 0.3, "radius": 0.5},
+    "stableun": {"inner_radius": 0.2, "sap_radius": 0.6, "gpn_radius": 0.5, "gap_rate": 0.1, "hws_decay": 0.9},
+}
+
+
+def random(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def forget(engine, banks, step, seed=0):
+    return step.forget_gradient(engine, banks["forget"].batch(CHOSEN), random(seed))
+
+
+def close(one, other, rtol=1e-4, atol=1e-6):
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, other[name], rtol=rtol, atol=atol)
+
+
+def double(engine, banks):
+    """The engine and its batch in float64, for finite differences."""
+    engine.model.double()
+    engine.weights.master = {name: tensor.double() for name, tensor in engine.weights.master.items()}
+    batch = copy.copy(banks["forget"].batch(CHOSEN))
+    for name in ("prefix", "reference_hidden", "reference_nll"):
+        object.__setattr__(batch, name, getattr(batch, name).double())
+    return batch
+
+
+@pytest.mark.parametrize("method", ["rmu", "npo"])
+@pytest.mark.parametrize("kind", list(ROWS))
+def test_the_weights_come_back_bit_for_bit(moved_engine, tiny_banks, defence, kind, method):
+    engine = moved_engine(method)
+    before = {name: tensor.clone() for name, tensor in engine.weights.live.items()}
+    step = build_step(defence(kind, **ROWS[kind]))
+    forget(engine, tiny_banks, step)
+    step.retain_gradient(engine, tiny_banks["retain"].batch(CHOSEN), random())
+    assert all(torch.equal(engine.weights.live[name], tensor) for name, tensor in before.items())
+
+
+@pytest.mark.parametrize(
+    ("kind", "off"),
+    [
+        ("sam", {"radius": 0.0}),
+        ("randomised-smoothing", {"scale": 0.0}),
+        ("gradient-penalty", {"weight": 0.0}),
+        ("curvature", {"weight": 0.0, "radius": 0.5}),
+        ("curvature", {"weight": 0.3, "radius": 0.0}),
+    ],
+)
+def test_without_strength_each_is_plain_forgetting(moved_engine, tiny_banks, defence, kind, off):
+    engine = moved_engine("npo")
+    plain = engine.forget_gradient(tiny_banks["forget"].batch(CHOSEN))
+    loss, gradient = forget(engine, tiny_banks, build_step(defence(kind, **off)))
+    assert loss == pytest.approx(plain[0], rel=1e-6)
+    close(gradient, plain[1])
+    _, strong = forget(engine, tiny_banks, build_step(defence(kind, **ROWS[kind])))
+    assert any((strong[name] - tensor).norm() > 1e-3 * tensor.norm() for name, tensor in plain[1].items())
+
+
+def test_sam_is_the_gradient_at_the_ascent_point_of_its_radius(moved_engine, tiny_banks, defence):
+    engine, batch = moved_engine("npo"), tiny_banks["forget"].batch(CHOSEN)
+    loss, gradient = engine.forget_gradient(batch)
+    size = torch.cat([tensor.flatten() for tensor in gradient.values()]).norm()
+    moved = {name: engine.weights.master[name] + 0.5 * tensor / size for name, tensor in gradient.items()}
+    with engine.weights.at(moved):
+        higher, expected = engine.forget_gradient(batch)
+    assert higher > loss
+    close(forget(engine, tiny_banks, build_step(defence("sam", radius=0.5)))[1], expected)
+
+
+def test_smoothing_is_the_mean_over_its_draws(moved_engine, tiny_banks, defence):
+    engine, batch, generator = moved_engine("rmu"), tiny_banks["forget"].batch(CHOSEN), random(3)
+    drawn = []
+    for _ in range(3):
+        moved = {
+            name: tensor + 0.02 * torch.randn(tensor.shape, generator=generator)
+            for name, tensor in engine.weights.master.items()
+        }
+        with engine.weights.at(moved):
+            drawn.append(engine.forget_gradient(batch)[1])
+    expected = {name: (drawn[0][name] + drawn[1][name] + drawn[2][name]) / 3 for name in drawn[0]}
+    step = build_step(defence("randomised-smoothing", scale=0.02, draws=3))
+    close(forget(engine, tiny_banks, step, seed=3)[1], expected)
+
+
+@pytest.mark.parametrize("kind", ["gradient-penalty", "curvature"])
+def test_a_penalty_s_gradient_is_that_of_finite_differences_in_float64(moved_engine, tiny_banks, defence, kind):
+    engine = moved_engine("rmu")
+    batch = double(engine, tiny_banks)
+    settings = {"weight": 0.7} | ({"radius": 0.3} if kind == "curvature" else {})
+    _, gradient = engine.forget_gradient(batch)
+    ahead = along({name: tensor.double() for name, tensor in gradient.items()}, 0.3)
+
+    def objective(at):
+        with engine.weights.at(at):
+            value, here = engine.forget_gradient(batch)
+        if kind == "gradient-penalty":
+            return value + 0.7 * norm64(here)
+        with engine.weights.at(plus(at, ahead)):
+            there = engine.forget_gradient(batch)[1]
+        return value + 0.7 * norm64(plus(there, here, -1.0))
+
+    _, found = build_step(defence(kind, **settings)).forget_gradient(engine, batch, random())
+    direction = gaussian(engine.weights.master, 1.0, random(8))
+    direction = {name: tensor.double() for name, tensor in direction.items()}
+    up, down = (objective(plus(engine.weights.master, direction, sign * 1e-4)) for sign in (1, -1))
+    slope = sum((found[name].double() * direction[name]).sum().item() for name in found)
+    plain = sum((gradient[name].double() * direction[name]).sum().item() for name in found)
+    assert slope == pytest.approx((up - down) / 2e-4, rel=2e-2)
+    assert abs(slope - plain) > 0.05 * abs(plain)
+
+
+def norm64(tensors):
+    return torch.cat([tensor.double().flatten() for tensor in tensors.values()]).norm().item()
+
+
+def test_a_perturbation_keeps_its_norm_or_is_refused(make_model, make_trainer, settings, tiny_banks):
+    engine = make_trainer(settings("rmu")).engine
+    engine.model.bfloat16()
+    batch = tiny_banks["forget"].batch(CHOSEN)
+    object.__setattr__(batch, "prefix", batch.prefix.bfloat16())
+    direction = gaussian(engine.weights.master, 1.0, random())
+    forget_gradient_at(engine, batch, plus(engine.weights.master, along(direction, 5.0)))
+    with pytest.raises(TrainingError, match=r"after rounding.*float32"):
+        forget_gradient_at(engine, batch, plus(engine.weights.master, along(direction, 1e-3)))
+
+
+def test_a_direction_without_length_moves_nothing():
+    still = {"a": torch.zeros(3), "b": torch.zeros(2)}
+    assert norm(along(still, 2.0)) == 0
+    assert norm(along({"a": torch.ones(3), "b": torch.ones(1)}, 2.0)) == pytest.approx(2.0)

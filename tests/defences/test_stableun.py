@@ -1,0 +1,129 @@
+import pytest
+import torch
+
+from unlearning_robustness.defences.projection import inner
+from unlearning_robustness.defences.row import build_step
+
+CHOSEN = torch.tensor([0, 2, 3])
+ALL = {"sap_radius": 0.6, "gpn_radius": 0.5, "gap_rate": 0.1, "hws_decay": 0.9}
+
+
+def random(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def step_of(engine, banks, row, seed=0):
+    """Loss, both gradients and their combination of one step."""
+    step = build_step(row)
+    loss, forget = step.forget_gradient(engine, banks["forget"].batch(CHOSEN), random(seed))
+    _, retain = step.retain_gradient(engine, banks["retain"].batch(CHOSEN), random(seed))
+    return step, loss, forget, retain, step.combine(forget, retain)
+
+
+def unit(gradient):
+    size = torch.cat([tensor.flatten() for tensor in gradient.values()]).norm()
+    return {name: tensor / size for name, tensor in gradient.items()}
+
+
+def at(engine, batch, values):
+    with engine.weights.at(values):
+        return engine.forget_gradient(batch)[1]
+
+
+def close(one, other):
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, other[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["rmu", "npo"])
+def test_without_perturbations_the_feedback_is_the_forget_loss_after_the_inner_step(
+    moved_engine, tiny_banks, defence, method
+):
+    engine, batch = moved_engine(method), tiny_banks["forget"].batch(CHOSEN)
+    _, gradient = engine.forget_gradient(batch)
+    inner_weights = {name: engine.weights.master[name] - 0.2 * tensor for name, tensor in unit(gradient).items()}
+    feedback = at(engine, batch, inner_weights)
+    _, _, forget, retain, _ = step_of(engine, tiny_banks, defence("stableun", inner_radius=0.2, forget_feedback=0.7))
+    close(forget, {name: 0.5 * gradient[name] + 0.7 * feedback[name] for name in gradient})
+    with engine.weights.at(inner_weights):
+        close(retain, engine.retain_gradient(tiny_banks["retain"].batch(CHOSEN))[1])
+
+
+def test_without_any_feedback_it_is_a_plain_forgetting_step(moved_engine, tiny_banks, defence):
+    engine = moved_engine("npo")
+    row = defence("stableun", inner_radius=0.2, forget_feedback=0.0, retain_feedback=0.0)
+    *_, combined = step_of(engine, tiny_banks, row)
+    close(combined, engine.forget_gradient(tiny_banks["forget"].batch(CHOSEN))[1])
+
+
+@pytest.mark.parametrize("name", list(ALL))
+def test_each_perturbation_is_the_gradient_at_its_neighbour(moved_engine, tiny_banks, defence, name):
+    engine, batch = moved_engine("rmu"), tiny_banks["forget"].batch(CHOSEN)
+    master = engine.weights.master
+    _, gradient = engine.forget_gradient(batch)
+    inside = {key: master[key] - 0.2 * tensor for key, tensor in unit(gradient).items()}
+    there, generator = at(engine, batch, inside), random()
+    elements = sum(tensor.numel() for tensor in master.values())
+    added = {
+        "sap_radius": lambda: {key: 0.6 * tensor for key, tensor in unit(there).items()},
+        "gpn_radius": lambda: {key: 0.5 / elements**0.5 * torch.randn(tensor.shape, generator=generator)
+                               for key, tensor in master.items()},
+        "gap_rate": lambda: {key: 0.1 * tensor for key, tensor in there.items()},
+        # At the first step the history is the weights themselves.
+        "hws_decay": lambda: {key: master[key] - inside[key] for key in master},
+    }[name]()  # fmt: skip
+    feedback = at(engine, batch, {key: inside[key] + added[key] for key in inside})
+    row = defence("stableun", inner_radius=0.2, **{name: ALL[name]})
+    step, _, forget, _, _ = step_of(engine, tiny_banks, row)
+    close(forget, {key: 0.5 * gradient[key] + 0.5 * feedback[key] for key in gradient})
+    assert {"loss", "loss_perturbed"} <= set(step.measures)
+
+
+def test_an_ascent_beyond_the_inner_step_raises_the_loss_and_one_that_undoes_it_does_not(
+    moved_engine, tiny_banks, defence
+):
+    engine = moved_engine("npo")
+    far, *_ = step_of(engine, tiny_banks, defence("stableun", inner_radius=0.2, sap_radius=0.8))
+    undone, *_ = step_of(engine, tiny_banks, defence("stableun", inner_radius=0.2, sap_radius=0.2))
+    assert far.measures["loss_inner"] < far.measures["loss"] < far.measures["loss_perturbed"]
+    gap = abs(undone.measures["loss_perturbed"] - undone.measures["loss"])
+    assert gap < 0.2 * (far.measures["loss_perturbed"] - far.measures["loss"])
+
+
+def test_the_branches_do_not_conflict_after_harmonisation(moved_engine, tiny_banks, defence):
+    for seed in range(3):
+        engine = moved_engine("rmu", size=0.1 + 0.2 * seed)
+        row = defence("stableun", inner_radius=0.2, retain_feedback=3.0, **ALL)
+        _, _, forget, retain, combined = step_of(engine, tiny_banks, row, seed)
+        share = {name: 0.5 * tensor for name, tensor in engine.forget_gradient(
+            tiny_banks["forget"].batch(CHOSEN))[1].items()}  # fmt: skip
+        retain = {name: share[name] + 3.0 * retain[name] for name in retain}
+        harmonised = {name: combined[name] - retain[name] for name in combined}
+        assert inner(harmonised, retain) >= -1e-5
+        if inner(forget, retain) >= 0:
+            close(harmonised, forget)
+
+
+def test_it_composes_with_rna_on_the_retain_branch(moved_engine, tiny_banks, defence):
+    engine, row = moved_engine("rmu"), defence("stableun", inner_radius=0.2)
+    _, _, forget, clean, _ = step_of(engine, tiny_banks, row)
+    _, _, same, noisy, _ = step_of(engine, tiny_banks, defence("rna", noise_scale=2.0) + row)
+    close(forget, same)
+    assert any(not torch.equal(clean[name], noisy[name]) for name in clean)
+
+
+def test_the_history_is_a_moving_average_that_a_resumed_run_keeps(make_trainer, settings, defence, tmp_path):
+    row = defence("stableun", inner_radius=0.2, hws_decay=0.5)
+    whole, seen = make_trainer(settings("rmu", steps=3), row), []
+    seen.append(whole.master[0].clone())
+    whole.run(lambda done: (seen.append(whole.master[0].clone()), whole.save(tmp_path / "s") if done == 2 else None))
+    average = seen[0]
+    for weights in seen[1:3]:
+        average = 0.5 * average + 0.5 * weights
+    (name, *_) = whole.engine.weights.master
+    torch.testing.assert_close(whole.step.memory[f"history.{name}"], average)
+    rest = make_trainer(settings("rmu", steps=3), row)
+    rest.restore(tmp_path / "s")
+    rest.run()
+    assert all(torch.equal(one, other) for one, other in zip(whole.master, rest.master, strict=True))
+    assert "loss_perturbed" in whole.history[0]

@@ -7,6 +7,7 @@ from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.attacks.relearn import Relearn, document_order, learning_rate_at, text_loss
 from unlearning_robustness.errors import DataError, TrainingError
 from unlearning_robustness.models.bank import encode_texts
+from unlearning_robustness.training import batch_order
 
 FACTS = ["Zinc is Zn.", "Lead is Pb, heavy.", "Tin is Sn."]
 IDS = torch.arange(24).view(2, 12)
@@ -158,3 +159,9 @@ def test_padding_does_not_change_the_loss(tiny_model, tiny_tokenizer):
 def test_each_run_tells_its_progress_to_the_end(tiny_model, tiny_tokenizer, corpora, capfd):
     list(relearn(documents=[1, 2]).run(AttackInput(tiny_model, tiny_tokenizer, corpora, 1)))
     assert capfd.readouterr().err.count("relearning step: 5/5") == 2
+
+
+@pytest.mark.parametrize(("steps", "documents"), [(5, 20), (10, 40), (15, 60)])
+def test_the_papers_step_counts_see_that_many_distinct_documents(steps, documents):
+    order = batch_order(documents, 4, steps, torch.Generator().manual_seed(0))
+    assert sorted(order.flatten().tolist()) == list(range(documents))

@@ -94,3 +94,15 @@ def test_noise_leaves_the_expected_gradient_of_an_activation_target_as_it_is(mov
 def test_noise_changes_the_expected_gradient_of_a_divergence(moved_engine, tiny_banks, defence):
     engine, batch = moved_engine("npo"), tiny_banks["retain"].batch(CHOSEN)
     assert deviation(engine, batch, build_step(defence("rna", noise_scale=2.0))) > 5.0
+
+
+def test_the_bias_of_a_divergence_s_gradient_grows_with_the_noise(moved_engine, tiny_banks, defence):
+    engine, batch = moved_engine("npo"), tiny_banks["retain"].batch(CHOSEN)
+    clean = torch.cat([value.flatten() for value in engine.retain_gradient(batch)[1].values()])
+    biases = []
+    for scale in (0.5, 1.5, 4.0):
+        step, generator = build_step(defence("rna", noise_scale=scale)), random(7)
+        drawn = [step.retain_gradient(engine, batch, generator)[1].values() for _ in range(100)]
+        mean = torch.stack([torch.cat([value.flatten() for value in one]) for one in drawn]).mean(0)
+        biases.append((mean - clean).norm().item())
+    assert biases == sorted(biases) and biases[2] > 2 * biases[0]

@@ -40,9 +40,9 @@ def test_the_page_on_adding_a_method_works_as_written(tmp_path):
         shutil.copy(ROOT / name, tmp_path / name)
     changed = follow(ROOT / "docs" / "add-a-method.md", tmp_path)
     assert len(changed) == 5
-    run([sys.executable, "-m", "pytest", "-q", "tests/methods/test_gradient_ascent.py"], tmp_path)
+    run([sys.executable, "-m", "pytest", "-q", "tests/methods/test_rerouting.py"], tmp_path)
     snakemake = str(Path(sys.executable).with_name("snakemake"))
-    jobs = run([snakemake, "--dry-run", "--configfile", "studies/gradient-ascent.yaml"], tmp_path)
+    jobs = run([snakemake, "--dry-run", "--configfile", "studies/rerouting.yaml"], tmp_path)
     assert re.search(r"unlearn\s+2\b", jobs)
     assert re.search(r"attack\s+2\b", jobs)
 

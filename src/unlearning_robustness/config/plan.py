@@ -7,7 +7,7 @@ from unlearning_robustness.device import native_bfloat16
 from unlearning_robustness.errors import ConfigError
 
 # Core-seconds of one (cell, attack) run with all that leads to it, averaged over the default study.
-SECONDS_A_RUN = {"bfloat16": 38, "float32": 115}
+SECONDS_A_RUN = {"bfloat16": 28, "float32": 84}
 
 
 def writable(folder: Path) -> None:

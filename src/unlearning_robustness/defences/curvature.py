@@ -1,4 +1,4 @@
-"""CR: forget where the gradient changes little along itself (arXiv 2502.05374; its released penalty has no gradient)."""
+"""CR: forget where the gradient changes little along itself (arXiv 2502.05374, whose penalty has no gradient)."""
 
 from dataclasses import dataclass
 

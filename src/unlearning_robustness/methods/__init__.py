@@ -2,9 +2,10 @@
 
 from unlearning_robustness.methods.adaptive_rmu import AdaptiveRMU
 from unlearning_robustness.methods.dpo import DPO
+from unlearning_robustness.methods.gradient_ascent import GradientAscent
 from unlearning_robustness.methods.npo import NPO
 from unlearning_robustness.methods.rab import RAb
-from unlearning_robustness.methods.retain import ActivationRetain, KLRetain, MSERetain
+from unlearning_robustness.methods.retain import ActivationRetain, KLRetain, MSERetain, NLLRetain
 from unlearning_robustness.methods.rmu import RMU
 from unlearning_robustness.methods.rsv import RSV
 from unlearning_robustness.methods.simnpo import SimNPO
@@ -14,8 +15,9 @@ FORGET_LOSSES = {
     "adaptive-rmu": AdaptiveRMU,
     "rsv": RSV,
     "rab": RAb,
+    "gradient-ascent": GradientAscent,
     "npo": NPO,
     "simnpo": SimNPO,
     "dpo": DPO,
 }
-RETAIN_LOSSES = {"activation": ActivationRetain, "kl": KLRetain, "mse": MSERetain}
+RETAIN_LOSSES = {"activation": ActivationRetain, "kl": KLRetain, "mse": MSERetain, "nll": NLLRetain}

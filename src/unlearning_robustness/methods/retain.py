@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 
 from unlearning_robustness.methods.readout import Readout, masked_mean, masked_mse
+from unlearning_robustness.scoring.likelihood import sequence_nll
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,14 @@ class MSERetain:
 
     def __call__(self, readout: Readout) -> torch.Tensor:
         return log_probability_mse(readout.logits, readout.reference_logits, readout.mask)
+
+
+@dataclass(frozen=True)
+class NLLRetain:
+    """L_r = mean NLL a token of the retain text; it has no reference, so RNA's noise does not reach it."""
+
+    reads: ClassVar[str] = "logits"
+
+    def __call__(self, readout: Readout) -> torch.Tensor:
+        nll, tokens = sequence_nll(readout.logits, readout.input_ids, readout.mask)
+        return nll.sum() / tokens.sum()

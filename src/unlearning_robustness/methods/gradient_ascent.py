@@ -1,0 +1,24 @@
+"""Gradient ascent on the forget text (Jang et al. 2023, arXiv 2210.01504); with the NLL retain loss, GradDiff."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
+
+
+@dataclass(frozen=True)
+class GradientAscent:
+    """L_f = -NLL of the forget text, unbounded below."""
+
+    reads: ClassVar[str] = "logits"
+    normalisation: Literal["token-mean", "sequence-sum", "batch-mean"] = "token-mean"
+
+    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> None:
+        """Gradient ascent has no direction."""
+
+    def __call__(self, readout: Readout) -> torch.Tensor:
+        nll, tokens = sequence_nll(readout.logits, readout.input_ids, readout.mask)
+        return -normalise(nll, tokens, self.normalisation).mean()

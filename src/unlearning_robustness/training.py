@@ -62,8 +62,12 @@ class Trainer:
         while self.done < self.schedule.steps:
             self.history.append(self._step(self.done))
             self.done += 1
+            if self.step.after_step:
+                self.step.after_step(self.engine, self.done)
             if on_step:
                 on_step(self.done)
+        if self.step.finish:
+            self.step.finish(self.engine)
         return self.history
 
     def _batch(self, corpus: str, index: int) -> TextBank:

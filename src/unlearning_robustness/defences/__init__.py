@@ -12,6 +12,7 @@ from unlearning_robustness.defences.rna import RNA
 from unlearning_robustness.defences.sam import SAM
 from unlearning_robustness.defences.sgd import SGD
 from unlearning_robustness.defences.stableun import StableUN
+from unlearning_robustness.defences.weight_averaging import WeightAveraging
 from unlearning_robustness.defences.weight_decay import WeightDecay
 
 DEFENCES = {
@@ -26,6 +27,7 @@ DEFENCES = {
     "sam": SAM,
     "randomised-smoothing": RandomisedSmoothing,
     "gradient-penalty": GradientPenalty,
+    "weight-averaging": WeightAveraging,
     "curvature": CurvatureRegularisation,
     "stableun": StableUN,
 }

@@ -41,7 +41,8 @@ class Step:
     ``reference_noise``, ``entering_noise`` and ``leaving_noise`` make what disturbs the retain loss (see
     ``RetainNoise``), or are None; ``after_retain`` may change the retain gradient; ``forget_gradient`` takes the
     forget gradient; ``combine`` joins both; ``optimiser`` makes what moves the weights; ``retain_at`` is the context
-    in which the retain gradient is taken. ``memory`` is what a defence keeps from step to step, saved with the run;
+    in which the retain gradient is taken; ``after_step`` sees the weights after each step, and ``finish`` may put others
+    in their place at the end. ``memory`` is what a defence keeps from step to step, saved with the run;
     ``measures`` are numbers of the last step for its history.
     """
 
@@ -53,6 +54,8 @@ class Step:
     combine: Callable[[Tensors, Tensors], Tensors] = add
     optimiser: Callable[[list[torch.Tensor], float, float], torch.optim.Optimizer] = adamw
     retain_at: Callable[[Engine], AbstractContextManager] = in_place
+    after_step: Callable[[Engine, int], None] | None = None
+    finish: Callable[[Engine], None] | None = None
     memory: Tensors = field(default_factory=dict)
     measures: dict[str, float] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)

@@ -39,11 +39,11 @@ class Step:
     """The parts of a step; each is replaced by at most one defence.
 
     ``reference_noise``, ``entering_noise`` and ``leaving_noise`` make what disturbs the retain loss (see
-    ``RetainNoise``), or are None; ``after_retain`` may change the retain gradient; ``forget_gradient`` takes the
-    forget gradient; ``combine`` joins both; ``optimiser`` makes what moves the weights; ``retain_at`` is the context
-    in which the retain gradient is taken; ``after_step`` sees the weights after each step, and ``finish`` may put others
-    in their place at the end. ``memory`` is what a defence keeps from step to step, saved with the run;
-    ``measures`` are numbers of the last step for its history.
+    ``RetainNoise``), or are None; ``retain_at`` is the context in which the retain gradient is taken, and
+    ``after_retain`` may change it; ``forget_gradient`` takes the forget gradient; ``combine`` joins both; ``optimiser``
+    makes what moves the weights; ``after_step`` sees them after each step, and ``finish`` may put others in their place
+    at the end. ``memory`` is what a defence keeps from step to step, saved with the run; ``measures`` are numbers of
+    the last step for its history.
     """
 
     reference_noise: MakeNoise | None = None

@@ -181,10 +181,10 @@ def test_a_defence_row_has_the_methods_own_values_and_the_order_of_its_parts(con
     assert defence_row(resolved, "none", "rsv") == []
     row = defence_row(resolved, "gradient-noise.rna", "rsv")
     assert [(part["kind"], part["parameters"]["noise_scale"]) for part in row] == [
-        ("gradient-noise", 3.0),
+        ("gradient-noise", config["defences"]["gradient-noise"]["per_method"]["rsv"]["noise_scale"]),
         ("rna", 9.0),
     ]
-    assert defence_row(resolved, "rna", "rmu")[0]["parameters"] == {"noise_scale": 1.5}
+    assert defence_row(resolved, "rna", "rmu")[0]["parameters"] == config["defences"]["rna"]["parameters"]
 
 
 def test_resolving_imports_no_torch():

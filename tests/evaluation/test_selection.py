@@ -201,3 +201,5 @@ def test_a_stand_in_for_no_allowed_setting_is_flagged():
     stand_in = choose("noise", harmful, 0.05, 0.05)
     assert stand_in == {"noise_scale": 1.0, "forget": 0.3, "retain": 0.8, "within_margin": False}
     assert choose("noise", harmful.assign(retain=1.0), 0.05, 0.05)["within_margin"]
+    forgotten_less = noise((0.0, 0.3, 1.0), (1.0, 0.5, 1.0))
+    assert not choose("noise", forgotten_less, 0.05, 0.05)["within_margin"]

@@ -122,10 +122,12 @@ def choose_method(scores: pandas.DataFrame, retain_margin: float, forget_margin:
     """
     means = scores.groupby(["learning_rate", "retain_weight", "steps"], as_index=False)[["forget", "retain"]].mean()
     allowed = means[means["retain"] >= 1 - retain_margin - 1e-9]
-    if allowed.empty:
+    within = not allowed.empty
+    if not within:
         allowed = means[means["retain"] == means["retain"].max()]
     equal = allowed[allowed["forget"] <= allowed["forget"].min() + forget_margin + 1e-9]
-    return equal.sort_values(["retain", "steps", "forget"], ascending=[False, True, True]).iloc[0].to_dict()
+    chosen = equal.sort_values(["retain", "steps", "forget"], ascending=[False, True, True]).iloc[0]
+    return {**chosen, "within_margin": within}
 
 
 def choose_noise(scores: pandas.DataFrame, retain_margin: float, forget_margin: float) -> dict:
@@ -134,17 +136,19 @@ def choose_noise(scores: pandas.DataFrame, retain_margin: float, forget_margin: 
     plain = means.loc[means["noise_scale"] == 0, "forget"].iloc[0]
     allowed = means[(means["forget"] <= plain + forget_margin + 1e-9) & (means["retain"] >= 1 - retain_margin - 1e-9)]
     allowed = allowed[allowed["noise_scale"] > 0]
-    if allowed.empty:
+    within = not allowed.empty
+    if not within:
         allowed = means[means["noise_scale"] == means.loc[means["noise_scale"] > 0, "noise_scale"].min()]
-    return allowed.sort_values("noise_scale").iloc[-1].to_dict()
+    return {**allowed.sort_values("noise_scale").iloc[-1], "within_margin": within}
 
 
 def choose_attack(scores: pandas.DataFrame, retain_margin: float) -> dict:
     """Highest forget accuracy reached anywhere along the budget where retain is within the margin of 1."""
     means = scores[scores["steps"] > 0].groupby(["learning_rate", "steps"], as_index=False)[["forget", "retain"]].mean()
     allowed = means[means["retain"] >= 1 - retain_margin - 1e-9]
-    allowed = means if allowed.empty else allowed
-    return allowed.sort_values(["forget", "learning_rate"], ascending=[False, True]).iloc[0].to_dict()
+    within = not allowed.empty
+    allowed = allowed if within else means
+    return {**allowed.sort_values(["forget", "learning_rate"], ascending=[False, True]).iloc[0], "within_margin": within}
 
 
 VARIED = {
@@ -157,7 +161,7 @@ VARIED = {
 def choose(kind: str, scores: pandas.DataFrame, retain_margin: float, forget_margin: float) -> dict:
     """What the criterion chooses of a search, and the select accuracies it has there.
 
-    ``within_margin`` is False where no setting keeps retain accuracy and the least harmful one stands in.
+    ``within_margin`` is False where no setting keeps its margins and the least harmful one stands in.
     """
     if kind == "attack":
         chosen = choose_attack(scores, retain_margin)
@@ -166,7 +170,7 @@ def choose(kind: str, scores: pandas.DataFrame, retain_margin: float, forget_mar
     kept = {name: float(chosen[name]) for name in (*VARIED[kind], "forget", "retain")}
     if "steps" in kept:
         kept["steps"] = int(kept["steps"])
-    return kept | {"within_margin": bool(chosen["retain"] >= 1 - retain_margin - 1e-9)}
+    return kept | {"within_margin": chosen["within_margin"]}
 
 
 def chosen_table(choices: dict[tuple[str, str], dict], config: dict) -> pandas.DataFrame:

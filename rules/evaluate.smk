@@ -12,7 +12,7 @@ MEASURED = [
 
 
 rule build_prefix:
-    """The probed questions up to the first layer that any method of the study trains."""
+    """The probed questions up to the first layer that any method of the study trains; variants may lie lower."""
     input:
         model=MODELS,
         probes=rules.build_probes.output[0],
@@ -29,7 +29,9 @@ rule build_prefix:
     params:
         model=entry("models"),
         first_layer=min(
-            min(CONFIG["methods"][name]["layers"]) for name in TRAINED_METHODS
+            min(CONFIG["methods"][name]["layers"])
+            for name in TRAINED_METHODS
+            if "variant_of" not in CONFIG["methods"][name]
         ),
         scoring=CONFIG["scoring"],
         code=code_digest("scoring.questions"),

@@ -148,7 +148,8 @@ def choose_attack(scores: pandas.DataFrame, retain_margin: float) -> dict:
     allowed = means[means["retain"] >= 1 - retain_margin - 1e-9]
     within = not allowed.empty
     allowed = allowed if within else means
-    return {**allowed.sort_values(["forget", "learning_rate"], ascending=[False, True]).iloc[0], "within_margin": within}
+    chosen = allowed.sort_values(["forget", "learning_rate"], ascending=[False, True]).iloc[0]
+    return {**chosen, "within_margin": within}
 
 
 VARIED = {

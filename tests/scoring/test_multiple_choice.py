@@ -99,3 +99,12 @@ def test_progress_is_told_of_every_batch(tiny_model, tiny_tokenizer):
     seen = []
     scores(tiny_model, tiny_tokenizer, QUESTIONS, batch_size=2, on_batch=seen.append)
     assert seen == [2, 4, 5]
+
+
+def test_a_tokenizer_that_merges_prompt_and_choice_is_refused():
+    class Pairs:
+        def encode(self, text):
+            return [ord(first) for first in text[::2]] if text.endswith("x") else [ord(letter) for letter in text]
+
+    with pytest.raises(ValueError, match="merges the prompt 'Tin' with the choice 'x'"):
+        pack(Pairs(), "Tin", ("x",))

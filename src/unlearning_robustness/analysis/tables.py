@@ -4,27 +4,24 @@ import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
 from unlearning_robustness.analysis.theory import latent_statistics, rejection
-from unlearning_robustness.config.cells import NONE, REFERENCE
-
-PLACE = ["model", "benchmark"]
-CELL_KIND = [*PLACE, "method", "defence"]
+from unlearning_robustness.config.cells import KIND, NONE, PLACE, REFERENCE
 
 
 def accuracy(records: pandas.DataFrame, bootstrap: CrossedBootstrap) -> pandas.DataFrame:
     """Accuracy of every method and defence on every probe and role, without an attack."""
     chosen = records[records["attack"] == NONE]
-    return _estimates(chosen, [*CELL_KIND, "role", "probe"], bootstrap)
+    return _estimates(chosen, [*KIND, "role", "probe"], bootstrap)
 
 
 def relearning(records: pandas.DataFrame, bootstrap: CrossedBootstrap) -> pandas.DataFrame:
     """Forget accuracy along every attack's budget; zero steps is the unlearned model on the same questions."""
-    keys = [*CELL_KIND, "attack", "documents", "steps"]
+    keys = [*KIND, "attack", "documents", "steps"]
     attacked = records[(records["attack"] != NONE) & (records["role"] == "forget") & (records["steps"] > 0)]
     asked = attacked[[*PLACE, "question"]].drop_duplicates()
     unattacked = records[(records["attack"] == NONE) & (records["probe"] == "plain")]
-    runs = attacked[[*CELL_KIND, "attack", "documents"]].drop_duplicates()
+    runs = attacked[[*KIND, "attack", "documents"]].drop_duplicates()
     start = unattacked.merge(asked, on=[*PLACE, "question"]).drop(columns=["attack", "documents"])
-    start = start.merge(runs, on=CELL_KIND).assign(steps=0)
+    start = start.merge(runs, on=KIND).assign(steps=0)
     table = pandas.concat([_estimates(part, keys, bootstrap) for part in (attacked, start)], ignore_index=True)
     return table.sort_values(keys, ignore_index=True)
 
@@ -94,11 +91,11 @@ def token_effects(
     chosen = records[(records["attack"] == NONE) & (records["role"] == "retain")]
     contrasts = {"token": (forget, plain), "control": (neutral, plain), "beyond_control": (forget, neutral)}
     rows = []
-    for keys, part in chosen.groupby(CELL_KIND, sort=True):
+    for keys, part in chosen.groupby(KIND, sort=True):
         matrices = {probe: fact_matrix(group) for probe, group in part.groupby("probe")}
         for contrast, (first, second) in contrasts.items():
             estimate = bootstrap.difference(matrices[first], matrices[second])
-            rows.append({**dict(zip(CELL_KIND, keys, strict=True)), "contrast": contrast, **vars(estimate)})
+            rows.append({**dict(zip(KIND, keys, strict=True)), "contrast": contrast, **vars(estimate)})
     return pandas.DataFrame(rows)
 
 
@@ -117,12 +114,12 @@ def token_counts(records: pandas.DataFrame, probes: dict[str, dict], bootstrap: 
         for name, kinds in counts.items()
         for kind, count in kinds
     ]
-    return _estimates(pandas.concat(parts), [*CELL_KIND, "tokens", "count"], bootstrap)
+    return _estimates(pandas.concat(parts), [*KIND, "tokens", "count"], bootstrap)
 
 
 def measures(entries: list[dict]) -> pandas.DataFrame:
     """One row a cell: perplexity, norm of the weight change, steps, relative noise, cpu seconds."""
-    return pandas.DataFrame(entries).sort_values([*CELL_KIND, "seed"], ignore_index=True)
+    return pandas.DataFrame(entries).sort_values([*KIND, "seed"], ignore_index=True)
 
 
 def _estimates(records: pandas.DataFrame, keys: list[str], bootstrap: CrossedBootstrap) -> pandas.DataFrame:
@@ -159,7 +156,7 @@ def early_recovery(records: pandas.DataFrame, cells: pandas.DataFrame, attack: s
     """Per cell: the weight change, and the accuracy gained in ``steps`` steps of ``attack`` at its largest budget."""
     attacked = records[(records["attack"] == attack) & (records["role"] == "forget") & (records["steps"] == steps)]
     attacked = attacked[attacked["documents"] == attacked["documents"].max()]
-    keys = [*CELL_KIND, "seed"]
+    keys = [*KIND, "seed"]
     after = attacked.groupby(keys)["correct"].mean().rename("after").reset_index()
     asked = attacked["question"].unique()
     unattacked = records[(records["attack"] == NONE) & (records["probe"] == "plain") & records["question"].isin(asked)]

@@ -7,10 +7,9 @@ import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
 from unlearning_robustness.analysis.rejection import loss_changes, rejected, rejection_probability
-from unlearning_robustness.config.cells import NONE
+from unlearning_robustness.config.cells import KIND, NONE, PLACE
 
-PLACE = ["model", "benchmark"]
-STATISTIC = [*PLACE, "method", "defence", "contrast", "position", "layer", "statistic", "at"]
+STATISTIC = [*KIND, "contrast", "position", "layer", "statistic", "at"]
 NORMAL_95 = 1.96
 
 

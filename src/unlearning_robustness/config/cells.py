@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from itertools import product
 
+PLACE = ["model", "benchmark"]
+KIND = [*PLACE, "method", "defence"]
 REFERENCE = "reference"
 NONE = "none"
 

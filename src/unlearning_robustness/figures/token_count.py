@@ -14,7 +14,9 @@ def draw(context: FigureContext):
     if not methods or table["count"].nunique() < 3:
         return style.nothing("This study asks with one number of tokens.")
     widest = table.groupby("method")["defence"].nunique().max()
-    methods = [name for name in methods if name == "reference" or (table["method"] == name).sum()][:MOST_PANELS]
+    # Those whose latents are measured stand for their families.
+    measured = {name for grid in context.config["study"]["latents"] for name in grid["methods"]}
+    methods = ([name for name in methods if name in measured] or methods)[:MOST_PANELS]
     figure, panels = pyplot.subplots(
         1, len(methods), figsize=(0.8 + 1.9 * len(methods), 2.9), sharey=True, squeeze=False
     )

@@ -27,12 +27,15 @@ class PackedQuestion:
 def pack(tokenizer, prompt: str, choices: Sequence[str]) -> PackedQuestion:
     """Tokenise as lm-eval does: a choice is what encoding(prompt + " " + choice) adds to encoding(prompt).
 
-    Raises ValueError when a choice adds no token.
+    Raises ValueError when a choice adds no token, or merges with the prompt's last one.
     """
     prompt_ids = tuple(tokenizer.encode(prompt))
     choice_ids = []
     for choice in choices:
-        ids = tuple(tokenizer.encode(f"{prompt} {choice}")[len(prompt_ids) :])
+        whole = tuple(tokenizer.encode(f"{prompt} {choice}"))
+        ids = whole[len(prompt_ids) :]
+        if whole[: len(prompt_ids)] != prompt_ids:
+            raise ValueError(f"the tokenizer merges the prompt {prompt!r} with the choice {choice!r}")
         if not ids:
             raise ValueError(f"choice {choice!r} adds no token to the prompt {prompt!r}")
         choice_ids.append(ids)

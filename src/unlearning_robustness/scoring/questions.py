@@ -9,6 +9,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from unlearning_robustness.errors import DataError
 from unlearning_robustness.manifest import atomic
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods, pack
@@ -56,7 +57,14 @@ class QuestionScorer:
                 self.first_layer = first_layer
 
     def log_likelihoods(self, model, on_batch: Callable[[int], None] | None = None) -> torch.Tensor:
-        """Log-likelihood of each choice, float32 (Q, C)."""
+        """Log-likelihood of each choice, float32 (Q, C).
+
+        Raises DataError when a question is longer than the model's sliding window, which packing does not know.
+        """
+        window = getattr(model.config, "sliding_window", None)
+        longest = max(len(row.prompt) + max(map(len, row.choices)) for row in self.packed)
+        if window and longest > window:
+            raise DataError(f"a question has {longest} tokens, the model's sliding window {window}: shorten the probes")
         span = LayerSpan(model, self.first_layer, model.config.num_hidden_layers)
 
         def hidden_states(batch: PackedBatch) -> torch.Tensor:

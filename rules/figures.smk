@@ -19,7 +19,7 @@ FIGURES = expand(
     f"{RESULTS}/figures/{PLACE}/{{figure}}.svg", figure=STUDY["figures"], **PLACES
 )
 LANDING = f"{RESULTS}/tables/report.rst"
-PAGES = ["findings", "examples", *(["claims"] if CONFIG["claims"] else [])]
+PAGES = ["findings", "summary", "examples", *(["claims"] if CONFIG["claims"] else [])]
 FINDINGS = expand(f"{RESULTS}/tables/{PLACE}/{{page}}.html", page=PAGES, **PLACES)
 
 
@@ -103,6 +103,16 @@ rule findings:
                 "page": "findings",
             },
         ),
+        summary=report(
+            f"{RESULTS}/tables/{PLACE}/summary.html",
+            caption="../report/summary.rst",
+            category="1. What was found",
+            labels={
+                "model": "{model}",
+                "benchmark": "{benchmark}",
+                "page": "main table",
+            },
+        ),
         examples=report(
             f"{RESULTS}/tables/{PLACE}/examples.html",
             caption="../report/examples.rst",
@@ -113,7 +123,9 @@ rule findings:
                 "page": "example answers",
             },
         ),
-        markdown=multiext(f"{RESULTS}/tables/{PLACE}/", "findings.md", "examples.md"),
+        markdown=multiext(
+            f"{RESULTS}/tables/{PLACE}/", "findings.md", "summary.md", "examples.md"
+        ),
     log:
         f"{LOGS}/findings/{PLACE}.log",
     localrule: True
@@ -124,7 +136,7 @@ rule findings:
         runtime=10,
     params:
         config=CONFIG,
-        code=code_digest("analysis.findings", "analysis.examples"),
+        code=code_digest("analysis.findings", "analysis.summary", "analysis.examples"),
     script:
         "../workflow_scripts/findings.py"
 

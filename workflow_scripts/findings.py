@@ -10,6 +10,7 @@ with job(snakemake):
     from unlearning_robustness.analysis.examples import example_answers, example_page
     from unlearning_robustness.analysis.findings import Findings
     from unlearning_robustness.analysis.markup import page
+    from unlearning_robustness.analysis.summary import summary, summary_page
     from unlearning_robustness.figures.context import read_tables
     from unlearning_robustness.manifest import atomic, read_json
     from unlearning_robustness.scoring.records import read
@@ -20,7 +21,8 @@ with job(snakemake):
     analysis = config["analysis"]
     answers = example_answers(records, config, analysis["examples"], analysis["seed"])
     findings = Findings(tables, config, read_json(snakemake.input.manifest))
-    pages = {"findings": findings.markdown(), "examples": example_page(answers)}
+    main_table = summary_page(summary(tables, config))
+    pages = {"findings": findings.markdown(), "summary": main_table, "examples": example_page(answers)}
     for (name, text), markdown in zip(pages.items(), output.markdown, strict=True):
         for target, content in ((markdown, text), (output[name], page(name, text))):
             with atomic(target) as path:

@@ -1,0 +1,87 @@
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from unlearning_robustness.evaluation.sharpness import (
+    ForgetLandscape,
+    filter_normalised,
+    random_curvature,
+    sam_gap,
+    scaled,
+    top_eigenvalues,
+    traces,
+)
+from unlearning_robustness.models.weights import TrainedWeights, norm
+
+NAME = "model.layers.1.mlp.down_proj.weight"
+
+
+def random(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def landscape(make_model):
+    model = make_model(intermediate_size=4)
+    ids = torch.randint(0, 260, (2, 7), generator=random())
+    mask = torch.arange(7)[None] < torch.tensor([7, 5])[:, None]
+    return ForgetLandscape(model, TrainedWeights(model, [NAME]), ids, mask)
+
+
+@pytest.fixture
+def hessian(landscape):
+    product, size = landscape.hessian_product(), 32 * 4
+    columns = [product({NAME: row.view(32, 4)})[NAME].flatten() for row in torch.eye(size)]
+    return torch.stack(columns)
+
+
+def test_the_loss_is_minus_the_mean_likelihood_a_token(landscape):
+    logits = landscape.model(landscape.input_ids, attention_mask=landscape.mask).logits
+    losses = [
+        cross_entropy(logits[row, t], landscape.input_ids[row, t + 1])
+        for row, length in enumerate((7, 5))
+        for t in range(length - 1)
+    ]
+    assert landscape.loss().item() == pytest.approx(-torch.stack(losses).mean().item(), rel=1e-5)
+
+
+def test_products_are_those_of_finite_differences_of_the_gradient(landscape, hessian):
+    torch.testing.assert_close(hessian, hessian.T, atol=1e-4, rtol=1e-3)
+    direction = {NAME: torch.randn(32, 4, generator=random(1))}
+    gradients = []
+    for sign in (1, -1):
+        with landscape.weights.at({NAME: landscape.weights.master[NAME] + sign * 1e-2 * direction[NAME]}):
+            gradients.append(landscape.gradient()[NAME])
+    slope = (gradients[0] - gradients[1]) / 2e-2
+    torch.testing.assert_close((hessian @ direction[NAME].flatten()).view(32, 4), slope, atol=2e-3, rtol=5e-2)
+
+
+def test_traces_and_eigenvalues_are_those_of_the_full_hessian(landscape, hessian):
+    estimates = traces(landscape.hessian_product(), landscape.weights.master, 400, random(2))
+    error = torch.tensor(estimates).std().item() / 20
+    assert torch.tensor(estimates).mean().item() == pytest.approx(hessian.trace().item(), abs=4 * error)
+    exact = torch.linalg.eigvalsh(((hessian + hessian.T) / 2).double()).flip(0)[:3].tolist()
+    found = top_eigenvalues(landscape.hessian_product(), landscape.weights.master, 3, 60, random(3))
+    assert found == pytest.approx(exact, rel=1e-2, abs=1e-4)
+
+
+def test_the_gap_is_the_rise_at_the_ascent_point_and_near_radius_times_gradient(landscape):
+    small = 1e-3
+    assert sam_gap(landscape, small) == pytest.approx(small * norm(landscape.gradient()), rel=0.1)
+    ascent = scaled(landscape.gradient(), 0.5)
+    still = {NAME: torch.zeros(32, 4)}
+    assert sam_gap(landscape, 0.5) == pytest.approx(landscape.at(ascent) - landscape.at(still), abs=1e-6)
+
+
+def test_curvature_along_random_directions_is_that_of_the_hessian(landscape, hessian):
+    (found,) = random_curvature(landscape, 0.05, 1, random(4))
+    direction = filter_normalised(landscape.weights.master, random(4))[NAME].flatten()
+    assert found == pytest.approx((direction @ hessian @ direction).item(), rel=0.1, abs=0.02)
+
+
+def test_directions_have_the_norms_of_the_weights_rows(landscape):
+    direction = filter_normalised(landscape.weights.master, random())[NAME]
+    torch.testing.assert_close(direction.norm(dim=1), landscape.weights.master[NAME].norm(dim=1))
+    before = landscape.weights.master[NAME].clone()
+    landscape.at({NAME: torch.ones(32, 4)})
+    assert torch.equal(landscape.model.get_parameter(NAME), before)

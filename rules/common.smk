@@ -18,7 +18,7 @@ from unlearning_robustness.config.cells import (
     attacked_cells,
     cells,
     in_order,
-    latent_cells,
+    measured_cells,
 )
 from unlearning_robustness.config.parameters import module_of
 from unlearning_robustness.config.plan import plan_line, writable
@@ -205,7 +205,11 @@ RECORDS = [
     for cell, attack in attacked_cells(STUDY)
 ]
 LATENTS = [
-    f"{RESULTS}/records/{cell.path}/latents.parquet" for cell in latent_cells(STUDY)
+    f"{RESULTS}/records/{cell.path}/latents.parquet" for cell in measured_cells(STUDY, "latents")
+]
+SHARPNESS = [
+    f"{RESULTS}/records/{cell.path}/sharpness.parquet"
+    for cell in measured_cells(STUDY, "sharpness")
 ]
 MEASURES = [
     f"{RESULTS}/records/{cell.path}/none/measures.json"

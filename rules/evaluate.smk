@@ -104,6 +104,34 @@ rule measure_latents:
         "../workflow_scripts/measure_latents.py"
 
 
+rule measure_sharpness:
+    """How sharp the minima are in which unlearning ended, in float32."""
+    input:
+        model=MODELS,
+        delta=each_seed(f"{DELTA}/delta.safetensors"),
+        corpora=rules.build_corpora.output[0],
+    output:
+        sharpness=each_seed(f"{RESULTS}/records/{CELL}/sharpness.parquet"),
+    log:
+        f"{LOGS}/measure_sharpness/{JOB}.log",
+    benchmark:
+        f"{RESULTS}/benchmark_times/measure_sharpness/{JOB}.jsonl"
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=120,
+    params:
+        model=entry("models"),
+        sharpness=CONFIG.get("sharpness"),
+        seeds=seeds_of_job,
+        code=code_digest("evaluation.sharpness"),
+        scratch=f"{RESULTS}/scratch/measure_sharpness/{KIND}",
+    script:
+        "../workflow_scripts/measure_sharpness.py"
+
+
 rule lm_eval_tasks:
     """The question sets as lm-eval tasks: `lm_eval run --include_path FOLDER --tasks NAME`."""
     input:

@@ -11,6 +11,8 @@ TABLE_NAMES = [
     "token_counts",
     "latents",
     "rejection",
+    "sharpness",
+    "sharpness_correlations",
 ]
 PLACE = "{model}/{benchmark}"
 TABLES = expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLE_NAMES)
@@ -29,6 +31,7 @@ rule tables:
         records=RECORDS,
         measures=MEASURES,
         latents=LATENTS,
+        sharpness=SHARPNESS,
     output:
         csv=TABLES,
         markdown=expand(f"{RESULTS}/tables/{{table}}.md", table=TABLE_NAMES),

@@ -14,10 +14,11 @@ import yaml
 from snakemake.utils import update_config
 
 from unlearning_robustness.analysis.markup import markdown
+from unlearning_robustness.analysis.sharpness import read_sharpness
 from unlearning_robustness.analysis.tables import all_tables
 from unlearning_robustness.analysis.theory import read_latents
 from unlearning_robustness.config import resolve
-from unlearning_robustness.config.cells import REFERENCE, attacked_cells, latent_cells
+from unlearning_robustness.config.cells import REFERENCE, attacked_cells, measured_cells
 from unlearning_robustness.evaluation.assumption import STATISTICS
 from unlearning_robustness.figures.context import FigureContext, read_context
 from unlearning_robustness.manifest import write_json
@@ -130,7 +131,7 @@ def measures_of(paths: list[Path]) -> list[dict]:
 def planted_latents(config: dict) -> pandas.DataFrame:
     """Latents of every measured cell: a token's residual of scale 0.5 in the reference, 2 in unlearned models."""
     rows = []
-    for cell in latent_cells(config["study"]):
+    for cell in measured_cells(config["study"], "latents"):
         eta = 0.5 if cell.method == REFERENCE else 2.0
         for contrast in ("forget", "neutral"):
             for position in ("token", "after", "answer"):
@@ -151,6 +152,17 @@ def planted_latents(config: dict) -> pandas.DataFrame:
     return pandas.DataFrame(rows) if rows else read_latents([])
 
 
+def planted_sharpness(config: dict) -> pandas.DataFrame:
+    """Sharpness of every measured cell: the plain run's minimum is the sharpest."""
+    rows = []
+    for cell in measured_cells(config["study"], "sharpness"):
+        level = {"none": 4.0}.get(cell.defence, len(cell.defence) / 10) + cell.seed / 10
+        for name, at in (("sam_gap", 0.5), ("sam_gap", 2.0), ("random_curvature", 0.1), ("hessian_trace", 0.0),
+                         ("eigenvalue", 1.0), ("eigenvalue", 2.0), ("gradient_norm", 0.0)):  # fmt: skip
+            rows.append({**vars(cell), "statistic": name, "at": at, "value": level + at, "error": 0.1})
+    return pandas.DataFrame(rows) if rows else read_sharpness([])
+
+
 def planted_records(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> pandas.DataFrame:
     """All records of a planted study."""
     return read(write_study(config, root, accuracy))
@@ -159,7 +171,9 @@ def planted_records(config: dict, root: Path, accuracy: Callable = planted_accur
 def planted_tables(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> dict[str, pandas.DataFrame]:
     """The tables of a planted study."""
     paths = write_study(config, root, accuracy)
-    return all_tables(read(paths, ANALYSED), measures_of(paths), planted_latents(config), config)
+    return all_tables(
+        read(paths, ANALYSED), measures_of(paths), planted_latents(config), planted_sharpness(config), config
+    )
 
 
 def as_read(tables: dict[str, pandas.DataFrame], config: dict, root: Path) -> FigureContext:
@@ -192,11 +206,16 @@ def default_world() -> World:
     return world(study(cells=[*raw_config()["study"]["cells"], SHUFFLED]))
 
 
-@cache
 def rna_world() -> World:
-    """The RNA study with two seeds, with the planted accuracies; made once a session."""
+    """The RNA study with two seeds, with the planted accuracies."""
+    return study_world("rna")
+
+
+@cache
+def study_world(name: str) -> World:
+    """A study of studies/ with two seeds, with the planted accuracies; made once a session."""
     config = raw_config()
-    update_config(config, yaml.safe_load((CONFIG.parent / "studies" / "rna.yaml").read_text()))
+    update_config(config, yaml.safe_load((CONFIG.parent / "studies" / f"{name}.yaml").read_text()))
     config["study"]["seeds"] = [0, 1]
     config["analysis"]["bootstrap_samples"] = 200
     return world(resolve(config))
@@ -207,7 +226,7 @@ def world(config: dict) -> World:
     with tempfile.TemporaryDirectory() as root:
         paths = write_study(config, Path(root))
         records, measures = read(paths), measures_of(paths)
-        tables = all_tables(records[ANALYSED], measures, planted_latents(config), config)
+        tables = all_tables(records[ANALYSED], measures, planted_latents(config), planted_sharpness(config), config)
         return World(config, records, measures, tables, as_read(tables, config, Path(root)))
 
 

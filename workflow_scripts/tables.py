@@ -8,14 +8,15 @@ from unlearning_robustness.job import job
 
 with job(snakemake):
     from unlearning_robustness.analysis.markup import markdown
+    from unlearning_robustness.analysis.sharpness import read_sharpness
     from unlearning_robustness.analysis.tables import all_tables
     from unlearning_robustness.analysis.theory import read_latents
     from unlearning_robustness.manifest import atomic
     from unlearning_robustness.scoring.records import ANALYSED, read, read_measures
 
     records, measures = read(snakemake.input.records, ANALYSED), read_measures(snakemake.input.measures)
-    latents = read_latents(snakemake.input.latents)
-    tables = all_tables(records, measures, latents, snakemake.params.config)
+    latents, sharp = read_latents(snakemake.input.latents), read_sharpness(snakemake.input.sharpness)
+    tables = all_tables(records, measures, latents, sharp, snakemake.params.config)
     for csv, text in zip(snakemake.output.csv, snakemake.output.markdown, strict=True):
         table = tables[Path(csv).stem]
         with atomic(csv) as path:

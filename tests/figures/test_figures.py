@@ -2,7 +2,7 @@ import warnings
 
 import numpy
 import pytest
-from synthetic import ONLY_RMU, PLACE, default_world, planted_context, rna_world, study
+from synthetic import ONLY_RMU, PLACE, default_world, planted_context, rna_world, study, study_world
 
 from unlearning_robustness.analysis.bootstrap import spearman
 from unlearning_robustness.errors import StudyError
@@ -64,9 +64,12 @@ def test_a_figure_is_drawn_twice_into_equal_files_without_a_warning(draw, contex
     assert not pyplot.get_fignums()
 
 
-@pytest.mark.parametrize("name", rna_world().config["study"]["figures"])
-def test_every_figure_of_the_rna_study_has_something_to_show(draw, name, tmp_path):
-    figure = draw(name, rna_world().context)
+PAPERS = [(study, name) for study in ("rna", "stableun") for name in study_world(study).config["study"]["figures"]]
+
+
+@pytest.mark.parametrize(("study", "name"), PAPERS)
+def test_every_figure_of_a_papers_study_has_something_to_show(draw, study, name, tmp_path):
+    figure = draw(name, study_world(study).context)
     texts = [text.get_text() for axes in shown(figure) for text in axes.texts]
     assert not any(text.startswith("This study") for text in texts)
     save(figure, tmp_path / "a.svg", tmp_path / "a.pdf")

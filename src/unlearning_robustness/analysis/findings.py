@@ -29,7 +29,12 @@ class Findings:
         analysis = config["analysis"]
         self.baseline, self.token = analysis["baseline_probe"], analysis["forget_token_probe"]
         self.attack, self.early = analysis["attack"], analysis["early_steps"]
-        self.methods = [method for method in in_order(config["study"], "methods") if method != REFERENCE]
+        # Variants are shown in sweeps and in the main table.
+        self.methods = [
+            method
+            for method in in_order(config["study"], "methods")
+            if method != REFERENCE and "variant_of" not in config["methods"][method]
+        ]
 
     def markdown(self) -> str:
         """The whole page."""

@@ -3,6 +3,7 @@
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
+from unlearning_robustness.analysis.sharpness import sharpness, sharpness_correlations
 from unlearning_robustness.analysis.theory import latent_statistics, rejection
 from unlearning_robustness.config.cells import KIND, NONE, PLACE, REFERENCE
 
@@ -167,7 +168,11 @@ def early_recovery(records: pandas.DataFrame, cells: pandas.DataFrame, attack: s
 
 
 def all_tables(
-    records: pandas.DataFrame, cells: list[dict], latents: pandas.DataFrame, config: dict
+    records: pandas.DataFrame,
+    cells: list[dict],
+    latents: pandas.DataFrame,
+    curvatures: pandas.DataFrame,
+    config: dict,
 ) -> dict[str, pandas.DataFrame]:
     """Every table of the study by name; one that has nothing to show has no rows."""
     analysis = config["analysis"]
@@ -176,13 +181,17 @@ def all_tables(
     used = list(dict.fromkeys(records["defence"]))
     pairs, measured = comparison_pairs(config["defences"], used), measures(cells)
     statistics = latent_statistics(latents)
+    recovery = early_recovery(records, measured, analysis["attack"], analysis["early_steps"])
+    sharp = sharpness(curvatures, recovery)
     return {
         "accuracy": accuracy(records, bootstrap),
         "differences": differences(records, pairs, bootstrap),
         "token_effects": token_effects(records, probes, bootstrap),
         "relearning": relearning(records, bootstrap),
         "attacked_differences": attacked_differences(records, pairs, bootstrap),
-        "early_recovery": early_recovery(records, measured, analysis["attack"], analysis["early_steps"]),
+        "early_recovery": recovery,
+        "sharpness": sharp,
+        "sharpness_correlations": sharpness_correlations(sharp, bootstrap),
         "measures": measured,
         "token_counts": token_counts(records, config["probes"], bootstrap),
         "latents": statistics,

@@ -46,10 +46,10 @@ def cells(study: dict) -> list[Cell]:
     return sorted({cell for cell, _ in attacked_cells(study)})
 
 
-def latent_cells(study: dict) -> list[Cell]:
-    """Every cell whose latents are measured; the reference, which every seed has alike, once."""
+def measured_cells(study: dict, what: str) -> list[Cell]:
+    """Every cell of which ``latents`` or ``sharpness`` are measured; the reference, alike under every seed, once."""
     found = set()
-    for grid in study["latents"]:
+    for grid in study[what]:
         axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], study["seeds"])
         for model, benchmark, method, defence, seed in axes:
             found.add(Cell(model, benchmark, method, defence, study["seeds"][0] if method == REFERENCE else seed))

@@ -41,7 +41,7 @@ def check_study(config: dict) -> None:
     _check_reserved(config)
     _check_analysis(config)
     _check_selection(config)
-    _check_latents(config)
+    _check_measured(config)
     for name in study["benchmarks"]:
         if "relearn" not in config["benchmarks"][name]["forget"]["splits"]:
             raise ConfigError(
@@ -103,22 +103,22 @@ def _check_selection(config: dict) -> None:
     _defined(config, "attacks", selection["attack"]["attack"], "selection.attack.attack")
 
 
-def _check_latents(config: dict) -> None:
-    study, latents = config["study"], config.get("latents")
-    if not study["latents"]:
-        return
-    if latents is None:
-        raise ConfigError("study.latents: needs settings under the key latents; write them, or measure no latents")
-    for part in ("plain", "forget", "neutral", "other_neutral"):
-        if latents[f"{part}_probe"] not in study["probes"]:
-            raise ConfigError(f"latents.{part}_probe: {latents[f'{part}_probe']!r} must stand in study.probes")
-    trained = {(cell.method, cell.defence) for cell in cells(study)}
-    for number, grid in enumerate(study["latents"]):
-        for kind in ((method, defence) for method in grid["methods"] for defence in grid["defences"]):
-            if kind not in trained:
-                raise ConfigError(
-                    f"study.latents.{number}: {' with '.join(kind)} is no cell of study.cells; add it there"
-                )
+def _check_measured(config: dict) -> None:
+    study, trained = config["study"], {(cell.method, cell.defence) for cell in cells(config["study"])}
+    for what in ("latents", "sharpness"):
+        if study[what] and config.get(what) is None:
+            raise ConfigError(f"study.{what}: needs settings under the key {what}; write them, or measure none")
+        for number, grid in enumerate(study[what]):
+            key = f"study.{what}.{number}"
+            for kind in ((method, defence) for method in grid["methods"] for defence in grid["defences"]):
+                if kind not in trained:
+                    raise ConfigError(f"{key}: {' with '.join(kind)} is no cell of study.cells; add it there")
+            if what == "sharpness" and REFERENCE in grid["methods"]:
+                raise ConfigError(f"{key}.methods: the reference has no trained tensors; leave it out")
+    for part in ("plain", "forget", "neutral", "other_neutral") if study["latents"] else ():
+        if config["latents"][f"{part}_probe"] not in study["probes"]:
+            name = config["latents"][f"{part}_probe"]
+            raise ConfigError(f"latents.{part}_probe: {name!r} must stand in study.probes")
 
 
 def _check_defence(config: dict, grid: dict, defence: str, key: str) -> None:

@@ -7,11 +7,14 @@ brings knowledge back. Neighbourhoods are of the trained tensors. All of it is f
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pandas
 import torch
 
+from unlearning_robustness.models.bank import encode_texts
 from unlearning_robustness.models.slicing import backward_attention
 from unlearning_robustness.models.weights import Tensors, TrainedWeights, norm
 from unlearning_robustness.scoring.likelihood import sequence_nll
+from unlearning_robustness.seeds import shuffler
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,15 @@ class ForgetLandscape:
             return dict(zip(gradients, found, strict=True))
 
         return product
+
+
+def landscape_of(model, tokenizer, corpora: pandas.DataFrame, names: list[str], settings: dict) -> ForgetLandscape:
+    """The landscape of the named tensors on ``documents`` forget texts, the same ones for every cell."""
+    texts = sorted(corpora.loc[corpora["corpus"] == "forget", "text"])
+    chosen = shuffler(0, "sharpness").sample(texts, min(settings["documents"], len(texts)))
+    device = next(model.parameters()).device
+    input_ids, mask = (part.to(device) for part in encode_texts(tokenizer, chosen, settings["tokens"]))
+    return ForgetLandscape(model, TrainedWeights(model, names), input_ids, mask)
 
 
 def scaled(direction: Tensors, length: float) -> Tensors:
@@ -127,3 +139,25 @@ def top_eigenvalues(
     for index, value in enumerate(beside[: len(diagonal) - 1]):
         matrix[index, index + 1] = matrix[index + 1, index] = value
     return torch.linalg.eigvalsh(matrix).flip(0)[:count].tolist()
+
+
+def measure_sharpness(
+    landscape: ForgetLandscape, settings: dict, generator: torch.Generator
+) -> list[dict[str, float | str]]:
+    """Rows (statistic, at, value, error) of one model; ``error`` is a standard error over random directions."""
+    weights, rows = landscape.weights.master, []
+    rows += [_row("gradient_norm", 0.0, [norm(landscape.gradient())])]
+    rows += [_row("sam_gap", radius, [sam_gap(landscape, radius)]) for radius in settings["radii"]]
+    drawn = random_curvature(landscape, settings["share"], settings["draws"], generator)
+    rows.append(_row("random_curvature", settings["share"], drawn))
+    product = landscape.hessian_product()
+    rows.append(_row("hessian_trace", 0.0, traces(product, weights, settings["trace_draws"], generator)))
+    values = top_eigenvalues(product, weights, settings["eigenvalues"], settings["iterations"], generator)
+    rows += [_row("eigenvalue", rank + 1.0, [value]) for rank, value in enumerate(values)]
+    return rows
+
+
+def _row(statistic: str, at: float, values: list[float]) -> dict[str, float | str]:
+    drawn = torch.tensor(values, dtype=torch.float64)
+    error = drawn.std().item() / len(values) ** 0.5 if len(values) > 1 else 0.0
+    return {"statistic": statistic, "at": at, "value": drawn.mean().item(), "error": error}

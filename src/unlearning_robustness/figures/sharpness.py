@@ -26,10 +26,11 @@ def draw(context: FigureContext):
     for axes, (name, at) in zip(grid.flat, shown, strict=False):
         rows = table[(table["statistic"] == name) & (table["at"] == at)]
         for (method, defence), part in rows.groupby(["method", "defence"]):
-            axes.plot(part["value"], part["gain"], linestyle="none", markersize=5, alpha=0.8,
-                      marker=style.METHOD_MARKERS[methods.index(method)],
-                      color=style.colour(defence, context.defences),
-                      label=f"{context.method_label(method)}, {style.defence_label(defence, context.defences)}")  # fmt: skip
+            label = f"{context.method_label(method)}, {style.defence_label(defence, context.defences)}"
+            axes.plot(
+                part["value"], part["gain"], linestyle="none", markersize=5, alpha=0.8, label=label,
+                marker=style.METHOD_MARKERS[methods.index(method)], color=style.colour(defence, context.defences),
+            )  # fmt: skip
         lines = []
         if len(correlations):
             found = correlations[(correlations["statistic"] == name) & (correlations["at"] == at)]

@@ -13,10 +13,11 @@ def draw(context: FigureContext):
     if method is None:
         return style.nothing("This study unlearns nothing.")
     rows = table[table["method"] == method]
-    shown = ["none", *(name for name in context.defences if name in set(rows["defence"]))]
+    present = [name for name in context.defences if name in set(rows["defence"])]
+    shown = ["none", *sorted(present, key=lambda name: context.defences[name]["kind"] != "rna")]
     shown += sorted(set(rows["defence"]) - set(shown))
     sets = [("forget", probes["baseline"]), ("retain", probes["baseline"]), ("retain", probes["forget_token"])]
-    figure, panels = pyplot.subplots(1, 4, figsize=(style.WIDTH + 1.2, 1.0 + 0.3 * len(shown)), sharey=True)
+    figure, panels = pyplot.subplots(1, 4, figsize=(style.WIDTH + 2.4, 1.0 + 0.3 * len(shown)), sharey=True)
     places = range(len(shown))
     colours = [style.colour(name, context.defences) for name in shown]
     for axes, (role, probe) in zip(panels, sets, strict=False):

@@ -66,6 +66,8 @@ def _relative_scales(context: FigureContext, method: str) -> dict[str, tuple[str
     rows: pandas.Series = measured[measured["method"] == method].groupby("defence")["relative_noise_scale"].mean()
     scales = {"none": ("none", 0.0)}
     for name, entry in context.defences.items():
+        if entry["parameters"].get("retain_factor", 1.0) != 1.0:
+            continue
         source = entry["parameters"].get("match", name)
         if source in rows.index and name in rows.index and pandas.notna(rows[source]):
             scales[name] = (entry["kind"], float(rows[source]))

@@ -15,7 +15,9 @@ def draw(context: FigureContext):
     points = forget.merge(token, on=["method", "defence"], suffixes=("_forget", "_token")).set_index(
         ["method", "defence"]
     )
-    figure, axes = pyplot.subplots(figsize=(5.4, 4.0))
+    # Few methods are named where they stand, many in a legend of markers.
+    direct = len(context.methods()) <= 4
+    figure, axes = pyplot.subplots(figsize=(5.4, 4.0) if direct else (6.8, 4.4))
     for number, method in enumerate(context.methods()):
         for defence in ("none", HEADLINE, "early-stop", "gradient-noise"):
             if (method, defence) not in points.index:
@@ -34,10 +36,11 @@ def draw(context: FigureContext):
                 "", xy=(end["mean_forget"], end["mean_token"]), xytext=(start["mean_forget"], start["mean_token"]),
                 arrowprops={"arrowstyle": "->", "color": "#555555", "shrinkA": 6, "shrinkB": 6},
             )  # fmt: skip
-            axes.annotate(
-                context.method_label(method), (start["mean_forget"], start["mean_token"]), xytext=(9, -13),
-                textcoords="offset points", fontsize=9,
-            )  # fmt: skip
+            if direct:
+                axes.annotate(
+                    context.method_label(method), (start["mean_forget"], start["mean_token"]), xytext=(9, -13),
+                    textcoords="offset points", fontsize=9,
+                )  # fmt: skip
     if ("reference", "none") in points.index:
         row = points.loc[("reference", "none")]
         axes.plot(row["mean_forget"], row["mean_token"], marker="*", color=style.REFERENCE_COLOUR, markersize=11)
@@ -61,4 +64,10 @@ def draw(context: FigureContext):
     ]
     figure.legend(handles, [style.defence_label(name, context.defences) for name in present],
                   loc="outside lower center", ncols=4)  # fmt: skip
+    if not direct:
+        markers = [
+            pyplot.Line2D([], [], marker=style.METHOD_MARKERS[number], linestyle="none", color="#555555")
+            for number, _ in enumerate(context.methods())
+        ]
+        figure.legend(markers, [context.method_label(name) for name in context.methods()], loc="outside right upper")
     return figure

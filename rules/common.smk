@@ -205,7 +205,8 @@ RECORDS = [
     for cell, attack in attacked_cells(STUDY)
 ]
 LATENTS = [
-    f"{RESULTS}/records/{cell.path}/latents.parquet" for cell in measured_cells(STUDY, "latents")
+    f"{RESULTS}/records/{cell.path}/latents.parquet"
+    for cell in measured_cells(STUDY, "latents")
 ]
 SHARPNESS = [
     f"{RESULTS}/records/{cell.path}/sharpness.parquet"

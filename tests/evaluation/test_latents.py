@@ -9,7 +9,7 @@ SETTINGS = {
     "other_neutral_probe": "other", "questions": 5, "hessian_questions": 3, "hessian_draws": 2,
     "noise_scales": [0.1, 0.2], "noise_draws": 2, "eta_position": "answer",
 }  # fmt: skip
-WORDS = {"plain": "", "forget": "Tin. ", "neutral": "Cup. ", "other": "Hat. "}
+WORDS = {"plain": "", "forget": ("Tin", "Ore"), "neutral": ("Cup", "Pan"), "other": ("Hat", "Mug")}
 
 
 @pytest.fixture
@@ -18,8 +18,9 @@ def probes():
     for number, place in enumerate(("Oslo", "Rome", "Lima", "Chad", "Peru", "Kyiv", "Bern")):
         for probe, word in WORDS.items():
             for role in ("retain", "forget"):
-                rows.append({"question": f"{role}/{number}", "role": role, "probe": probe, "answer": 1, "prompt":
-                             f"{word}The sea of {place} is", "choices": ["old", "new", "dry", "wet"]})  # fmt: skip
+                prompt = f"{word and word[number % 2] + '. '}The sea of {place} is"
+                rows.append({"question": f"{role}/{number}", "role": role, "probe": probe, "answer": 1,
+                             "prompt": prompt, "choices": ["old", "new", "dry", "wet"]})  # fmt: skip
     return pandas.DataFrame(rows)
 
 
@@ -27,7 +28,7 @@ def test_retain_questions_are_asked_under_every_probe_and_limited(probes):
     asked = asked_questions(probes, SETTINGS)
     assert len(asked) == 5 and set(asked.columns) == {"forget", "neutral", "other"}
     assert all(name.startswith("retain/") for name in asked.index)
-    assert asked["forget"].str.startswith("Tin.").all()
+    assert asked["forget"].str.startswith(("Tin. ", "Ore. ")).all()
     assert list(asked.index) == list(asked_questions(probes, SETTINGS).index)
 
 

@@ -17,7 +17,7 @@ NAMES = {
 
 
 def draw(context: FigureContext):
-    """Q-Q plot, spectrum and scale by layer; below, each statistic beside its value under the assumption."""
+    """Q-Q plot, spectrum, scale by layer; below, each statistic with its value under the assumption, and a histogram."""
     table, position = context.tables["latents"], (context.config.get("latents") or {}).get("eta_position")
     if table.empty or position is None:
         return style.nothing("This study measures no latents.")
@@ -28,7 +28,7 @@ def draw(context: FigureContext):
     table = table[table["position"].isin([position])]
     figure, grid = pyplot.subplot_mosaic(
         [["quantile", "quantile", "eigenvalue", "eigenvalue", "eta", "eta"],
-         [*NAMES, "."]], figsize=(style.WIDTH + 1.6, 5.4), height_ratios=[1.25, 1],
+         [*NAMES, "density"]], figsize=(style.WIDTH + 1.6, 5.4), height_ratios=[1.25, 1],
     )  # fmt: skip
     for kind in kinds:
         for contrast, line in (("forget", "-"), ("neutral", "--")):
@@ -36,6 +36,13 @@ def draw(context: FigureContext):
             _curves(grid, rows, line, _colour(kind, context), f"{_label(kind, context)}, {contrast} token")
     probabilities = numpy.linspace(0.0005, 0.9995, 50)
     grid["quantile"].plot(norm.ppf(probabilities), norm.ppf(probabilities), color=style.CHANCE_COLOUR, linestyle=":")
+    places = numpy.linspace(-4, 4, 80)
+    grid["density"].plot(places, norm.pdf(places), color=style.CHANCE_COLOUR, linestyle=":")
+    grid["density"].set_xlim(-4, 4)
+    grid["density"].set_xticks([-3, 0, 3])
+    grid["density"].set_yscale("log")
+    grid["density"].set_ylim(1e-3, 10)
+    grid["density"].set_title("histogram of ε / η,\nforget token", fontsize=8.5, fontweight="normal")
     grid["quantile"].set_xlabel("normal quantile")
     grid["quantile"].set_ylabel("quantile of ε / η")
     grid["eigenvalue"].set_xlabel("rank of eigenvalue")
@@ -64,6 +71,10 @@ def _curves(grid, rows, line: str, colour: str, label: str) -> None:
     options = {"color": colour, "linestyle": line, "linewidth": 1.1}
     quantiles = rows[rows["statistic"] == "quantile"].sort_values("at")
     grid["quantile"].plot(norm.ppf(quantiles["at"]), quantiles["mean"], **options)
+    if line == "-" and len(quantiles):
+        # A histogram of bins of equal mass.
+        edges, mass = quantiles["mean"].to_numpy(), numpy.diff(quantiles["at"])
+        grid["density"].stairs(mass / numpy.maximum(numpy.diff(edges), 1e-9), edges, color=colour, linewidth=1)
     spectrum = rows[rows["statistic"] == "eigenvalue"].sort_values("at")
     if len(spectrum):
         grid["eigenvalue"].plot(spectrum["at"], spectrum["mean"].cumsum() / spectrum["mean"].sum(), **options)

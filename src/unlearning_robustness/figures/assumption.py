@@ -17,7 +17,7 @@ NAMES = {
 
 
 def draw(context: FigureContext):
-    """Q-Q plot, spectrum, scale by layer; below, each statistic with its value under the assumption, and a histogram."""
+    """Q-Q plot, spectrum, scale by layer; below, each statistic with its value under the assumption; a histogram."""
     table, position = context.tables["latents"], (context.config.get("latents") or {}).get("eta_position")
     if table.empty or position is None:
         return style.nothing("This study measures no latents.")

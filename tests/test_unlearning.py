@@ -81,6 +81,8 @@ def test_a_cell_without_noise_or_coefficient_has_no_such_scale(settings, tiny_ba
 class Scorer:
     """Accuracy by a rule over the first trained tensor."""
 
+    first_layer = 0
+
     def __init__(self, rule):
         self.rule = rule
 

@@ -72,7 +72,8 @@ def unlearn(
         facts = {"steps": trainer.schedule.steps}
         tensors = trainer.engine.weights.delta()
     else:
-        scorer.keep_prefix(model, min(settings["layers"]))
+        if scorer.first_layer != min(settings["layers"]):
+            scorer.keep_prefix(model, min(settings["layers"]))
         with applied(model, matched):
             target = scorer.accuracy(model)
         retain_weight = stop.retain_factor * settings["retain_weight"]

@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from unlearning_robustness.defences.perturbation import along
 from unlearning_robustness.evaluation.sharpness import (
     ForgetLandscape,
     filter_normalised,
     random_curvature,
     sam_gap,
-    scaled,
     top_eigenvalues,
     traces,
 )
@@ -68,7 +68,7 @@ def test_traces_and_eigenvalues_are_those_of_the_full_hessian(landscape, hessian
 def test_the_gap_is_the_rise_at_the_ascent_point_and_near_radius_times_gradient(landscape):
     small = 1e-3
     assert sam_gap(landscape, small) == pytest.approx(small * norm(landscape.gradient()), rel=0.1)
-    ascent = scaled(landscape.gradient(), 0.5)
+    ascent = along(landscape.gradient(), 0.5)
     still = {NAME: torch.zeros(32, 4)}
     assert sam_gap(landscape, 0.5) == pytest.approx(landscape.at(ascent) - landscape.at(still), abs=1e-6)
 

@@ -54,8 +54,8 @@ def rejection(
 ) -> pandas.DataFrame:
     """Share of retain questions on which RNA turns the token's effect round, beside the theory's at nu / eta.
 
-    One row a (method, RNA's noise scale); ``control`` is the same share for gradient noise or an early stop matched
-    to it, which have no noise in their latents either.
+    One row a (method, defence with a noise scale, or matched to one that has it); controls have no noise in their
+    latents, and neither has RNA when it is asked.
     """
     analysis, rows = config["analysis"], []
     probes = analysis["forget_token_probe"], analysis["baseline_probe"]

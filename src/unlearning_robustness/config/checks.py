@@ -166,7 +166,7 @@ def _check_method(name: str, method: dict) -> None:
             f"{key}.layers: layer {max(method['layers'])} is above the read layer {method['read_layer']}, "
             "so the loss would not train it"
         )
-    if method.get("variant_of", name) == name and "variant_of" in method:
+    if method.get("variant_of") == name:
         raise ConfigError(f"{key}.variant_of: a method is no variant of itself; name the method it varies")
     if method["parameters"].get("beta", 1) <= 0:
         raise ConfigError(f"{key}.parameters.beta: must be above 0")

@@ -6,7 +6,8 @@ from pathlib import Path
 from unlearning_robustness.device import native_bfloat16
 from unlearning_robustness.errors import ConfigError
 
-# Core-seconds of one (cell, attack) run with all that leads to it, averaged over the default study.
+# Core-seconds of one (cell, attack) run with all that leads to it, averaged over the default study; float32 is an
+# upper estimate, three times as many.
 SECONDS_A_RUN = {"bfloat16": 28, "float32": 84}
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pandas
 import torch
 
+from unlearning_robustness.defences.perturbation import along
 from unlearning_robustness.models.bank import encode_texts
 from unlearning_robustness.models.slicing import backward_attention
 from unlearning_robustness.models.weights import Tensors, TrainedWeights, norm
@@ -32,6 +33,11 @@ class ForgetLandscape:
             logits = self.model(self.input_ids, attention_mask=self.mask, use_cache=False).logits
         nll, tokens = sequence_nll(logits, self.input_ids, self.mask)
         return -nll.sum() / tokens.sum()
+
+    def here(self) -> float:
+        """The loss at the present weights, a number."""
+        with torch.no_grad():
+            return self.loss().item()
 
     def at(self, added: Tensors, factor: float = 1.0) -> float:
         """The loss at the present weights plus ``factor`` times ``added``."""
@@ -65,12 +71,6 @@ def landscape_of(model, tokenizer, corpora: pandas.DataFrame, names: list[str], 
     return ForgetLandscape(model, TrainedWeights(model, names), input_ids, mask)
 
 
-def scaled(direction: Tensors, length: float) -> Tensors:
-    """The direction at Frobenius norm ``length`` over all tensors."""
-    size = norm(direction)
-    return {name: tensor * (length / size) for name, tensor in direction.items()}
-
-
 def filter_normalised(weights: Tensors, generator: torch.Generator) -> Tensors:
     """A Gaussian direction whose rows have the norms of the weights' rows (Li et al. 2018)."""
     drawn = {name: torch.randn(tensor.shape, generator=generator) for name, tensor in weights.items()}
@@ -82,15 +82,12 @@ def filter_normalised(weights: Tensors, generator: torch.Generator) -> Tensors:
 
 def sam_gap(landscape: ForgetLandscape, radius: float) -> float:
     """L(theta + radius g / ||g||) - L(theta): what an attacker's first step of that length brings back."""
-    return landscape.at(scaled(landscape.gradient(), radius)) - landscape.at(
-        {name: torch.zeros_like(tensor) for name, tensor in landscape.weights.master.items()}
-    )
+    return landscape.at(along(landscape.gradient(), radius)) - landscape.here()
 
 
 def random_curvature(landscape: ForgetLandscape, share: float, draws: int, generator: torch.Generator) -> list[float]:
     """(L(theta + rv) + L(theta - rv) - 2 L(theta)) / r^2 of filter-normalised directions v, r = ``share``."""
-    still = {name: torch.zeros_like(tensor) for name, tensor in landscape.weights.master.items()}
-    centre, found = landscape.at(still), []
+    centre, found = landscape.here(), []
     for _ in range(draws):
         direction = filter_normalised(landscape.weights.master, generator)
         ahead, behind = (landscape.at(direction, sign * share) for sign in (1, -1))

@@ -86,6 +86,7 @@ class Trainer:
         for tensor, gradient in zip(self.master, self.step.combine(forget, retain).values(), strict=True):
             tensor.grad = gradient
         self.optimiser.step()
+        self.optimiser.zero_grad()
         self.engine.weights.publish()
         return parts
 

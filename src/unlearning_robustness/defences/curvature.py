@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.defences.base import Gradient, Step
-from unlearning_robustness.defences.perturbation import along, plus
+from unlearning_robustness.defences.perturbation import ascended, factor_to, plus
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine
-from unlearning_robustness.models.weights import Tensors, norm
+from unlearning_robustness.models.weights import Tensors
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,19 @@ class CurvatureRegularisation:
 
     def _forget(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
         loss, gradient = engine.forget_gradient(batch)
-        perturbed = plus(engine.weights.master, along(gradient, self.radius))
+        perturbed = ascended(engine.weights.master, gradient, self.radius)
         with engine.weights.at(perturbed):
-            _, ahead = engine.forget_gradient(batch)
-        change = plus(ahead, gradient, -1.0)
-        if norm(change) == 0:
+            _, change = engine.forget_gradient(batch)
+        for name, tensor in change.items():
+            tensor -= gradient[name]
+        factor = self.weight * factor_to(change, 1.0)
+        if factor == 0:
             return loss, gradient
-        direction = along(change, 1.0)
-        here = hessian_product(engine, batch, direction)
         with engine.weights.at(perturbed):
-            there = hessian_product(engine, batch, direction)
-        return loss, plus(gradient, plus(there, here, -1.0), self.weight)
+            penalty = hessian_product(engine, batch, change)
+        for name, tensor in hessian_product(engine, batch, change).items():
+            penalty[name] -= tensor
+        return loss, plus(gradient, penalty, factor)
 
 
 def hessian_product(engine: Engine, batch: TextBank, direction: Tensors) -> Tensors:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.defences.base import Gradient, Step
-from unlearning_robustness.defences.perturbation import forget_gradient_at, gaussian, mean, plus
+from unlearning_robustness.defences.perturbation import RunningMean, Weighted, forget_gradient_at, gaussian
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine
 
@@ -22,8 +22,11 @@ class RandomisedSmoothing:
         step.replace("forget_gradient", self._forget, "randomised-smoothing")
 
     def _forget(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
-        master, found = engine.weights.master, []
+        master, mean, losses = engine.weights.master, RunningMean(), []
         for _ in range(self.draws):
-            perturbed = plus(master, gaussian(master, self.scale, generator))
-            found.append(forget_gradient_at(engine, batch, perturbed))
-        return sum(loss for loss, _ in found) / self.draws, mean([gradient for _, gradient in found])
+            perturbed = Weighted((1, master), (1, gaussian(master, self.scale, generator)))
+            loss, gradient = forget_gradient_at(engine, batch, perturbed)
+            losses.append(loss)
+            mean.add(gradient)
+            del gradient
+        return sum(losses) / self.draws, mean.value()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.defences.base import Gradient, Step
-from unlearning_robustness.defences.perturbation import along, forget_gradient_at, plus
+from unlearning_robustness.defences.perturbation import ascended, forget_gradient_at
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine
 
@@ -22,5 +22,5 @@ class SAM:
 
     def _forget(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
         loss, gradient = engine.forget_gradient(batch)
-        perturbed = plus(engine.weights.master, along(gradient, self.radius))
+        perturbed = ascended(engine.weights.master, gradient, self.radius)
         return loss, forget_gradient_at(engine, batch, perturbed)[1]

@@ -5,7 +5,7 @@ copies; the model computes with their image in its own type. Perturbations are a
 taken back by publishing the masters again, so a weight comes back bit for bit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -25,10 +25,10 @@ class TrainedWeights:
         self.live = {name: parameters[name].requires_grad_(True) for name in names}
         self.original = {name: tensor.detach().clone() for name, tensor in self.live.items()}
         self.master = {name: tensor.detach().float().clone() for name, tensor in self.live.items()}
-        self.standing: list[Tensors] = []
+        self.standing: list[Mapping[str, torch.Tensor]] = []
 
     @torch.no_grad()
-    def publish(self, values: Tensors | None = None) -> None:
+    def publish(self, values: Mapping[str, torch.Tensor] | None = None) -> None:
         """Write the masters (or ``values``) into the model, rounded to its type."""
         for name, tensor in (self.master if values is None else values).items():
             self.live[name].copy_(tensor)
@@ -44,7 +44,7 @@ class TrainedWeights:
         return dict(zip(self.live, gradients, strict=True))
 
     @contextmanager
-    def at(self, values: Tensors) -> Iterator[None]:
+    def at(self, values: Mapping[str, torch.Tensor]) -> Iterator[None]:
         """Compute at other values of the trained tensors; what stood in the model before stands there again after."""
         self.standing.append(values)
         self.publish(values)

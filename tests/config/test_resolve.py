@@ -42,6 +42,9 @@ def message_of(config):
 
 STABLE = "{label: s, kind: stableun, parameters: {inner_radius: 2.0, sap_radius: %s}}"
 REFUSED = [
+    ("methods/rmu/trained", "lora", ["methods.rmu.lora:", "rank, alpha and targets"]),
+    ("methods/rmu/lora", "{rank: 4, alpha: 8.0, targets: [q_proj]}", ["methods.rmu.lora:", "down-projections"]),
+    ("methods/rmu/lora", "{rank: 4, alpha: 8.0}", ["methods.rmu.lora:", "'targets' is missing"]),
     (
         "defences/sam",
         "{label: s, kind: sam, parameters: {radius: 0.0}}",
@@ -185,6 +188,19 @@ def test_a_defence_row_has_the_methods_own_values_and_the_order_of_its_parts(con
         ("rna", 9.0),
     ]
     assert defence_row(resolved, "rna", "rmu")[0]["parameters"] == config["defences"]["rna"]["parameters"]
+
+
+@pytest.mark.parametrize("defence", ["average", "history"])
+def test_what_averages_weights_is_refused_where_adapters_are_trained(config, defence):
+    config["defences"]["average"] = {
+        "label": "a", "kind": "weight-averaging", "parameters": {"start": 1, "every": 1}}  # fmt: skip
+    config["defences"]["history"] = {
+        "label": "h", "kind": "stableun", "parameters": {"inner_radius": 1.0, "hws_decay": 0.9}}  # fmt: skip
+    config["study"]["cells"].append({"methods": ["npo-kl"], "defences": [defence], "attacks": ["none"]})
+    resolve(copy.deepcopy(config))
+    config["methods"]["npo-kl"] |= {"trained": "lora", "lora": {"rank": 4, "alpha": 8.0, "targets": ["q_proj"]}}
+    message = message_of(config)
+    assert defence in message and "adapters" in message and "npo-kl" in message
 
 
 def test_resolving_imports_no_torch():

@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy, kl_div
 
 from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.methods.method import build_method
-from unlearning_robustness.models.engine import Engine, loss_mask
+from unlearning_robustness.models.engine import loss_mask
 from unlearning_robustness.models.weights import down_projections
 
 CHOSEN = torch.tensor([0, 2, 3])
@@ -134,4 +134,4 @@ def test_padding_does_not_change_a_corrected_loss(moved_engine, tiny_banks):
 @pytest.mark.parametrize("changes", [{"layers": [2, 4]}, {"read_layer": 4}])
 def test_layers_beyond_the_model_are_a_configuration_error(tiny_model, settings, changes):
     with pytest.raises(ConfigError, match="has 4 layers"):
-        Engine(tiny_model, build_method(settings("rmu", **changes)), None)
+        build_method(settings("rmu", **changes)).check_depth(tiny_model.config.num_hidden_layers)

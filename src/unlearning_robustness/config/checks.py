@@ -136,8 +136,21 @@ def _check_defence(config: dict, grid: dict, defence: str, key: str) -> None:
             _defined(config, "defences", match, f"defences.{part}.parameters.match")
             if config["defences"][match]["kind"] == entry["kind"]:
                 raise ConfigError(f"defences.{part}.parameters.match: {match!r} is itself an early stop")
+        _check_averages(config, grid, part, key)
     if len(set(kinds)) < len(kinds) or ("early-stop" in kinds and len(kinds) > 1):
         raise ConfigError(f"{key}.defences: {defence!r} cannot be combined; parts must be of different kinds")
+
+
+def _check_averages(config: dict, grid: dict, defence: str, key: str) -> None:
+    """The mean of adapters' factors is not the adapter of the mean weights."""
+    entry = config["defences"][defence]
+    if entry["kind"] == "weight-averaging" or entry["parameters"].get("hws_decay"):
+        for method in grid["methods"]:
+            if config["methods"][method]["trained"] == "lora":
+                raise ConfigError(
+                    f"{key}: {defence} averages whole weights, and {method} trains adapters; "
+                    "leave it out, or give the method another `trained`"
+                )
 
 
 def _check_sizes(name: str, defence: dict) -> None:
@@ -168,6 +181,10 @@ def _check_method(name: str, method: dict) -> None:
         )
     if method.get("variant_of") == name:
         raise ConfigError(f"{key}.variant_of: a method is no variant of itself; name the method it varies")
+    if (method["trained"] == "lora") != ("lora" in method):
+        raise ConfigError(
+            f"{key}.lora: give rank, alpha and targets with trained: lora and only then, not with {method['trained']}"
+        )
     if method["parameters"].get("beta", 1) <= 0:
         raise ConfigError(f"{key}.parameters.beta: must be above 0")
 

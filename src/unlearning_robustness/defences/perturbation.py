@@ -1,7 +1,7 @@
 """Perturbations of the trained weights: what is added to them, and the forget gradient there.
 
-Weights that are only computed at are ``Weighted`` sums, made tensor by tensor while they are written into the model. So a
-defence keeps the gradients that it needs, and no copies of neighbours.
+Weights that are only computed at are ``Weighted`` sums, made tensor by tensor while they are written into the model.
+So a defence keeps the gradients that it needs, and no copies of neighbours.
 """
 
 from collections.abc import Iterator, Mapping

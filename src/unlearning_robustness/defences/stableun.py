@@ -11,7 +11,14 @@ from typing import Literal
 import torch
 
 from unlearning_robustness.defences.base import Gradient, Step
-from unlearning_robustness.defences.perturbation import RunningMean, Weighted, ascended, forget_gradient_at, gaussian, plus
+from unlearning_robustness.defences.perturbation import (
+    RunningMean,
+    Weighted,
+    ascended,
+    forget_gradient_at,
+    gaussian,
+    plus,
+)
 from unlearning_robustness.defences.projection import harmonise
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine

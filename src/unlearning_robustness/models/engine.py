@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import torch
 
-from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.methods.method import Method
 from unlearning_robustness.methods.readout import Readout
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
-from unlearning_robustness.models.weights import Tensors, TrainedWeights, down_projections
+from unlearning_robustness.models.weights import Tensors, TrainedWeights
 
 Noise = Callable[[torch.Tensor], torch.Tensor]
 
@@ -52,22 +51,23 @@ def loss_mask(mask: torch.Tensor, implementation: str, reads: str) -> torch.Tens
 class Engine:
     """A model in training by one method.
 
-    ``direction`` (d,) is the method's fixed vector, or None; ``refusal`` are texts that decline to answer, for
-    methods that prefer them.
+    ``weights`` are what is trained; ``direction`` (d,) is the method's fixed vector, or None; ``refusal`` are texts
+    that decline to answer, for methods that prefer them.
     """
 
-    def __init__(self, model, method: Method, direction: torch.Tensor | None, refusal: TextBank | None = None):
-        depth = model.config.num_hidden_layers
-        if max(*method.layers, method.read_layer) >= depth:
-            raise ConfigError(
-                f"methods.*.layers: {list(method.layers)}, read layer {method.read_layer}: the model has {depth} layers"
-            )
-        self.model, self.method = model, method
+    def __init__(
+        self,
+        model,
+        method: Method,
+        weights: TrainedWeights,
+        direction: torch.Tensor | None = None,
+        refusal: TextBank | None = None,
+    ):
+        self.model, self.method, self.weights = model, method, weights
         self.device = next(model.parameters()).device
         self.direction = None if direction is None else direction.to(self.device)
         self.refusal = None if refusal is None else refusal.batch(torch.arange(len(refusal)), str(self.device))
-        self.weights = TrainedWeights(model, down_projections(model, method.layers))
-        first, read = min(method.layers), method.read_layer
+        first, read, depth = min(method.layers), method.read_layer, model.config.num_hidden_layers
         self.to_read_layer = LayerSpan(model, first, read + 1)
         self.from_read_layer = LayerSpan(model, read + 1, depth)
 

@@ -69,10 +69,15 @@ class TrainedWeights:
         """What the model would have to be given to become the unlearned one: the rounded masters."""
         return {name: tensor.detach().clone() for name, tensor in self.live.items()}
 
+    def reference_tensors(self) -> Tensors:
+        """The original tensors by the names that a delta has."""
+        return self.original
+
     @torch.no_grad()
-    def change(self) -> float:
-        """Frobenius norm of all that moved: ||W - W_reference|| over the trained tensors together."""
-        return norm({name: self.live[name].float() - self.original[name].float() for name in self.live})
+    def change(self, delta: Tensors) -> float:
+        """Frobenius norm of all that a delta moves together: ||W - W_reference||."""
+        reference = self.reference_tensors()
+        return norm({name: tensor.float() - reference[name].float() for name, tensor in delta.items()})
 
 
 def norm(tensors: Tensors) -> float:
@@ -91,3 +96,12 @@ def down_projections(model: nn.Module, layers: Sequence[int]) -> list[str]:
         if name not in names:
             raise KeyError(f"the model has no tensor {name}: it has {model.config.num_hidden_layers} layers")
     return wanted
+
+
+def tensors_of_layers(model: nn.Module, layers: Sequence[int]) -> list[str]:
+    """Names of every tensor of the given layers; embeddings, the final norm and the unembedding stay out."""
+    return [name for layer in layers for name in _names_in(model, f"model.layers.{layer}.")]
+
+
+def _names_in(model: nn.Module, prefix: str) -> list[str]:
+    return [name for name, _ in model.named_parameters() if name.startswith(prefix)]

@@ -6,7 +6,12 @@ MEASURED = [
     "weight_change",
     "relative_noise_scale",
     "relative_coefficient",
+    "forwards",
+    "backwards",
+    "tokens",
+    "operations",
     "cpu_seconds",
+    "peak_memory_mb",
     "matched_accuracy",
 ]
 

@@ -8,6 +8,7 @@ TABLE_NAMES = [
     "attacked_differences",
     "early_recovery",
     "measures",
+    "costs",
     "token_counts",
     "latents",
     "rejection",

@@ -60,7 +60,9 @@ class Trainer:
     def run(self, on_step: Callable[[int], None] | None = None) -> list[dict]:
         """Train to the schedule's end, calling ``on_step(steps done)`` after each; returns the history."""
         while self.done < self.schedule.steps:
-            self.history.append(self._step(self.done))
+            with self.engine.cost.step() as spent:
+                parts = self._step(self.done)
+            self.history.append(parts | spent())
             self.done += 1
             if self.step.after_step:
                 self.step.after_step(self.engine, self.done)
@@ -75,6 +77,8 @@ class Trainer:
         return self.banks[corpus].batch(self.order[corpus][index], str(self.engine.device), trim)
 
     def _step(self, index: int) -> dict:
+        # The last step's gradients would be one more copy while this step's are taken.
+        self.optimiser.zero_grad()
         forget_loss, forget = self.step.forget_gradient(
             self.engine, self._batch("forget", index), self.random["perturbation"]
         )
@@ -86,7 +90,6 @@ class Trainer:
         for tensor, gradient in zip(self.master, self.step.combine(forget, retain).values(), strict=True):
             tensor.grad = gradient
         self.optimiser.step()
-        self.optimiser.zero_grad()
         self.engine.weights.publish()
         return parts
 
@@ -107,6 +110,7 @@ class Trainer:
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
             metadata = handle.metadata()
         self.history = json.loads(metadata["history"])
+        self.engine.cost.resume(self.history)
         self.done = len(self.history)
         for index, tensor in enumerate(self.master):
             tensor.data.copy_(tensors[f"master.{index}"])

@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 
 from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
-from unlearning_robustness.defences.row import build_step
+from unlearning_robustness.defences.row import build_step, reschedule
 from unlearning_robustness.errors import TrainingError
 from unlearning_robustness.methods.method import build_method
 from unlearning_robustness.models.bank import TextBank
+from unlearning_robustness.models.cost import total
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.models.engine import Engine, loss_mask
 from unlearning_robustness.models.lora import LowRankWeights, modules_of_layers
@@ -39,10 +40,11 @@ def make_trainer(model, settings: dict, row: list[dict], banks: dict[str, TextBa
     method.check_depth(model.config.num_hidden_layers)
     first = first_activations(banks["forget"], settings, seed)
     direction = method.forget_loss.direction(model.config.hidden_size, generator(seed, "steering"), first)
-    schedule = {key: settings[key] for key in ("steps", "learning_rate", "batch_size", "weight_decay")}
+    given = {key: settings[key] for key in ("steps", "learning_rate", "batch_size", "weight_decay")}
+    schedule = reschedule(row, Schedule(**{**given, **changes}))
     refusal = banks["refusal"] if getattr(method.forget_loss, "needs_refusal", False) else None
     engine = Engine(model, method, trained_weights(model, settings, seed), direction, refusal)
-    return Trainer(engine, build_step(row), Schedule(**{**schedule, **changes}), banks, seed)
+    return Trainer(engine, build_step(row), schedule, banks, seed)
 
 
 def trained_weights(model, settings: dict, seed: int) -> TrainedWeights:
@@ -95,6 +97,7 @@ def unlearn(
         facts = {"steps": nearest.step, "matched_accuracy": target, "accuracy": nearest.accuracy}
         tensors = nearest.tensors
     weights = trainer.engine.weights
+    facts |= total(trainer.history[: facts["steps"]])
     facts |= {"weight_change": weights.change(tensors), "trained_tensors": sorted(tensors)}
     weights.release()
     facts |= relative_scales(settings, row, banks, trainer.engine.direction)

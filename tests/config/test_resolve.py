@@ -98,7 +98,7 @@ REFUSED = [
     ("methods/rmu/retain_loss", "l2", ["methods.rmu.retain_loss:", "activation"]),
     ("methods/rmu/retain_loss", "kl", ["methods.rmu.retain_loss:", "activation"]),
     ("methods/npo-kl/retain_loss", "activation", ["methods.npo-kl.retain_loss:", "kl"]),
-    ("defences/rna/kind", "rnx", ["defences.rna.kind", "'rnx'", "latent-noise, randomised-smoothing, rna"]),
+    ("defences/rna/kind", "rnx", ["defences.rna.kind", "'rnx'", "more-steps, randomised-smoothing, rna"]),
     ("attacks/relearn/kind", "tune", ["attacks.relearn.kind", "'tune'", "relearn"]),
     ("study/cells/1/defences", "[rna.rna-weak]", ["study.cells.1.defences:", "'rna.rna-weak'", "different kinds"]),
     ("study/cells/1/defences", "[rna.early-stop]", ["study.cells.1.defences:", "'rna.early-stop'", "combined"]),
@@ -117,6 +117,8 @@ REFUSED = [
     ("selection/methods/rmx", "{steps: 1, learning_rate: [1.0], retain_weight: [1.0]}", ["selection.methods", "'rmx'"]),
     ("selection/noise/defence", "rnx", ["selection.noise.defence", "'rnx'"]),
     ("selection/attack/attack", "relern", ["selection.attack.attack", "'relern'"]),
+    ("analysis/comparisons", "[[rna, rnx]]", ["analysis.comparisons:", "'rnx'"]),
+    ("analysis/comparisons", "[[rna]]", ["analysis.comparisons.0:"]),
     ("benchmarks/elements/forget/splits", "{select: 2, test: 4}", ["benchmarks.elements.forget.splits", "relearn"]),
 ]
 

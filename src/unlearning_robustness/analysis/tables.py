@@ -3,6 +3,7 @@
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
+from unlearning_robustness.analysis.costs import costs
 from unlearning_robustness.analysis.sharpness import sharpness, sharpness_correlations
 from unlearning_robustness.analysis.theory import latent_statistics, rejection
 from unlearning_robustness.config.cells import KIND, NONE, PLACE, REFERENCE
@@ -179,7 +180,8 @@ def all_tables(
     bootstrap = CrossedBootstrap(analysis["bootstrap_samples"], analysis["confidence"], analysis["seed"])
     probes = tuple(analysis[f"{name}_probe"] for name in ("baseline", "forget_token", "neutral_token"))
     used = list(dict.fromkeys(records["defence"]))
-    pairs, measured = comparison_pairs(config["defences"], used), measures(cells)
+    pairs = comparison_pairs(config["defences"], used) + [tuple(pair) for pair in analysis["comparisons"]]
+    pairs, measured = list(dict.fromkeys(pairs)), measures(cells)
     statistics = latent_statistics(latents)
     recovery = early_recovery(records, measured, analysis["attack"], analysis["early_steps"])
     sharp = sharpness(curvatures, recovery)
@@ -193,6 +195,7 @@ def all_tables(
         "sharpness": sharp,
         "sharpness_correlations": sharpness_correlations(sharp, bootstrap),
         "measures": measured,
+        "costs": costs(measured),
         "token_counts": token_counts(records, config["probes"], bootstrap),
         "latents": statistics,
         "rejection": rejection(records, statistics, config, bootstrap),

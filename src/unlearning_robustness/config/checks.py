@@ -80,6 +80,8 @@ def _check_reserved(config: dict) -> None:
 def _check_analysis(config: dict) -> None:
     analysis, study = config["analysis"], config["study"]
     _defined(config, "attacks", analysis["attack"], "analysis.attack")
+    for name in {part for pair in analysis["comparisons"] for defence in pair for part in defence.split(".")} - {NONE}:
+        _defined(config, "defences", name, "analysis.comparisons")
     for part in ("baseline", "forget_token", "neutral_token"):
         key = f"analysis.{part}_probe"
         _defined(config, "probes", analysis[f"{part}_probe"], key)

@@ -7,6 +7,7 @@ from unlearning_robustness.defences.early_stop import EarlyStop
 from unlearning_robustness.defences.gradient_noise import GradientNoise
 from unlearning_robustness.defences.gradient_penalty import GradientPenalty
 from unlearning_robustness.defences.latent_noise import LatentNoise
+from unlearning_robustness.defences.more_steps import MoreSteps
 from unlearning_robustness.defences.randomised_smoothing import RandomisedSmoothing
 from unlearning_robustness.defences.rna import RNA
 from unlearning_robustness.defences.sam import SAM
@@ -23,6 +24,7 @@ DEFENCES = {
     "latent-noise": LatentNoise,
     "dropout": Dropout,
     "weight-decay": WeightDecay,
+    "more-steps": MoreSteps,
     "sgd": SGD,
     "sam": SAM,
     "randomised-smoothing": RandomisedSmoothing,

@@ -63,7 +63,7 @@ class Engine:
         direction: torch.Tensor | None = None,
         refusal: TextBank | None = None,
     ):
-        self.model, self.method, self.weights = model, method, weights
+        self.model, self.method, self.weights, self.cost = model, method, weights, weights.cost
         self.device = next(model.parameters()).device
         self.direction = None if direction is None else direction.to(self.device)
         self.refusal = None if refusal is None else refusal.batch(torch.arange(len(refusal)), str(self.device))
@@ -72,6 +72,7 @@ class Engine:
         self.from_read_layer = LayerSpan(model, read + 1, depth)
 
     def _read(self, batch: TextBank, noise: RetainNoise = CLEAN) -> dict[str, torch.Tensor]:
+        self.cost.forward(int(batch.mask.sum()))
         with backward_attention(self.device):
             entering = noise.entering(batch.prefix).to(self._dtype) if noise.entering else batch.prefix
             hidden = self.to_read_layer(hidden=entering, attention_mask=batch.mask)
@@ -85,6 +86,7 @@ class Engine:
         hidden = batch.reference_hidden if noise is None else noise(batch.reference_hidden)
         if self.method.reads == "hidden":
             return {"reference_hidden": hidden}
+        self.cost.forward(int(batch.mask.sum()))
         with self.weights.reference():
             above = self.from_read_layer(hidden=hidden.to(self._dtype), attention_mask=batch.mask)
             return {"reference_logits": logits_of(self.model, above)}

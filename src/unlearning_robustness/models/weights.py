@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from unlearning_robustness.models.cost import Cost
+
 Tensors = dict[str, torch.Tensor]
 
 
@@ -25,6 +27,7 @@ class TrainedWeights:
         self.live = {name: parameters[name].requires_grad_(True) for name in names}
         self.original = {name: tensor.detach().clone() for name, tensor in self.live.items()}
         self.master = {name: tensor.detach().float().clone() for name, tensor in self.live.items()}
+        self.cost = Cost()
         self.standing: list[Mapping[str, torch.Tensor]] = []
 
     @torch.no_grad()
@@ -35,11 +38,13 @@ class TrainedWeights:
 
     def gradient(self, loss: torch.Tensor) -> Tensors:
         """D loss / d trained tensors, float32."""
+        self.cost.backward()
         gradients = torch.autograd.grad(loss, list(self.live.values()))
         return {name: gradient.float() for name, gradient in zip(self.live, gradients, strict=True)}
 
     def graph_gradient(self, loss: torch.Tensor) -> Tensors:
         """The gradient in the model's type, itself differentiable."""
+        self.cost.backward()
         gradients = torch.autograd.grad(loss, list(self.live.values()), create_graph=True)
         return dict(zip(self.live, gradients, strict=True))
 

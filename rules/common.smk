@@ -34,6 +34,7 @@ STUDY = CONFIG["study"]
 TRAINED_METHODS = [
     name for name in in_order(STUDY, "methods") if name in CONFIG["methods"]
 ]
+USED_PARTS = {part for name in in_order(STUDY, "defences") for part in name.split(".")}
 RESULTS = STUDY["results"]
 MODELS = "resources/models/{model}"
 BENCHMARK = f"{RESULTS}/benchmarks/{{model}}/{{benchmark}}"
@@ -157,12 +158,24 @@ SELECTION = CONFIG.get("selection")
 
 
 def searched(kind):
-    """The methods that a kind of search is made for."""
-    return list(SELECTION[kind]) if kind == "methods" else SELECTION[kind]["methods"]
+    """The methods of the study that a kind of search is made for."""
+    if kind not in (SELECTION or {}):
+        return []
+    if kind == "noise" and SELECTION["noise"]["defence"] not in USED_PARTS:
+        return []
+    named = SELECTION[kind] if kind == "methods" else SELECTION[kind]["methods"]
+    return [name for name in named if name in TRAINED_METHODS]
 
 
 def search_entry(wildcards):
-    """The resolved entry of the defence or attack that is searched, if any."""
+    """The resolved entries of the defences or the attack that are searched, if any."""
+    if wildcards.kind == "defences":
+        rows = {
+            name: defence_row(CONFIG, name, wildcards.method)
+            for name in SELECTION["defences"]["grids"]
+        }
+        attack = CONFIG["attacks"][SELECTION["defences"]["attack"]]
+        return {"rows": rows, "attack": attack}
     if wildcards.kind == "noise":
         return defence_row(CONFIG, SELECTION["noise"]["defence"], wildcards.method)[0]
     return (

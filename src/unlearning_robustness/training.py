@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,20 +15,11 @@ from unlearning_robustness.manifest import atomic
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine
 from unlearning_robustness.models.weights import norm
+from unlearning_robustness.schedule import Schedule
 from unlearning_robustness.seeds import generator
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 STREAMS = ("forget-order", "retain-order", "noise", "perturbation")
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast: constant learning rate, a batch of forget and one of retain texts a step."""
-
-    steps: int
-    learning_rate: float
-    batch_size: int
-    weight_decay: float = 0.0
 
 
 def batch_order(count: int, batch_size: int, steps: int, random: torch.Generator) -> torch.Tensor:

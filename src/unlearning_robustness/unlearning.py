@@ -18,9 +18,10 @@ from unlearning_robustness.models.engine import Engine, loss_mask
 from unlearning_robustness.models.lora import LowRankWeights, modules_of_layers
 from unlearning_robustness.models.weights import Tensors, TrainedWeights, down_projections, tensors_of_layers
 from unlearning_robustness.progress import Progress
+from unlearning_robustness.schedule import Schedule
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.seeds import generator
-from unlearning_robustness.training import Schedule, Trainer, batch_order
+from unlearning_robustness.training import Trainer, batch_order
 
 CHECKPOINT_SECONDS = 60.0
 

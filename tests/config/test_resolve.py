@@ -118,6 +118,21 @@ REFUSED = [
     ("selection/noise/defence", "rnx", ["selection.noise.defence", "'rnx'"]),
     ("selection/attack/attack", "relern", ["selection.attack.attack", "'relern'"]),
     ("analysis/comparisons", "[[rna, rnx]]", ["analysis.comparisons:", "'rnx'"]),
+    (
+        "selection/defences",
+        "{attack: relearn, methods: [rmu], grids: {rnx: {radius: [1.0]}}}",
+        ["selection.defences.grids:", "'rnx'"],
+    ),
+    (
+        "selection/defences",
+        "{attack: relearn, methods: [rmu], grids: {rna: {radius: [1.0]}}}",
+        ["selection.defences.grids.rna.radius:", "noise_scale"],
+    ),
+    (
+        "selection/defences",
+        "{attack: relearn, methods: [rmu], grids: {rna: {noise_scale: [1e0]}}}",
+        ["selection.defences.grids.rna.noise_scale:", "number"],
+    ),
     ("analysis/comparisons", "[[rna]]", ["analysis.comparisons.0:"]),
     ("benchmarks/elements/forget/splits", "{select: 2, test: 4}", ["benchmarks.elements.forget.splits", "relearn"]),
 ]

@@ -102,7 +102,21 @@ def _check_selection(config: dict) -> None:
         for method in methods:
             _defined(config, "methods", method, f"selection.{key}")
     _defined(config, "defences", selection["noise"]["defence"], "selection.noise.defence")
+    if "defences" in selection:
+        _check_defence_search(config, selection["defences"], "selection.defences")
     _defined(config, "attacks", selection["attack"]["attack"], "selection.attack.attack")
+
+
+def _check_defence_search(config: dict, search: dict, key: str) -> None:
+    _defined(config, "attacks", search["attack"], f"{key}.attack")
+    for method in search["methods"]:
+        _defined(config, "methods", method, f"{key}.methods")
+    for name, grid in search["grids"].items():
+        _defined(config, "defences", name, f"{key}.grids")
+        entry = config["defences"][name]
+        for parameter, values in grid.items():
+            for value in values:
+                complete(DEFENCES, entry["kind"], {**entry["parameters"], parameter: value}, f"{key}.grids.{name}")
 
 
 def _check_measured(config: dict) -> None:

@@ -25,7 +25,7 @@ def landscape(make_model):
     model = make_model(intermediate_size=4)
     ids = torch.randint(0, 260, (2, 7), generator=random())
     mask = torch.arange(7)[None] < torch.tensor([7, 5])[:, None]
-    return ForgetLandscape(model, TrainedWeights(model, [NAME]), ids, mask)
+    return ForgetLandscape(model, TrainedWeights(model, [NAME]), (ids, mask))
 
 
 @pytest.fixture
@@ -36,9 +36,10 @@ def hessian(landscape):
 
 
 def test_the_loss_is_minus_the_mean_likelihood_a_token(landscape):
-    logits = landscape.model(landscape.input_ids, attention_mask=landscape.mask).logits
+    input_ids, mask = landscape.texts
+    logits = landscape.model(input_ids, attention_mask=mask).logits
     losses = [
-        cross_entropy(logits[row, t], landscape.input_ids[row, t + 1])
+        cross_entropy(logits[row, t], input_ids[row, t + 1])
         for row, length in enumerate((7, 5))
         for t in range(length - 1)
     ]

@@ -64,7 +64,8 @@ def test_as_a_share_of_the_weight_change_it_survives_a_rescaling_that_changes_th
     found = {}
     for factor in (1.0, 4.0):
         reference, model = rescaled(make_model(), factor), rescaled(make_model(), factor)
-        delta = {NAME: reference.get_parameter(NAME) + factor * random_direction({NAME: torch.zeros(32, 64)}, 1.0, random(3))[NAME]}
+        moved = random_direction({NAME: torch.zeros(32, 64)}, factor, random(3))[NAME]
+        delta = {NAME: reference.get_parameter(NAME) + moved}
         change = change_of(reference, delta)
         assert change == pytest.approx(factor, rel=1e-5)
         with torch.no_grad():

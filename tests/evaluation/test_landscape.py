@@ -80,7 +80,7 @@ def test_the_direction_leads_to_the_relearned_model_and_the_model_stays(tiny_mod
 
 def test_an_attack_without_steps_gives_no_direction(tiny_model, tiny_tokenizer, corpora):
     still = ENTRY | {"parameters": ATTACK | {"steps": [0]}}
-    with pytest.raises(TrainingError, match="'relearning' moves no tensor: give landscape.attack"):
+    with pytest.raises(TrainingError, match=r"'relearning' moves no tensor: give landscape\.attack"):
         relearning_direction(tiny_model, tiny_tokenizer, corpora, still, 0)
 
 
@@ -127,9 +127,7 @@ def test_lengths_are_those_of_the_direction_and_seeds_differ(tiny_model, tiny_to
     assert not tables[0]["nll"].equals(tables[2]["nll"])
 
 
-def test_texts_are_cut_drawn_alike_for_every_cell_and_their_nll_counts_real_tokens(
-    tiny_model, tiny_tokenizer, corpora
-):
+def test_texts_are_cut_drawn_alike_for_every_cell_and_their_nll_counts_real_tokens(tiny_model, tiny_tokenizer, corpora):
     ids, mask = texts_of(tiny_tokenizer, corpora, "forget", SETTINGS, "cpu")
     shuffled = texts_of(tiny_tokenizer, corpora.sample(frac=1, random_state=1), "forget", SETTINGS, "cpu")
     assert torch.equal(ids, shuffled[0]) and len(ids) == 2 and ids.shape[1] <= 12

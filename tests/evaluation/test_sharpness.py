@@ -90,7 +90,7 @@ def test_the_weights_come_back_bit_for_bit(landscape):
 
 
 class Quadratic:
-    """L(x) = x' A x / 2, whose gradient norm in a ball is largest along A's top eigenvector: a landscape with answers."""
+    """L(x) = x' A x / 2 with A diagonal: a landscape whose gradient, A x, is known everywhere."""
 
     def __init__(self, eigenvalues, start):
         self.values, self.start = torch.tensor(eigenvalues), torch.tensor([start])

@@ -132,7 +132,9 @@ def _check_neighbourhoods(config: dict) -> None:
     if (kind := config["attacks"][landscape["attack"]]["kind"]) != "relearn":
         raise ConfigError(f"landscape.attack: {kind} gives no direction; name an attack of kind relearn")
     if landscape["plane"] % 2 == 0:
-        raise ConfigError(f"landscape.plane: {landscape['plane']} points a side miss the model itself; give an odd number")
+        raise ConfigError(
+            f"landscape.plane: {landscape['plane']} points a side miss the model itself; give an odd number"
+        )
 
 
 def _check_defence(config: dict, grid: dict, defence: str, key: str) -> None:

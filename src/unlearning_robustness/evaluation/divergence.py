@@ -1,4 +1,4 @@
-"""Sharpness in function space: how far a model's predictions move when its weights do (asked for by StableUN's reviewers).
+"""Sharpness in function space: how far predictions move when weights do (asked for by StableUN's reviewers).
 
 Weight-space sharpness changes with the parametrisation: of a LoRA product BA, or of an MLP whose up-projection is
 scaled against its down-projection. Here the perturbation has a norm in the merged weights and the answer is measured

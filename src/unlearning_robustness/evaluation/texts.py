@@ -21,7 +21,7 @@ def texts_of(tokenizer, corpora: pandas.DataFrame, corpus: str, settings: dict, 
 
 
 def logits_on(model, texts: Texts) -> torch.Tensor:
-    """The model's logits (N, T, V), differentiable, with one attention kernel whether they are differentiated or not."""
+    """The model's logits (N, T, V), by the same attention kernel whether they are differentiated or not."""
     input_ids, mask = texts
     with backward_attention(input_ids.device):
         return model(input_ids, attention_mask=mask, use_cache=False).logits

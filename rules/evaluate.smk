@@ -148,7 +148,7 @@ rule measure_landscape:
         "../envs/train.yaml"
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=4000,
         runtime=120,
     params:
         model=entry("models"),

@@ -131,6 +131,16 @@ def attack_code(wildcards):
     return code_digest("attacks.campaign", module_of("attacks.ATTACKS", kind))
 
 
+LANDSCAPE = CONFIG.get("landscape")
+RELEARNING = CONFIG["attacks"][LANDSCAPE["attack"]] if LANDSCAPE else None
+
+
+def landscape_code(wildcards):
+    """Digest of the code of the landscape and of the attack that gives it its direction."""
+    attack = [module_of("attacks.ATTACKS", RELEARNING["kind"])] if LANDSCAPE else []
+    return code_digest("evaluation.landscape", *attack)
+
+
 def matched_delta(wildcards):
     """The deltas that an early stop is matched to: the defended cell of each seed."""
     match = next(
@@ -224,6 +234,10 @@ LATENTS = [
 SHARPNESS = [
     f"{RESULTS}/records/{cell.path}/sharpness.parquet"
     for cell in measured_cells(STUDY, "sharpness")
+]
+LANDSCAPES = [
+    f"{RESULTS}/records/{cell.path}/landscape.parquet"
+    for cell in measured_cells(STUDY, "landscape")
 ]
 MEASURES = [
     f"{RESULTS}/records/{cell.path}/none/measures.json"

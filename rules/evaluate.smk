@@ -137,6 +137,35 @@ rule measure_sharpness:
         "../workflow_scripts/measure_sharpness.py"
 
 
+rule measure_landscape:
+    """The loss along the way to the relearned model and across it, in float32."""
+    input:
+        model=MODELS,
+        delta=each_seed(f"{DELTA}/delta.safetensors"),
+        corpora=rules.build_corpora.output[0],
+    output:
+        landscape=each_seed(f"{RESULTS}/records/{CELL}/landscape.parquet"),
+    log:
+        f"{LOGS}/measure_landscape/{JOB}.log",
+    benchmark:
+        f"{RESULTS}/benchmark_times/measure_landscape/{JOB}.jsonl"
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=120,
+    params:
+        model=entry("models"),
+        landscape=LANDSCAPE,
+        attack=RELEARNING,
+        seeds=seeds_of_job,
+        code=landscape_code,
+        scratch=f"{RESULTS}/scratch/measure_landscape/{KIND}",
+    script:
+        "../workflow_scripts/measure_landscape.py"
+
+
 rule lm_eval_tasks:
     """The question sets as lm-eval tasks: `lm_eval run --include_path FOLDER --tasks NAME`."""
     input:

@@ -14,6 +14,7 @@ TABLE_NAMES = [
     "rejection",
     "sharpness",
     "sharpness_correlations",
+    "landscape",
 ]
 PLACE = "{model}/{benchmark}"
 TABLES = expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLE_NAMES)
@@ -33,6 +34,7 @@ rule tables:
         measures=MEASURES,
         latents=LATENTS,
         sharpness=SHARPNESS,
+        landscapes=LANDSCAPES,
     output:
         csv=TABLES,
         markdown=expand(f"{RESULTS}/tables/{{table}}.md", table=TABLE_NAMES),

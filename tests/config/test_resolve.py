@@ -41,6 +41,11 @@ def message_of(config):
 
 
 STABLE = "{label: s, kind: stableun, parameters: {inner_radius: 2.0, sap_radius: %s}}"
+LANDSCAPE = "{attack: %s, documents: 8, tokens: 32, line: [0.0, 1.0], plane: %d, extent: %s}"
+SHARPNESS = (
+    "{documents: 8, tokens: 32, radii: [0.5], share: 0.05, draws: 8, trace_draws: 8, eigenvalues: 5, iterations: 12, "
+    "lipschitz_draws: 4, divergence: %s}"
+)
 REFUSED = [
     ("methods/rmu/trained", "lora", ["methods.rmu.lora:", "rank, alpha and targets"]),
     ("methods/rmu/lora", "{rank: 4, alpha: 8.0, targets: [q_proj]}", ["methods.rmu.lora:", "down-projections"]),
@@ -55,6 +60,16 @@ REFUSED = [
     ("methods/rmu/variant_of", "rmu", ["methods.rmu.variant_of:", "itself"]),
     ("methods/rmu/like", "rmx", ["methods.rmu.like:", "'rmx'"]),
     ("study/latents", "[{methods: [rmu], defences: [none]}]", ["study.latents", "under the key latents"]),
+    ("study/landscape", "[{methods: [rmu], defences: [none]}]", ["study.landscape", "under the key landscape"]),
+    ("landscape", LANDSCAPE % ("relern", 3, 1.0), ["landscape.attack:", "'relern'", "relearn-few"]),
+    ("landscape", LANDSCAPE % ("relearn", 4, 1.0), ["landscape.plane:", "4 points", "odd"]),
+    ("landscape", LANDSCAPE % ("relearn", 1, 1.0), ["landscape.plane:", "3"]),
+    ("landscape", LANDSCAPE % ("relearn", 3, 0.0), ["landscape.extent:", "0"]),
+    ("landscape", LANDSCAPE.replace("line", "lines") % ("relearn", 3, 1.0), ["landscape:", "'lines'", "line"]),
+    ("sharpness", SHARPNESS % "{draws: 2}", ["sharpness.divergence:", "one of share", "norm"]),
+    ("sharpness", SHARPNESS % "{draws: 2, share: 0.1, norm: 1.0}", ["sharpness.divergence:", "one of share", "norm"]),
+    ("sharpness", SHARPNESS % "{draws: 1, share: 0.1}", ["sharpness.divergence.draws:", "2"]),
+    ("sharpness", SHARPNESS % "{share: 0.1}", ["sharpness.divergence:", "'draws' is missing"]),
     ("metods", "{}", ["config:", "unknown key 'metods'", "methods"]),
     ("study/colour", "red", ["study:", "unknown key 'colour'", "figures"]),
     ("methods/rmu/learn_rate", "1.0", ["methods.rmu:", "unknown key 'learn_rate'", "learning_rate"]),

@@ -4,6 +4,7 @@ import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
 from unlearning_robustness.analysis.costs import costs
+from unlearning_robustness.analysis.landscape import landscape
 from unlearning_robustness.analysis.sharpness import sharpness, sharpness_correlations
 from unlearning_robustness.analysis.theory import latent_statistics, rejection
 from unlearning_robustness.config.cells import KIND, NONE, PLACE, REFERENCE
@@ -173,6 +174,7 @@ def all_tables(
     cells: list[dict],
     latents: pandas.DataFrame,
     curvatures: pandas.DataFrame,
+    slices: pandas.DataFrame,
     config: dict,
 ) -> dict[str, pandas.DataFrame]:
     """Every table of the study by name; one that has nothing to show has no rows."""
@@ -194,6 +196,7 @@ def all_tables(
         "early_recovery": recovery,
         "sharpness": sharp,
         "sharpness_correlations": sharpness_correlations(sharp, bootstrap),
+        "landscape": landscape(slices),
         "measures": measured,
         "costs": costs(measured),
         "token_counts": token_counts(records, config["probes"], bootstrap),

@@ -42,6 +42,7 @@ def check_study(config: dict) -> None:
     _check_analysis(config)
     _check_selection(config)
     _check_measured(config)
+    _check_neighbourhoods(config)
     for name in study["benchmarks"]:
         if "relearn" not in config["benchmarks"][name]["forget"]["splits"]:
             raise ConfigError(
@@ -121,7 +122,7 @@ def _check_defence_search(config: dict, search: dict, key: str) -> None:
 
 def _check_measured(config: dict) -> None:
     study, trained = config["study"], {(cell.method, cell.defence) for cell in cells(config["study"])}
-    for what in ("latents", "sharpness"):
+    for what in ("latents", "sharpness", "landscape"):
         if study[what] and config.get(what) is None:
             raise ConfigError(f"study.{what}: needs settings under the key {what}; write them, or measure none")
         for number, grid in enumerate(study[what]):
@@ -135,6 +136,21 @@ def _check_measured(config: dict) -> None:
         if config["latents"][f"{part}_probe"] not in study["probes"]:
             name = config["latents"][f"{part}_probe"]
             raise ConfigError(f"latents.{part}_probe: {name!r} must stand in study.probes")
+
+
+def _check_neighbourhoods(config: dict) -> None:
+    sharpness, landscape = config.get("sharpness"), config.get("landscape")
+    if sharpness and ("share" in sharpness["divergence"]) == ("norm" in sharpness["divergence"]):
+        raise ConfigError("sharpness.divergence: give one of share (of the weight change) and norm")
+    if landscape is None:
+        return
+    _defined(config, "attacks", landscape["attack"], "landscape.attack")
+    if (kind := config["attacks"][landscape["attack"]]["kind"]) != "relearn":
+        raise ConfigError(f"landscape.attack: {kind} gives no direction; name an attack of kind relearn")
+    if landscape["plane"] % 2 == 0:
+        raise ConfigError(
+            f"landscape.plane: {landscape['plane']} points a side miss the model itself; give an odd number"
+        )
 
 
 def _check_defence(config: dict, grid: dict, defence: str, key: str) -> None:

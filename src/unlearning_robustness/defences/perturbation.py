@@ -36,18 +36,30 @@ def mean(gradients: list[Tensors]) -> Tensors:
     return {name: sum(gradient[name] for gradient in gradients) / len(gradients) for name in gradients[0]}
 
 
+def refuse_rounding(wanted: float, realised: float) -> None:
+    """Raise TrainingError when a perturbation of norm ``wanted`` has another norm in the model's number type."""
+    if wanted > 0 and abs(realised / wanted - 1) > TOLERANCE:
+        raise TrainingError(
+            f"a perturbation of norm {wanted:.3g} is {realised:.3g} after rounding to the model's number type: "
+            "give a larger one, or dtype: float32"
+        )
+
+
 def forget_gradient_at(engine: Engine, batch: TextBank, values: Tensors) -> Gradient:
     """The forget gradient at other values of the trained tensors; the weights come back bit for bit.
 
     Raises TrainingError when the model's number type swallows the perturbation.
     """
     with engine.weights.at(values):
-        wanted = norm(plus(values, engine.weights.master, -1.0))
-        original = {name: tensor.to(engine.weights.live[name].dtype) for name, tensor in engine.weights.master.items()}
-        realised = norm({name: engine.weights.live[name].float() - original[name].float() for name in values})
-        if wanted > 0 and abs(realised / wanted - 1) > TOLERANCE:
-            raise TrainingError(
-                f"a perturbation of norm {wanted:.3g} is {realised:.3g} after rounding to the model's number type: "
-                "give a larger one, or dtype: float32"
-            )
+        refuse_rounding(norm(plus(values, engine.weights.master, -1.0)), engine.weights.displacement())
         return engine.forget_gradient(batch)
+
+
+def forget_gradient_unrestored(engine: Engine, batch: TextBank, added: Tensors) -> tuple[float, Tensors, float]:
+    """Loss and gradient with ``added`` on the weights as released code puts it there, and its realised norm.
+
+    It is added and subtracted in the model's number type: a small one is swallowed, and in bfloat16 the weights do not
+    come back exactly.
+    """
+    with engine.weights.shifted(added):
+        return *engine.forget_gradient(batch), engine.weights.displacement()

@@ -54,6 +54,27 @@ class TrainedWeights:
             self.standing.pop()
             self.publish(self.standing[-1] if self.standing else None)
 
+    @contextmanager
+    def shifted(self, added: Tensors) -> Iterator[None]:
+        """Compute with ``added`` put on in the model's own type and taken off again, as released code does.
+
+        Differs from :meth:`at`: rounding swallows what is too small, and what it leaves behind stays, here and in the
+        masters.
+        """
+        before = self.delta()
+        self._shift(added, 1.0)
+        try:
+            yield
+        finally:
+            self._shift(added, -1.0)
+            for name, tensor in self.delta().items():
+                self.master[name] += tensor.float() - before[name].float()
+
+    @torch.no_grad()
+    def _shift(self, added: Tensors, sign: float) -> None:
+        for name, tensor in self.live.items():
+            tensor.add_(added[name].to(tensor.dtype), alpha=sign)
+
     def reference(self):
         """Compute with the original tensors: the reference model without a second copy of the rest."""
         return self.at(self.original)
@@ -68,6 +89,12 @@ class TrainedWeights:
     def delta(self) -> Tensors:
         """What the model would have to be given to become the unlearned one: the rounded masters."""
         return {name: tensor.detach().clone() for name, tensor in self.live.items()}
+
+    @torch.no_grad()
+    def displacement(self) -> float:
+        """Norm of what the model holds now less the rounded masters: of a perturbation, as it was realised."""
+        rounded = {name: tensor.to(self.live[name].dtype).float() for name, tensor in self.master.items()}
+        return norm({name: self.live[name].float() - rounded[name] for name in rounded})
 
     @torch.no_grad()
     def change(self) -> float:

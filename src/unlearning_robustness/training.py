@@ -75,9 +75,12 @@ class Trainer:
         return self.banks[corpus].batch(self.order[corpus][index], str(self.engine.device), trim)
 
     def _step(self, index: int) -> dict:
-        forget_loss, forget = self.step.forget_gradient(
-            self.engine, self._batch("forget", index), self.random["perturbation"]
-        )
+        try:
+            forget_loss, forget = self.step.forget_gradient(
+                self.engine, self._batch("forget", index), self.random["perturbation"]
+            )
+        except TrainingError as error:
+            raise TrainingError(f"forget gradient of step {index + 1}: {error}") from None
         retain_loss, retain = self.step.retain_gradient(self.engine, self._batch("retain", index), self.random["noise"])
         parts = {"step": index + 1, "forget_loss": forget_loss, "retain_loss": retain_loss}
         parts |= {"forget_gradient": norm(forget), "retain_gradient": norm(retain), **self.step.measures}

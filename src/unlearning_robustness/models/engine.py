@@ -116,9 +116,7 @@ class Engine:
             **self._read(batch, entering, leaving),
         )
 
-    def forget_loss(
-        self, batch: TextBank, entering: Noise | None = None, leaving: Noise | None = None
-    ) -> torch.Tensor:
+    def forget_loss(self, batch: TextBank, entering: Noise | None = None, leaving: Noise | None = None) -> torch.Tensor:
         """The forget loss at the present weights, a scalar.
 
         ``entering`` and ``leaving`` disturb the model in training as in ``RetainNoise``, on the forget text alone.

@@ -69,7 +69,12 @@ class Feedback:
         found = [
             forget_gradient_at(engine, batch, plus(self.inner, added))
             for added in self._perturbations(weights.master, at_inner, generator)
-        ] or [forget_gradient_at(engine, batch, self.inner)]
+        ]
+        if settings.hws_decay:
+            # The history is a place, not a perturbation of a chosen size: it may be as near as it is.
+            with weights.at(self._history(weights.master)):
+                found.append(engine.forget_gradient(batch))
+        found = found or [forget_gradient_at(engine, batch, self.inner)]
         feedback = mean([gradient for _, gradient in found])
         self.step.measures |= {"loss": loss, "loss_perturbed": sum(value for value, _ in found) / len(found)}
         self.step.measures |= {"loss_inner": loss_inner} if loss_inner is not None else {}
@@ -84,8 +89,6 @@ class Feedback:
             found.append(gaussian(master, settings.gpn_radius / elements**0.5, generator))
         if settings.gap_rate:
             found.append({name: settings.gap_rate * tensor for name, tensor in at_inner.items()})
-        if settings.hws_decay:
-            found.append(plus(self._history(master), self.inner, -1.0))
         return found
 
     def _history(self, master: Tensors) -> Tensors:
@@ -93,7 +96,7 @@ class Feedback:
         memory, decay = self.step.memory, self.settings.hws_decay
         for name, tensor in master.items():
             past = memory.get(f"history.{name}", tensor)
-            memory[f"history.{name}"] = decay * past + (1 - decay) * tensor
+            memory[f"history.{name}"] = past + (1 - decay) * (tensor - past)
         return {name: memory[f"history.{name}"] for name in master}
 
     def _share(self) -> Tensors:

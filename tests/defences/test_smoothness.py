@@ -106,9 +106,7 @@ def test_in_bfloat16_every_perturbation_has_its_norm_or_is_refused(at_rest, defe
 
 
 @pytest.mark.parametrize("kind", list(ROWS))
-def test_where_the_forget_loss_is_flat_nothing_is_perturbed_and_nothing_breaks(
-    moved_engine, tiny_banks, defence, kind
-):
+def test_where_the_forget_loss_is_flat_nothing_is_perturbed_and_nothing_breaks(moved_engine, tiny_banks, defence, kind):
     engine = moved_engine("npo")
     steep = engine.forget_loss
     engine.forget_loss = lambda batch, **disturbed: 3.0 + 0.0 * steep(batch, **disturbed)

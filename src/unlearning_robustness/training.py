@@ -69,9 +69,12 @@ class Trainer:
     def _step(self, index: int) -> dict:
         # The last step's gradients would be one more copy while this step's are taken.
         self.optimiser.zero_grad()
-        forget_loss, forget = self.step.forget_gradient(
-            self.engine, self._batch("forget", index), self.random["perturbation"]
-        )
+        try:
+            forget_loss, forget = self.step.forget_gradient(
+                self.engine, self._batch("forget", index), self.random["perturbation"]
+            )
+        except TrainingError as error:
+            raise TrainingError(f"forget gradient of step {index + 1}: {error}") from None
         retain_loss, retain = self.step.retain_gradient(self.engine, self._batch("retain", index), self.random["noise"])
         parts = {"step": index + 1, "forget_loss": forget_loss, "retain_loss": retain_loss}
         parts |= {"forget_gradient": norm(forget), "retain_gradient": norm(retain), **self.step.measures}

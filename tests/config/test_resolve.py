@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
 
 from unlearning_robustness.config import ConfigError, defence_row, resolve
 from unlearning_robustness.config.schema import schema
@@ -46,6 +47,7 @@ SHARPNESS = (
     "{documents: 8, tokens: 32, radii: [0.5], share: 0.05, draws: 8, trace_draws: 8, eigenvalues: 5, iterations: 12, "
     "lipschitz_draws: 4, divergence: %s}"
 )
+LAT = "{label: s, kind: latent-adversarial, parameters: {%s}}"
 REFUSED = [
     ("methods/rmu/trained", "lora", ["methods.rmu.lora:", "rank, alpha and targets"]),
     ("methods/rmu/lora", "{rank: 4, alpha: 8.0, targets: [q_proj]}", ["methods.rmu.lora:", "down-projections"]),
@@ -57,6 +59,29 @@ REFUSED = [
     ),
     ("defences/sam", "{label: s, kind: sam, parameters: {radius: -1.0}}", ["defences.sam.parameters.radius:", "-1.0"]),
     ("defences/s", STABLE % "2.0", ["defences.s.parameters.sap_radius:", "inner_radius 2.0", "twice"]),
+    (
+        "defences/s",
+        "{label: s, kind: randomised-smoothing, parameters: {scale: 0.0}}",
+        ["s.parameters.scale:", "above 0"],
+    ),
+    (
+        "defences/s",
+        "{label: s, kind: sam, parameters: {radius: 1.0}, per_method: {rmu: {radius: 0.0}}}",
+        ["defences.s.per_method.rmu.radius:", "above 0"],
+    ),
+    ("defences/s", "{label: s, kind: randomised-smoothing, parameters: {scale: 1.0, draws: 0}}", ["draws:", "least 1"]),
+    ("defences/s", "{label: s, kind: dropout, parameters: {rate: 1.0}}", ["defences.s.parameters.rate:", "below 1"]),
+    ("defences/s", LAT % "radius: 0.0", ["defences.s.parameters.radius:", "above 0"]),
+    ("defences/s", LAT % "radius: -0.1", ["defences.s.parameters.radius:", "-0.1"]),
+    ("defences/s", LAT % "radius: 0.1, steps: 0", ["defences.s.parameters.steps:", "least 1"]),
+    ("defences/s", LAT % "radius: 0.1, step_size: 0.0", ["defences.s.parameters.step_size:", "above 0"]),
+    ("defences/s", LAT % "radius: 0.1, place: above", ["defences.s.parameters.place:", "entering, leaving"]),
+    (
+        "defences/s",
+        "{label: s, kind: sam, parameters: {radius: 1.0, implementation: right}}",
+        ["defences.s.parameters.implementation:", "corrected, released"],
+    ),
+    ("methods/rmu/variant_of", "rmx", ["methods.rmu.variant_of:", "'rmx'", "npo-mse, rmu, rsv"]),
     ("methods/rmu/variant_of", "rmu", ["methods.rmu.variant_of:", "itself"]),
     ("methods/rmu/like", "rmx", ["methods.rmu.like:", "'rmx'"]),
     ("study/latents", "[{methods: [rmu], defences: [none]}]", ["study.latents", "under the key latents"]),
@@ -157,6 +182,12 @@ REFUSED = [
 def test_bad_input_is_refused_by_one_line_that_names_key_and_mend(config, tmp_path, place, text, parts):
     message = message_of(changed(config, place, text, tmp_path))
     assert [part for part in parts if part not in message] == []
+
+
+@pytest.mark.parametrize("study", ["ci", "full", "rna", "stableun"])
+def test_every_study_of_the_repository_resolves(config, study):
+    update_config(config, load_configfile(ROOT / f"studies/{study}.yaml"))
+    resolve(config)
 
 
 def test_the_hint_about_numbers_is_given_only_where_a_number_belongs(config, tmp_path):

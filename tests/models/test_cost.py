@@ -13,6 +13,8 @@ ROWS = {
     "gradient-penalty": (["gradient-penalty", {"weight": 0.1}], 2, 3),
     # g(theta), g(theta + rv), and at both places a product with the Hessian.
     "curvature": (["curvature", {"weight": 0.1, "radius": 0.5}], 5, 7),
+    # The clean loss, three steps of the adversary, and the step itself.
+    "latent-adversarial": (["latent-adversarial", {"radius": 0.1, "steps": 3}], 6, 5),
     "stableun": (
         ["stableun", {"inner_radius": 0.2, "sap_radius": 0.6, "gpn_radius": 0.5, "gap_rate": 0.1, "hws_decay": 0.9}],
         7, 7,

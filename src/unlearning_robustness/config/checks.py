@@ -1,6 +1,7 @@
 """Checks across fields: everything that can be known to fail before any job runs."""
 
 from unlearning_robustness.config.cells import NONE, REFERENCE, cells
+from unlearning_robustness.config.combinations import check_acts, check_row, check_sizes, defined
 from unlearning_robustness.config.parameters import complete, reads_of, registered
 from unlearning_robustness.errors import ConfigError
 
@@ -17,7 +18,7 @@ def complete_entries(config: dict) -> None:
         key = f"defences.{name}"
         defence["parameters"] = _complete(DEFENCES, defence, "kind", key)
         for method, given in defence["per_method"].items():
-            _defined(config, "methods", method, f"{key}.per_method")
+            defined(config, "methods", method, f"{key}.per_method")
             complete(DEFENCES, defence["kind"], {**defence["parameters"], **given}, f"{key}.per_method.{method}")
     for name, attack in config["attacks"].items():
         attack["parameters"] = _complete(ATTACKS, attack, "kind", f"attacks.{name}")
@@ -34,11 +35,13 @@ def check_study(config: dict) -> None:
     study = config["study"]
     for axis in ("models", "benchmarks", "probes"):
         for name in study[axis]:
-            _defined(config, axis, name, f"study.{axis}")
+            defined(config, axis, name, f"study.{axis}")
     for figure in study["figures"]:
         if figure not in registered(FIGURES):
             raise ConfigError(f"study.figures: no figure {figure!r}; there are: {', '.join(registered(FIGURES))}")
     _check_reserved(config)
+    for name, method in config["methods"].items():
+        _check_method(config, name, method)
     _check_analysis(config)
     _check_selection(config)
     _check_measured(config)
@@ -52,16 +55,14 @@ def check_study(config: dict) -> None:
         key = f"study.cells.{number}"
         for method in grid["methods"]:
             if method != REFERENCE:
-                _defined(config, "methods", method, f"{key}.methods")
+                defined(config, "methods", method, f"{key}.methods")
         for attack in grid["attacks"]:
             if attack != NONE:
-                _defined(config, "attacks", attack, f"{key}.attacks")
+                defined(config, "attacks", attack, f"{key}.attacks")
         for defence in grid["defences"]:
-            _check_defence(config, grid, defence, key)
-    for name, method in config["methods"].items():
-        _check_method(name, method)
+            check_row(config, grid, defence, key)
     for name, defence in config["defences"].items():
-        _check_sizes(name, defence)
+        check_sizes(name, defence)
     for name, probe in config["probes"].items():
         if (probe["tokens"] == "none") != (probe["count"] == 0):
             raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with tokens {probe['tokens']}")
@@ -80,12 +81,12 @@ def _check_reserved(config: dict) -> None:
 
 def _check_analysis(config: dict) -> None:
     analysis, study = config["analysis"], config["study"]
-    _defined(config, "attacks", analysis["attack"], "analysis.attack")
+    defined(config, "attacks", analysis["attack"], "analysis.attack")
     for name in {part for pair in analysis["comparisons"] for defence in pair for part in defence.split(".")} - {NONE}:
-        _defined(config, "defences", name, "analysis.comparisons")
+        defined(config, "defences", name, "analysis.comparisons")
     for part in ("baseline", "forget_token", "neutral_token"):
         key = f"analysis.{part}_probe"
-        _defined(config, "probes", analysis[f"{part}_probe"], key)
+        defined(config, "probes", analysis[f"{part}_probe"], key)
         if analysis[f"{part}_probe"] not in study["probes"]:
             raise ConfigError(f"{key}: {analysis[f'{part}_probe']!r} must stand in study.probes")
         if "most_facts" in config["probes"][analysis[f"{part}_probe"]]:
@@ -101,19 +102,23 @@ def _check_selection(config: dict) -> None:
     named = {"methods": selection["methods"], "noise.methods": selection["noise"]["methods"]}
     for key, methods in {**named, "attack.methods": selection["attack"]["methods"]}.items():
         for method in methods:
-            _defined(config, "methods", method, f"selection.{key}")
-    _defined(config, "defences", selection["noise"]["defence"], "selection.noise.defence")
+            defined(config, "methods", method, f"selection.{key}")
+    defined(config, "defences", selection["noise"]["defence"], "selection.noise.defence")
+    for method in selection["noise"]["methods"]:
+        check_acts(config, method, selection["noise"]["defence"], "selection.noise.methods")
     if "defences" in selection:
         _check_defence_search(config, selection["defences"], "selection.defences")
-    _defined(config, "attacks", selection["attack"]["attack"], "selection.attack.attack")
+    defined(config, "attacks", selection["attack"]["attack"], "selection.attack.attack")
 
 
 def _check_defence_search(config: dict, search: dict, key: str) -> None:
-    _defined(config, "attacks", search["attack"], f"{key}.attack")
+    defined(config, "attacks", search["attack"], f"{key}.attack")
     for method in search["methods"]:
-        _defined(config, "methods", method, f"{key}.methods")
+        defined(config, "methods", method, f"{key}.methods")
     for name, grid in search["grids"].items():
-        _defined(config, "defences", name, f"{key}.grids")
+        defined(config, "defences", name, f"{key}.grids")
+        for method in search["methods"]:
+            check_acts(config, method, name, f"{key}.grids")
         entry = config["defences"][name]
         for parameter, values in grid.items():
             for value in values:
@@ -144,7 +149,7 @@ def _check_neighbourhoods(config: dict) -> None:
         raise ConfigError("sharpness.divergence: give one of share (of the weight change) and norm")
     if landscape is None:
         return
-    _defined(config, "attacks", landscape["attack"], "landscape.attack")
+    defined(config, "attacks", landscape["attack"], "landscape.attack")
     if (kind := config["attacks"][landscape["attack"]]["kind"]) != "relearn":
         raise ConfigError(f"landscape.attack: {kind} gives no direction; name an attack of kind relearn")
     if landscape["plane"] % 2 == 0:
@@ -153,55 +158,7 @@ def _check_neighbourhoods(config: dict) -> None:
         )
 
 
-def _check_defence(config: dict, grid: dict, defence: str, key: str) -> None:
-    if defence == NONE:
-        return
-    if REFERENCE in grid["methods"]:
-        raise ConfigError(f"{key}: the reference is not trained, so it has no defence {defence!r}; use none")
-    kinds = []
-    for part in defence.split("."):
-        _defined(config, "defences", part, f"{key}.defences")
-        entry = config["defences"][part]
-        kinds.append(entry["kind"])
-        match = entry["parameters"].get("match")
-        if match is not None and match != NONE:
-            _defined(config, "defences", match, f"defences.{part}.parameters.match")
-            if config["defences"][match]["kind"] == entry["kind"]:
-                raise ConfigError(f"defences.{part}.parameters.match: {match!r} is itself an early stop")
-        _check_averages(config, grid, part, key)
-    if len(set(kinds)) < len(kinds) or ("early-stop" in kinds and len(kinds) > 1):
-        raise ConfigError(f"{key}.defences: {defence!r} cannot be combined; parts must be of different kinds")
-
-
-def _check_averages(config: dict, grid: dict, defence: str, key: str) -> None:
-    """The mean of adapters' factors is not the adapter of the mean weights."""
-    entry = config["defences"][defence]
-    if entry["kind"] == "weight-averaging" or entry["parameters"].get("hws_decay"):
-        for method in grid["methods"]:
-            if config["methods"][method]["trained"] == "lora":
-                raise ConfigError(
-                    f"{key}: {defence} averages whole weights, and {method} trains adapters; "
-                    "leave it out, or give the method another `trained`"
-                )
-
-
-def _check_sizes(name: str, defence: dict) -> None:
-    """Perturbations have a size, and one of StableUN's does more than to undo the inner step."""
-    key, parameters = f"defences.{name}.parameters", defence["parameters"]
-    for part, value in parameters.items():
-        if isinstance(value, int | float) and value < 0:
-            raise ConfigError(f"{key}.{part}: must not be below 0, not {value}")
-        if part in ("radius", "inner_radius", "scale") and value == 0:
-            raise ConfigError(f"{key}.{part}: must be above 0; to leave the perturbation out, leave the defence out")
-    inner, ascent = parameters.get("inner_radius"), parameters.get("sap_radius", 0)
-    if inner is not None and 0 < ascent <= inner:
-        raise ConfigError(
-            f"{key}.sap_radius: {ascent} is not above inner_radius {inner}, so the ascent only undoes the inner step; "
-            "give at least twice the inner radius"
-        )
-
-
-def _check_method(name: str, method: dict) -> None:
+def _check_method(config: dict, name: str, method: dict) -> None:
     key, reads = f"methods.{name}", reads_of(FORGET_LOSSES, method["forget_loss"])
     fitting = [kind for kind in registered(RETAIN_LOSSES) if reads_of(RETAIN_LOSSES, kind) == reads]
     if method["retain_loss"] not in fitting:
@@ -211,6 +168,8 @@ def _check_method(name: str, method: dict) -> None:
             f"{key}.layers: layer {max(method['layers'])} is above the read layer {method['read_layer']}, "
             "so the loss would not train it"
         )
+    if "variant_of" in method:
+        defined(config, "methods", method["variant_of"], f"{key}.variant_of")
     if method.get("variant_of") == name:
         raise ConfigError(f"{key}.variant_of: a method is no variant of itself; name the method it varies")
     if (method["trained"] == "lora") != ("lora" in method):
@@ -219,8 +178,3 @@ def _check_method(name: str, method: dict) -> None:
         )
     if method["parameters"].get("beta", 1) <= 0:
         raise ConfigError(f"{key}.parameters.beta: must be above 0")
-
-
-def _defined(config: dict, axis: str, name: str, key: str) -> None:
-    if name not in config[axis]:
-        raise ConfigError(f"{key}: {name!r} is not defined under {axis}; there are: {', '.join(sorted(config[axis]))}")

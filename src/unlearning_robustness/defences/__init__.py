@@ -6,6 +6,7 @@ from unlearning_robustness.defences.dropout import Dropout
 from unlearning_robustness.defences.early_stop import EarlyStop
 from unlearning_robustness.defences.gradient_noise import GradientNoise
 from unlearning_robustness.defences.gradient_penalty import GradientPenalty
+from unlearning_robustness.defences.latent_adversarial import LatentAdversarial
 from unlearning_robustness.defences.latent_noise import LatentNoise
 from unlearning_robustness.defences.more_steps import MoreSteps
 from unlearning_robustness.defences.randomised_smoothing import RandomisedSmoothing
@@ -31,5 +32,6 @@ DEFENCES = {
     "gradient-penalty": GradientPenalty,
     "weight-averaging": WeightAveraging,
     "curvature": CurvatureRegularisation,
+    "latent-adversarial": LatentAdversarial,
     "stableun": StableUN,
 }

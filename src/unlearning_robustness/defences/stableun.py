@@ -74,8 +74,7 @@ class Feedback:
         loss, self.at_theta = engine.forget_gradient(batch)
         self.step.measures["loss"] = loss
         feedback, losses = RunningMean(), []
-        for neighbour in self._neighbours(engine, batch, generator):
-            value, gradient = forget_gradient_at(engine, batch, neighbour)
+        for value, gradient in self._feedback(engine, batch, generator):
             losses.append(value)
             feedback.add(gradient)
             del gradient
@@ -83,34 +82,41 @@ class Feedback:
         shares = (self.settings.forget_share, self.at_theta), (self.settings.forget_feedback, feedback.value())
         return loss, dict(Weighted(*shares))
 
-    def _neighbours(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Iterator[Weighted | Tensors]:
-        """The chosen neighbours of theta_tau, one after another; without a choice theta_tau itself."""
+    def _feedback(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Iterator[Gradient]:
+        """The forget gradient at each chosen neighbour of theta_tau; without a choice at theta_tau itself."""
         settings, master = self.settings, engine.weights.master
         inner = self._inner(engine)
         if settings.gpn_radius:
             elements = sum(tensor.numel() for tensor in master.values())
-            yield Weighted((1, inner), (1, gaussian(master, settings.gpn_radius / elements**0.5, generator)))
+            noise = gaussian(master, settings.gpn_radius / elements**0.5, generator)
+            yield forget_gradient_at(engine, batch, Weighted((1, inner), (1, noise)))
+            del noise
         if settings.hws_decay:
-            yield self._history(master)
+            yield self._at_history(engine, batch)
         if settings.sap_radius or settings.gap_rate:
             self.step.measures["loss_inner"], at_inner = forget_gradient_at(engine, batch, inner)
             if settings.sap_radius:
-                yield ascended(inner, at_inner, settings.sap_radius)
+                yield forget_gradient_at(engine, batch, ascended(inner, at_inner, settings.sap_radius))
             if settings.gap_rate:
-                yield Weighted((1, inner), (settings.gap_rate, at_inner))
+                yield forget_gradient_at(engine, batch, Weighted((1, inner), (settings.gap_rate, at_inner)))
         elif not (settings.gpn_radius or settings.hws_decay):
-            yield inner
+            yield forget_gradient_at(engine, batch, inner)
 
     def _inner(self, engine: Engine) -> Weighted:
         """theta_tau."""
         return ascended(engine.weights.master, self.at_theta, -self.settings.inner_radius)
+
+    def _at_history(self, engine: Engine, batch: TextBank) -> Gradient:
+        # The history is a place, not a perturbation of a chosen size: it may be as near as it is.
+        with engine.weights.at(self._history(engine.weights.master)):
+            return engine.forget_gradient(batch)
 
     def _history(self, master: Tensors) -> Tensors:
         """The moving average of the weights, this step's included; before there is a history, the weights."""
         memory, decay = self.step.memory, self.settings.hws_decay
         for name, tensor in master.items():
             past = memory.get(f"history.{name}", tensor)
-            memory[f"history.{name}"] = decay * past + (1 - decay) * tensor
+            memory[f"history.{name}"] = past + (1 - decay) * (tensor - past)
         return {name: memory[f"history.{name}"] for name in master}
 
     @contextmanager

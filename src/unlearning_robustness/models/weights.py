@@ -59,6 +59,27 @@ class TrainedWeights:
             self.standing.pop()
             self.publish(self.standing[-1] if self.standing else None)
 
+    @contextmanager
+    def shifted(self, added: Tensors) -> Iterator[None]:
+        """Compute with ``added`` put on in the model's own type and taken off again, as released code does.
+
+        Differs from :meth:`at`: rounding swallows what is too small, and what it leaves behind stays, here and in the
+        masters.
+        """
+        before = {name: tensor.detach().clone() for name, tensor in self.live.items()}
+        self._shift(added, 1.0)
+        try:
+            yield
+        finally:
+            self._shift(added, -1.0)
+            for name, tensor in self.live.items():
+                self.master[name] += tensor.detach().float() - before[name].float()
+
+    @torch.no_grad()
+    def _shift(self, added: Tensors, sign: float) -> None:
+        for name, tensor in self.live.items():
+            tensor.add_(added[name].to(tensor.dtype), alpha=sign)
+
     def reference(self):
         """Compute with the original tensors: the reference model without a second copy of the rest."""
         return self.at(self.original)
@@ -83,6 +104,15 @@ class TrainedWeights:
         """Frobenius norm of all that a delta moves together: ||W - W_reference||."""
         reference = self.reference_tensors()
         return norm({name: tensor.float() - reference[name].float() for name, tensor in delta.items()})
+
+    @torch.no_grad()
+    def displacement(self) -> float:
+        """Norm of what the model holds now less the rounded masters: of a perturbation, as it was realised."""
+        sizes = [
+            (self.live[name].float() - tensor.to(self.live[name].dtype).float()).norm()
+            for name, tensor in self.master.items()
+        ]
+        return torch.stack(sizes).norm().item()
 
 
 def norm(tensors: Tensors) -> float:

@@ -7,6 +7,7 @@ from unlearning_robustness.errors import ConfigError
 FORGET_LOSSES, RETAIN_LOSSES = "methods.FORGET_LOSSES", "methods.RETAIN_LOSSES"
 DEFENCES, ATTACKS = "defences.DEFENCES", "attacks.ATTACKS"
 FIGURES = "figures.FIGURES"
+MATCHED = {"early-stop", "weight-noise"}
 
 
 def complete_entries(config: dict) -> None:
@@ -61,6 +62,8 @@ def check_study(config: dict) -> None:
         _check_method(name, method)
     for name, defence in config["defences"].items():
         _check_sizes(name, defence)
+    for name, attack in config["attacks"].items():
+        _check_budget(name, attack["parameters"])
     for name, probe in config["probes"].items():
         if (probe["tokens"] == "none") != (probe["count"] == 0):
             raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with tokens {probe['tokens']}")
@@ -134,9 +137,12 @@ def _check_defence(config: dict, grid: dict, defence: str, key: str) -> None:
         match = entry["parameters"].get("match")
         if match is not None and match != NONE:
             _defined(config, "defences", match, f"defences.{part}.parameters.match")
-            if config["defences"][match]["kind"] == entry["kind"]:
-                raise ConfigError(f"defences.{part}.parameters.match: {match!r} is itself an early stop")
-    if len(set(kinds)) < len(kinds) or ("early-stop" in kinds and len(kinds) > 1):
+            if "match" in config["defences"][match]["parameters"]:
+                raise ConfigError(
+                    f"defences.{part}.parameters.match: {match!r} is itself matched (an early stop or weight noise); "
+                    "name a defence that is trained"
+                )
+    if len(set(kinds)) < len(kinds) or (MATCHED & set(kinds) and len(kinds) > 1):
         raise ConfigError(f"{key}.defences: {defence!r} cannot be combined; parts must be of different kinds")
 
 
@@ -153,6 +159,25 @@ def _check_sizes(name: str, defence: dict) -> None:
         raise ConfigError(
             f"{key}.sap_radius: {ascent} is not above inner_radius {inner}, so the ascent only undoes the inner step; "
             "give at least twice the inner radius"
+        )
+
+
+def _check_budget(name: str, parameters: dict) -> None:
+    """A relearning attacker's budget is given in steps or in passes; every pass sees each document once."""
+    if "epochs" not in parameters:
+        return
+    key, given = f"attacks.{name}.parameters", [part for part in ("steps", "epochs") if parameters[part] is not None]
+    if len(given) != 1:
+        raise ConfigError(f"{key}.epochs: give one of steps and epochs, not {'both' if given else 'neither'}")
+    size = parameters["batch_size"]
+    for part in ("batch_size", "rank"):
+        if parameters[part] < 1:
+            raise ConfigError(f"{key}.{part}: must be at least 1, not {parameters[part]}")
+    uneven = [count for count in parameters["documents"] if count % size]
+    if given == ["epochs"] and uneven:
+        raise ConfigError(
+            f"{key}.documents: {uneven[0]} is no multiple of batch_size {size}, so no whole number of steps is a pass; "
+            f"give {uneven[0] - uneven[0] % size + size}"
         )
 
 

@@ -24,13 +24,21 @@ class TrainedWeights:
             raise KeyError(f"the model has no tensor {missing[0]}")
         self.live = {name: parameters[name].requires_grad_(True) for name in names}
         self.original = {name: tensor.detach().clone() for name, tensor in self.live.items()}
-        self.master = {name: tensor.detach().float().clone() for name, tensor in self.live.items()}
+        self.master = self.masters()
         self.standing: list[Tensors] = []
+
+    def masters(self) -> Tensors:
+        """The float32 tensors that the optimiser moves, where they start."""
+        return {name: tensor.detach().float().clone() for name, tensor in self.live.items()}
+
+    def present(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """(name, what the masters say the trained tensor is), one after another."""
+        yield from self.master.items()
 
     @torch.no_grad()
     def publish(self, values: Tensors | None = None) -> None:
         """Write the masters (or ``values``) into the model, rounded to its type."""
-        for name, tensor in (self.master if values is None else values).items():
+        for name, tensor in self.present() if values is None else values.items():
             self.live[name].copy_(tensor)
 
     def gradient(self, loss: torch.Tensor) -> Tensors:
@@ -91,3 +99,8 @@ def down_projections(model: nn.Module, layers: Sequence[int]) -> list[str]:
         if name not in names:
             raise KeyError(f"the model has no tensor {name}: it has {model.config.num_hidden_layers} layers")
     return wanted
+
+
+def layer_parameters(model: nn.Module) -> list[str]:
+    """Names of every parameter of the decoder layers, norms and biases included; not embeddings or the last norm."""
+    return [name for name, _ in model.named_parameters() if name.startswith("model.layers.")]

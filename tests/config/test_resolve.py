@@ -15,7 +15,9 @@ GONE = "<gone>"
 
 @pytest.fixture
 def config():
-    return load_configfile(ROOT / "config.yaml")
+    loaded = load_configfile(ROOT / "config.yaml")
+    loaded["defences"]["weight-noise"] = {"label": "noise", "kind": "weight-noise", "parameters": {"match": "none"}}
+    return loaded
 
 
 def changed(config, place, text, folder):
@@ -115,6 +117,12 @@ REFUSED = [
     ("study/cells/0/defences", "[none, rna]", ["study.cells.0", "reference", "use none"]),
     ("defences/early-stop/parameters/match", "early-stop", ["defences.early-stop.parameters.match:", "early stop"]),
     ("defences/early-stop/parameters/match", "rnx", ["defences.early-stop.parameters.match:", "'rnx'"]),
+    (
+        "defences/early-stop/parameters/match",
+        "weight-noise",
+        ["defences.early-stop.parameters.match:", "'weight-noise' is itself matched", "trained"],
+    ),
+    ("study/cells/1/defences", "[rna.weight-noise]", ["study.cells.1.defences:", "'rna.weight-noise'", "combined"]),
     ("methods/rmu/layers", "[5, 6, 8]", ["methods.rmu.layers:", "8", "read layer 7"]),
     ("methods/npo-kl/parameters/beta", "0", ["methods.npo-kl.parameters.beta:", "above 0"]),
     ("probes/forget-token/count", "0", ["probes.forget-token.count:", "forget"]),

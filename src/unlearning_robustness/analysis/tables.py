@@ -134,14 +134,14 @@ def _estimates(records: pandas.DataFrame, keys: list[str], bootstrap: CrossedBoo
 def comparison_pairs(defences: dict[str, dict], used: list[str]) -> list[tuple[str, str]]:
     """(defence, what it is compared with): every defence in use with none, and with the controls made for it.
 
-    An early stop is compared with the cell it is matched to, gradient noise with RNA of its scale, and what is a
+    An early stop or weight noise is compared with the cell it is matched to, gradient noise with RNA of its scale, and what is a
     baseline or control without a partner with the defence named ``rna``.
     """
     noise = {entry["parameters"]["noise_scale"]: name for name, entry in defences.items() if entry["kind"] == "rna"}
     pairs = []
     for name in used:
         entry = defences.get(name, {"kind": "combination"})
-        if entry["kind"] == "early-stop":
+        if "match" in entry.get("parameters", {}):
             pairs.append((entry["parameters"]["match"], name))
         elif entry["kind"] == "gradient-noise":
             partner = noise.get(entry["parameters"]["noise_scale"])

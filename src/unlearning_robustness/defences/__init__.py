@@ -14,6 +14,7 @@ from unlearning_robustness.defences.sgd import SGD
 from unlearning_robustness.defences.stableun import StableUN
 from unlearning_robustness.defences.weight_averaging import WeightAveraging
 from unlearning_robustness.defences.weight_decay import WeightDecay
+from unlearning_robustness.defences.weight_noise import WeightNoise
 
 DEFENCES = {
     "rna": RNA,
@@ -30,4 +31,5 @@ DEFENCES = {
     "weight-averaging": WeightAveraging,
     "curvature": CurvatureRegularisation,
     "stableun": StableUN,
+    "weight-noise": WeightNoise,
 }

@@ -3,6 +3,7 @@
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
+from unlearning_robustness.analysis.recovery import curves, recovery, recovery_differences
 from unlearning_robustness.analysis.sharpness import sharpness, sharpness_correlations
 from unlearning_robustness.analysis.theory import latent_statistics, rejection
 from unlearning_robustness.config.cells import KIND, NONE, PLACE, REFERENCE
@@ -181,15 +182,17 @@ def all_tables(
     used = list(dict.fromkeys(records["defence"]))
     pairs, measured = comparison_pairs(config["defences"], used), measures(cells)
     statistics = latent_statistics(latents)
-    recovery = early_recovery(records, measured, analysis["attack"], analysis["early_steps"])
-    sharp = sharpness(curvatures, recovery)
+    early = early_recovery(records, measured, analysis["attack"], analysis["early_steps"])
+    sharp, found = sharpness(curvatures, early), curves(records)
     return {
         "accuracy": accuracy(records, bootstrap),
         "differences": differences(records, pairs, bootstrap),
         "token_effects": token_effects(records, probes, bootstrap),
         "relearning": relearning(records, bootstrap),
         "attacked_differences": attacked_differences(records, pairs, bootstrap),
-        "early_recovery": recovery,
+        "recovery": recovery(found, bootstrap),
+        "recovery_differences": recovery_differences(found, pairs, bootstrap),
+        "early_recovery": early,
         "sharpness": sharp,
         "sharpness_correlations": sharpness_correlations(sharp, bootstrap),
         "measures": measured,

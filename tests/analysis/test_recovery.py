@@ -90,7 +90,7 @@ def test_quantities_of_many_curves_at_once_are_those_of_each():
 def test_planted_curves_give_their_planted_numbers(table):
     values = table["mean"]["rmu", "none"]
     mean = (0.3 + 0.6 + 0.85) / 3
-    expected = {"lost": 0.8, "area": mean, "share": (mean - 0.2) / 0.8, "half_steps": 7.5, "gap": 0.7}
+    expected = {"start": 0.2, "lost": 0.8, "area": mean, "share": (mean - 0.2) / 0.8, "half_steps": 7.5, "gap": 0.7}
     assert values.to_dict() == pytest.approx(expected)
     assert set(table["budget"]) == {15} and set(table["facts"]) == {20} and set(table["seeds"]) == {2}
     rows = table.loc[("rmu", "none")]
@@ -139,7 +139,9 @@ def test_differences_are_paired(found):
     assert table.loc[("sam", "none", "half_steps"), "note"] == "not within the budget"
     assert table.loc[("none", "weight-noise", "share"), "note"] == "nothing lost"
     same = {("m", "b", "rmu", name, "relearn", 60): next(iter(found.values())) for name in ("sam", "none")}
-    assert (recovery_differences(same, [("sam", "none")], BOOTSTRAP)[["mean", "low", "high"]].fillna(0) == 0).all(axis=None)
+    assert (recovery_differences(same, [("sam", "none")], BOOTSTRAP)[["mean", "low", "high"]].fillna(0) == 0).all(
+        axis=None
+    )
 
 
 def test_other_facts_or_seeds_on_the_other_side_are_refused(found):

@@ -169,7 +169,9 @@ def test_each_run_tells_its_progress_to_the_end(tiny_model, tiny_tokenizer, corp
 
 
 def many(count):
-    rows = [("relearn", "facts" if number % 2 else "prose", f"Item {number:02} is {number * 7}.") for number in range(count)]
+    rows = [
+        ("relearn", "facts" if number % 2 else "prose", f"Item {number:02} is {number * 7}.") for number in range(count)
+    ]
     return pandas.DataFrame(rows, columns=["corpus", "kind", "text"])
 
 
@@ -218,7 +220,9 @@ WITHIN = {"mlp": "down_proj", "full": "", "lora": "_proj"}
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("trained", WITHIN)
-def test_each_attacker_starts_at_the_model_moves_its_tensors_and_gives_it_back(make_model, tiny_tokenizer, trained, dtype):
+def test_each_attacker_starts_at_the_model_moves_its_tensors_and_gives_it_back(
+    make_model, tiny_tokenizer, trained, dtype
+):
     model = make_model("Qwen2", dtype=dtype)
     before, moved = weights(model), {}
     attack = AttackInput(model, tiny_tokenizer, many(4), 1)

@@ -75,7 +75,11 @@ REFUSED = [
     ("attacks/relearn/parameters/documents", "60", ["attacks.relearn.parameters.documents:", "list", "not 60"]),
     ("attacks/relearn/parameters/steps", '[2, "5"]', ["attacks.relearn.parameters.steps", "'5'"]),
     ("attacks/relearn/parameters/steps", "[]", ["attacks.relearn.parameters.steps"]),
-    ("attacks/relearn/parameters/epochs", "[1]", ["attacks.relearn.parameters.epochs:", "one of steps and epochs", "both"]),
+    (
+        "attacks/relearn/parameters/epochs",
+        "[1]",
+        ["attacks.relearn.parameters.epochs:", "one of steps and epochs", "both"],
+    ),
     ("attacks/relearn/parameters/steps", GONE, ["attacks.relearn.parameters.epochs:", "neither"]),
     ("attacks/relearn/parameters/steps", "null", ["attacks.relearn.parameters.epochs:", "neither"]),
     ("attacks/relearn/parameters/epochs", "2", ["attacks.relearn.parameters.epochs:", "list", "not 2"]),

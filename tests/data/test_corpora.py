@@ -87,9 +87,13 @@ def test_the_corpora_of_other_attackers_share_no_text_with_what_is_trained_on_or
     for name in ("benign", "neighbour", "relearn"):
         for other in ("benign", "neighbour", "relearn", "retain", "perplexity"):
             assert name == other or set(texts(corpora, name)) & set(texts(corpora, other)) == set(), (name, other)
-    entities = {name: set(corpora.loc[corpora["corpus"] == name, "entity"]) for name in ("seen", "neighbour", "perplexity")}
+    entities = {
+        name: set(corpora.loc[corpora["corpus"] == name, "entity"]) for name in ("seen", "neighbour", "perplexity")
+    }
     splits = assign_splits(elements.entities(), settings["forget"]["splits"])
-    assert entities["seen"] == {name for name, split in splits.items() if split == "test"} and not entities["seen"] & pool
+    assert (
+        entities["seen"] == {name for name, split in splits.items() if split == "test"} and not entities["seen"] & pool
+    )
     assert entities["neighbour"] == set(symbols.entities()) - {"Zimbabwean Gold"}
     assert not set(corpora.loc[corpora["corpus"] == "benign", "entity"]) & entities["perplexity"]
     assert corpora.query("corpus == 'benign'")["text"].is_unique

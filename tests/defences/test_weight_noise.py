@@ -28,7 +28,9 @@ def test_the_noise_of_each_tensor_is_as_large_as_the_matched_change(dtype, toler
     found = disturbed(original, changed, torch.Generator().manual_seed(1))
     for name in ("a", "b"):
         assert found[name].dtype is dtype
-        assert distance(found[name], original[name]) == pytest.approx(distance(changed[name], original[name]), tolerance)
+        assert distance(found[name], original[name]) == pytest.approx(
+            distance(changed[name], original[name]), tolerance
+        )
     assert torch.equal(found["c"], original["c"])
 
 
@@ -52,7 +54,9 @@ def cell(make_trainer, settings, tiny_model, tmp_path):
     def make(seed):
         model = copy.deepcopy(tiny_model)
         done = unlearn(model, settings("rmu"), ROW, {}, seed, tmp_path / "scratch", matched)
-        assert all(torch.equal(one, other) for one, other in zip(model.parameters(), tiny_model.parameters(), strict=True))
+        assert all(
+            torch.equal(one, other) for one, other in zip(model.parameters(), tiny_model.parameters(), strict=True)
+        )
         return done, matched, trainer.engine.weights.change()
 
     return make

@@ -53,14 +53,16 @@ def crossing(steps: numpy.ndarray, levels: numpy.ndarray, threshold: numpy.ndarr
 def quantities(steps: numpy.ndarray, levels: numpy.ndarray, reference: numpy.ndarray) -> dict[str, numpy.ndarray]:
     """What a curve of levels (..., T) says beside the reference's level (...); each (...).
 
-    ``lost``: reference - start. ``area``: mean accuracy over the budget. ``share``: area above the start, of what was
-    lost. ``half_steps``: steps until half of it is back. ``gap``: end - start. Without a loss, shares are not numbers.
+    ``start``: before the attack. ``lost``: reference - start. ``area``: mean accuracy over the budget. ``share``: area
+    above the start, of what was lost. ``half_steps``: steps until half of it is back. ``gap``: end - start. Without a
+    loss, shares are not numbers.
     """
     start = levels[..., 0]
     lost, mean = reference - start, area(steps, levels)
     known = numpy.where(lost > 0, lost, numpy.nan)
     half = crossing(steps, levels, start + known / 2)
     return {
+        "start": start,
         "lost": lost,
         "area": mean,
         "share": (mean - start) / known,

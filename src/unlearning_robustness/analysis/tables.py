@@ -135,8 +135,8 @@ def _estimates(records: pandas.DataFrame, keys: list[str], bootstrap: CrossedBoo
 def comparison_pairs(defences: dict[str, dict], used: list[str]) -> list[tuple[str, str]]:
     """(defence, what it is compared with): every defence in use with none, and with the controls made for it.
 
-    An early stop or weight noise is compared with the cell it is matched to, gradient noise with RNA of its scale, and what is a
-    baseline or control without a partner with the defence named ``rna``.
+    An early stop or weight noise is compared with the cell it is matched to, gradient noise with RNA of its scale, and
+    what is a baseline or control without a partner with the defence named ``rna``.
     """
     noise = {entry["parameters"]["noise_scale"]: name for name, entry in defences.items() if entry["kind"] == "rna"}
     pairs = []

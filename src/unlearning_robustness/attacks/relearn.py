@@ -45,7 +45,7 @@ def learning_rate_at(step: int, peak: float, warm_up: int) -> float:
 
 
 def linear_rate_at(step: int, peak: float, steps: int) -> float:
-    """The schedule of Unlearn-Smooth's relearning (transformers' default): up over max(1, steps // 10) steps, then down.
+    """Unlearn-Smooth's schedule for relearning (transformers' default): up over max(1, steps // 10) steps, then down.
 
     It begins at zero, so the first step moves nothing, and would reach zero after the last of ``steps``.
     """
@@ -66,8 +66,8 @@ class Relearn:
 
     ``corpus``: ``relearn``, in-domain and about entities that are never asked about; ``relearn-shuffled``, the same
     with every answer another entity's, which can teach form but holds no knowledge to recover; ``neighbour``, facts of
-    the neighbour domain; ``benign``, prose of the retain kind that was never trained on; ``seen``, documents of the very
-    entities that are asked about: no recovery but teaching, and the upper end.
+    the neighbour domain; ``benign``, prose of the retain kind that was never trained on; ``seen``, documents of the
+    very entities that are asked about: no recovery but teaching, and the upper end.
 
     ``trained``: ``mlp``, all MLP down-projections; ``full``, every parameter of the decoder layers; ``lora``, adapters
     of rank ``rank`` and weight ``alpha`` / ``rank`` on the projections ``targets``.

@@ -54,7 +54,5 @@ def layer_matrices(model: nn.Module, targets: str) -> list[str]:
     """Names of the projection matrices of the decoder layers: of ``attention``, of the ``mlp``, or ``all`` of them."""
     shapes = {name: tensor.ndim for name, tensor in model.named_parameters()}
     return [
-        name
-        for name in layer_parameters(model)
-        if shapes[name] == 2 and any(part in name for part in PARTS[targets])
+        name for name in layer_parameters(model) if shapes[name] == 2 and any(part in name for part in PARTS[targets])
     ]

@@ -25,7 +25,8 @@ def planted(levels, facts=20, seeds=(0, 1), attack="relearn"):
                 rows += [
                     {"model": "m", "benchmark": "b", "method": method, "defence": defence, "seed": seed,
                      "attack": name, "documents": 60 if steps else 0, "steps": steps, "probe": "plain",
-                     "role": "forget", "fact": f"f{fact:02}", "question": f"f{fact:02}/0", "correct": fact < level * facts}
+                     "role": "forget", "fact": f"f{fact:02}", "question": f"f{fact:02}/0",
+                     "correct": fact < level * facts}
                     for fact in range(facts)
                 ]  # fmt: skip
     return pandas.DataFrame(rows)

@@ -101,5 +101,5 @@ def test_targets_are_the_projections_of_the_layers(other_model):
 
 
 def test_what_is_no_matrix_has_no_adapter(tiny_model):
-    with pytest.raises(ValueError, match="input_layernorm.*no matrix"):
+    with pytest.raises(ValueError, match=r"input_layernorm.*no matrix"):
         AdaptedWeights(tiny_model, ["model.layers.0.input_layernorm.weight"], 2, 4.0, torch.Generator())

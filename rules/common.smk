@@ -130,6 +130,12 @@ def attack_code(wildcards):
     return code_digest("attacks.campaign", module_of("attacks.ATTACKS", kind))
 
 
+def attack_memory(wildcards):
+    """Megabytes: masters, gradients and moments of every layer are many more than those of a few matrices."""
+    trained = CONFIG["attacks"][wildcards.attack]["parameters"].get("trained")
+    return 8000 if trained == "full" else 4000
+
+
 def matched_delta(wildcards):
     """The deltas that a control is matched to (an early stop, weight noise): the other cell of each seed."""
     match = next(

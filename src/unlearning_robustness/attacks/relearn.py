@@ -45,7 +45,7 @@ def learning_rate_at(step: int, peak: float, warm_up: int) -> float:
 
 
 def linear_rate_at(step: int, peak: float, steps: int) -> float:
-    """Unlearn-Smooth's schedule for relearning (transformers' default): up over max(1, steps // 10) steps, then down.
+    """Warm-up over max(1, steps // 10) steps as in Unlearn-Smooth, then the decay that is transformers' default.
 
     It begins at zero, so the first step moves nothing, and would reach zero after the last of ``steps``.
     """
@@ -72,7 +72,7 @@ class Relearn:
     ``trained``: ``mlp``, all MLP down-projections; ``full``, every parameter of the decoder layers; ``lora``, adapters
     of rank ``rank`` and weight ``alpha`` / ``rank`` on the projections ``targets``.
 
-    ``schedule``: ``constant`` after ``warm_up`` steps; ``linear``, warm-up and decay as in Unlearn-Smooth. There the
+    ``schedule``: ``constant`` after ``warm_up`` steps; ``linear``, see ``linear_rate_at``. There the
     rate depends on where the run ends, so every number of steps is a run of its own.
     """
 

@@ -22,7 +22,7 @@ rule attack:
         "../envs/train.yaml"
     resources:
         gpu=1,
-        mem_mb=4000,
+        mem_mb=attack_memory,
         runtime=120,
     params:
         model=entry("models"),

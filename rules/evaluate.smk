@@ -14,7 +14,7 @@ MEASURED = [
 rule build_prefix:
     """The probed questions up to the first layer that any method of the study trains; variants may lie lower."""
     input:
-        model=MODELS,
+        model=model_folder,
         probes=rules.build_probes.output[0],
     output:
         f"{BENCHMARK}/prefix.safetensors",
@@ -42,7 +42,7 @@ rule build_prefix:
 rule evaluate:
     """Ask unlearned models everything."""
     input:
-        model=MODELS,
+        model=model_folder,
         delta=each_seed(f"{DELTA}/delta.safetensors"),
         cell=each_seed(f"{DELTA}/manifest.json"),
         corpora=rules.build_corpora.output[0],
@@ -79,7 +79,7 @@ rule evaluate:
 rule measure_latents:
     """What a token and what noise do to the latents of unlearned models, in float32."""
     input:
-        model=MODELS,
+        model=model_folder,
         delta=each_seed(f"{DELTA}/delta.safetensors"),
         probes=rules.build_probes.output[0],
     output:
@@ -107,7 +107,7 @@ rule measure_latents:
 rule measure_sharpness:
     """How sharp the minima are in which unlearning ended, in float32."""
     input:
-        model=MODELS,
+        model=model_folder,
         delta=each_seed(f"{DELTA}/delta.safetensors"),
         corpora=rules.build_corpora.output[0],
     output:
@@ -130,6 +130,68 @@ rule measure_sharpness:
         scratch=f"{RESULTS}/scratch/measure_sharpness/{KIND}",
     script:
         "../workflow_scripts/measure_sharpness.py"
+
+
+rule measure_memorisation:
+    """What unlearned models still say of the forget texts, word for word and in answers, also after relearning."""
+    input:
+        model=model_folder,
+        delta=each_seed(f"{DELTA}/delta.safetensors"),
+        corpora=rules.build_corpora.output[0],
+        questions=rules.build_questions.output.questions,
+    output:
+        memorisation=each_seed(f"{RESULTS}/records/{CELL}/memorisation.parquet"),
+    log:
+        f"{LOGS}/measure_memorisation/{JOB}.log",
+    benchmark:
+        f"{RESULTS}/benchmark_times/measure_memorisation/{JOB}.jsonl"
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=120,
+    params:
+        model=entry("models"),
+        memorisation=CONFIG.get("memorisation"),
+        attack=memorisation_attack(),
+        seeds=seeds_of_job,
+        code=memorisation_code(),
+        scratch=f"{RESULTS}/scratch/measure_memorisation/{KIND}",
+    script:
+        "../workflow_scripts/measure_memorisation.py"
+
+
+rule measure_retrained:
+    """The same of the model that never saw the forget texts: what perfect unlearning would leave."""
+    input:
+        model=lambda wildcards: folder_of(
+            retrain_of(CONFIG, wildcards.model)["model"]
+        ),
+        corpora=rules.build_corpora.output[0],
+        questions=rules.build_questions.output.questions,
+    output:
+        f"{RESULTS}/records/{{model}}/{{benchmark}}/retrained.parquet",
+    log:
+        f"{LOGS}/measure_retrained/{{model}}/{{benchmark}}.log",
+    benchmark:
+        f"{RESULTS}/benchmark_times/measure_retrained/{{model}}/{{benchmark}}.jsonl"
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=60,
+    params:
+        model=lambda wildcards: CONFIG["models"][
+            retrain_of(CONFIG, wildcards.model)["model"]
+        ],
+        memorisation=CONFIG.get("memorisation"),
+        attack=memorisation_attack(),
+        seed=STUDY["seeds"][0],
+        code=memorisation_code(),
+    script:
+        "../workflow_scripts/measure_retrained.py"
 
 
 rule lm_eval_tasks:

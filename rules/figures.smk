@@ -13,6 +13,7 @@ TABLE_NAMES = [
     "rejection",
     "sharpness",
     "sharpness_correlations",
+    "memorisation",
 ]
 PLACE = "{model}/{benchmark}"
 TABLES = expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLE_NAMES)
@@ -32,6 +33,7 @@ rule tables:
         measures=MEASURES,
         latents=LATENTS,
         sharpness=SHARPNESS,
+        memorisation=[*MEMORISATION, *RETRAINED],
     output:
         csv=TABLES,
         markdown=expand(f"{RESULTS}/tables/{{table}}.md", table=TABLE_NAMES),
@@ -46,7 +48,7 @@ rule tables:
     params:
         config={
             key: CONFIG[key]
-            for key in ("analysis", "defences", "latents", "probes")
+            for key in ("analysis", "defences", "latents", "memorisation", "probes")
             if key in CONFIG
         },
         code=code_digest("analysis.tables"),

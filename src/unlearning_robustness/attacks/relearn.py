@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.errors import DataError, TrainingError
+from unlearning_robustness.errors import DataError
+from unlearning_robustness.fine_tuning import fine_tune
 from unlearning_robustness.models.bank import encode_texts
-from unlearning_robustness.models.slicing import backward_attention
 from unlearning_robustness.models.weights import TrainedWeights, down_projections
 from unlearning_robustness.progress import Progress
 from unlearning_robustness.seeds import generator
@@ -26,11 +25,6 @@ def document_order(kinds: list[str], random: torch.Generator) -> list[int]:
     """A random order of documents in which those that state facts come before prose."""
     shuffled = torch.randperm(len(kinds), generator=random).tolist()
     return sorted(shuffled, key=lambda index: kinds[index] != "facts")
-
-
-def learning_rate_at(step: int, peak: float, warm_up: int) -> float:
-    """Linear warm-up over ``warm_up`` steps, then constant; ``step`` counts from 0."""
-    return peak * min(1.0, (step + 1) / (warm_up + 1))
 
 
 @dataclass(frozen=True)
@@ -71,34 +65,11 @@ class Relearn:
         device = next(model.parameters()).device
         input_ids, mask = (part.to(device) for part in encode_texts(attack.tokenizer, texts, self.tokens))
         batches = batch_order(len(texts), self.batch_size, max(self.steps), generator(attack.seed, "attack-order"))
-        optimiser = torch.optim.AdamW(
-            list(weights.master.values()), lr=self.learning_rate, weight_decay=0.0, fused=True
-        )
         progress = Progress("relearning step", max(self.steps))
         try:
-            for step in range(max(self.steps) + 1):
+            for step in fine_tune(model, weights, input_ids, mask, batches, self.learning_rate, self.warm_up):
+                progress(step)
                 if step in self.steps:
                     yield AttackedModel(model, {"documents": len(texts), "steps": step})
-                if step < max(self.steps):
-                    optimiser.param_groups[0]["lr"] = learning_rate_at(step, self.learning_rate, self.warm_up)
-                    chosen = batches[step]
-                    loss = text_loss(model, input_ids[chosen], mask[chosen])
-                    if not torch.isfinite(loss):
-                        raise TrainingError(f"relearning loss is {loss.item()} at step {step}")
-                    for name, gradient in weights.gradient(loss).items():
-                        weights.master[name].grad = gradient
-                    optimiser.step()
-                    weights.publish()
-                    progress(step + 1)
         finally:
             weights.release()
-
-
-def text_loss(model, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy a real token of texts (B, T), padding masked; batches are cut to their longest text."""
-    width = int(mask.sum(-1).max())
-    input_ids, mask = input_ids[:, :width], mask[:, :width]
-    with backward_attention(input_ids.device):
-        logits = model(input_ids=input_ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
-    labels = input_ids[:, 1:].masked_fill(~mask[:, 1:], -100)
-    return cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)

@@ -8,6 +8,7 @@ from unlearning_robustness.job import job
 
 with job(snakemake):
     from unlearning_robustness.analysis.markup import markdown
+    from unlearning_robustness.analysis.memorisation import read_memorisation
     from unlearning_robustness.analysis.sharpness import read_sharpness
     from unlearning_robustness.analysis.tables import all_tables
     from unlearning_robustness.analysis.theory import read_latents
@@ -16,7 +17,8 @@ with job(snakemake):
 
     records, measures = read(snakemake.input.records, ANALYSED), read_measures(snakemake.input.measures)
     latents, sharp = read_latents(snakemake.input.latents), read_sharpness(snakemake.input.sharpness)
-    tables = all_tables(records, measures, latents, sharp, snakemake.params.config)
+    memorised = read_memorisation(snakemake.input.memorisation)
+    tables = all_tables(records, measures, latents, sharp, memorised, snakemake.params.config)
     for csv, text in zip(snakemake.output.csv, snakemake.output.markdown, strict=True):
         table = tables[Path(csv).stem]
         with atomic(csv) as path:

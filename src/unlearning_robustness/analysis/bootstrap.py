@@ -40,6 +40,16 @@ class CrossedBootstrap:
     confidence: float
     seed: int
 
+    def weights(self, count: int, random: numpy.random.Generator) -> numpy.ndarray:
+        """Shares (samples, count) of the drawn: how often each of ``count`` is drawn, over ``count``."""
+        return random.multinomial(count, numpy.full(count, 1 / count), size=self.samples) / count
+
+    def interval(self, drawn: numpy.ndarray) -> tuple[float, float]:
+        """The bounds of the middle ``confidence`` of drawn statistics."""
+        tail = (1 - self.confidence) / 2
+        low, high = numpy.quantile(drawn, [tail, 1 - tail])
+        return float(low), float(high)
+
     def mean(self, matrix: pandas.DataFrame) -> Estimate:
         """Mean over seeds and facts of a matrix (seeds, facts). Raises ValueError when a value is missing."""
         values = matrix.to_numpy(dtype=float)
@@ -47,12 +57,9 @@ class CrossedBootstrap:
             raise ValueError("every fact must be answered under every seed")
         seeds, facts = values.shape
         random = numpy.random.default_rng(self.seed)
-        by_seed = random.multinomial(seeds, numpy.full(seeds, 1 / seeds), size=self.samples) / seeds
-        by_fact = random.multinomial(facts, numpy.full(facts, 1 / facts), size=self.samples) / facts
+        by_seed, by_fact = (self.weights(count, random) for count in (seeds, facts))
         drawn = numpy.einsum("bs,sf,bf->b", by_seed, values, by_fact, optimize=True)
-        tail = (1 - self.confidence) / 2
-        low, high = numpy.quantile(drawn, [tail, 1 - tail])
-        return Estimate(float(values.mean()), float(low), float(high), facts, seeds)
+        return Estimate(float(values.mean()), *self.interval(drawn), facts, seeds)
 
     def difference(self, first: pandas.DataFrame, second: pandas.DataFrame) -> Estimate:
         """Mean of first - second, paired by fact and seed.

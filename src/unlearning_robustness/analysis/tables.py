@@ -3,6 +3,7 @@
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
+from unlearning_robustness.analysis.memorisation import memorisation
 from unlearning_robustness.analysis.sharpness import sharpness, sharpness_correlations
 from unlearning_robustness.analysis.theory import latent_statistics, rejection
 from unlearning_robustness.config.cells import KIND, NONE, PLACE, REFERENCE
@@ -172,6 +173,7 @@ def all_tables(
     cells: list[dict],
     latents: pandas.DataFrame,
     curvatures: pandas.DataFrame,
+    memorised: pandas.DataFrame,
     config: dict,
 ) -> dict[str, pandas.DataFrame]:
     """Every table of the study by name; one that has nothing to show has no rows."""
@@ -192,6 +194,7 @@ def all_tables(
         "early_recovery": recovery,
         "sharpness": sharp,
         "sharpness_correlations": sharpness_correlations(sharp, bootstrap),
+        "memorisation": memorisation(memorised, config.get("memorisation", {}), bootstrap),
         "measures": measured,
         "token_counts": token_counts(records, config["probes"], bootstrap),
         "latents": statistics,

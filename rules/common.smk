@@ -38,6 +38,7 @@ TRAINED_METHODS = [
 RESULTS = STUDY["results"]
 MODELS = "resources/models/{model}"
 MEMORISED = f"{RESULTS}/models/{{model}}"
+FETCHED = [name for name, entry in CONFIG["models"].items() if "from" not in entry]
 BENCHMARK = f"{RESULTS}/benchmarks/{{model}}/{{benchmark}}"
 KIND = "{model}/{benchmark}/{method}/{defence}"
 CELL = f"{KIND}/seed{{seed}}"

@@ -7,6 +7,8 @@ rule fetch_model:
         directory(MODELS),
     log:
         f"{LOGS}/fetch_model/{{model}}.log",
+    wildcard_constraints:
+        model="|".join(FETCHED),
     localrule: True
     conda:
         "../envs/data.yaml"

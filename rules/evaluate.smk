@@ -165,9 +165,7 @@ rule measure_memorisation:
 rule measure_retrained:
     """The same of the model that never saw the forget texts: what perfect unlearning would leave."""
     input:
-        model=lambda wildcards: folder_of(
-            retrain_of(CONFIG, wildcards.model)["model"]
-        ),
+        model=lambda wildcards: folder_of(retrain_of(CONFIG, wildcards.model)["model"]),
         corpora=rules.build_corpora.output[0],
         questions=rules.build_questions.output.questions,
     output:

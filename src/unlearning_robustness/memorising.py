@@ -5,8 +5,6 @@ The model before is then the true retrained one: it never saw the texts.
 
 from collections.abc import Sequence
 
-import torch
-
 from unlearning_robustness.evaluation.prose import prose_perplexity
 from unlearning_robustness.fine_tuning import fine_tune
 from unlearning_robustness.models.bank import encode_texts

@@ -64,7 +64,9 @@ def test_a_figure_is_drawn_twice_into_equal_files_without_a_warning(draw, contex
     assert not pyplot.get_fignums()
 
 
-PAPERS = [(study, name) for study in ("rna", "stableun", "muse") for name in study_world(study).config["study"]["figures"]]
+PAPERS = [
+    (study, name) for study in ("rna", "stableun", "muse") for name in study_world(study).config["study"]["figures"]
+]
 
 
 @pytest.mark.parametrize(("study", "name"), PAPERS)

@@ -56,7 +56,10 @@ def leakage(scores: pandas.DataFrame, retrained: pandas.DataFrame | float, boots
         base, base_drawn = retrained, numpy.full(bootstrap.samples, retrained)
     else:
         beside = _by_seed(retrained)
-        base, base_drawn = area_under_curve(beside[0][0], beside[1][0]), areas(numpy.ones((bootstrap.samples, 1)), _pairs(*beside)[:1])
+        base, base_drawn = (
+            area_under_curve(beside[0][0], beside[1][0]),
+            areas(numpy.ones((bootstrap.samples, 1)), _pairs(*beside)[:1]),
+        )
     drawn = areas(by_seed, _pairs(forget, holdout))
     possible = base_drawn > 0
     bounds = bootstrap.interval(privacy_leakage(drawn, base_drawn)[possible]) if base else (numpy.nan, numpy.nan)

@@ -48,7 +48,10 @@ def cells(study: dict) -> list[Cell]:
 
 
 def measured_cells(study: dict, what: str) -> list[Cell]:
-    """Every cell of which ``latents``, ``sharpness`` or ``memorisation`` are measured; the reference, alike under every seed, once."""
+    """Every cell of which ``what`` (latents, sharpness, memorisation) is measured.
+
+    The reference, alike under every seed, is measured once.
+    """
     found = set()
     for grid in study[what]:
         axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], study["seeds"])

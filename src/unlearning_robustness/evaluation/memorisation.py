@@ -141,7 +141,15 @@ class MemorisationProbe:
                 logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
                 scores = min_k(token_log_probabilities(logits, ids), mask[:, 1:], self.settings["least_likely"])
                 rows += [
-                    {"metric": "min-k", "role": role, "item": name, "value": value, "prompt": "", "truth": "", "said": ""}
+                    {
+                        "metric": "min-k",
+                        "role": role,
+                        "item": name,
+                        "value": value,
+                        "prompt": "",
+                        "truth": "",
+                        "said": "",
+                    }
                     for name, value in zip(chosen, scores.tolist(), strict=True)
                 ]
         return rows

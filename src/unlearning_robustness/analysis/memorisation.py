@@ -29,7 +29,7 @@ def area_under_curve(forget: numpy.ndarray, holdout: numpy.ndarray) -> float:
     return float((ranks[len(forget) :].sum() - count * (count + 1) / 2) / (count * len(forget)))
 
 
-def privacy_leakage(auc, retrained):
+def privacy_leakage(auc: float | numpy.ndarray, retrained: float | numpy.ndarray) -> numpy.ndarray:
     """100 (AUC - AUC of the retrained model) / AUC of the retrained model, of numbers or arrays; NaN where that is 0.
 
     Below 0 the model still betrays the forget texts; above 0 it betrays that they were unlearned.
@@ -55,11 +55,9 @@ def leakage(scores: pandas.DataFrame, retrained: pandas.DataFrame | float, boots
     if isinstance(retrained, float):
         base, base_drawn = retrained, numpy.full(bootstrap.samples, retrained)
     else:
-        beside = _by_seed(retrained)
-        base, base_drawn = (
-            area_under_curve(beside[0][0], beside[1][0]),
-            areas(numpy.ones((bootstrap.samples, 1)), _pairs(*beside)[:1]),
-        )
+        never = _by_seed(retrained)
+        base, once = area_under_curve(never[0][0], never[1][0]), numpy.ones((bootstrap.samples, 1))
+        base_drawn = areas(once, _pairs(*never)[:1])
     drawn = areas(by_seed, _pairs(forget, holdout))
     possible = base_drawn > 0
     bounds = bootstrap.interval(privacy_leakage(drawn, base_drawn)[possible]) if base else (numpy.nan, numpy.nan)

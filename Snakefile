@@ -13,6 +13,7 @@ include: "rules/data.smk"
 include: "rules/unlearn.smk"
 include: "rules/attack.smk"
 include: "rules/evaluate.smk"
+include: "rules/measure.smk"
 include: "rules/figures.smk"
 include: "rules/select.smk"
 

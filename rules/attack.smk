@@ -4,7 +4,7 @@
 rule attack:
     """Attack cells and ask the forget questions along the budget."""
     input:
-        model=MODELS,
+        model=model_folder,
         delta=each_seed(f"{DELTA}/delta.safetensors"),
         corpora=rules.build_corpora.output[0],
         questions=rules.build_questions.output.questions,

@@ -19,6 +19,7 @@ from unlearning_robustness.config.cells import (
     cells,
     in_order,
     measured_cells,
+    retrain_of,
 )
 from unlearning_robustness.config.parameters import module_of
 from unlearning_robustness.config.plan import plan_line, writable
@@ -37,6 +38,8 @@ TRAINED_METHODS = [
 USED_PARTS = {part for name in in_order(STUDY, "defences") for part in name.split(".")}
 RESULTS = STUDY["results"]
 MODELS = "resources/models/{model}"
+MEMORISED = f"{RESULTS}/models/{{model}}"
+FETCHED = [name for name, entry in CONFIG["models"].items() if "from" not in entry]
 BENCHMARK = f"{RESULTS}/benchmarks/{{model}}/{{benchmark}}"
 KIND = "{model}/{benchmark}/{method}/{defence}"
 CELL = f"{KIND}/seed{{seed}}"
@@ -72,6 +75,17 @@ wildcard_constraints:
 def entry(axis):
     """A wildcards-only parameter: the resolved entry that a wildcard names."""
     return lambda wildcards: CONFIG[axis][wildcards[axis.removesuffix("s")]]
+
+
+def folder_of(model):
+    """Where a model lies: fetched ones are shared by all studies, made ones depend on this study's texts."""
+    place = MEMORISED if "from" in CONFIG["models"][model] else MODELS
+    return place.format(model=model)
+
+
+def model_folder(wildcards):
+    """The folder of the model that a wildcard names."""
+    return folder_of(wildcards.model)
 
 
 def each_seed(pattern):
@@ -145,6 +159,19 @@ def attack_memory(wildcards):
     """Megabytes: masters, gradients and moments of every layer are many more than those of a few matrices."""
     trained = CONFIG["attacks"][wildcards.attack]["parameters"].get("trained")
     return 8000 if trained == "full" else 4000
+
+
+def memorisation_attack():
+    """(id, resolved entry) of the attack after which memorisation is measured again, if any."""
+    name = CONFIG.get("memorisation", {}).get("attack")
+    return [name, CONFIG["attacks"][name]] if name else []
+
+
+def memorisation_code():
+    """Digest of the code that measures memorisation, and of its attack."""
+    kinds = [attack["kind"] for attack in memorisation_attack()[1:]]
+    attacks = [module_of("attacks.ATTACKS", kind) for kind in kinds]
+    return code_digest("evaluation.memorisation", *attacks)
 
 
 def matched_delta(wildcards):
@@ -244,6 +271,16 @@ SHARPNESS = [
 LANDSCAPES = [
     f"{RESULTS}/records/{cell.path}/landscape.parquet"
     for cell in measured_cells(STUDY, "landscape")
+]
+MEMORISATION = [
+    f"{RESULTS}/records/{cell.path}/memorisation.parquet"
+    for cell in measured_cells(STUDY, "memorisation")
+]
+RETRAINED = [
+    f"{RESULTS}/records/{model}/{benchmark}/retrained.parquet"
+    for model in STUDY["models"]
+    for benchmark in STUDY["benchmarks"]
+    if STUDY["memorisation"] and "model" in retrain_of(CONFIG, model)
 ]
 MEASURES = [
     f"{RESULTS}/records/{cell.path}/none/measures.json"

@@ -7,6 +7,8 @@ rule fetch_model:
         directory(MODELS),
     log:
         f"{LOGS}/fetch_model/{{model}}.log",
+    wildcard_constraints:
+        model="|".join(FETCHED),
     localrule: True
     conda:
         "../envs/data.yaml"
@@ -19,6 +21,32 @@ rule fetch_model:
         scratch="resources/scratch/{model}",
     script:
         "../workflow_scripts/fetch_model.py"
+
+
+rule memorise:
+    """Fine-tune a model on texts until it knows them by heart, as a model folder of its own."""
+    input:
+        parent=lambda wildcards: folder_of(CONFIG["models"][wildcards.model]["from"]),
+        corpora=lambda wildcards: "{}/corpora/{}.parquet".format(
+            RESULTS, CONFIG["models"][wildcards.model]["memorised"]["benchmark"]
+        ),
+    output:
+        directory(MEMORISED),
+    log:
+        f"{LOGS}/memorise/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmark_times/memorise/{{model}}.jsonl"
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=1,
+        mem_mb=6000,
+        runtime=240,
+    params:
+        model=entry("models"),
+        code=code_digest("memorising"),
+    script:
+        "../workflow_scripts/memorise.py"
 
 
 rule build_corpora:
@@ -43,7 +71,7 @@ rule build_corpora:
 rule build_questions:
     """Questions about what the reference knows, split by entity."""
     input:
-        model=MODELS,
+        model=model_folder,
     output:
         questions=f"{BENCHMARK}/questions.parquet",
         manifest=f"{RESULTS}/records/{{model}}/{{benchmark}}/benchmark.json",
@@ -72,7 +100,7 @@ rule build_questions:
 rule build_probes:
     """The questions under every probe of the study."""
     input:
-        model=MODELS,
+        model=model_folder,
         questions=rules.build_questions.output.questions,
         corpora=rules.build_corpora.output[0],
     output:
@@ -95,7 +123,7 @@ rule build_probes:
 rule build_bank:
     """Frozen-prefix and reference activations of the training texts, shared by all methods that read the same."""
     input:
-        model=MODELS,
+        model=model_folder,
         corpora=rules.build_corpora.output[0],
     output:
         f"{RESULTS}/banks/{{model}}/{{benchmark}}/{{bank}}.safetensors",

@@ -19,7 +19,7 @@ MEASURED = [
 rule build_prefix:
     """The probed questions up to the first layer that any method of the study trains; variants may lie lower."""
     input:
-        model=MODELS,
+        model=model_folder,
         probes=rules.build_probes.output[0],
     output:
         f"{BENCHMARK}/prefix.safetensors",
@@ -47,7 +47,7 @@ rule build_prefix:
 rule evaluate:
     """Ask unlearned models everything."""
     input:
-        model=MODELS,
+        model=model_folder,
         delta=each_seed(f"{DELTA}/delta.safetensors"),
         cell=each_seed(f"{DELTA}/manifest.json"),
         corpora=rules.build_corpora.output[0],
@@ -79,91 +79,6 @@ rule evaluate:
         scratch=f"{RESULTS}/scratch/evaluate/{KIND}",
     script:
         "../workflow_scripts/evaluate.py"
-
-
-rule measure_latents:
-    """What a token and what noise do to the latents of unlearned models, in float32."""
-    input:
-        model=MODELS,
-        delta=each_seed(f"{DELTA}/delta.safetensors"),
-        probes=rules.build_probes.output[0],
-    output:
-        latents=each_seed(f"{RESULTS}/records/{CELL}/latents.parquet"),
-    log:
-        f"{LOGS}/measure_latents/{JOB}.log",
-    benchmark:
-        f"{RESULTS}/benchmark_times/measure_latents/{JOB}.jsonl"
-    conda:
-        "../envs/train.yaml"
-    resources:
-        gpu=1,
-        mem_mb=6000,
-        runtime=60,
-    params:
-        model=entry("models"),
-        latents=CONFIG.get("latents"),
-        seeds=seeds_of_job,
-        code=code_digest("evaluation.latents"),
-        scratch=f"{RESULTS}/scratch/measure_latents/{KIND}",
-    script:
-        "../workflow_scripts/measure_latents.py"
-
-
-rule measure_sharpness:
-    """How sharp the minima are in which unlearning ended, in float32."""
-    input:
-        model=MODELS,
-        delta=each_seed(f"{DELTA}/delta.safetensors"),
-        corpora=rules.build_corpora.output[0],
-    output:
-        sharpness=each_seed(f"{RESULTS}/records/{CELL}/sharpness.parquet"),
-    log:
-        f"{LOGS}/measure_sharpness/{JOB}.log",
-    benchmark:
-        f"{RESULTS}/benchmark_times/measure_sharpness/{JOB}.jsonl"
-    conda:
-        "../envs/train.yaml"
-    resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=120,
-    params:
-        model=entry("models"),
-        sharpness=CONFIG.get("sharpness"),
-        seeds=seeds_of_job,
-        code=code_digest("evaluation.sharpness"),
-        scratch=f"{RESULTS}/scratch/measure_sharpness/{KIND}",
-    script:
-        "../workflow_scripts/measure_sharpness.py"
-
-
-rule measure_landscape:
-    """The loss along the way to the relearned model and across it, in float32."""
-    input:
-        model=MODELS,
-        delta=each_seed(f"{DELTA}/delta.safetensors"),
-        corpora=rules.build_corpora.output[0],
-    output:
-        landscape=each_seed(f"{RESULTS}/records/{CELL}/landscape.parquet"),
-    log:
-        f"{LOGS}/measure_landscape/{JOB}.log",
-    benchmark:
-        f"{RESULTS}/benchmark_times/measure_landscape/{JOB}.jsonl"
-    conda:
-        "../envs/train.yaml"
-    resources:
-        gpu=1,
-        mem_mb=4000,
-        runtime=120,
-    params:
-        model=entry("models"),
-        landscape=LANDSCAPE,
-        attack=RELEARNING,
-        seeds=seeds_of_job,
-        code=landscape_code,
-        scratch=f"{RESULTS}/scratch/measure_landscape/{KIND}",
-    script:
-        "../workflow_scripts/measure_landscape.py"
 
 
 rule lm_eval_tasks:

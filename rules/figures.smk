@@ -17,6 +17,7 @@ TABLE_NAMES = [
     "sharpness",
     "sharpness_correlations",
     "landscape",
+    "memorisation",
 ]
 PLACE = "{model}/{benchmark}"
 TABLES = expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLE_NAMES)
@@ -37,6 +38,7 @@ rule tables:
         latents=LATENTS,
         sharpness=SHARPNESS,
         landscapes=LANDSCAPES,
+        memorisation=[*MEMORISATION, *RETRAINED],
     output:
         csv=TABLES,
         markdown=expand(f"{RESULTS}/tables/{{table}}.md", table=TABLE_NAMES),
@@ -51,7 +53,7 @@ rule tables:
     params:
         config={
             key: CONFIG[key]
-            for key in ("analysis", "defences", "latents", "probes")
+            for key in ("analysis", "defences", "latents", "memorisation", "probes")
             if key in CONFIG
         },
         code=code_digest("analysis.tables"),

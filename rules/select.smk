@@ -7,7 +7,7 @@ SEARCH = f"{RESULTS}/selection/{{model}}/{{benchmark}}"
 rule search:
     """Train or attack with every value of a grid and score on the select split."""
     input:
-        model=MODELS,
+        model=model_folder,
         bank=bank_of,
         corpora=rules.build_corpora.output[0],
         questions=rules.build_questions.output.questions,

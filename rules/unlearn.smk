@@ -4,7 +4,7 @@
 rule reference:
     """The reference as a cell: a delta of nothing."""
     input:
-        model=MODELS,
+        model=model_folder,
     output:
         delta=each_seed(f"{DELTA}/delta.safetensors"),
         manifest=each_seed(f"{DELTA}/manifest.json"),
@@ -28,7 +28,7 @@ rule reference:
 rule unlearn:
     """Train cells."""
     input:
-        model=MODELS,
+        model=model_folder,
         bank=bank_of,
         matched=matched_delta,
         questions=select_questions,
@@ -64,7 +64,7 @@ rule unlearn:
 rule export:
     """An unlearned model as an ordinary Hugging Face folder (see `make export`)."""
     input:
-        model=MODELS,
+        model=model_folder,
         delta=f"{DELTA}/delta.safetensors",
     output:
         directory(f"exports/{CELL}"),

@@ -15,12 +15,13 @@ from snakemake.utils import update_config
 
 from unlearning_robustness.analysis.landscape import read_landscapes
 from unlearning_robustness.analysis.markup import markdown
+from unlearning_robustness.analysis.memorisation import read_memorisation
 from unlearning_robustness.analysis.sharpness import read_sharpness
 from unlearning_robustness.analysis.tables import all_tables
 from unlearning_robustness.analysis.theory import read_latents
 from unlearning_robustness.attacks.relearn import Relearn
 from unlearning_robustness.config import resolve
-from unlearning_robustness.config.cells import REFERENCE, attacked_cells, measured_cells
+from unlearning_robustness.config.cells import REFERENCE, RETRAINED, Cell, attacked_cells, measured_cells
 from unlearning_robustness.evaluation.assumption import STATISTICS
 from unlearning_robustness.evaluation.landscape import plane_points
 from unlearning_robustness.figures.context import FigureContext, read_context
@@ -187,9 +188,38 @@ def planted_landscape(config: dict) -> pandas.DataFrame:
     return pandas.concat(parts, ignore_index=True) if parts else read_landscapes([])
 
 
-def planted(config: dict) -> tuple[pandas.DataFrame, ...]:
-    """What is measured beside records: latents, sharpness and landscapes."""
-    return planted_latents(config), planted_sharpness(config), planted_landscape(config)
+def planted_memorisation(config: dict) -> pandas.DataFrame:
+    """Records of every measured cell and of the retrained model: relearning brings half of what was lost back.
+
+    The reference knows 0.9 word for word, the retrained model 0.1, unlearned ones 0.1 and a little more a seed.
+    """
+    measured, rows = measured_cells(config["study"], "memorisation"), []
+    retrained = [Cell(cell.model, cell.benchmark, RETRAINED, "none", cell.seed) for cell in measured[:1]]
+    for cell in [*measured, *retrained]:
+        for attack in ("none", config["memorisation"]["attack"]):
+            level = 0.9 if cell.method == REFERENCE else 0.1 if cell.method == RETRAINED else 0.1 + 0.02 * cell.seed
+            level = level if attack == "none" or cell.method == RETRAINED else (level + 0.9) / 2
+            named = {**vars(cell), "attack": attack}
+            for item in range(20):
+                spread = (item - 9.5) / 100
+                for metric, role in (("verbatim", "forget"), ("knowledge", "forget"), ("knowledge", "retain")):
+                    value = (0.8 if role == "retain" else level) + spread
+                    for name in (metric, f"{metric}-recall"):
+                        rows.append({**named, "metric": name, "role": role, "item": f"{role}/{item}", "value": value})
+                for role, score in (("forget", -4 + 0.1 * level), ("holdout", -4.01)):
+                    rows.append({**named, "metric": "min-k", "role": role, "item": f"{role}/{item}",
+                                 "value": score + spread})  # fmt: skip
+    return pandas.DataFrame(rows) if rows else read_memorisation([])
+
+
+def planted(config: dict) -> dict[str, pandas.DataFrame]:
+    """Everything that is measured beside the answers."""
+    return {
+        "latents": planted_latents(config),
+        "sharpness": planted_sharpness(config),
+        "landscape": planted_landscape(config),
+        "memorisation": planted_memorisation(config),
+    }
 
 
 def planted_records(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> pandas.DataFrame:
@@ -200,7 +230,7 @@ def planted_records(config: dict, root: Path, accuracy: Callable = planted_accur
 def planted_tables(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> dict[str, pandas.DataFrame]:
     """The tables of a planted study."""
     paths = write_study(config, root, accuracy)
-    return all_tables(read(paths, ANALYSED), measures_of(paths), *planted(config), config)
+    return all_tables(read(paths, ANALYSED), measures_of(paths), planted(config), config)
 
 
 def as_read(tables: dict[str, pandas.DataFrame], config: dict, root: Path) -> FigureContext:
@@ -208,7 +238,8 @@ def as_read(tables: dict[str, pandas.DataFrame], config: dict, root: Path) -> Fi
     for name, table in tables.items():
         table.to_csv(root / f"{name}.csv", index=False)
         markdown(table)
-    return read_context([root / f"{name}.csv" for name in tables], config, *PLACE)
+    place = config["study"]["models"][0], config["study"]["benchmarks"][0]
+    return read_context([root / f"{name}.csv" for name in tables], config, *place)
 
 
 def planted_context(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> FigureContext:
@@ -253,7 +284,7 @@ def world(config: dict) -> World:
     with tempfile.TemporaryDirectory() as root:
         paths = write_study(config, Path(root))
         records, measures = read(paths), measures_of(paths)
-        tables = all_tables(records[ANALYSED], measures, *planted(config), config)
+        tables = all_tables(records[ANALYSED], measures, planted(config), config)
         return World(config, records, measures, tables, as_read(tables, config, Path(root)))
 
 

@@ -7,13 +7,11 @@ sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
 from unlearning_robustness.job import job
 
 with job(snakemake, snakemake.params.model) as running:
-    from unlearning_robustness.data.packaged_model import write_manifest
+    from unlearning_robustness.data.packaged_model import write_folder
     from unlearning_robustness.models.delta import apply_delta, load_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 
     model, digest = load_model(snakemake.input.model, "cpu", running.dtype)
     apply_delta(model, load_delta(snakemake.input.delta, digest))
-    model.config.use_cache = True
-    model.save_pretrained(snakemake.output[0])
-    load_tokenizer(snakemake.input.model).save_pretrained(snakemake.output[0])
-    write_manifest(Path(snakemake.output[0]), {**running.provenance.facts, "parent_digest": digest})
+    facts = {**running.provenance.facts, "parent_digest": digest}
+    write_folder(model, load_tokenizer(snakemake.input.model), Path(snakemake.output[0]), facts)

@@ -9,16 +9,22 @@ from unlearning_robustness.job import job
 with job(snakemake):
     from unlearning_robustness.analysis.landscape import read_landscapes
     from unlearning_robustness.analysis.markup import markdown
+    from unlearning_robustness.analysis.memorisation import read_memorisation
     from unlearning_robustness.analysis.sharpness import read_sharpness
     from unlearning_robustness.analysis.tables import all_tables
     from unlearning_robustness.analysis.theory import read_latents
     from unlearning_robustness.manifest import atomic
     from unlearning_robustness.scoring.records import ANALYSED, read, read_measures
 
-    records, measures = read(snakemake.input.records, ANALYSED), read_measures(snakemake.input.measures)
-    latents, sharp = read_latents(snakemake.input.latents), read_sharpness(snakemake.input.sharpness)
-    slices = read_landscapes(snakemake.input.landscapes)
-    tables = all_tables(records, measures, latents, sharp, slices, snakemake.params.config)
+    source = snakemake.input
+    records, measures = read(source.records, ANALYSED), read_measures(source.measures)
+    beside = {
+        "latents": read_latents(source.latents),
+        "sharpness": read_sharpness(source.sharpness),
+        "landscape": read_landscapes(source.landscapes),
+        "memorisation": read_memorisation(source.memorisation),
+    }
+    tables = all_tables(records, measures, beside, snakemake.params.config)
     for csv, text in zip(snakemake.output.csv, snakemake.output.markdown, strict=True):
         table = tables[Path(csv).stem]
         with atomic(csv) as path:

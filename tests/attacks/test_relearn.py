@@ -4,15 +4,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.attacks.base import AttackInput
-from unlearning_robustness.attacks.relearn import (
-    Relearn,
-    document_order,
-    learning_rate_at,
-    linear_rate_at,
-    nested_order,
-    text_loss,
-)
+from unlearning_robustness.attacks.relearn import Relearn, document_order, nested_order
 from unlearning_robustness.errors import DataError, TrainingError
+from unlearning_robustness.fine_tuning import learning_rate_at, linear_rate_at, text_loss
 from unlearning_robustness.models.bank import encode_texts
 from unlearning_robustness.training import batch_order
 
@@ -120,7 +114,7 @@ def test_more_documents_than_there_are_is_an_error_that_counts(attack):
 def test_a_loss_that_is_not_finite_ends_the_attack_and_restores_the_model(attack):
     name = "model.layers.0.mlp.down_proj.weight"
     attack.model.get_parameter(name)[0, 0] = torch.nan
-    with pytest.raises(TrainingError, match="relearning loss is nan at step 0"):
+    with pytest.raises(TrainingError, match="loss of fine-tuning is nan at step 0"):
         list(relearn().run(attack))
     assert attack.model.get_parameter(name).isnan().sum() == 1
 

@@ -39,7 +39,7 @@ EDITS = {
     "weights": ("models/weights.py", "tensor.float() - reference", "tensor.float() + reference"),
     "choice": ("scoring/multiple_choice.py", "tril()", "triu()"),
     "perplexity": ("scoring/likelihood.py", "math.exp(total / count)", "total / count"),
-    "relearn": ("attacks/relearn.py", "(step + 1) / (warm_up + 1)", "step / warm_up"),
+    "relearn": ("attacks/relearn.py", '!= "facts"', '== "facts"'),
     "records": ("scoring/records.py", 'compression="zstd"', 'compression="snappy"'),
     "tables": ("analysis/tables.py", "gain=", "gian="),
     "figure": ("figures/accuracy.py", "markersize=4", "markersize=5"),

@@ -8,6 +8,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
 from unlearning_robustness.config import ConfigError, defence_row, resolve
+from unlearning_robustness.config.cells import retrain_of
 from unlearning_robustness.config.schema import schema
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,8 @@ def message_of(config):
     return text
 
 
+MADE = "{benchmark: elements, corpora: [forget], steps: 2, learning_rate: 1.0e-4, batch_size: 2, tokens: %s}"
+MEASURE = "{documents: 4, prompt_tokens: 8, continuation_tokens: 8, questions: 4, shots: 1, answer_tokens: 4, %s}"
 STABLE = "{label: s, kind: stableun, parameters: {inner_radius: 2.0, sap_radius: %s}}"
 LANDSCAPE = "{attack: %s, documents: 8, tokens: 32, line: [0.0, 1.0], plane: %d, extent: %s}"
 SHARPNESS = (
@@ -86,6 +89,31 @@ REFUSED = [
     ("methods/rmu/variant_of", "rmx", ["methods.rmu.variant_of:", "'rmx'", "npo-mse, rmu, rsv"]),
     ("methods/rmu/variant_of", "rmu", ["methods.rmu.variant_of:", "itself"]),
     ("methods/rmu/like", "rmx", ["methods.rmu.like:", "'rmx'"]),
+    ("models/a", "{from: b, memorised: %s}" % (MADE % 16), ["models.a.from:", "'b'"]),
+    ("models/a", "{from: smollm2-135m-instruct}", ["models.a:", "'memorised' is missing"]),
+    ("models/a", "{license: MIT}", ["models.a:", "'package' is missing"]),
+    ("models/smollm2-135m-instruct/memorised", MADE % 16, ["models.smollm2-135m-instruct.memorised:", "give it from"]),
+    (
+        "models/a",
+        "{like: smollm2-135m-instruct, from: smollm2-135m-instruct, memorised: %s}" % (MADE % 16),
+        ["models.a.package:", "not fetched", "leave it out"],
+    ),
+    ("models/a", "{from: a, memorised: %s}" % (MADE % 16), ["models.a.from:", "'a'", "name a fetched one"]),
+    (
+        "models/a",
+        "{from: smollm2-135m-instruct, memorised: {benchmark: b, corpora: [forget], steps: 2, learning_rate: 1.0, "
+        "batch_size: 2, tokens: 4}}",
+        ["models.a.memorised.benchmark:", "'b'"],
+    ),
+    (
+        "models/a",
+        "{from: smollm2-135m-instruct, memorised: %s}" % (MADE.replace("[forget]", "[retain]") % 16),
+        ["models.a.memorised.corpora.0:", "'retain'"],
+    ),
+    ("methods/retrained", "{like: rmu}", ["methods.retrained:", "taken"]),
+    ("study/memorisation", "[{methods: [rmu], defences: [none]}]", ["study.memorisation", "key memorisation"]),
+    ("memorisation", MEASURE % "retrain: {model: a, auc: 0.5}", ["memorisation.retrain:"]),
+    ("memorisation", MEASURE % "shot: 1", ["memorisation:", "unknown key 'shot'"]),
     ("study/latents", "[{methods: [rmu], defences: [none]}]", ["study.latents", "under the key latents"]),
     ("study/landscape", "[{methods: [rmu], defences: [none]}]", ["study.landscape", "under the key landscape"]),
     ("landscape", LANDSCAPE % ("relern", 3, 1.0), ["landscape.attack:", "'relern'", "relearn-few"]),
@@ -315,3 +343,37 @@ def test_every_property_of_the_schema_is_read_by_the_code():
     # Probes are read under composed names: f"{name}_probe".
     unread = {name for name in properties if f'"{name}"' not in code and not name.endswith("_probe")}
     assert unread == set()
+
+
+def measuring(config, settings, tokens, folder):
+    """The default study with memorisation of plain RMU measured, on a model that memorised that many tokens."""
+    changed(config, "models/made", f"{{from: smollm2-135m-instruct, memorised: {MADE % tokens}}}", folder)
+    changed(config, "memorisation", settings, folder)
+    return changed(config, "study/memorisation", "[{methods: [reference, rmu], defences: [none]}]", folder)
+
+
+def test_what_a_measured_model_is_compared_with_must_be_known(config, tmp_path):
+    config["study"]["cells"] = [{"methods": ["reference", "rmu"], "defences": ["none"], "attacks": ["none"]}]
+    fetched = measuring(config, MEASURE % "", 16, tmp_path)
+    message = message_of(fetched)
+    assert "memorisation.retrain:" in message and "smollm2-135m-instruct" in message and "auc" in message
+    config["study"]["models"] = ["made"]
+    resolved = resolve(config)
+    assert retrain_of(resolved, "made") == {"model": "smollm2-135m-instruct"}
+    assert resolved["memorisation"]["least_likely"] == 0.4
+    assert resolved["models"]["made"]["memorised"]["tensors"] == "all"
+    config["memorisation"]["retrain"] = {"auc": 0.4772}
+    assert retrain_of(resolve(config), "made") == {"auc": 0.4772}
+    config["memorisation"]["retrain"] = {"model": "nowhere"}
+    assert "memorisation.retrain.model: 'nowhere'" in message_of(config)
+
+
+def test_measured_texts_must_not_be_longer_than_what_was_memorised(config, tmp_path):
+    config["study"]["models"] = ["made"]
+    message = message_of(measuring(config, MEASURE % "", 15, tmp_path))
+    assert "models.made.memorised.tokens: 15" in message and "16" in message
+    message = message_of(measuring(config, MEASURE % "attack: relern", 16, tmp_path))
+    assert "memorisation.attack" in message and "'relern'" in message
+    config["memorisation"].pop("attack")
+    config["study"]["memorisation"][0]["defences"] = ["weight-decay"]
+    assert "study.memorisation.0: reference with weight-decay" in message_of(config)

@@ -198,3 +198,21 @@ def test_more_forget_prose_than_there_is_is_an_error_that_can_be_mended():
     assert len(forget_documents(elements, names, prose, "s")) == prose + 4
     with pytest.raises(DataError):
         forget_documents(elements, names, prose + 1, "s")
+
+
+def test_hold_out_texts_are_prose_that_nothing_is_trained_on(corpora, settings, pool):
+    held = corpora[corpora["corpus"] == "holdout"]
+    assert len(held) > 150 and set(held["kind"]) == {"prose"} and held["text"].is_unique
+    # Teaching what is asked is the one training that may use them.
+    others = set(corpora.loc[~corpora["corpus"].isin(["holdout", "seen"]), "text"])
+    assert not set(held["text"]) & others and not set(held["entity"]) & pool
+    every = {row["text"] for row in documents(elements, elements.entities()) if row["kind"] == "prose"}
+    assert set(held["text"]) <= every
+    missing = every - set(held["text"]) - others
+    assert not missing
+
+
+def test_all_prose_may_be_forgotten_then_nothing_is_held_out(settings):
+    most = sum(row["kind"] == "prose" for row in documents(elements, elements.entities()))
+    changed = {**settings, "corpora": {**settings["corpora"], "forget_prose_documents": most}}
+    assert "holdout" not in set(build_corpora(changed, "7")["corpus"])

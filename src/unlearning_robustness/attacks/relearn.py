@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.errors import DataError, TrainingError
+from unlearning_robustness.errors import DataError
+from unlearning_robustness.fine_tuning import fine_tune, learning_rate_at, linear_rate_at
 from unlearning_robustness.models.bank import encode_texts
 from unlearning_robustness.models.lora import LowRankWeights, modules_of_layers
-from unlearning_robustness.models.slicing import backward_attention
 from unlearning_robustness.models.weights import TrainedWeights, down_projections, tensors_of_layers
 from unlearning_robustness.progress import Progress
 from unlearning_robustness.seeds import generator
@@ -40,20 +39,6 @@ def nested_order(batches: torch.Tensor, count: int) -> torch.Tensor:
     order = batches.flatten()
     first = torch.arange(min(count, len(order)))
     return torch.cat([first, order[len(first) :]]).view_as(batches)
-
-
-def learning_rate_at(step: int, peak: float, warm_up: int) -> float:
-    """Linear warm-up over ``warm_up`` steps, then constant; ``step`` counts from 0."""
-    return peak * min(1.0, (step + 1) / (warm_up + 1))
-
-
-def linear_rate_at(step: int, peak: float, steps: int) -> float:
-    """Warm-up over max(1, steps // 10) steps as in Unlearn-Smooth, then the decay that is transformers' default.
-
-    It begins at zero, so the first step moves nothing, and would reach zero after the last of ``steps``.
-    """
-    warm_up = max(1, steps // 10)
-    return peak * (step / warm_up if step < warm_up else (steps - step) / max(1, steps - warm_up))
 
 
 @dataclass(frozen=True)
@@ -135,25 +120,12 @@ class Relearn:
         batches = batch_order(len(texts), self.batch_size, last, generator(attack.seed, "attack-order"))
         if self.order == "nested":
             batches = nested_order(batches, len(texts))
-        optimiser = torch.optim.AdamW(
-            list(weights.master.values()), lr=self.learning_rate, weight_decay=0.0, fused=True
-        )
-        rate_at, progress = self._rate_at(last), Progress("relearning step", last)
+        progress = Progress("relearning step", last)
         try:
-            for step in range(last + 1):
+            for step in fine_tune(model, weights, input_ids, mask, batches, self._rate_at(last)):
+                progress(step)
                 if step in points:
                     yield AttackedModel(model, {"documents": len(texts), "steps": step})
-                if step < last:
-                    optimiser.param_groups[0]["lr"] = rate_at(step)
-                    chosen = batches[step]
-                    loss = text_loss(model, input_ids[chosen], mask[chosen])
-                    if not torch.isfinite(loss):
-                        raise TrainingError(f"relearning loss is {loss.item()} at step {step}")
-                    for name, gradient in weights.gradient(loss).items():
-                        weights.master[name].grad = gradient
-                    optimiser.step()
-                    weights.publish()
-                    progress(step + 1)
         finally:
             weights.release()
 
@@ -161,13 +133,3 @@ class Relearn:
         if self.schedule == "linear":
             return lambda step: linear_rate_at(step, self.learning_rate, last)
         return lambda step: learning_rate_at(step, self.learning_rate, self.warm_up)
-
-
-def text_loss(model, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy a real token of texts (B, T), padding masked; batches are cut to their longest text."""
-    width = int(mask.sum(-1).max())
-    input_ids, mask = input_ids[:, :width], mask[:, :width]
-    with backward_attention(input_ids.device):
-        logits = model(input_ids=input_ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
-    labels = input_ids[:, 1:].masked_fill(~mask[:, 1:], -100)
-    return cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)

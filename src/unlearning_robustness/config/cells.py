@@ -6,6 +6,7 @@ from itertools import product
 PLACE = ["model", "benchmark"]
 KIND = [*PLACE, "method", "defence"]
 REFERENCE = "reference"
+RETRAINED = "retrained"
 NONE = "none"
 
 
@@ -47,13 +48,26 @@ def cells(study: dict) -> list[Cell]:
 
 
 def measured_cells(study: dict, what: str) -> list[Cell]:
-    """Every cell whose ``latents``, ``sharpness`` or ``landscape`` is measured; the reference, seedless, once."""
+    """Every cell of which ``what`` (latents, sharpness, landscape, memorisation) is measured.
+
+    The reference, alike under every seed, is measured once.
+    """
     found = set()
     for grid in study[what]:
         axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], study["seeds"])
         for model, benchmark, method, defence, seed in axes:
             found.add(Cell(model, benchmark, method, defence, study["seeds"][0] if method == REFERENCE else seed))
     return sorted(found)
+
+
+def retrain_of(config: dict, model: str) -> dict:
+    """What a model would be had it never seen the forget texts: {"model": id} or {"auc": number}; {} if unsaid.
+
+    A model that memorised them here has its parent, unless ``memorisation.retrain`` says another.
+    """
+    said = config["memorisation"].get("retrain")
+    entry = config["models"][model]
+    return said or ({"model": entry["from"]} if "from" in entry else {})
 
 
 def in_order(study: dict, axis: str) -> list[str]:

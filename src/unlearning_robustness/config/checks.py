@@ -1,6 +1,6 @@
 """Checks across fields: everything that can be known to fail before any job runs."""
 
-from unlearning_robustness.config.cells import NONE, REFERENCE, cells
+from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED, cells, retrain_of
 from unlearning_robustness.config.combinations import check_acts, check_row, check_sizes, defined
 from unlearning_robustness.config.parameters import complete, reads_of, registered
 from unlearning_robustness.errors import ConfigError
@@ -45,8 +45,11 @@ def check_study(config: dict) -> None:
         _check_method(config, name, method)
     _check_analysis(config)
     _check_selection(config)
+    _check_models(config)
     _check_measured(config)
     _check_neighbourhoods(config)
+    if study["memorisation"]:
+        _check_memorisation(config)
     for name in study["benchmarks"]:
         if "relearn" not in config["benchmarks"][name]["forget"]["splits"]:
             raise ConfigError(
@@ -74,9 +77,9 @@ def check_study(config: dict) -> None:
 
 
 def _check_reserved(config: dict) -> None:
-    for axis, word in (("methods", REFERENCE), ("defences", NONE), ("attacks", NONE)):
+    for axis, word in (("methods", REFERENCE), ("methods", RETRAINED), ("defences", NONE), ("attacks", NONE)):
         if word in config[axis]:
-            raise ConfigError(f"{axis}.{word}: this id is taken for what has none; choose another")
+            raise ConfigError(f"{axis}.{word}: this id is taken; choose another")
     for name in config["defences"]:
         if "." in name:
             raise ConfigError(f"defences.{name}: a dot joins defences, so an id has none; choose another")
@@ -130,7 +133,7 @@ def _check_defence_search(config: dict, search: dict, key: str) -> None:
 
 def _check_measured(config: dict) -> None:
     study, trained = config["study"], {(cell.method, cell.defence) for cell in cells(config["study"])}
-    for what in ("latents", "sharpness", "landscape"):
+    for what in ("latents", "sharpness", "landscape", "memorisation"):
         if study[what] and config.get(what) is None:
             raise ConfigError(f"study.{what}: needs settings under the key {what}; write them, or measure none")
         for number, grid in enumerate(study[what]):
@@ -144,6 +147,44 @@ def _check_measured(config: dict) -> None:
         if config["latents"][f"{part}_probe"] not in study["probes"]:
             name = config["latents"][f"{part}_probe"]
             raise ConfigError(f"latents.{part}_probe: {name!r} must stand in study.probes")
+
+
+def _check_models(config: dict) -> None:
+    """A model is fetched, or made from a fetched one."""
+    for name, entry in config["models"].items():
+        key = f"models.{name}"
+        if ("from" in entry) != ("memorised" in entry):
+            raise ConfigError(f"{key}.memorised: says what a model that is made from another one learns; give it from")
+        if "from" not in entry:
+            continue
+        if "package" in entry:
+            raise ConfigError(f"{key}.package: the model is made from {entry['from']!r}, not fetched; leave it out")
+        defined(config, "models", entry["from"], f"{key}.from")
+        defined(config, "benchmarks", entry["memorised"]["benchmark"], f"{key}.memorised.benchmark")
+        if "from" in config["models"][entry["from"]]:
+            raise ConfigError(f"{key}.from: {entry['from']!r} is itself made from another model; name a fetched one")
+
+
+def _check_memorisation(config: dict) -> None:
+    settings, key = config["memorisation"], "memorisation"
+    if "attack" in settings:
+        defined(config, "attacks", settings["attack"], f"{key}.attack")
+    needed = settings["prompt_tokens"] + settings["continuation_tokens"]
+    for name in config["study"]["models"]:
+        retrain = retrain_of(config, name)
+        if not retrain:
+            raise ConfigError(
+                f"{key}.retrain: missing; {name} did not memorise the forget texts here, so name the model that never "
+                "saw them, or give its auc"
+            )
+        if "model" in retrain:
+            defined(config, "models", retrain["model"], f"{key}.retrain.model")
+        kept = config["models"][name].get("memorised", {}).get("tokens", needed)
+        if kept < needed:
+            raise ConfigError(
+                f"models.{name}.memorised.tokens: {kept} are fewer than the {needed} of {key}.prompt_tokens and "
+                "continuation_tokens together; give at least as many"
+            )
 
 
 def _check_neighbourhoods(config: dict) -> None:

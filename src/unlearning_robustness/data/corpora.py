@@ -65,6 +65,12 @@ def forget_documents(domain, names: list[str], prose: int, seed: str) -> list[di
     return [row for row in rows if row["kind"] == "facts"] + chosen
 
 
+def hold_out(domain, names: list[str], trained: list[dict]) -> list[dict]:
+    """Prose documents of ``names`` that are in no corpus that is trained on: like the forget texts, but unseen."""
+    seen = {row["text"] for row in trained}
+    return [row for row in documents(domain, names) if row["kind"] == "prose" and row["text"] not in seen]
+
+
 def shuffled_documents(domain, names: list[str], seed: str) -> list[dict]:
     """The same documents with every answer wrong: each entity is told the facts of another one.
 
@@ -121,7 +127,9 @@ def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
 
     ``settings`` is the benchmark's resolved entry. Speeches for perplexity and for training are different
     speeches; the attacker's benign prose is of the training speeches, of paragraphs that training leaves out. A
-    neighbour domain that states no facts gives no corpus. Raises DataError when another one is empty after filtering.
+    neighbour domain that states no facts gives no corpus. ``holdout`` is
+    of entities outside the attacker's pool, and empty when all prose is to be forgotten. Raises DataError when another
+    corpus is empty after filtering.
     """
     domain = DOMAINS[settings["forget"]["domain"]]
     names = domain.entities()
@@ -146,9 +154,11 @@ def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
     parts["benign"] = prose_documents(left, corpora["benign_documents"], f"{seed}/benign")
     neighbour = stated_documents(DOMAINS[settings["neighbour"]["domain"]], domain.forbidden_words())
     parts |= {"neighbour": neighbour} if neighbour else {}
+    trained = [row for name in ("forget", "relearn", "relearn-shuffled") for row in parts[name]]
+    parts["holdout"] = hold_out(domain, [name for name in names if name not in pool], trained)
     rows = []
     for corpus, items in parts.items():
-        if not items:
+        if not items and corpus != "holdout":
             raise DataError(f"corpus {corpus} is empty after filtering: lower corpora.minimum_characters")
         rows += [{"corpus": corpus, "document": f"{corpus}/{index}", **item} for index, item in enumerate(items)]
     return pandas.DataFrame(rows)

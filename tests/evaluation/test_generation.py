@@ -1,0 +1,68 @@
+import pytest
+import torch
+from transformers import GenerationConfig
+
+from unlearning_robustness.evaluation.generation import continuations, left_pad, tokens_with
+
+PROMPTS = [[1, 2, 3], [40, 41, 42, 43, 44, 45, 46], [9], [100, 7, 30, 4, 5]]
+
+
+@pytest.fixture
+def characters():
+    """A tokenizer whose texts are token ids, so that what was generated can be read back."""
+
+    class Characters:
+        eos_token_id = None
+
+        def decode(self, ids):
+            return " ".join(map(str, ids))
+
+    return Characters()
+
+
+def by_hand(model, prompt, tokens):
+    """One argmax of a full forward after another, without a cache or padding."""
+    ids = list(prompt)
+    for _ in range(tokens):
+        ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+    return ids[len(prompt) :]
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_a_padded_batch_says_what_each_prompt_says_alone(make_model, characters, kind, batch_size):
+    model = make_model(kind)
+    expected = [characters.decode(by_hand(model, prompt, 12)) for prompt in PROMPTS]
+    assert len(set(expected)) == len(PROMPTS)
+    assert continuations(model, characters, PROMPTS, 12, batch_size) == expected
+
+
+def test_a_model_that_asks_for_sampling_and_penalties_is_still_greedy(tiny_model, characters):
+    expected = continuations(tiny_model, characters, PROMPTS, 10, 4)
+    own = GenerationConfig(do_sample=True, temperature=5.0, repetition_penalty=1.7, max_length=4)
+    tiny_model.generation_config = own
+    assert continuations(tiny_model, characters, PROMPTS, 10, 4) == expected
+    assert tiny_model.generation_config is own and tiny_model.config.use_cache is False
+
+
+def test_an_answer_ends_before_the_first_end(tiny_model, characters):
+    free = by_hand(tiny_model, PROMPTS[0], 12)
+    end = next(place for place in range(1, 12) if free[place] not in free[:place])
+    (said,) = continuations(tiny_model, characters, PROMPTS[:1], 12, 1, [free[end]])
+    assert said == characters.decode(free[:end])
+    characters.eos_token_id = free[end]
+    said = continuations(tiny_model, characters, PROMPTS, 12, 4)
+    assert said[0] == characters.decode(free[:end])
+    others = [by_hand(tiny_model, prompt, 12) for prompt in PROMPTS[1:]]
+    cut = [row[: row.index(free[end])] if free[end] in row else row for row in others]
+    assert said[1:] == [characters.decode(row) for row in cut]
+
+
+def test_padding_stands_on_the_left():
+    ids, mask = left_pad([[5, 6, 7], [8]])
+    assert ids.tolist() == [[5, 6, 7], [0, 0, 8]] and mask.tolist() == [[1, 1, 1], [0, 0, 1]]
+
+
+def test_tokens_with_a_line_s_end_are_found(tiny_tokenizer):
+    (only,) = tokens_with(tiny_tokenizer, "\n")
+    assert tiny_tokenizer.decode([only]) == "\n"

@@ -1,0 +1,25 @@
+"""Rule measure_retrained."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+from unlearning_robustness.job import job
+
+with job(snakemake, snakemake.params.model) as running:
+    import pandas
+
+    from unlearning_robustness.config.cells import NONE, RETRAINED, Cell
+    from unlearning_robustness.evaluation.memorisation import MemorisationProbe, measure_memorisation
+    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.models.loading import load_model, load_tokenizer
+
+    source, params, place = snakemake.input, snakemake.params, snakemake.wildcards
+    model, _ = load_model(source.model, running.device, running.dtype)
+    corpora, questions = pandas.read_parquet(source.corpora), pandas.read_parquet(source.questions)
+    probe = MemorisationProbe(load_tokenizer(source.model), corpora, questions, params.memorisation)
+    cell = Cell(place.model, place.benchmark, RETRAINED, NONE, params.seed)
+    records = measure_memorisation(model, probe, corpora, cell, params.attack)
+    with atomic(snakemake.output[0]) as path:
+        records.to_parquet(path, index=False, compression="zstd")
+    print(records.groupby(["attack", "metric", "role"])["value"].mean().to_string())

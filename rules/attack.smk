@@ -22,8 +22,8 @@ rule attack:
         "../envs/train.yaml"
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         model=entry("models"),
         attack=entry("attacks"),

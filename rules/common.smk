@@ -68,6 +68,15 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+def growing(first):
+    """A resource that a resubmitted job gets more of: ``first``, twice, three times as much (see `retries` in profiles)."""
+
+    def amount(wildcards, attempt):
+        return first * attempt
+
+    return amount
+
+
 def entry(axis):
     """A wildcards-only parameter: the resolved entry that a wildcard names."""
     return lambda wildcards: CONFIG[axis][wildcards[axis.removesuffix("s")]]

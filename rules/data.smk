@@ -56,8 +56,8 @@ rule build_questions:
         "../envs/train.yaml"
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         model=entry("models"),
         benchmark=benchmark_part(
@@ -82,8 +82,8 @@ rule build_probes:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         benchmark=benchmark_part("corpora", "forget", "seed"),
         probes={name: CONFIG["probes"][name] for name in STUDY["probes"]},
@@ -109,8 +109,8 @@ rule build_bank:
         "../envs/train.yaml"
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         model=entry("models"),
         bank=lambda wildcards: BANKS[wildcards.bank],

@@ -24,8 +24,8 @@ rule build_prefix:
         "../envs/train.yaml"
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         model=entry("models"),
         first_layer=min(
@@ -60,8 +60,8 @@ rule evaluate:
         "../envs/train.yaml"
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         model=entry("models"),
         scoring=CONFIG["scoring"],
@@ -92,8 +92,8 @@ rule measure_latents:
         "../envs/train.yaml"
     resources:
         gpu=1,
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=growing(6000),
+        runtime=growing(60),
     params:
         model=entry("models"),
         latents=CONFIG.get("latents"),
@@ -120,8 +120,8 @@ rule measure_sharpness:
         "../envs/train.yaml"
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=growing(8000),
+        runtime=growing(120),
     params:
         model=entry("models"),
         sharpness=CONFIG.get("sharpness"),

@@ -24,8 +24,8 @@ rule search:
         "../envs/train.yaml"
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         model=entry("models"),
         method=search_settings,

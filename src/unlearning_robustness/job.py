@@ -79,6 +79,7 @@ def _start(snakemake, model: dict | None) -> Job:
     device = choose_device(gpu, model["device"])
     dtype = choose_dtype(device, model["dtype"])
     provenance.facts |= {"device": _device_name(device), "dtype": str(dtype).removeprefix("torch.")}
+    provenance.facts["visible_devices"] = os.environ.get("CUDA_VISIBLE_DEVICES")
     print(f"{snakemake.rule} on {provenance.facts['device']} in {provenance.facts['dtype']}", flush=True)
     return Job(provenance, device, dtype, snakemake)
 

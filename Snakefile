@@ -15,13 +15,17 @@ include: "rules/attack.smk"
 include: "rules/evaluate.smk"
 include: "rules/figures.smk"
 include: "rules/select.smk"
+include: "rules/plan.smk"
 
 
 report: LANDING
 
 
 onstart:
-    print(plan_line(len(cells(STUDY)), len(attacked_cells(STUDY)), workflow.cores or 1))
+    cores = (
+        workflow.resource_settings.cores or 1
+    )  # `workflow.cores` fails where a cluster has no number of cores
+    print(plan_line(len(cells(STUDY)), len(attacked_cells(STUDY)), cores))
 
 
 rule all:

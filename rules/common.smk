@@ -77,9 +77,17 @@ def growing(first):
     return amount
 
 
+# Keys of entries that only `make plan` reads: they change no job.
+PLANNED_WITH = ("shape", "download_mb")
+
+
 def entry(axis):
     """A wildcards-only parameter: the resolved entry that a wildcard names."""
-    return lambda wildcards: CONFIG[axis][wildcards[axis.removesuffix("s")]]
+    return lambda wildcards: {
+        key: value
+        for key, value in CONFIG[axis][wildcards[axis.removesuffix("s")]].items()
+        if key not in PLANNED_WITH
+    }
 
 
 def each_seed(pattern):

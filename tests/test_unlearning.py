@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from unlearning_robustness import unlearning
-from unlearning_robustness.errors import TrainingError
-from unlearning_robustness.interruption import Interrupted
+from unlearning_robustness.errors import InterruptionError, TrainingError
 from unlearning_robustness.unlearning import relative_scales, unlearn
 
 NAMES = [f"model.layers.{layer}.mlp.down_proj.weight" for layer in (1, 2)]
@@ -71,7 +70,7 @@ def test_a_cell_that_is_told_to_stop_keeps_its_step_and_continues(run, make_trai
 
     stopped._step = cancel
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(Interrupted, match="after step 3"):
+    with pytest.raises(InterruptionError, match="after step 3"):
         unlearning.resume(stopped, tmp_path / "scratch")
     assert stopped.done == 3 and signal.getsignal(signal.SIGTERM) is before
     _, resumed = run(settings("rmu"))

@@ -4,12 +4,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from unlearning_robustness.errors import StudyError
-
-
-class Interrupted(StudyError):
-    """A job was told to stop, and has kept its state."""
-
 
 class Told:
     """Whether the process was told to stop."""

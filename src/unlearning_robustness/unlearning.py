@@ -9,8 +9,8 @@ import torch
 
 from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
 from unlearning_robustness.defences.row import build_step
-from unlearning_robustness.errors import TrainingError
-from unlearning_robustness.interruption import Interrupted, told_to_stop
+from unlearning_robustness.errors import InterruptionError, TrainingError
+from unlearning_robustness.interruption import told_to_stop
 from unlearning_robustness.methods.method import build_method
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.delta import applied
@@ -93,8 +93,8 @@ def unlearn(
 def resume(trainer: Trainer, scratch: Path) -> None:
     """Train to the end, continuing from ``scratch`` when it is there, and removing it at the end.
 
-    A run whose loss is not finite stops with TrainingError, one that gets SIGTERM with Interrupted after its step;
-    both leave their last good state in ``scratch``.
+    A run whose loss is not finite stops with TrainingError, one that gets SIGTERM with InterruptionError after its
+    step; both leave their last good state in ``scratch``.
     """
     if scratch.is_file():
         trainer.restore(scratch)
@@ -108,7 +108,7 @@ def resume(trainer: Trainer, scratch: Path) -> None:
             trainer.save(scratch)
             saved = time.monotonic()
         if told.stop:
-            raise Interrupted(f"told to stop after step {done}; the state is kept in {scratch}")
+            raise InterruptionError(f"told to stop after step {done}; the state is kept in {scratch}")
 
     try:
         with told_to_stop() as told:

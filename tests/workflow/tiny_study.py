@@ -34,7 +34,7 @@ STUDY = {
 }
 
 
-def write_study(folder: Path, model, tokenizer, **changes) -> Path:
+def write_study(folder: Path, model, tokenizer) -> Path:
     """Put the model where the workflow looks for it below ``folder``, and write the study's file there."""
     from unlearning_robustness.data.packaged_model import write_manifest
 
@@ -42,6 +42,11 @@ def write_study(folder: Path, model, tokenizer, **changes) -> Path:
     model.save_pretrained(place)
     tokenizer.save_pretrained(place)
     write_manifest(place, {})
-    path = folder / "tiny.yaml"
-    path.write_text(yaml.safe_dump(STUDY | changes))
+    return write_overlay(folder, "tiny", **STUDY)
+
+
+def write_overlay(folder: Path, name: str, **change) -> Path:
+    """A configuration file of its own."""
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(change))
     return path

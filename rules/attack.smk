@@ -19,7 +19,7 @@ rule attack:
         attack="|".join(CONFIG["attacks"]),
     priority: 10
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
         mem_mb=growing(4000),

@@ -58,6 +58,11 @@ os.environ.update(
     GLIBC_TUNABLES="glibc.malloc.hugetlb=1",
 )
 
+# Under `--sdm conda` rules that compute with a model take PyTorch's build with CUDA where a profile says so.
+TRAINING = (
+    "../envs/train-gpu.yaml" if CONFIG["gpu_environment"] else "../envs/train.yaml"
+)
+
 
 wildcard_constraints:
     model="|".join(CONFIG["models"]),

@@ -53,7 +53,7 @@ rule build_questions:
         f"{RESULTS}/benchmark_times/build_questions/{{model}}/{{benchmark}}.jsonl"
     priority: 30
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
         mem_mb=growing(4000),
@@ -106,7 +106,7 @@ rule build_bank:
     wildcard_constraints:
         bank="|".join(BANKS),
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
         mem_mb=growing(4000),

@@ -21,7 +21,7 @@ rule build_prefix:
     log:
         f"{LOGS}/build_prefix/{{model}}/{{benchmark}}.log",
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
         mem_mb=growing(4000),
@@ -57,7 +57,7 @@ rule evaluate:
     benchmark:
         f"{RESULTS}/benchmark_times/evaluate/{JOB}.jsonl"
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
         mem_mb=growing(4000),
@@ -89,7 +89,7 @@ rule measure_latents:
     benchmark:
         f"{RESULTS}/benchmark_times/measure_latents/{JOB}.jsonl"
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
         mem_mb=growing(6000),
@@ -117,7 +117,7 @@ rule measure_sharpness:
     benchmark:
         f"{RESULTS}/benchmark_times/measure_sharpness/{JOB}.jsonl"
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
         mem_mb=growing(8000),

@@ -21,7 +21,7 @@ rule search:
         kind="methods|noise|attack",
         method="|".join(CONFIG["methods"]),
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
         mem_mb=growing(4000),

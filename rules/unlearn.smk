@@ -44,7 +44,7 @@ rule unlearn:
         method="|".join(CONFIG["methods"]),
     priority: 20
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
         mem_mb=growing(4000),

@@ -6,6 +6,7 @@ environment all that it imports; it does not prove that conda can solve the envi
 """
 
 import importlib.metadata
+import itertools
 import json
 import os
 import re
@@ -21,13 +22,13 @@ NAMES = {"pytorch": "torch", "pytorch-gpu": "torch"}
 # Snakemake appends its own folder to the path of scripts; behind this finder only its own needs are seen there.
 GUARD = """
 import sys
+from importlib.machinery import PathFinder
 REFUSED = {refused!r}
-class Guard:
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name in REFUSED:
-            raise ModuleNotFoundError(f"No module named {{name!r}} in this environment", name=name)
-sys.meta_path.insert(0, Guard)
+class Guard(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name in REFUSED else super().find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Guard
 """
 
 
@@ -98,7 +99,7 @@ def main(arguments: list[str]) -> None:
     elif arguments[0] == "config":
         print(json.dumps({"get": {"channel_priority": "strict"}}))
     elif arguments[:2] == ["env", "create"]:
-        given = dict(zip(arguments, arguments[1:], strict=False))
+        given = dict(itertools.pairwise(arguments))
         create(Path(given["--file"]), Path(given["--prefix"]))
 
 

@@ -30,7 +30,7 @@ def test_an_environment_sees_its_pins_and_nothing_else(tmp_path):
     assert str(tmp_path) in subprocess.run([python, "-c", seen], capture_output=True, text=True, check=True).stdout
     absent = f"import sys; sys.path.append({str(standin_conda.BASE)!r}); import torch"
     result = subprocess.run([python, "-c", absent], capture_output=True, text=True, check=False)
-    assert "No module named 'torch' in this environment" in result.stderr
+    assert "No module named 'torch'" in result.stderr
 
 
 def test_a_pin_that_is_not_installed_fails(tmp_path):

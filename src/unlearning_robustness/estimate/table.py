@@ -49,4 +49,4 @@ def models_of(entries: dict[str, dict], shapes: dict[str, Shape], here: set[str]
 NOTE = f"""
 Nothing done yet is assumed; the jobs above the table are those that are left. Hours on a CPU agree with measured ones
 of the laptop model within a factor of two; those on GPUs follow from the makers' figures and were not measured. On a
-CPU a process holds {LIBRARIES / GIGA:.1f} GB more. Rules that are missing in the table take seconds, or are not estimated."""
+CPU a process holds {LIBRARIES / GIGA:.1f} GB more. Rules missing in the table take seconds, or are not estimated."""

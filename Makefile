@@ -51,7 +51,7 @@ export: $(STAMP)
 	@echo "Done. The model is in exports/$(CELL)."
 
 plan: $(STAMP)
-	@$(SNAKEMAKE) --dry-run --quiet rules
+	@$(SNAKEMAKE) --dry-run --quiet rules reason host 2>&1 | awk '!done; /^total/ {done = 1}'
 	@$(SNAKEMAKE) --quiet all -- plan
 	@cat $(RESULTS)/logs/plan.log
 

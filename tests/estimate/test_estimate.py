@@ -47,6 +47,12 @@ def test_the_parameters_are_the_models_own(make_model):
         assert Shape(**TINY, tie_word_embeddings=tied).parameters == sum(counted.values())
 
 
+def test_a_published_model_has_its_published_number_of_parameters():
+    published, norms = 6_738_415_616, (2 * 32 + 1) * 4096
+    shape = {"hidden_size": 4096, "num_hidden_layers": 32, "intermediate_size": 11008, "num_attention_heads": 32}
+    assert Shape(**shape, num_key_value_heads=32, vocab_size=32000).parameters == published - norms
+
+
 def test_the_operations_of_a_forward_are_those_that_torch_counts(make_model):
     import torch
     from torch.utils.flop_counter import FlopCounterMode

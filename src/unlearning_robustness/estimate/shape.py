@@ -6,6 +6,9 @@ from pathlib import Path
 from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.manifest import read_json
 
+SIZES = ("hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads", "num_key_value_heads")
+KEYS = (*SIZES, "vocab_size", "head_dim", "tie_word_embeddings")
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -58,4 +61,4 @@ def shape_of(name: str, entry: dict, folder: Path) -> Shape:
     if given is None:
         wanted = "hidden_size, num_hidden_layers, ... as its config.json has them"
         raise ConfigError(f"models.{name}.shape: missing; a plan before the model is fetched needs {wanted}")
-    return Shape(**{key: given[key] for key in Shape.__dataclass_fields__ if key in given})
+    return Shape(**{key: given[key] for key in KEYS if key in given})

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ from unlearning_robustness.errors import StudyError
 from unlearning_robustness.finished import Files, cells_to_make
 from unlearning_robustness.manifest import Provenance
 
-LEASES = Path(".snakemake") / "gpu-leases"
+# Of the box, not of the working directory: two studies of one user share its GPUs.
+LEASES = Path(tempfile.gettempdir()) / f"gpu-leases-{os.getuid()}"
 
 
 @dataclass

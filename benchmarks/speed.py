@@ -22,6 +22,7 @@ from unlearning_robustness.methods.method import build_method
 from unlearning_robustness.models.bank import TextBank, encode_texts, fill
 from unlearning_robustness.models.engine import Engine
 from unlearning_robustness.models.loading import load_model, load_tokenizer
+from unlearning_robustness.models.weights import TrainedWeights, down_projections
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 LAYERS, READ_LAYER, COEFFICIENT, RETAIN_WEIGHT, TOKENS, REPEATS = (5, 6, 7), 7, 390.0, 100.0, 48, 5
@@ -81,7 +82,7 @@ def main(folder: str) -> None:
     direction = method.forget_loss.direction(model.config.hidden_size, torch.Generator().manual_seed(0))
 
     released = copy.deepcopy(model).requires_grad_(True)
-    engine = Engine(model, method, direction)
+    engine = Engine(model, method, TrainedWeights(model, down_projections(model, LAYERS)), direction)
     first, second = released_step(released, copy.deepcopy(model), bank, direction), engine_step(engine, bank)
     assert torch.isclose(first, second, rtol=1e-4), (first, second)
     reference = copy.deepcopy(model).requires_grad_(False)

@@ -34,6 +34,7 @@ STUDY = CONFIG["study"]
 TRAINED_METHODS = [
     name for name in in_order(STUDY, "methods") if name in CONFIG["methods"]
 ]
+USED_PARTS = {part for name in in_order(STUDY, "defences") for part in name.split(".")}
 RESULTS = STUDY["results"]
 MODELS = "resources/models/{model}"
 BENCHMARK = f"{RESULTS}/benchmarks/{{model}}/{{benchmark}}"
@@ -152,6 +153,16 @@ def attack_code(wildcards):
     return code_digest("attacks.campaign", module_of("attacks.ATTACKS", kind))
 
 
+LANDSCAPE = CONFIG.get("landscape")
+RELEARNING = CONFIG["attacks"][LANDSCAPE["attack"]] if LANDSCAPE else None
+
+
+def landscape_code(wildcards):
+    """Digest of the code of the landscape and of the attack that gives it its direction."""
+    attack = [module_of("attacks.ATTACKS", RELEARNING["kind"])] if LANDSCAPE else []
+    return code_digest("evaluation.landscape", *attack)
+
+
 def matched_delta(wildcards):
     """The deltas that an early stop is matched to: the defended cell of each seed."""
     match = next(
@@ -179,12 +190,24 @@ SELECTION = CONFIG.get("selection")
 
 
 def searched(kind):
-    """The methods that a kind of search is made for."""
-    return list(SELECTION[kind]) if kind == "methods" else SELECTION[kind]["methods"]
+    """The methods of the study that a kind of search is made for."""
+    if kind not in (SELECTION or {}):
+        return []
+    if kind == "noise" and SELECTION["noise"]["defence"] not in USED_PARTS:
+        return []
+    named = SELECTION[kind] if kind == "methods" else SELECTION[kind]["methods"]
+    return [name for name in named if name in TRAINED_METHODS]
 
 
 def search_entry(wildcards):
-    """The resolved entry of the defence or attack that is searched, if any."""
+    """The resolved entries of the defences or the attack that are searched, if any."""
+    if wildcards.kind == "defences":
+        rows = {
+            name: defence_row(CONFIG, name, wildcards.method)
+            for name in SELECTION["defences"]["grids"]
+        }
+        attack = CONFIG["attacks"][SELECTION["defences"]["attack"]]
+        return {"rows": rows, "attack": attack}
     if wildcards.kind == "noise":
         return defence_row(CONFIG, SELECTION["noise"]["defence"], wildcards.method)[0]
     return (
@@ -233,6 +256,10 @@ LATENTS = [
 SHARPNESS = [
     f"{RESULTS}/records/{cell.path}/sharpness.parquet"
     for cell in measured_cells(STUDY, "sharpness")
+]
+LANDSCAPES = [
+    f"{RESULTS}/records/{cell.path}/landscape.parquet"
+    for cell in measured_cells(STUDY, "landscape")
 ]
 MEASURES = [
     f"{RESULTS}/records/{cell.path}/none/measures.json"

@@ -6,7 +6,12 @@ MEASURED = [
     "weight_change",
     "relative_noise_scale",
     "relative_coefficient",
+    "forwards",
+    "backwards",
+    "tokens",
+    "operations",
     "cpu_seconds",
+    "peak_memory_mb",
     "matched_accuracy",
 ]
 
@@ -130,6 +135,35 @@ rule measure_sharpness:
         scratch=f"{RESULTS}/scratch/measure_sharpness/{KIND}",
     script:
         "../workflow_scripts/measure_sharpness.py"
+
+
+rule measure_landscape:
+    """The loss along the way to the relearned model and across it, in float32."""
+    input:
+        model=MODELS,
+        delta=each_seed(f"{DELTA}/delta.safetensors"),
+        corpora=rules.build_corpora.output[0],
+    output:
+        landscape=each_seed(f"{RESULTS}/records/{CELL}/landscape.parquet"),
+    log:
+        f"{LOGS}/measure_landscape/{JOB}.log",
+    benchmark:
+        f"{RESULTS}/benchmark_times/measure_landscape/{JOB}.jsonl"
+    conda:
+        TRAINING
+    resources:
+        gpu=1,
+        mem_mb=growing(4000),
+        runtime=growing(120),
+    params:
+        model=entry("models"),
+        landscape=LANDSCAPE,
+        attack=RELEARNING,
+        seeds=seeds_of_job,
+        code=landscape_code,
+        scratch=f"{RESULTS}/scratch/measure_landscape/{KIND}",
+    script:
+        "../workflow_scripts/measure_landscape.py"
 
 
 rule lm_eval_tasks:

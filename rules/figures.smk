@@ -8,11 +8,13 @@ TABLE_NAMES = [
     "attacked_differences",
     "early_recovery",
     "measures",
+    "costs",
     "token_counts",
     "latents",
     "rejection",
     "sharpness",
     "sharpness_correlations",
+    "landscape",
 ]
 PLACE = "{model}/{benchmark}"
 TABLES = expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLE_NAMES)
@@ -32,6 +34,7 @@ rule tables:
         measures=MEASURES,
         latents=LATENTS,
         sharpness=SHARPNESS,
+        landscapes=LANDSCAPES,
     output:
         csv=TABLES,
         markdown=expand(f"{RESULTS}/tables/{{table}}.md", table=TABLE_NAMES),

@@ -1,5 +1,6 @@
 """Selection of every tuned number on the select split (see `make select`); not part of the default target."""
 
+SEARCHES = "methods|noise|attack|defences"
 SEARCH = f"{RESULTS}/selection/{{model}}/{{benchmark}}"
 
 
@@ -18,7 +19,7 @@ rule search:
     benchmark:
         f"{RESULTS}/benchmark_times/search/{{model}}/{{benchmark}}/{{kind}}/{{method}}/seed{{seed}}.jsonl"
     wildcard_constraints:
-        kind="methods|noise|attack",
+        kind=SEARCHES,
         method="|".join(CONFIG["methods"]),
     conda:
         TRAINING
@@ -50,7 +51,7 @@ rule choose:
     log:
         f"{LOGS}/choose/{{model}}/{{benchmark}}/{{kind}}/{{method}}.log",
     wildcard_constraints:
-        kind="methods|noise|attack",
+        kind=SEARCHES,
         method="|".join(CONFIG["methods"]),
     localrule: True
     conda:
@@ -75,7 +76,7 @@ rule selection:
             f"{RESULTS}/selection/{model}/{benchmark}/{kind}/{method}/chosen.json"
             for model in STUDY["models"]
             for benchmark in STUDY["benchmarks"]
-            for kind in (["methods", "noise", "attack"] if SELECTION else [])
+            for kind in SEARCHES.split("|")
             for method in searched(kind)
         ],
     output:

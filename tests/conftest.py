@@ -91,7 +91,7 @@ def settings():
         return {
             "forget_loss": forget_loss, "retain_loss": "kl" if forget_loss in PREFERENCE else "activation",
             "retain_weight": 2.0, "layers": [1, 2], "read_layer": 2, "steps": 6, "learning_rate": 1e-2,
-            "batch_size": 3, "weight_decay": 0.0, "implementation": "corrected",
+            "batch_size": 3, "weight_decay": 0.0, "implementation": "corrected", "trained": "down-projections",
             "parameters": dict(PARAMETERS[forget_loss]),
         } | changes  # fmt: skip
 

@@ -13,6 +13,7 @@ import pandas
 import yaml
 from snakemake.utils import update_config
 
+from unlearning_robustness.analysis.landscape import read_landscapes
 from unlearning_robustness.analysis.markup import markdown
 from unlearning_robustness.analysis.sharpness import read_sharpness
 from unlearning_robustness.analysis.tables import all_tables
@@ -20,6 +21,7 @@ from unlearning_robustness.analysis.theory import read_latents
 from unlearning_robustness.config import resolve
 from unlearning_robustness.config.cells import REFERENCE, attacked_cells, measured_cells
 from unlearning_robustness.evaluation.assumption import STATISTICS
+from unlearning_robustness.evaluation.landscape import plane_points
 from unlearning_robustness.figures.context import FigureContext, read_context
 from unlearning_robustness.manifest import write_json
 from unlearning_robustness.scoring.records import ANALYSED, BUDGET, label, read, read_measures, write
@@ -158,9 +160,34 @@ def planted_sharpness(config: dict) -> pandas.DataFrame:
     for cell in measured_cells(config["study"], "sharpness"):
         level = {"none": 4.0}.get(cell.defence, len(cell.defence) / 10) + cell.seed / 10
         for name, at in (("sam_gap", 0.5), ("sam_gap", 2.0), ("random_curvature", 0.1), ("hessian_trace", 0.0),
-                         ("eigenvalue", 1.0), ("eigenvalue", 2.0), ("gradient_norm", 0.0)):  # fmt: skip
+                         ("eigenvalue", 1.0), ("eigenvalue", 2.0), ("gradient_norm", 0.0), ("local_lipschitz", 2.0),
+                         ("kl_forget", 2.0), ("kl_retain", 2.0)):  # fmt: skip
             rows.append({**vars(cell), "statistic": name, "at": at, "value": level + at, "error": 0.1})
     return pandas.DataFrame(rows) if rows else read_sharpness([])
+
+
+def planted_landscape(config: dict) -> pandas.DataFrame:
+    """Slices of every measured cell: a bowl on forget text, steepest where there is no defence; retain text is flat."""
+    settings, parts = config.get("landscape"), []
+    for cell in measured_cells(config["study"], "landscape"):
+        steep = {"none": 2.0}.get(cell.defence, 1.0) + cell.seed / 10
+        points = {
+            "line": [(a, 0.0) for a in settings["line"]],
+            "plane": plane_points(settings["plane"], settings["extent"]),
+        }
+        rows = [
+            {"slice": name, "a": a, "b": b, "corpus": corpus, "nll": nll, "length": 10.0 + cell.seed}
+            for name, chosen in points.items()
+            for a, b in chosen
+            for corpus, nll in (("forget", 2 + steep * ((a - 1) ** 2 + b**2 / 4)), ("retain", 3.0 + steep * b**2 / 10))
+        ]
+        parts.append(pandas.DataFrame(rows).assign(**vars(cell)))
+    return pandas.concat(parts, ignore_index=True) if parts else read_landscapes([])
+
+
+def planted(config: dict) -> tuple[pandas.DataFrame, ...]:
+    """What is measured beside records: latents, sharpness and landscapes."""
+    return planted_latents(config), planted_sharpness(config), planted_landscape(config)
 
 
 def planted_records(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> pandas.DataFrame:
@@ -171,9 +198,7 @@ def planted_records(config: dict, root: Path, accuracy: Callable = planted_accur
 def planted_tables(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> dict[str, pandas.DataFrame]:
     """The tables of a planted study."""
     paths = write_study(config, root, accuracy)
-    return all_tables(
-        read(paths, ANALYSED), measures_of(paths), planted_latents(config), planted_sharpness(config), config
-    )
+    return all_tables(read(paths, ANALYSED), measures_of(paths), *planted(config), config)
 
 
 def as_read(tables: dict[str, pandas.DataFrame], config: dict, root: Path) -> FigureContext:
@@ -226,7 +251,7 @@ def world(config: dict) -> World:
     with tempfile.TemporaryDirectory() as root:
         paths = write_study(config, Path(root))
         records, measures = read(paths), measures_of(paths)
-        tables = all_tables(records[ANALYSED], measures, planted_latents(config), planted_sharpness(config), config)
+        tables = all_tables(records[ANALYSED], measures, *planted(config), config)
         return World(config, records, measures, tables, as_read(tables, config, Path(root)))
 
 

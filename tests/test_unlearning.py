@@ -162,3 +162,44 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(
     whole.run()
     assert kept.done == 3
     assert all(torch.equal(one, other) for one, other in zip(kept.master, whole.master, strict=True))
+
+
+TRAINED = {
+    "full": ({"trained": "full"}, 2 * 9),
+    "lora": ({"trained": "lora", "lora": {"rank": 3, "alpha": 6.0, "targets": ["q_proj", "down_proj"]}}, 2 * 2),
+}
+ROWS = [None, ("sam", {"radius": 0.5}), ("gradient-penalty", {"weight": 0.1}),
+        ("stableun", {"inner_radius": 0.2, "sap_radius": 0.6, "gpn_radius": 0.5})]  # fmt: skip
+
+
+@pytest.mark.parametrize("trained", list(TRAINED))
+@pytest.mark.parametrize("entry", ROWS)
+def test_whole_layers_and_adapters_are_trained_by_the_same_loop(run, settings, defence, tiny_model, trained, entry):
+    changes, count = TRAINED[trained]
+    row = [] if entry is None else defence(entry[0], **entry[1])
+    model, done = run(settings("npo", **changes), row)
+    assert equal(dict(model.named_parameters()), dict(tiny_model.named_parameters()))
+    assert len(done.tensors) == count and set(done.tensors) <= set(dict(tiny_model.named_parameters()))
+    assert all(name.startswith(("model.layers.1.", "model.layers.2.")) for name in done.tensors)
+    assert all(not torch.equal(tensor, tiny_model.get_parameter(name)) for name, tensor in done.tensors.items())
+    assert done.history[-1]["forget_loss"] < done.history[0]["forget_loss"]
+    ranks = [torch.linalg.matrix_rank((tensor - tiny_model.get_parameter(name)).double(), rtol=1e-4).item()
+             for name, tensor in done.tensors.items() if tensor.ndim == 2]  # fmt: skip
+    assert max(ranks) == 3 if trained == "lora" else max(ranks) > 3
+
+
+def test_an_early_stop_of_adapters_is_matched_by_what_the_model_answers(run, settings, defence, tiny_model):
+    class Answers(Scorer):
+        def accuracy(self, model):
+            shift = (model(torch.arange(12)[None]).logits - start).norm().item()
+            return 1.0 - min(1.0, shift / 500)
+
+    start = tiny_model(torch.arange(12)[None]).logits
+    changes, _ = TRAINED["lora"]
+    _, matched = run(settings("npo", steps=4, **changes))
+    row = defence("early-stop", match="rna", every=2)
+    _, done = run(settings("npo", **changes), row, matched=matched.tensors, scorer=Answers(None))
+    assert done.facts["steps"] == 4 and done.facts["accuracy"] == pytest.approx(
+        done.facts["matched_accuracy"], abs=1e-3
+    )
+    assert equal(done.tensors, matched.tensors) and done.facts["weight_change"] > 0

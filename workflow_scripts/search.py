@@ -26,6 +26,8 @@ with job(snakemake, snakemake.params.model) as running:
         rows = search.methods(settings, params.grid, params.every)
     elif kind == "noise":
         rows = search.noise(settings, params.entry, params.grid["noise_scale"])
+    elif kind == "defences":
+        rows = search.defences(settings, params.entry["rows"], params.grid["grids"], params.entry["attack"])
     else:
         rows = search.attack(settings, params.entry, params.grid["learning_rate"])
     with atomic(snakemake.output[0]) as path:

@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
 from unlearning_robustness.job import job
 
 with job(snakemake):
+    from unlearning_robustness.analysis.landscape import read_landscapes
     from unlearning_robustness.analysis.markup import markdown
     from unlearning_robustness.analysis.sharpness import read_sharpness
     from unlearning_robustness.analysis.tables import all_tables
@@ -16,7 +17,8 @@ with job(snakemake):
 
     records, measures = read(snakemake.input.records, ANALYSED), read_measures(snakemake.input.measures)
     latents, sharp = read_latents(snakemake.input.latents), read_sharpness(snakemake.input.sharpness)
-    tables = all_tables(records, measures, latents, sharp, snakemake.params.config)
+    slices = read_landscapes(snakemake.input.landscapes)
+    tables = all_tables(records, measures, latents, sharp, slices, snakemake.params.config)
     for csv, text in zip(snakemake.output.csv, snakemake.output.markdown, strict=True):
         table = tables[Path(csv).stem]
         with atomic(csv) as path:

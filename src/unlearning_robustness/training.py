@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,20 +15,11 @@ from unlearning_robustness.manifest import atomic
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine
 from unlearning_robustness.models.weights import norm
+from unlearning_robustness.schedule import Schedule
 from unlearning_robustness.seeds import generator
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 STREAMS = ("forget-order", "retain-order", "noise", "perturbation")
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast: constant learning rate, a batch of forget and one of retain texts a step."""
-
-    steps: int
-    learning_rate: float
-    batch_size: int
-    weight_decay: float = 0.0
 
 
 def batch_order(count: int, batch_size: int, steps: int, random: torch.Generator) -> torch.Tensor:
@@ -60,7 +50,9 @@ class Trainer:
     def run(self, on_step: Callable[[int], None] | None = None) -> list[dict]:
         """Train to the schedule's end, calling ``on_step(steps done)`` after each; returns the history."""
         while self.done < self.schedule.steps:
-            self.history.append(self._step(self.done))
+            with self.engine.cost.step() as spent:
+                parts = self._step(self.done)
+            self.history.append(parts | spent())
             self.done += 1
             if self.step.after_step:
                 self.step.after_step(self.engine, self.done)
@@ -75,9 +67,14 @@ class Trainer:
         return self.banks[corpus].batch(self.order[corpus][index], str(self.engine.device), trim)
 
     def _step(self, index: int) -> dict:
-        forget_loss, forget = self.step.forget_gradient(
-            self.engine, self._batch("forget", index), self.random["perturbation"]
-        )
+        # The last step's gradients would be one more copy while this step's are taken.
+        self.optimiser.zero_grad()
+        try:
+            forget_loss, forget = self.step.forget_gradient(
+                self.engine, self._batch("forget", index), self.random["perturbation"]
+            )
+        except TrainingError as error:
+            raise TrainingError(f"forget gradient of step {index + 1}: {error}") from None
         retain_loss, retain = self.step.retain_gradient(self.engine, self._batch("retain", index), self.random["noise"])
         parts = {"step": index + 1, "forget_loss": forget_loss, "retain_loss": retain_loss}
         parts |= {"forget_gradient": norm(forget), "retain_gradient": norm(retain), **self.step.measures}
@@ -106,6 +103,7 @@ class Trainer:
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
             metadata = handle.metadata()
         self.history = json.loads(metadata["history"])
+        self.engine.cost.resume(self.history)
         self.done = len(self.history)
         for index, tensor in enumerate(self.master):
             tensor.data.copy_(tensors[f"master.{index}"])

@@ -8,18 +8,21 @@ from pathlib import Path
 import torch
 
 from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
-from unlearning_robustness.defences.row import build_step
+from unlearning_robustness.defences.row import build_step, reschedule
 from unlearning_robustness.errors import InterruptionError, TrainingError
 from unlearning_robustness.interruption import told_to_stop
 from unlearning_robustness.methods.method import build_method
 from unlearning_robustness.models.bank import TextBank
+from unlearning_robustness.models.cost import total
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.models.engine import Engine, loss_mask
-from unlearning_robustness.models.weights import Tensors
+from unlearning_robustness.models.lora import LowRankWeights, modules_of_layers
+from unlearning_robustness.models.weights import Tensors, TrainedWeights, down_projections, tensors_of_layers
 from unlearning_robustness.progress import Progress
+from unlearning_robustness.schedule import Schedule
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.seeds import generator
-from unlearning_robustness.training import Schedule, Trainer, batch_order
+from unlearning_robustness.training import Trainer, batch_order
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -36,12 +39,25 @@ class Unlearned:
 def make_trainer(model, settings: dict, row: list[dict], banks: dict[str, TextBank], seed: int, **changes) -> Trainer:
     """A trainer for a resolved method entry and defence row; ``changes`` override entries of the schedule."""
     method = build_method(settings)
+    method.check_depth(model.config.num_hidden_layers)
     first = first_activations(banks["forget"], settings, seed)
     direction = method.forget_loss.direction(model.config.hidden_size, generator(seed, "steering"), first)
-    schedule = {key: settings[key] for key in ("steps", "learning_rate", "batch_size", "weight_decay")}
+    given = {key: settings[key] for key in ("steps", "learning_rate", "batch_size", "weight_decay")}
+    schedule = reschedule(row, Schedule(**{**given, **changes}))
     refusal = banks["refusal"] if getattr(method.forget_loss, "needs_refusal", False) else None
-    engine = Engine(model, method, direction, refusal)
-    return Trainer(engine, build_step(row), Schedule(**{**schedule, **changes}), banks, seed)
+    engine = Engine(model, method, trained_weights(model, settings, seed), direction, refusal)
+    return Trainer(engine, build_step(row), schedule, banks, seed)
+
+
+def trained_weights(model, settings: dict, seed: int) -> TrainedWeights:
+    """What a method entry trains of the model: MLP down-projections, every tensor of its layers, or adapters there."""
+    layers, trained = settings["layers"], settings["trained"]
+    if trained == "lora":
+        lora = settings["lora"]
+        targets = modules_of_layers(model, layers, lora["targets"])
+        return LowRankWeights(model, targets, lora["rank"], lora["alpha"], generator(seed, "adapters"))
+    names = {"down-projections": down_projections, "full": tensors_of_layers}[trained]
+    return TrainedWeights(model, names(model, layers))
 
 
 def first_activations(bank: TextBank, settings: dict, seed: int) -> torch.Tensor:
@@ -82,9 +98,9 @@ def unlearn(
         nearest = stop_nearest(trainer, stop, target, lambda: scorer.accuracy(model))
         facts = {"steps": nearest.step, "matched_accuracy": target, "accuracy": nearest.accuracy}
         tensors = nearest.tensors
-        trainer.engine.weights.publish(tensors)
     weights = trainer.engine.weights
-    facts |= {"weight_change": weights.change(), "trained_tensors": sorted(weights.live)}
+    facts |= total(trainer.history[: facts["steps"]])
+    facts |= {"weight_change": weights.change(tensors), "trained_tensors": sorted(tensors)}
     weights.release()
     facts |= relative_scales(settings, row, banks, trainer.engine.direction)
     return Unlearned(tensors, trainer.history, facts)

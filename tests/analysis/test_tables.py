@@ -4,10 +4,9 @@ import pytest
 from synthetic import (
     ONLY_RMU,
     default_world,
+    planted,
     planted_accuracy,
-    planted_latents,
     planted_records,
-    planted_sharpness,
     planted_tables,
     study,
 )
@@ -196,6 +195,6 @@ def test_two_models_are_never_pooled(tmp_path):
         {**row, "weight_change": 1.0}
         for row in first[["model", "benchmark", "method", "defence", "seed"]].drop_duplicates().to_dict("records")
     ]
-    table = all_tables(both, measured, planted_latents(config), planted_sharpness(config), config)["accuracy"]
+    table = all_tables(both, measured, *planted(config), config)["accuracy"]
     assert set(table.query("model == 'other'")["mean"]) == {0.0}
     assert table.query("model != 'other'")["mean"].min() > 0.2

@@ -4,7 +4,15 @@ import typing
 
 import pytest
 
-from unlearning_robustness.config.parameters import REQUIRED, complete, module_of, parameters_of, reads_of, registered
+from unlearning_robustness.config.parameters import (
+    REQUIRED,
+    complete,
+    declared,
+    module_of,
+    parameters_of,
+    reads_of,
+    registered,
+)
 from unlearning_robustness.errors import ConfigError
 
 REGISTRIES = ["methods.FORGET_LOSSES", "methods.RETAIN_LOSSES", "defences.DEFENCES", "attacks.ATTACKS"]
@@ -49,6 +57,20 @@ def test_the_module_named_is_the_one_that_declares_the_class(registry, kind):
 @pytest.mark.parametrize(("registry", "kind"), [pair for pair in PAIRS if pair[0].startswith("methods")])
 def test_what_a_loss_reads_is_what_its_class_says(registry, kind):
     assert reads_of(registry, kind) == imported(registry)[kind].reads
+
+
+@pytest.mark.parametrize(("registry", "kind"), PAIRS)
+@pytest.mark.parametrize("name", ["acts_on", "needs_reference"])
+def test_a_class_variable_is_read_as_the_class_has_it(registry, kind, name):
+    assert declared(registry, kind, name, None) == getattr(imported(registry)[kind], name, None)
+
+
+def test_what_defences_and_losses_say_of_themselves():
+    acting = {kind: declared("defences.DEFENCES", kind, "acts_on", None) for kind in imported("defences.DEFENCES")}
+    by_branch = {branch: sorted(kind for kind in acting if acting[kind] == branch) for branch in set(acting.values())}
+    assert by_branch["reference"] == ["constant-shift", "gradient-noise", "rna"]
+    assert by_branch["retain"] == ["dropout", "latent-noise"]
+    assert declared("methods.RETAIN_LOSSES", "nll", "needs_reference") is False
 
 
 def test_defaults_are_filled_in_and_given_values_kept():

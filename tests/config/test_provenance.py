@@ -36,7 +36,7 @@ EDITS = {
     "retain": ("methods/retain.py", "masked_mean(divergence, mask)", "2 * masked_mean(divergence, mask)"),
     "loop": ("training.py", "self.optimiser.step()", "self.optimiser.step(); self.optimiser.step()"),
     "readout": ("methods/readout.py", ".pow(2).mean(-1)", ".abs().mean(-1)"),
-    "weights": ("models/weights.py", "self.live[name].float() - self", "self.live[name].float() + self"),
+    "weights": ("models/weights.py", "tensor.float() - reference", "tensor.float() + reference"),
     "choice": ("scoring/multiple_choice.py", "tril()", "triu()"),
     "perplexity": ("scoring/likelihood.py", "math.exp(total / count)", "total / count"),
     "relearn": ("attacks/relearn.py", "(step + 1) / (warm_up + 1)", "step / warm_up"),
@@ -45,7 +45,7 @@ EDITS = {
     "figure": ("figures/accuracy.py", "markersize=4", "markersize=5"),
     "style": ("figures/style.py", "linewidth=1", "linewidth=2"),
     "method builder": ("methods/method.py", 'tuple(settings["layers"])', 'tuple(settings["layers"][:1])'),
-    "defence builder": ("defences/row.py", "for entry in row:", "for entry in row[:1]:"),
+    "defence builder": ("defences/row.py", "for entry in row]", "for entry in row[:1]]"),
     "selection": ("evaluation/selection.py", "ascending=[False, True]", "ascending=[True, True]"),
 }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
 
 from unlearning_robustness.config import ConfigError, defence_row, resolve
 from unlearning_robustness.config.schema import schema
@@ -41,7 +42,16 @@ def message_of(config):
 
 
 STABLE = "{label: s, kind: stableun, parameters: {inner_radius: 2.0, sap_radius: %s}}"
+LANDSCAPE = "{attack: %s, documents: 8, tokens: 32, line: [0.0, 1.0], plane: %d, extent: %s}"
+SHARPNESS = (
+    "{documents: 8, tokens: 32, radii: [0.5], share: 0.05, draws: 8, trace_draws: 8, eigenvalues: 5, iterations: 12, "
+    "lipschitz_draws: 4, divergence: %s}"
+)
+LAT = "{label: s, kind: latent-adversarial, parameters: {%s}}"
 REFUSED = [
+    ("methods/rmu/trained", "lora", ["methods.rmu.lora:", "rank, alpha and targets"]),
+    ("methods/rmu/lora", "{rank: 4, alpha: 8.0, targets: [q_proj]}", ["methods.rmu.lora:", "down-projections"]),
+    ("methods/rmu/lora", "{rank: 4, alpha: 8.0}", ["methods.rmu.lora:", "'targets' is missing"]),
     (
         "defences/sam",
         "{label: s, kind: sam, parameters: {radius: 0.0}}",
@@ -49,9 +59,42 @@ REFUSED = [
     ),
     ("defences/sam", "{label: s, kind: sam, parameters: {radius: -1.0}}", ["defences.sam.parameters.radius:", "-1.0"]),
     ("defences/s", STABLE % "2.0", ["defences.s.parameters.sap_radius:", "inner_radius 2.0", "twice"]),
+    (
+        "defences/s",
+        "{label: s, kind: randomised-smoothing, parameters: {scale: 0.0}}",
+        ["s.parameters.scale:", "above 0"],
+    ),
+    (
+        "defences/s",
+        "{label: s, kind: sam, parameters: {radius: 1.0}, per_method: {rmu: {radius: 0.0}}}",
+        ["defences.s.per_method.rmu.radius:", "above 0"],
+    ),
+    ("defences/s", "{label: s, kind: randomised-smoothing, parameters: {scale: 1.0, draws: 0}}", ["draws:", "least 1"]),
+    ("defences/s", "{label: s, kind: dropout, parameters: {rate: 1.0}}", ["defences.s.parameters.rate:", "below 1"]),
+    ("defences/s", LAT % "radius: 0.0", ["defences.s.parameters.radius:", "above 0"]),
+    ("defences/s", LAT % "radius: -0.1", ["defences.s.parameters.radius:", "-0.1"]),
+    ("defences/s", LAT % "radius: 0.1, steps: 0", ["defences.s.parameters.steps:", "least 1"]),
+    ("defences/s", LAT % "radius: 0.1, step_size: 0.0", ["defences.s.parameters.step_size:", "above 0"]),
+    ("defences/s", LAT % "radius: 0.1, place: above", ["defences.s.parameters.place:", "entering, leaving"]),
+    (
+        "defences/s",
+        "{label: s, kind: sam, parameters: {radius: 1.0, implementation: right}}",
+        ["defences.s.parameters.implementation:", "corrected, released"],
+    ),
+    ("methods/rmu/variant_of", "rmx", ["methods.rmu.variant_of:", "'rmx'", "npo-mse, rmu, rsv"]),
     ("methods/rmu/variant_of", "rmu", ["methods.rmu.variant_of:", "itself"]),
     ("methods/rmu/like", "rmx", ["methods.rmu.like:", "'rmx'"]),
     ("study/latents", "[{methods: [rmu], defences: [none]}]", ["study.latents", "under the key latents"]),
+    ("study/landscape", "[{methods: [rmu], defences: [none]}]", ["study.landscape", "under the key landscape"]),
+    ("landscape", LANDSCAPE % ("relern", 3, 1.0), ["landscape.attack:", "'relern'", "relearn-few"]),
+    ("landscape", LANDSCAPE % ("relearn", 4, 1.0), ["landscape.plane:", "4 points", "odd"]),
+    ("landscape", LANDSCAPE % ("relearn", 1, 1.0), ["landscape.plane:", "3"]),
+    ("landscape", LANDSCAPE % ("relearn", 3, 0.0), ["landscape.extent:", "0"]),
+    ("landscape", LANDSCAPE.replace("line", "lines") % ("relearn", 3, 1.0), ["landscape:", "'lines'", "line"]),
+    ("sharpness", SHARPNESS % "{draws: 2}", ["sharpness.divergence:", "one of share", "norm"]),
+    ("sharpness", SHARPNESS % "{draws: 2, share: 0.1, norm: 1.0}", ["sharpness.divergence:", "one of share", "norm"]),
+    ("sharpness", SHARPNESS % "{draws: 1, share: 0.1}", ["sharpness.divergence.draws:", "2"]),
+    ("sharpness", SHARPNESS % "{share: 0.1}", ["sharpness.divergence:", "'draws' is missing"]),
     ("metods", "{}", ["config:", "unknown key 'metods'", "methods"]),
     ("study/colour", "red", ["study:", "unknown key 'colour'", "figures"]),
     ("methods/rmu/learn_rate", "1.0", ["methods.rmu:", "unknown key 'learn_rate'", "learning_rate"]),
@@ -95,7 +138,7 @@ REFUSED = [
     ("methods/rmu/retain_loss", "l2", ["methods.rmu.retain_loss:", "activation"]),
     ("methods/rmu/retain_loss", "kl", ["methods.rmu.retain_loss:", "activation"]),
     ("methods/npo-kl/retain_loss", "activation", ["methods.npo-kl.retain_loss:", "kl"]),
-    ("defences/rna/kind", "rnx", ["defences.rna.kind", "'rnx'", "latent-noise, randomised-smoothing, rna"]),
+    ("defences/rna/kind", "rnx", ["defences.rna.kind", "'rnx'", "more-steps, randomised-smoothing, rna"]),
     ("attacks/relearn/kind", "tune", ["attacks.relearn.kind", "'tune'", "relearn"]),
     ("study/cells/1/defences", "[rna.rna-weak]", ["study.cells.1.defences:", "'rna.rna-weak'", "different kinds"]),
     ("study/cells/1/defences", "[rna.early-stop]", ["study.cells.1.defences:", "'rna.early-stop'", "combined"]),
@@ -114,6 +157,23 @@ REFUSED = [
     ("selection/methods/rmx", "{steps: 1, learning_rate: [1.0], retain_weight: [1.0]}", ["selection.methods", "'rmx'"]),
     ("selection/noise/defence", "rnx", ["selection.noise.defence", "'rnx'"]),
     ("selection/attack/attack", "relern", ["selection.attack.attack", "'relern'"]),
+    ("analysis/comparisons", "[[rna, rnx]]", ["analysis.comparisons:", "'rnx'"]),
+    (
+        "selection/defences",
+        "{attack: relearn, methods: [rmu], grids: {rnx: {radius: [1.0]}}}",
+        ["selection.defences.grids:", "'rnx'"],
+    ),
+    (
+        "selection/defences",
+        "{attack: relearn, methods: [rmu], grids: {rna: {radius: [1.0]}}}",
+        ["selection.defences.grids.rna.radius:", "noise_scale"],
+    ),
+    (
+        "selection/defences",
+        "{attack: relearn, methods: [rmu], grids: {rna: {noise_scale: [1e0]}}}",
+        ["selection.defences.grids.rna.noise_scale:", "number"],
+    ),
+    ("analysis/comparisons", "[[rna]]", ["analysis.comparisons.0:"]),
     ("benchmarks/elements/forget/splits", "{select: 2, test: 4}", ["benchmarks.elements.forget.splits", "relearn"]),
 ]
 
@@ -122,6 +182,12 @@ REFUSED = [
 def test_bad_input_is_refused_by_one_line_that_names_key_and_mend(config, tmp_path, place, text, parts):
     message = message_of(changed(config, place, text, tmp_path))
     assert [part for part in parts if part not in message] == []
+
+
+@pytest.mark.parametrize("study", ["ci", "full", "rna", "stableun"])
+def test_every_study_of_the_repository_resolves(config, study):
+    update_config(config, load_configfile(ROOT / f"studies/{study}.yaml"))
+    resolve(config)
 
 
 def test_the_hint_about_numbers_is_given_only_where_a_number_belongs(config, tmp_path):
@@ -185,6 +251,19 @@ def test_a_defence_row_has_the_methods_own_values_and_the_order_of_its_parts(con
         ("rna", 9.0),
     ]
     assert defence_row(resolved, "rna", "rmu")[0]["parameters"] == config["defences"]["rna"]["parameters"]
+
+
+@pytest.mark.parametrize("defence", ["average", "history"])
+def test_what_averages_weights_is_refused_where_adapters_are_trained(config, defence):
+    config["defences"]["average"] = {
+        "label": "a", "kind": "weight-averaging", "parameters": {"start": 1, "every": 1}}  # fmt: skip
+    config["defences"]["history"] = {
+        "label": "h", "kind": "stableun", "parameters": {"inner_radius": 1.0, "hws_decay": 0.9}}  # fmt: skip
+    config["study"]["cells"].append({"methods": ["npo-kl"], "defences": [defence], "attacks": ["none"]})
+    resolve(copy.deepcopy(config))
+    config["methods"]["npo-kl"] |= {"trained": "lora", "lora": {"rank": 4, "alpha": 8.0, "targets": ["q_proj"]}}
+    message = message_of(config)
+    assert defence in message and "adapters" in message and "npo-kl" in message
 
 
 def test_resolving_imports_no_torch():

@@ -33,3 +33,19 @@ def test_a_retain_gradient_of_no_length_changes_nothing(projection):
     still = {name: torch.zeros_like(tensor) for name, tensor in FORGET.items()}
     found = harmonise(FORGET, still, projection, "global")
     assert all(torch.equal(found[name], FORGET[name]) for name in FORGET)
+
+
+@pytest.mark.parametrize("granularity", ["global", "tensor"])
+@pytest.mark.parametrize("projection", ["conditional", "unconditional", "none"])
+def test_with_either_gradient_absent_harmonisation_is_the_identity(projection, granularity):
+    absent = {name: torch.zeros_like(tensor) for name, tensor in FORGET.items()}
+    for forget, retain in ((FORGET, absent), (absent, AGAINST), (absent, absent)):
+        found = harmonise(forget, retain, projection, granularity)
+        assert all(torch.equal(found[name], forget[name]) for name in forget)
+
+
+@pytest.mark.parametrize("projection", ["conditional", "unconditional"])
+def test_by_tensor_only_the_absent_one_is_left_as_it_is(projection):
+    found = harmonise(FORGET, AGAINST | {"a": torch.zeros(2)}, projection, "tensor")
+    assert torch.equal(found["a"], FORGET["a"])
+    assert projection == "conditional" or inner({"b": found["b"]}, {"b": AGAINST["b"]}) == pytest.approx(0, abs=1e-6)

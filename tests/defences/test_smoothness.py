@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from unlearning_robustness import unlearning
 from unlearning_robustness.defences.perturbation import along, forget_gradient_at, gaussian, plus
 from unlearning_robustness.defences.row import build_step
 from unlearning_robustness.errors import TrainingError
@@ -16,7 +17,15 @@ ROWS = {
     "randomised-smoothing": {"scale": 0.01, "draws": 3},
     "gradient-penalty": {"weight": 0.3},
     "curvature": {"weight": 0.3, "radius": 0.5},
-    "stableun": {"inner_radius": 0.2, "sap_radius": 0.6, "gpn_radius": 0.5, "gap_rate": 0.1, "hws_decay": 0.9},
+    "stableun": {"inner_radius": 0.2, "sap_radius": 0.6, "gpn_radius": 0.5, "gap_rate": 1.0, "hws_decay": 0.9},
+    "latent-adversarial": {"radius": 0.3},
+}
+# Perturbations far below what bfloat16 weights of these tiny models can hold.
+SMALL = {
+    "sam": {"radius": 1e-3},
+    "randomised-smoothing": {"scale": 1e-6},
+    "curvature": {"weight": 0.3, "radius": 1e-3},
+    "stableun": {"inner_radius": 1e-3},
 }
 
 
@@ -43,15 +52,87 @@ def double(engine, banks):
     return batch
 
 
+@pytest.fixture
+def at_rest(make_model, make_banks, settings):
+    """Builds an engine, with banks, whose weights have left the reference, in either number type."""
+
+    def make(method, dtype):
+        model = make_model(dtype=dtype)
+        banks = make_banks(model)
+        engine = unlearning.make_trainer(model, settings(method), [], banks, 1).engine
+        for tensor in engine.weights.master.values():
+            tensor += 0.1 * torch.randn(tensor.shape, generator=random(5))
+        engine.weights.publish()
+        return engine, banks
+
+    return make
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("method", ["rmu", "npo"])
 @pytest.mark.parametrize("kind", list(ROWS))
-def test_the_weights_come_back_bit_for_bit(moved_engine, tiny_banks, defence, kind, method):
-    engine = moved_engine(method)
-    before = {name: tensor.clone() for name, tensor in engine.weights.live.items()}
+def test_the_weights_come_back_bit_for_bit(at_rest, defence, kind, method, dtype):
+    engine, banks = at_rest(method, dtype)
+    model = {name: tensor.detach().clone() for name, tensor in engine.model.named_parameters()}
+    masters = {name: tensor.clone() for name, tensor in engine.weights.master.items()}
     step = build_step(defence(kind, **ROWS[kind]))
-    forget(engine, tiny_banks, step)
-    step.retain_gradient(engine, tiny_banks["retain"].batch(CHOSEN), random())
-    assert all(torch.equal(engine.weights.live[name], tensor) for name, tensor in before.items())
+    for _ in range(2):
+        forget(engine, banks, step)
+        step.retain_gradient(engine, banks["retain"].batch(CHOSEN), random())
+    assert all(torch.equal(tensor, model[name]) for name, tensor in engine.model.named_parameters())
+    assert all(torch.equal(tensor, masters[name]) for name, tensor in engine.weights.master.items())
+
+
+@pytest.mark.parametrize("kind", list(SMALL))
+def test_in_bfloat16_every_perturbation_has_its_norm_or_is_refused(at_rest, defence, kind):
+    engine, banks = at_rest("npo", torch.bfloat16)
+    publish, sizes = engine.weights.publish, []
+
+    def watch(values=None):
+        publish(values)
+        if values is not None:
+            rounded = {name: tensor.bfloat16().float() for name, tensor in engine.weights.master.items()}
+            wanted = {name: values[name] - tensor for name, tensor in engine.weights.master.items()}
+            there = {name: engine.weights.live[name].detach().float() - rounded[name] for name in rounded}
+            sizes.append((norm(wanted), norm(there)))
+
+    engine.weights.publish = watch
+    forget(engine, banks, build_step(defence(kind, **ROWS[kind])))
+    assert sizes and all(realised == pytest.approx(wanted, rel=0.05) for wanted, realised in sizes)
+    if "radius" in ROWS[kind]:
+        assert all(wanted == pytest.approx(ROWS[kind]["radius"], rel=1e-3) for wanted, _ in sizes)
+    with pytest.raises(TrainingError, match=r"after rounding.*float32"):
+        forget(engine, banks, build_step(defence(kind, **SMALL[kind])))
+
+
+@pytest.mark.parametrize("kind", list(ROWS))
+def test_where_the_forget_loss_is_flat_nothing_is_perturbed_and_nothing_breaks(moved_engine, tiny_banks, defence, kind):
+    engine = moved_engine("npo")
+    steep = engine.forget_loss
+    engine.forget_loss = lambda batch, **disturbed: 3.0 + 0.0 * steep(batch, **disturbed)
+    loss, gradient = forget(engine, tiny_banks, build_step(defence(kind, **ROWS[kind])))
+    assert loss == 3.0 and norm(gradient) == 0
+
+
+@pytest.mark.parametrize("kind", list(ROWS))
+def test_what_is_not_finite_stops_the_run_with_its_step_and_parts(make_trainer, settings, defence, kind):
+    trainer = make_trainer(settings("npo"), defence(kind, **ROWS[kind]))
+
+    def poison(done):
+        trainer.engine.weights.master["model.layers.1.mlp.down_proj.weight"][0, 0] = float("nan")
+        trainer.engine.weights.publish()
+
+    with pytest.raises(TrainingError, match=r"'step': 2, 'forget_loss': nan.*'forget_gradient': nan"):
+        trainer.run(poison)
+    assert trainer.done == 1
+
+
+def test_a_refused_perturbation_names_its_step(make_model, make_banks, settings, defence):
+    model = make_model(dtype=torch.bfloat16)
+    row = defence("sam", **SMALL["sam"])
+    trainer = unlearning.make_trainer(model, settings("npo"), row, make_banks(model), 1)
+    with pytest.raises(TrainingError, match=r"^forget gradient of step 1: a perturbation of norm 0\.001 is "):
+        trainer.run()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from unlearning_robustness import unlearning
 from unlearning_robustness.defences.projection import inner
 from unlearning_robustness.defences.row import build_step
 
@@ -127,3 +128,21 @@ def test_the_history_is_a_moving_average_that_a_resumed_run_keeps(make_trainer, 
     rest.run()
     assert all(torch.equal(one, other) for one, other in zip(whole.master, rest.master, strict=True))
     assert "loss_perturbed" in whole.history[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_before_there_is_a_history_it_is_the_present_weights_bit_for_bit(
+    make_model, make_banks, settings, defence, dtype
+):
+    model = make_model(dtype=dtype)
+    banks = make_banks(model)
+    row = defence("stableun", inner_radius=0.5, hws_decay=0.9, forget_feedback=2.0)
+    trainer = unlearning.make_trainer(model, settings("npo", steps=2), row, banks, 1)
+    engine, batch = trainer.engine, banks["forget"].batch(CHOSEN)
+    present = engine.forget_gradient(batch)[1]
+    _, found = trainer.step.forget_gradient(engine, batch, random())
+    assert all(torch.equal(found[name], 0.5 * present[name] + 2.0 * present[name]) for name in present)
+    for name, tensor in engine.weights.master.items():
+        assert torch.equal(trainer.step.memory[f"history.{name}"], tensor)
+    # A history nearer than bfloat16 can tell apart is no reason to stop.
+    assert len(trainer.run()) == 2

@@ -1,3 +1,7 @@
+import contextlib
+import json
+from types import SimpleNamespace
+
 import pandas
 import pytest
 from synthetic import study
@@ -166,8 +170,11 @@ class Score:
     def keep_prefix(self, model, first_layer):
         pass
 
-    def drop_prefix(self):
-        pass
+    @contextlib.contextmanager
+    def whole(self):
+        self.whole_model = True
+        yield
+        self.whole_model = False
 
 
 @pytest.fixture
@@ -194,6 +201,61 @@ def test_noise_is_searched_beside_no_noise(search):
     assert {row["steps"] for row in found} == {4}
     assert search.trainer.row[0]["parameters"]["noise_scale"] == 2.0
     assert entry["parameters"]["noise_scale"] == 9.0
+
+
+def defences(*rows):
+    return pandas.DataFrame(rows, columns=["defence", "values", "forget", "retain", "relearned"])
+
+
+def test_a_defence_lets_least_come_back_among_values_that_keep_both_margins():
+    small, middle, large = (json.dumps({"radius": value}) for value in (1.0, 2.0, 4.0))
+    table = defences(
+        ("none", "{}", 0.40, 0.97, 0.80), ("sam", small, 0.41, 0.97, 0.70), ("sam", middle, 0.44, 0.96, 0.60),
+        ("sam", large, 0.50, 0.97, 0.50), ("rs", small, 0.40, 0.90, 0.10), ("rs", large, 0.40, 0.80, 0.00),
+    )  # fmt: skip
+    chosen = choose("defences", table, 0.05, 0.05)
+    assert list(chosen) == ["sam", "rs"]
+    # The largest radius forgets too little; RS harms retain with every value, so the least harmful stands in.
+    assert chosen["sam"] == {"values": {"radius": 2.0}, "forget": 0.44, "retain": 0.96, "relearned": 0.60,
+                             "within_margin": True}  # fmt: skip
+    assert chosen["rs"]["values"] == {"radius": 1.0} and not chosen["rs"]["within_margin"]
+    config = study()
+    config["defences"] |= {"sam": {"parameters": {"radius": 2.0}, "per_method": {"npo-kl": {"radius": 4.0}}},
+                           "rs": {"parameters": {"radius": 1.0}, "per_method": {}}}  # fmt: skip
+    rows = chosen_table({("defences", "npo-kl"): chosen, ("defences", "rmu"): chosen}, config)
+    assert rows["setting"].tolist() == ["sam.radius", "rs.radius"] * 2
+    assert rows["agrees"].tolist() == [False, True, True, True]
+
+
+def test_defences_are_searched_beside_none_with_every_combination_and_attacked(search, monkeypatch):
+    class Attack:
+        def __init__(self, steps):
+            self.steps = steps
+
+        def run(self, attack):
+            for step in self.steps:
+                assert search.score.whole_model
+                yield SimpleNamespace(model=None, budget={"steps": step})
+
+    monkeypatch.setattr(selection, "ATTACKS", {"relearn": Attack})
+    seen, train = [], search._train
+    search._train = lambda settings, row: (seen.append(row), train(settings, row))[1]
+    rows = {"sam": [{"id": "sam", "kind": "sam", "parameters": {"radius": 9.0, "other": 5}}]}
+    grids = {"sam": {"radius": [1.0, 2.0], "other": [5, 6]}}
+    attack = {"kind": "relearn", "parameters": {"steps": [2, 5]}}
+    found = search.defences({"layers": [1], "steps": 4}, rows, grids, attack)
+    assert [row["defence"] for row in found] == ["none"] + ["sam"] * 4
+    tried = [(part["parameters"]["radius"], part["parameters"]["other"]) for row in seen for part in row]
+    assert tried == [(1.0, 5), (1.0, 6), (2.0, 5), (2.0, 6)] and seen[0] == []
+    assert all(row["relearned"] == 0.5 for row in found) and search.on_candidate.__self__.count("original") == 5
+
+
+def test_a_whole_model_is_scored_without_the_kept_prefix_which_comes_back():
+    scorers = [SimpleNamespace(first_layer=5, prefix=[1]) for _ in range(2)]
+    scorer = SelectScorer(*scorers)
+    with scorer.whole():
+        assert [(part.first_layer, part.prefix) for part in scorers] == [(0, [])] * 2
+    assert [(part.first_layer, part.prefix) for part in scorers] == [(5, [1])] * 2
 
 
 def test_a_stand_in_for_no_allowed_setting_is_flagged():

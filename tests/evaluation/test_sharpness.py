@@ -3,13 +3,15 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.defences.perturbation import along
+from unlearning_robustness.evaluation.directions import filter_normalised
 from unlearning_robustness.evaluation.sharpness import (
     ForgetLandscape,
-    filter_normalised,
+    local_lipschitz,
     random_curvature,
     sam_gap,
     top_eigenvalues,
     traces,
+    weight_space,
 )
 from unlearning_robustness.models.weights import TrainedWeights, norm
 
@@ -25,7 +27,7 @@ def landscape(make_model):
     model = make_model(intermediate_size=4)
     ids = torch.randint(0, 260, (2, 7), generator=random())
     mask = torch.arange(7)[None] < torch.tensor([7, 5])[:, None]
-    return ForgetLandscape(model, TrainedWeights(model, [NAME]), ids, mask)
+    return ForgetLandscape(model, TrainedWeights(model, [NAME]), (ids, mask))
 
 
 @pytest.fixture
@@ -36,9 +38,10 @@ def hessian(landscape):
 
 
 def test_the_loss_is_minus_the_mean_likelihood_a_token(landscape):
-    logits = landscape.model(landscape.input_ids, attention_mask=landscape.mask).logits
+    input_ids, mask = landscape.texts
+    logits = landscape.model(input_ids, attention_mask=mask).logits
     losses = [
-        cross_entropy(logits[row, t], landscape.input_ids[row, t + 1])
+        cross_entropy(logits[row, t], input_ids[row, t + 1])
         for row, length in enumerate((7, 5))
         for t in range(length - 1)
     ]
@@ -79,9 +82,49 @@ def test_curvature_along_random_directions_is_that_of_the_hessian(landscape, hes
     assert found == pytest.approx((direction @ hessian @ direction).item(), rel=0.1, abs=0.02)
 
 
-def test_directions_have_the_norms_of_the_weights_rows(landscape):
-    direction = filter_normalised(landscape.weights.master, random())[NAME]
-    torch.testing.assert_close(direction.norm(dim=1), landscape.weights.master[NAME].norm(dim=1))
+def test_the_weights_come_back_bit_for_bit(landscape):
     before = landscape.weights.master[NAME].clone()
     landscape.at({NAME: torch.ones(32, 4)})
+    landscape.gradient_norm_at({NAME: torch.ones(32, 4)})
     assert torch.equal(landscape.model.get_parameter(NAME), before)
+
+
+class Quadratic:
+    """L(x) = x' A x / 2 with A diagonal: a landscape whose gradient, A x, is known everywhere."""
+
+    def __init__(self, eigenvalues, start):
+        self.values, self.start = torch.tensor(eigenvalues), torch.tensor([start])
+
+    def gradient(self):
+        return {"x": self.start * self.values}
+
+    def gradient_norm_at(self, added):
+        return norm({"x": (self.start + added["x"]) * self.values})
+
+
+def test_the_lipschitz_constant_of_a_bowl_is_found():
+    # Where all curvatures are 3 the norm is 3 |x|, largest at the ascent point: 3 (|x| + radius).
+    assert local_lipschitz(Quadratic([3.0, 3.0], [2.0, 0.0]), 0.5, 1, random()) == pytest.approx(7.5)
+    # At the top of a ridge the ascent point leads nowhere; the random draws find the steep side, never too much of it.
+    ridge = Quadratic([0.0, 5.0], [1.0, 0.0])
+    found = local_lipschitz(ridge, 0.5, 64, random())
+    assert 0.99 * 2.5 < found <= 2.5 * (1 + 1e-6)
+    assert local_lipschitz(ridge, 0.5, 1, random()) < found
+    # The centre itself counts: on a dome the ascent point, nearer to the top, is flatter.
+    assert local_lipschitz(Quadratic([-1.0], [1.0]), 0.5, 0, random()) == pytest.approx(1.0)
+
+
+def test_on_a_model_the_gradient_is_taken_at_the_perturbed_weights(landscape):
+    ascent = along(landscape.gradient(), 2.0)
+    with landscape.weights.at({NAME: landscape.weights.master[NAME] + ascent[NAME]}):
+        there = norm(landscape.gradient())
+    assert landscape.gradient_norm_at(ascent) == pytest.approx(there, rel=1e-5) != norm(landscape.gradient())
+    assert local_lipschitz(landscape, 2.0, 3, random()) >= max(there, norm(landscape.gradient()))
+
+
+def test_a_larger_ball_is_never_less_steep(landscape):
+    settings = {"radii": [2.0, 0.5, 0.01], "share": 0.05, "draws": 2, "trace_draws": 2, "eigenvalues": 1}
+    rows = weight_space(landscape, settings | {"iterations": 2, "lipschitz_draws": 2}, 0)
+    found = {row["at"]: row["value"] for row in rows if row["statistic"] == "local_lipschitz"}
+    assert list(found) == [0.01, 0.5, 2.0] and sorted(found.values()) == list(found.values())
+    assert found[0.01] == pytest.approx(norm(landscape.gradient()), rel=0.05)

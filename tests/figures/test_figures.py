@@ -112,6 +112,44 @@ def test_the_rejection_figure_holds_theory_simulation_and_every_noise_scale(draw
     assert len(axes.containers) == len(measured)
 
 
+def test_the_landscape_line_has_a_curve_a_defence_on_axes_that_all_methods_share(draw):
+    context = study_world("stableun").context
+    figure = draw("landscape-line", context)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "NPO+KL: forget text", "NPO+KL: retain text", "GA: forget text", "GA: retain text"
+    ]  # fmt: skip
+    assert {"plain", "SAM", "StableUN, all four"} == set(legend(figure))
+    for axes in figure.axes:
+        curves = {look.BASELINE: "none", look.DEFENCE: "stableun"}
+        assert axes.get_xlim() == figure.axes[0].get_xlim()
+        assert {0.0, 1.0} == {line.get_xdata()[0] for line in lines(axes, CHANCE_COLOUR, linestyle=":")}
+        for colour, defence in curves.items():
+            (line,) = lines(axes, colour)
+            assert len(line.get_xdata()) == len(context.config["landscape"]["line"]), defence
+    (plain,) = lines(figure.axes[0], look.BASELINE)
+    # Planted: 2 + steepness (a - 1)^2, steepness 2 and 2.1 for the seeds.
+    assert list(plain.get_ydata()) == pytest.approx([2 + 2.05 * (a - 1) ** 2 for a in plain.get_xdata()])
+    assert figure.axes[0].get_ylim() == figure.axes[2].get_ylim()
+
+
+def test_the_landscape_plane_has_one_colour_scale_and_both_models_in_every_panel(draw):
+    context = study_world("stableun").context
+    figure = draw("landscape-plane", context)
+    *panels, bar = figure.axes
+    assert len(panels) == 3 * 2 * 2
+    filled = [axes.collections[0] for axes in panels]
+    assert len({tuple(part.levels) for part in filled}) == 1 and len({part.get_clim() for part in filled}) == 1
+    table = context.tables["landscape"].query("slice == 'plane'")
+    assert filled[0].levels[0] <= table["mean"].min() and filled[0].levels[-1] >= table["mean"].max()
+    assert bar.get_ylabel() == "NLL a token (nats)"
+    for axes in panels:
+        assert (axes.get_xlim(), axes.get_ylim()) == ((-1.5, 1.5), (-1.5, 1.5))
+        assert [(line.get_marker(), line.get_xdata()[0], line.get_ydata()[0]) for line in axes.get_lines()] == [
+            ("o", 0, 0), ("*", 1, 0)
+        ]  # fmt: skip
+    assert panels[0].get_title(loc="left") == "plain, ‖d₁‖ = 10"
+
+
 @pytest.mark.parametrize("name", ["accuracy", "noise-sweep", "relearning", "tradeoff"])
 def test_chance_is_drawn_in_every_panel(draw, context, name):
     assert context.chance == 0.25

@@ -7,7 +7,9 @@ from torch.nn.functional import cross_entropy, kl_div
 
 from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.methods.method import build_method
-from unlearning_robustness.models.engine import Engine, loss_mask
+from unlearning_robustness.methods.retain import NLLRetain
+from unlearning_robustness.models.cost import SPENT
+from unlearning_robustness.models.engine import CLEAN, loss_mask
 from unlearning_robustness.models.weights import down_projections
 
 CHOSEN = torch.tensor([0, 2, 3])
@@ -134,4 +136,78 @@ def test_padding_does_not_change_a_corrected_loss(moved_engine, tiny_banks):
 @pytest.mark.parametrize("changes", [{"layers": [2, 4]}, {"read_layer": 4}])
 def test_layers_beyond_the_model_are_a_configuration_error(tiny_model, settings, changes):
     with pytest.raises(ConfigError, match="has 4 layers"):
-        Engine(tiny_model, build_method(settings("rmu", **changes)), None)
+        build_method(settings("rmu", **changes)).check_depth(tiny_model.config.num_hidden_layers)
+
+
+def run_layers(engine):
+    """How often each span and the reference's copy of the weights are used, counted from here on."""
+    counts = {"below": 0, "above": 0, "reference": 0}
+
+    def counted(name, take):
+        def use(*given, **named):
+            counts[name] += 1
+            return take(*given, **named)
+
+        return use
+
+    engine.to_read_layer.forward = counted("below", engine.to_read_layer.forward)
+    engine.from_read_layer.forward = counted("above", engine.from_read_layer.forward)
+    engine.weights.reference = counted("reference", engine.weights.reference)
+    return counts
+
+
+@pytest.mark.parametrize("method", ["rmu", "npo"])
+def test_with_a_retain_weight_of_0_nothing_is_run_for_the_retain_gradient(moved_engine, tiny_banks, method):
+    engine, batch = moved_engine(method, retain_weight=0.0), tiny_banks["retain"].batch(CHOSEN)
+    counts = run_layers(engine)
+    loss, gradient = engine.retain_gradient(batch)
+    assert loss == 0.0 and list(gradient) == list(engine.weights.master)
+    assert all(torch.equal(gradient[name], torch.zeros_like(tensor)) for name, tensor in engine.weights.master.items())
+    assert set(counts.values()) == {0}
+
+
+@pytest.mark.parametrize(("retain_loss", "times"), [("nll", 1), ("kl", 2), ("mse", 2)])
+def test_the_reference_is_run_only_for_a_retain_loss_that_reads_it(moved_engine, tiny_banks, retain_loss, times):
+    engine = moved_engine("gradient-ascent", retain_loss=retain_loss)
+    counts = run_layers(engine)
+    engine.retain_gradient(tiny_banks["retain"].batch(CHOSEN))
+    assert counts == {"below": 1, "above": times, "reference": times - 1}
+
+
+@pytest.mark.parametrize("kind", ["rna", "gradient-noise", "stableun", "none"])
+@pytest.mark.parametrize("changes", [{"retain_weight": 0.0}, {"retain_loss": "nll"}])
+def test_what_is_left_out_changes_no_bit_of_a_run(make_trainer, settings, defence, monkeypatch, changes, kind):
+    """Against an engine that runs everything and multiplies by the weight, as before."""
+    row = defence(kind, **({"inner_radius": 0.2} if kind == "stableun" else {"noise_scale": 1.0}))
+    spare, full = (
+        make_trainer(settings("gradient-ascent", **changes), [] if kind == "none" else row) for _ in range(2)
+    )
+
+    def everything(batch, noise=CLEAN):
+        loss = full.engine.retain_loss(batch, noise)
+        return loss.item(), full.engine.weights.gradient(loss)
+
+    history = spare.run()
+    monkeypatch.setattr(NLLRetain, "needs_reference", True)
+    full.engine.retain_gradient = everything
+    # They differ in what they spend.
+    assert [{**row, **dict.fromkeys(SPENT)} for row in full.run()] == [
+        {**row, **dict.fromkeys(SPENT)} for row in history
+    ]
+    assert sum(row["forwards"] for row in history) < sum(row["forwards"] for row in full.history)
+    assert all(torch.equal(one, other) for one, other in zip(spare.master, full.master, strict=True))
+    assert (history[-1]["retain_loss"] == 0.0) == ("retain_weight" in changes)
+
+
+def test_the_forget_text_is_disturbed_alone_and_the_refusals_are_not(moved_engine, tiny_banks):
+    engine, batch = moved_engine("dpo"), tiny_banks["forget"].batch(CHOSEN)
+    seen = []
+
+    def shift(hidden):
+        seen.append(hidden.shape)
+        return hidden + 1.0
+
+    shifted = dataclasses.replace(batch, prefix=batch.prefix + 1.0)
+    assert engine.forget_loss(batch, entering=shift).item() == engine.forget_loss(shifted).item()
+    assert seen == [batch.prefix.shape]
+    assert engine.forget_loss(batch).item() != engine.forget_loss(shifted).item()

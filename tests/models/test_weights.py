@@ -86,11 +86,11 @@ def test_the_reference_is_the_original_after_training_moved_the_weights(low):
 
 def test_change_is_the_norm_of_all_that_moved(tiny_model):
     weights = TrainedWeights(tiny_model, NAMES)
-    assert weights.change() == 0
+    assert weights.change(weights.delta()) == 0
     weights.master[NAMES[0]][3, 4] += 3.0
     weights.master[NAMES[1]][0, 0] -= 4.0
     weights.publish()
-    assert weights.change() == pytest.approx(5.0, rel=1e-6)
+    assert weights.change(weights.delta()) == pytest.approx(5.0, rel=1e-6)
 
 
 def test_norm_joins_all_tensors():

@@ -72,7 +72,7 @@ def test_every_rule_with_a_gpu_grows_with_its_attempts_and_takes_the_training_en
 
 def test_the_dialect_of_the_cluster_page_reaches_every_rule_with_a_gpu(tmp_path):
     (dialect,) = re.findall(r'```yaml title="gres"\n(.*?)```', (ROOT / "docs" / "cluster.md").read_text(), re.S)
-    assert set(re.search(r'gpu_rules: "(.*)"', dialect)[1].split()) == WITH_GPU
+    assert set(yaml.safe_load(dialect)["__variables__"]["gpu_rules"].split()) == WITH_GPU
     shutil.copytree(ROOT / "profiles" / "slurm", tmp_path / "slurm")
     with open(tmp_path / "slurm" / "profile.yaml", "a") as profile:
         profile.write(dialect)

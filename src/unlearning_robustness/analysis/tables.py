@@ -3,6 +3,8 @@
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
+from unlearning_robustness.analysis.costs import costs
+from unlearning_robustness.analysis.landscape import landscape
 from unlearning_robustness.analysis.sharpness import sharpness, sharpness_correlations
 from unlearning_robustness.analysis.theory import latent_statistics, rejection
 from unlearning_robustness.config.cells import KIND, NONE, PLACE, REFERENCE
@@ -172,6 +174,7 @@ def all_tables(
     cells: list[dict],
     latents: pandas.DataFrame,
     curvatures: pandas.DataFrame,
+    slices: pandas.DataFrame,
     config: dict,
 ) -> dict[str, pandas.DataFrame]:
     """Every table of the study by name; one that has nothing to show has no rows."""
@@ -179,7 +182,8 @@ def all_tables(
     bootstrap = CrossedBootstrap(analysis["bootstrap_samples"], analysis["confidence"], analysis["seed"])
     probes = tuple(analysis[f"{name}_probe"] for name in ("baseline", "forget_token", "neutral_token"))
     used = list(dict.fromkeys(records["defence"]))
-    pairs, measured = comparison_pairs(config["defences"], used), measures(cells)
+    pairs = comparison_pairs(config["defences"], used) + [tuple(pair) for pair in analysis["comparisons"]]
+    pairs, measured = list(dict.fromkeys(pairs)), measures(cells)
     statistics = latent_statistics(latents)
     recovery = early_recovery(records, measured, analysis["attack"], analysis["early_steps"])
     sharp = sharpness(curvatures, recovery)
@@ -192,7 +196,9 @@ def all_tables(
         "early_recovery": recovery,
         "sharpness": sharp,
         "sharpness_correlations": sharpness_correlations(sharp, bootstrap),
+        "landscape": landscape(slices),
         "measures": measured,
+        "costs": costs(measured),
         "token_counts": token_counts(records, config["probes"], bootstrap),
         "latents": statistics,
         "rejection": rejection(records, statistics, config, bootstrap),

@@ -47,7 +47,7 @@ def cells(study: dict) -> list[Cell]:
 
 
 def measured_cells(study: dict, what: str) -> list[Cell]:
-    """Every cell of which ``latents`` or ``sharpness`` are measured; the reference, alike under every seed, once."""
+    """Every cell whose ``latents``, ``sharpness`` or ``landscape`` is measured; the reference, seedless, once."""
     found = set()
     for grid in study[what]:
         axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], study["seeds"])

@@ -1,6 +1,7 @@
 """Checks across fields: everything that can be known to fail before any job runs."""
 
 from unlearning_robustness.config.cells import NONE, REFERENCE, cells
+from unlearning_robustness.config.combinations import check_acts, check_row, check_sizes, defined
 from unlearning_robustness.config.parameters import complete, reads_of, registered
 from unlearning_robustness.errors import ConfigError
 
@@ -17,7 +18,7 @@ def complete_entries(config: dict) -> None:
         key = f"defences.{name}"
         defence["parameters"] = _complete(DEFENCES, defence, "kind", key)
         for method, given in defence["per_method"].items():
-            _defined(config, "methods", method, f"{key}.per_method")
+            defined(config, "methods", method, f"{key}.per_method")
             complete(DEFENCES, defence["kind"], {**defence["parameters"], **given}, f"{key}.per_method.{method}")
     for name, attack in config["attacks"].items():
         attack["parameters"] = _complete(ATTACKS, attack, "kind", f"attacks.{name}")
@@ -34,14 +35,17 @@ def check_study(config: dict) -> None:
     study = config["study"]
     for axis in ("models", "benchmarks", "probes"):
         for name in study[axis]:
-            _defined(config, axis, name, f"study.{axis}")
+            defined(config, axis, name, f"study.{axis}")
     for figure in study["figures"]:
         if figure not in registered(FIGURES):
             raise ConfigError(f"study.figures: no figure {figure!r}; there are: {', '.join(registered(FIGURES))}")
     _check_reserved(config)
+    for name, method in config["methods"].items():
+        _check_method(config, name, method)
     _check_analysis(config)
     _check_selection(config)
     _check_measured(config)
+    _check_neighbourhoods(config)
     for name in study["benchmarks"]:
         if "relearn" not in config["benchmarks"][name]["forget"]["splits"]:
             raise ConfigError(
@@ -51,16 +55,14 @@ def check_study(config: dict) -> None:
         key = f"study.cells.{number}"
         for method in grid["methods"]:
             if method != REFERENCE:
-                _defined(config, "methods", method, f"{key}.methods")
+                defined(config, "methods", method, f"{key}.methods")
         for attack in grid["attacks"]:
             if attack != NONE:
-                _defined(config, "attacks", attack, f"{key}.attacks")
+                defined(config, "attacks", attack, f"{key}.attacks")
         for defence in grid["defences"]:
-            _check_defence(config, grid, defence, key)
-    for name, method in config["methods"].items():
-        _check_method(name, method)
+            check_row(config, grid, defence, key)
     for name, defence in config["defences"].items():
-        _check_sizes(name, defence)
+        check_sizes(name, defence)
     for name, probe in config["probes"].items():
         if (probe["tokens"] == "none") != (probe["count"] == 0):
             raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with tokens {probe['tokens']}")
@@ -79,10 +81,12 @@ def _check_reserved(config: dict) -> None:
 
 def _check_analysis(config: dict) -> None:
     analysis, study = config["analysis"], config["study"]
-    _defined(config, "attacks", analysis["attack"], "analysis.attack")
+    defined(config, "attacks", analysis["attack"], "analysis.attack")
+    for name in {part for pair in analysis["comparisons"] for defence in pair for part in defence.split(".")} - {NONE}:
+        defined(config, "defences", name, "analysis.comparisons")
     for part in ("baseline", "forget_token", "neutral_token"):
         key = f"analysis.{part}_probe"
-        _defined(config, "probes", analysis[f"{part}_probe"], key)
+        defined(config, "probes", analysis[f"{part}_probe"], key)
         if analysis[f"{part}_probe"] not in study["probes"]:
             raise ConfigError(f"{key}: {analysis[f'{part}_probe']!r} must stand in study.probes")
         if "most_facts" in config["probes"][analysis[f"{part}_probe"]]:
@@ -98,14 +102,32 @@ def _check_selection(config: dict) -> None:
     named = {"methods": selection["methods"], "noise.methods": selection["noise"]["methods"]}
     for key, methods in {**named, "attack.methods": selection["attack"]["methods"]}.items():
         for method in methods:
-            _defined(config, "methods", method, f"selection.{key}")
-    _defined(config, "defences", selection["noise"]["defence"], "selection.noise.defence")
-    _defined(config, "attacks", selection["attack"]["attack"], "selection.attack.attack")
+            defined(config, "methods", method, f"selection.{key}")
+    defined(config, "defences", selection["noise"]["defence"], "selection.noise.defence")
+    for method in selection["noise"]["methods"]:
+        check_acts(config, method, selection["noise"]["defence"], "selection.noise.methods")
+    if "defences" in selection:
+        _check_defence_search(config, selection["defences"], "selection.defences")
+    defined(config, "attacks", selection["attack"]["attack"], "selection.attack.attack")
+
+
+def _check_defence_search(config: dict, search: dict, key: str) -> None:
+    defined(config, "attacks", search["attack"], f"{key}.attack")
+    for method in search["methods"]:
+        defined(config, "methods", method, f"{key}.methods")
+    for name, grid in search["grids"].items():
+        defined(config, "defences", name, f"{key}.grids")
+        for method in search["methods"]:
+            check_acts(config, method, name, f"{key}.grids")
+        entry = config["defences"][name]
+        for parameter, values in grid.items():
+            for value in values:
+                complete(DEFENCES, entry["kind"], {**entry["parameters"], parameter: value}, f"{key}.grids.{name}")
 
 
 def _check_measured(config: dict) -> None:
     study, trained = config["study"], {(cell.method, cell.defence) for cell in cells(config["study"])}
-    for what in ("latents", "sharpness"):
+    for what in ("latents", "sharpness", "landscape"):
         if study[what] and config.get(what) is None:
             raise ConfigError(f"study.{what}: needs settings under the key {what}; write them, or measure none")
         for number, grid in enumerate(study[what]):
@@ -121,42 +143,22 @@ def _check_measured(config: dict) -> None:
             raise ConfigError(f"latents.{part}_probe: {name!r} must stand in study.probes")
 
 
-def _check_defence(config: dict, grid: dict, defence: str, key: str) -> None:
-    if defence == NONE:
+def _check_neighbourhoods(config: dict) -> None:
+    sharpness, landscape = config.get("sharpness"), config.get("landscape")
+    if sharpness and ("share" in sharpness["divergence"]) == ("norm" in sharpness["divergence"]):
+        raise ConfigError("sharpness.divergence: give one of share (of the weight change) and norm")
+    if landscape is None:
         return
-    if REFERENCE in grid["methods"]:
-        raise ConfigError(f"{key}: the reference is not trained, so it has no defence {defence!r}; use none")
-    kinds = []
-    for part in defence.split("."):
-        _defined(config, "defences", part, f"{key}.defences")
-        entry = config["defences"][part]
-        kinds.append(entry["kind"])
-        match = entry["parameters"].get("match")
-        if match is not None and match != NONE:
-            _defined(config, "defences", match, f"defences.{part}.parameters.match")
-            if config["defences"][match]["kind"] == entry["kind"]:
-                raise ConfigError(f"defences.{part}.parameters.match: {match!r} is itself an early stop")
-    if len(set(kinds)) < len(kinds) or ("early-stop" in kinds and len(kinds) > 1):
-        raise ConfigError(f"{key}.defences: {defence!r} cannot be combined; parts must be of different kinds")
-
-
-def _check_sizes(name: str, defence: dict) -> None:
-    """Perturbations have a size, and one of StableUN's does more than to undo the inner step."""
-    key, parameters = f"defences.{name}.parameters", defence["parameters"]
-    for part, value in parameters.items():
-        if isinstance(value, int | float) and value < 0:
-            raise ConfigError(f"{key}.{part}: must not be below 0, not {value}")
-        if part in ("radius", "inner_radius", "scale") and value == 0:
-            raise ConfigError(f"{key}.{part}: must be above 0; to leave the perturbation out, leave the defence out")
-    inner, ascent = parameters.get("inner_radius"), parameters.get("sap_radius", 0)
-    if inner is not None and 0 < ascent <= inner:
+    defined(config, "attacks", landscape["attack"], "landscape.attack")
+    if (kind := config["attacks"][landscape["attack"]]["kind"]) != "relearn":
+        raise ConfigError(f"landscape.attack: {kind} gives no direction; name an attack of kind relearn")
+    if landscape["plane"] % 2 == 0:
         raise ConfigError(
-            f"{key}.sap_radius: {ascent} is not above inner_radius {inner}, so the ascent only undoes the inner step; "
-            "give at least twice the inner radius"
+            f"landscape.plane: {landscape['plane']} points a side miss the model itself; give an odd number"
         )
 
 
-def _check_method(name: str, method: dict) -> None:
+def _check_method(config: dict, name: str, method: dict) -> None:
     key, reads = f"methods.{name}", reads_of(FORGET_LOSSES, method["forget_loss"])
     fitting = [kind for kind in registered(RETAIN_LOSSES) if reads_of(RETAIN_LOSSES, kind) == reads]
     if method["retain_loss"] not in fitting:
@@ -166,12 +168,13 @@ def _check_method(name: str, method: dict) -> None:
             f"{key}.layers: layer {max(method['layers'])} is above the read layer {method['read_layer']}, "
             "so the loss would not train it"
         )
+    if "variant_of" in method:
+        defined(config, "methods", method["variant_of"], f"{key}.variant_of")
     if method.get("variant_of") == name:
         raise ConfigError(f"{key}.variant_of: a method is no variant of itself; name the method it varies")
+    if (method["trained"] == "lora") != ("lora" in method):
+        raise ConfigError(
+            f"{key}.lora: give rank, alpha and targets with trained: lora and only then, not with {method['trained']}"
+        )
     if method["parameters"].get("beta", 1) <= 0:
         raise ConfigError(f"{key}.parameters.beta: must be above 0")
-
-
-def _defined(config: dict, axis: str, name: str, key: str) -> None:
-    if name not in config[axis]:
-        raise ConfigError(f"{key}: {name!r} is not defined under {axis}; there are: {', '.join(sorted(config[axis]))}")

@@ -89,10 +89,15 @@ def parameters_of(registry: str, kind: str) -> dict[str, Parameter]:
     return {parameter.name: parameter for parameter in map(_parameter, fields)}
 
 
+def declared(registry: str, kind: str, name: str, default: Any = REQUIRED) -> Any:
+    """The value of a field or class variable of ``kind``, or ``default`` when it declares none."""
+    fields = {ast.unparse(node.target): node.value for node in _declarations(registry, kind)}
+    return ast.literal_eval(fields[name]) if name in fields or default is REQUIRED else default
+
+
 def reads_of(registry: str, kind: str) -> str:
     """What a loss declares that it reads: "hidden" or "logits"."""
-    fields = {ast.unparse(node.target): node.value for node in _declarations(registry, kind)}
-    return ast.literal_eval(fields["reads"])
+    return declared(registry, kind, "reads")
 
 
 def _parameter(node: ast.AnnAssign) -> Parameter:

@@ -6,7 +6,9 @@ from unlearning_robustness.defences.dropout import Dropout
 from unlearning_robustness.defences.early_stop import EarlyStop
 from unlearning_robustness.defences.gradient_noise import GradientNoise
 from unlearning_robustness.defences.gradient_penalty import GradientPenalty
+from unlearning_robustness.defences.latent_adversarial import LatentAdversarial
 from unlearning_robustness.defences.latent_noise import LatentNoise
+from unlearning_robustness.defences.more_steps import MoreSteps
 from unlearning_robustness.defences.randomised_smoothing import RandomisedSmoothing
 from unlearning_robustness.defences.rna import RNA
 from unlearning_robustness.defences.sam import SAM
@@ -23,11 +25,13 @@ DEFENCES = {
     "latent-noise": LatentNoise,
     "dropout": Dropout,
     "weight-decay": WeightDecay,
+    "more-steps": MoreSteps,
     "sgd": SGD,
     "sam": SAM,
     "randomised-smoothing": RandomisedSmoothing,
     "gradient-penalty": GradientPenalty,
     "weight-averaging": WeightAveraging,
     "curvature": CurvatureRegularisation,
+    "latent-adversarial": LatentAdversarial,
     "stableun": StableUN,
 }

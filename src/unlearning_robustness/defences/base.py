@@ -1,4 +1,8 @@
-"""How one step is taken. A defence replaces one part of it; parts compose."""
+"""How one step is taken. A defence replaces one part of it; parts compose.
+
+A defence that works on the ``retain`` branch, or through its ``reference``, says so in ``acts_on``: on a method that
+has none it would do nothing, and the configuration is refused.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext

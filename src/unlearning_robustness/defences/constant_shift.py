@@ -4,6 +4,7 @@ It moves the target as far as RNA does, but always to the same side, so there is
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -26,6 +27,7 @@ def constant_shift(scale: float, generator: torch.Generator) -> Noise:
 class ConstantShift:
     """The reference's read-layer activations of retain text, shifted by ``noise_scale`` times a fixed draw."""
 
+    acts_on: ClassVar[str] = "reference"
     noise_scale: float
 
     def install(self, step: Step) -> None:

@@ -1,14 +1,17 @@
 """CR: forget where the gradient changes little along itself (arXiv 2502.05374, whose penalty has no gradient)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 from unlearning_robustness.defences.base import Gradient, Step
-from unlearning_robustness.defences.perturbation import along, plus
+from unlearning_robustness.defences.perturbation import ascended, factor_to, forget_gradient_at, plus
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine
 from unlearning_robustness.models.weights import Tensors, norm
+
+RELEASED_RADIUS = 0.01
 
 
 @dataclass(frozen=True)
@@ -16,29 +19,43 @@ class CurvatureRegularisation:
     """L_f + weight * ||grad L_f(theta + radius v) - grad L_f(theta)||, v = g / ||g|| held fixed.
 
     The penalty's gradient is (H(theta + radius v) - H(theta)) u, u the difference's direction: two Hessian-vector
-    products. Differs from the released code, which adds the norm as a number.
+    products. Raises TrainingError when the model's number type swallows the perturbation.
+
+    ``implementation: released`` adds the norm as a number and differentiates L_f twice, so that the step is plain
+    forgetting with twice the forget gradient; its radius is 0.01 whatever ``radius`` says. ``penalty`` in the history
+    is what was added to the loss.
     """
 
     weight: float
     radius: float
+    implementation: Literal["corrected", "released"] = "corrected"
 
     def install(self, step: Step) -> None:
         """Add the penalty's gradient to the forget gradient."""
-        step.replace("forget_gradient", self._forget, "curvature")
+        step.replace("forget_gradient", lambda *given: self._forget(step, *given), "curvature")
 
-    def _forget(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
+    def _forget(self, step: Step, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
         loss, gradient = engine.forget_gradient(batch)
-        perturbed = plus(engine.weights.master, along(gradient, self.radius))
-        with engine.weights.at(perturbed):
-            _, ahead = engine.forget_gradient(batch)
-        change = plus(ahead, gradient, -1.0)
-        if norm(change) == 0:
+        released = self.implementation == "released"
+        perturbed = ascended(engine.weights.master, gradient, RELEASED_RADIUS if released else self.radius)
+        if released:
+            with engine.weights.at(perturbed):
+                _, change = engine.forget_gradient(batch)
+        else:
+            _, change = forget_gradient_at(engine, batch, perturbed)
+        for name, tensor in change.items():
+            tensor -= gradient[name]
+        step.measures["penalty"] = self.weight * norm(change)
+        if released:
+            return loss, plus(gradient, gradient)
+        factor = self.weight * factor_to(change, 1.0)
+        if factor == 0:
             return loss, gradient
-        direction = along(change, 1.0)
-        here = hessian_product(engine, batch, direction)
         with engine.weights.at(perturbed):
-            there = hessian_product(engine, batch, direction)
-        return loss, plus(gradient, plus(there, here, -1.0), self.weight)
+            penalty = hessian_product(engine, batch, change)
+        for name, tensor in hessian_product(engine, batch, change).items():
+            penalty[name] -= tensor
+        return loss, plus(gradient, penalty, factor)
 
 
 def hessian_product(engine: Engine, batch: TextBank, direction: Tensors) -> Tensors:

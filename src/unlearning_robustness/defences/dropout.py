@@ -1,6 +1,7 @@
 """Baseline: dropout on the model in training (of RNA's TMLR revision; its rate and place are not published)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -22,6 +23,7 @@ def dropout_noise(rate: float, generator: torch.Generator) -> Noise:
 class Dropout:
     """Dropout of ``rate`` on the read-layer activations of the model in training, on retain text."""
 
+    acts_on: ClassVar[str] = "retain"
     rate: float
 
     def install(self, step: Step) -> None:

@@ -5,6 +5,7 @@ This control adds noise of equal norm, per tensor and step, but without RNA's st
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -25,6 +26,7 @@ def isotropic(like: torch.Tensor, size: torch.Tensor, generator: torch.Generator
 class GradientNoise:
     """Add to each tensor's retain gradient noise of norm ||g(noisy reference) - g(reference)||."""
 
+    acts_on: ClassVar[str] = "reference"
     noise_scale: float
 
     def install(self, step: Step) -> None:

@@ -1,29 +1,42 @@
 """GP: forget where the forget gradient is small (arXiv 2502.05374, whose released penalty has no gradient)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 from unlearning_robustness.defences.base import Gradient, Step
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine
+from unlearning_robustness.models.weights import norm
+
+RELEASED_WEIGHT = 0.01
 
 
 @dataclass(frozen=True)
 class GradientPenalty:
     """L_f + weight * ||grad L_f||, differentiated through the norm by double backward.
 
-    Differs from the released code, which adds the norm as a number, so that it changes nothing.
+    ``implementation: released`` adds the norm as a number, and with a weight of 0.01 whatever ``weight`` says: the
+    step is that of plain forgetting. ``penalty`` in the history is what was added to the loss.
     """
 
     weight: float
+    implementation: Literal["corrected", "released"] = "corrected"
 
     def install(self, step: Step) -> None:
         """Add the penalty's gradient to the forget gradient."""
-        step.replace("forget_gradient", self._forget, "gradient-penalty")
+        step.replace("forget_gradient", lambda *given: self._forget(step, *given), "gradient-penalty")
 
-    def _forget(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
+    def _forget(self, step: Step, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
+        if self.implementation == "released":
+            loss, gradient = engine.forget_gradient(batch)
+            step.measures["penalty"] = RELEASED_WEIGHT * norm(gradient)
+            return loss, gradient
         loss = engine.forget_loss(batch)
         gradients = engine.weights.graph_gradient(loss)
         size = torch.stack([tensor.float().pow(2).sum() for tensor in gradients.values()]).sum().sqrt()
-        return loss.item(), engine.weights.gradient(loss + self.weight * size)
+        step.measures["penalty"] = self.weight * size.item()
+        # The norm has no gradient where it is zero.
+        penalised = loss + self.weight * size if size > 0 else loss
+        return loss.item(), engine.weights.gradient(penalised)

@@ -5,6 +5,7 @@ does what the analysis says: the noise passes through the trained layers.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from unlearning_robustness.defences.base import Step
 from unlearning_robustness.defences.rna import gaussian_noise
@@ -14,6 +15,7 @@ from unlearning_robustness.defences.rna import gaussian_noise
 class LatentNoise:
     """Noise of standard deviation ``noise_scale`` on what enters the first trained layer, on retain text."""
 
+    acts_on: ClassVar[str] = "retain"
     noise_scale: float
 
     def install(self, step: Step) -> None:

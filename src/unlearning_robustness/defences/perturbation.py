@@ -1,4 +1,10 @@
-"""Perturbations of the trained weights: pure functions that give what is added, and one that takes a gradient there."""
+"""Perturbations of the trained weights: what is added to them, and the forget gradient there.
+
+Weights that are only computed at are ``Weighted`` sums, made tensor by tensor while they are written into the model.
+So a defence keeps the gradients that it needs, and no copies of neighbours.
+"""
+
+from collections.abc import Iterator, Mapping
 
 import torch
 
@@ -12,10 +18,37 @@ from unlearning_robustness.models.weights import Tensors, norm
 TOLERANCE = 0.05
 
 
+class Weighted(Mapping):
+    """A weighted sum of tensors, given as (factor, tensors) pairs, computed for each name as it is read."""
+
+    def __init__(self, *terms: tuple[float, Mapping[str, torch.Tensor]]):
+        self.terms = terms
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return sum(factor * tensors[name] for factor, tensors in self.terms)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.terms[0][1])
+
+    def __len__(self) -> int:
+        return len(self.terms[0][1])
+
+
+def factor_to(direction: Tensors, length: float) -> float:
+    """What ``direction`` is to be multiplied by to get Frobenius norm ``length``; 0 where it has no length."""
+    size = norm(direction)
+    return length / size if size > 0 else 0.0
+
+
 def along(direction: Tensors, length: float) -> Tensors:
     """``direction`` scaled to Frobenius norm ``length`` over all tensors together; nothing where it has no length."""
-    size = norm(direction)
-    return {name: tensor * (length / size if size > 0 else 0.0) for name, tensor in direction.items()}
+    factor = factor_to(direction, length)
+    return {name: tensor * factor for name, tensor in direction.items()}
+
+
+def ascended(weights: Mapping[str, torch.Tensor], direction: Tensors, length: float) -> Weighted:
+    """``weights`` moved by ``length`` along ``direction``."""
+    return Weighted((1, weights), (factor_to(direction, length), direction))
 
 
 def gaussian(like: Tensors, scale: float, generator: torch.Generator) -> Tensors:
@@ -31,23 +64,53 @@ def plus(tensors: Tensors, added: Tensors, factor: float = 1.0) -> Tensors:
     return {name: tensor + factor * added[name] for name, tensor in tensors.items()}
 
 
-def mean(gradients: list[Tensors]) -> Tensors:
-    """The mean of several gradients."""
-    return {name: sum(gradient[name] for gradient in gradients) / len(gradients) for name in gradients[0]}
+class RunningMean:
+    """The mean of gradients that are given one after another; only their sum is kept."""
+
+    def __init__(self):
+        self.total: Tensors = {}
+        self.count = 0
+
+    def add(self, gradient: Tensors) -> None:
+        """Take one more; the first one's tensors become the sum."""
+        self.count += 1
+        if not self.total:
+            self.total = gradient
+            return
+        for name, tensor in gradient.items():
+            self.total[name] += tensor
+
+    def value(self) -> Tensors:
+        """The mean; the sum's tensors become it, so it is asked for once."""
+        for tensor in self.total.values():
+            tensor /= self.count
+        return self.total
 
 
-def forget_gradient_at(engine: Engine, batch: TextBank, values: Tensors) -> Gradient:
+def refuse_rounding(wanted: float, realised: float) -> None:
+    """Raise TrainingError when a perturbation of norm ``wanted`` has another norm in the model's number type."""
+    if wanted > 0 and abs(realised / wanted - 1) > TOLERANCE:
+        raise TrainingError(
+            f"a perturbation of norm {wanted:.3g} is {realised:.3g} after rounding to the model's number type: "
+            "give a larger one, or dtype: float32"
+        )
+
+
+def forget_gradient_at(engine: Engine, batch: TextBank, values: Mapping[str, torch.Tensor]) -> Gradient:
     """The forget gradient at other values of the trained tensors; the weights come back bit for bit.
 
     Raises TrainingError when the model's number type swallows the perturbation.
     """
     with engine.weights.at(values):
-        wanted = norm(plus(values, engine.weights.master, -1.0))
-        original = {name: tensor.to(engine.weights.live[name].dtype) for name, tensor in engine.weights.master.items()}
-        realised = norm({name: engine.weights.live[name].float() - original[name].float() for name in values})
-        if wanted > 0 and abs(realised / wanted - 1) > TOLERANCE:
-            raise TrainingError(
-                f"a perturbation of norm {wanted:.3g} is {realised:.3g} after rounding to the model's number type: "
-                "give a larger one, or dtype: float32"
-            )
+        refuse_rounding(norm(Weighted((1, values), (-1, engine.weights.master))), engine.weights.displacement())
         return engine.forget_gradient(batch)
+
+
+def forget_gradient_unrestored(engine: Engine, batch: TextBank, added: Tensors) -> tuple[float, Tensors, float]:
+    """Loss and gradient with ``added`` on the weights as released code puts it there, and its realised norm.
+
+    It is added and subtracted in the model's number type: a small one is swallowed, and in bfloat16 the weights do not
+    come back exactly.
+    """
+    with engine.weights.shifted(added):
+        return *engine.forget_gradient(batch), engine.weights.displacement()

@@ -1,16 +1,22 @@
 """Gradient harmonisation: take out of the forget gradient what works against the retain gradient (StableUN Eq. 12)."""
 
+from collections.abc import Mapping
+
+import torch
+
 from unlearning_robustness.models.weights import Tensors
+
+Gradients = Mapping[str, torch.Tensor]
 
 GUARD = 1e-8
 
 
-def inner(first: Tensors, second: Tensors) -> float:
+def inner(first: Gradients, second: Gradients) -> float:
     """Inner product over all tensors together."""
     return sum((first[name].double() * second[name].double()).sum().item() for name in first)
 
 
-def harmonise(forget: Tensors, retain: Tensors, projection: str, granularity: str) -> Tensors:
+def harmonise(forget: Tensors, retain: Gradients, projection: str, granularity: str) -> Tensors:
     """The forget gradient without its part along the retain gradient.
 
     ``conditional``: only where their inner product is negative (LTU, PCGrad); ``unconditional``: always (PRISM's
@@ -24,7 +30,7 @@ def harmonise(forget: Tensors, retain: Tensors, projection: str, granularity: st
     return _project(forget, retain, projection)
 
 
-def _project(forget: Tensors, retain: Tensors, projection: str) -> Tensors:
+def _project(forget: Tensors, retain: Gradients, projection: str) -> Tensors:
     along = inner(forget, retain)
     if projection == "conditional" and along >= 0:
         return forget

@@ -1,6 +1,7 @@
 """RNA: Random Noise Augmentation of the frozen reference on retain text (arXiv 2501.19202, §2.2, §2.3)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -26,6 +27,7 @@ class RNA:
     them. Never on the model in training, never on forget text, never at inference.
     """
 
+    acts_on: ClassVar[str] = "reference"
     noise_scale: float
 
     def install(self, step: Step) -> None:

@@ -3,6 +3,7 @@
 No code was released and parts of the text are not public; where it leaves a choice open there is a parameter.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,7 +11,14 @@ from typing import Literal
 import torch
 
 from unlearning_robustness.defences.base import Gradient, Step
-from unlearning_robustness.defences.perturbation import along, forget_gradient_at, gaussian, mean, plus
+from unlearning_robustness.defences.perturbation import (
+    RunningMean,
+    Weighted,
+    ascended,
+    forget_gradient_at,
+    gaussian,
+    plus,
+)
 from unlearning_robustness.defences.projection import harmonise
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine
@@ -47,11 +55,13 @@ class StableUN:
 
 @dataclass
 class Feedback:
-    """One step's exchange between the branches: the inner weights and the forget gradient at theta."""
+    """One step's exchange between the branches: the forget gradient at theta, of which theta_tau is made.
+
+    Of gradients it keeps that one, the one at theta_tau where a perturbation needs it, and the sum of the feedback.
+    """
 
     settings: StableUN
     step: Step
-    inner: Tensors = field(default_factory=dict)
     at_theta: Tensors = field(default_factory=dict)
 
     def __post_init__(self):
@@ -61,51 +71,62 @@ class Feedback:
 
     def forget_gradient(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
         """G_f, before harmonisation."""
-        settings, weights = self.settings, engine.weights
         loss, self.at_theta = engine.forget_gradient(batch)
-        self.inner = plus(weights.master, along(self.at_theta, settings.inner_radius), -1.0)
-        needs_gradient = settings.sap_radius or settings.gap_rate
-        loss_inner, at_inner = forget_gradient_at(engine, batch, self.inner) if needs_gradient else (None, None)
-        found = [
-            forget_gradient_at(engine, batch, plus(self.inner, added))
-            for added in self._perturbations(weights.master, at_inner, generator)
-        ] or [forget_gradient_at(engine, batch, self.inner)]
-        feedback = mean([gradient for _, gradient in found])
-        self.step.measures |= {"loss": loss, "loss_perturbed": sum(value for value, _ in found) / len(found)}
-        self.step.measures |= {"loss_inner": loss_inner} if loss_inner is not None else {}
-        return loss, plus(self._share(), feedback, settings.forget_feedback)
+        self.step.measures["loss"] = loss
+        feedback, losses = RunningMean(), []
+        for value, gradient in self._feedback(engine, batch, generator):
+            losses.append(value)
+            feedback.add(gradient)
+            del gradient
+        self.step.measures["loss_perturbed"] = sum(losses) / len(losses)
+        shares = (self.settings.forget_share, self.at_theta), (self.settings.forget_feedback, feedback.value())
+        return loss, dict(Weighted(*shares))
 
-    def _perturbations(self, master: Tensors, at_inner: Tensors | None, generator: torch.Generator) -> list[Tensors]:
-        settings, found = self.settings, []
-        if settings.sap_radius:
-            found.append(along(at_inner, settings.sap_radius))
+    def _feedback(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Iterator[Gradient]:
+        """The forget gradient at each chosen neighbour of theta_tau; without a choice at theta_tau itself."""
+        settings, master = self.settings, engine.weights.master
+        inner = self._inner(engine)
         if settings.gpn_radius:
             elements = sum(tensor.numel() for tensor in master.values())
-            found.append(gaussian(master, settings.gpn_radius / elements**0.5, generator))
-        if settings.gap_rate:
-            found.append({name: settings.gap_rate * tensor for name, tensor in at_inner.items()})
+            noise = gaussian(master, settings.gpn_radius / elements**0.5, generator)
+            yield forget_gradient_at(engine, batch, Weighted((1, inner), (1, noise)))
+            del noise
         if settings.hws_decay:
-            found.append(plus(self._history(master), self.inner, -1.0))
-        return found
+            yield self._at_history(engine, batch)
+        if settings.sap_radius or settings.gap_rate:
+            self.step.measures["loss_inner"], at_inner = forget_gradient_at(engine, batch, inner)
+            if settings.sap_radius:
+                yield forget_gradient_at(engine, batch, ascended(inner, at_inner, settings.sap_radius))
+            if settings.gap_rate:
+                yield forget_gradient_at(engine, batch, Weighted((1, inner), (settings.gap_rate, at_inner)))
+        elif not (settings.gpn_radius or settings.hws_decay):
+            yield forget_gradient_at(engine, batch, inner)
+
+    def _inner(self, engine: Engine) -> Weighted:
+        """theta_tau."""
+        return ascended(engine.weights.master, self.at_theta, -self.settings.inner_radius)
+
+    def _at_history(self, engine: Engine, batch: TextBank) -> Gradient:
+        # The history is a place, not a perturbation of a chosen size: it may be as near as it is.
+        with engine.weights.at(self._history(engine.weights.master)):
+            return engine.forget_gradient(batch)
 
     def _history(self, master: Tensors) -> Tensors:
         """The moving average of the weights, this step's included; before there is a history, the weights."""
         memory, decay = self.step.memory, self.settings.hws_decay
         for name, tensor in master.items():
             past = memory.get(f"history.{name}", tensor)
-            memory[f"history.{name}"] = decay * past + (1 - decay) * tensor
+            memory[f"history.{name}"] = past + (1 - decay) * (tensor - past)
         return {name: memory[f"history.{name}"] for name in master}
-
-    def _share(self) -> Tensors:
-        return {name: self.settings.forget_share * tensor for name, tensor in self.at_theta.items()}
 
     @contextmanager
     def retain_at(self, engine: Engine):
         """The retain gradient is taken at theta_tau."""
-        with engine.weights.at(self.inner):
+        with engine.weights.at(self._inner(engine)):
             yield
 
     def combine(self, forget: Tensors, retain: Tensors) -> Tensors:
         """The harmonised sum of both branches; ``retain`` is the gradient at theta_tau."""
-        retain = plus(self._share(), retain, self.settings.retain_feedback)
-        return plus(harmonise(forget, retain, self.settings.projection, self.settings.granularity), retain)
+        settings = self.settings
+        retain = Weighted((settings.forget_share, self.at_theta), (settings.retain_feedback, retain))
+        return plus(harmonise(forget, retain, settings.projection, settings.granularity), retain)

@@ -1,6 +1,7 @@
 """WA: the mean of the weights along the last part of the run (stochastic weight averaging; arXiv 2502.05374)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -12,10 +13,15 @@ COUNT = "average.count"
 
 @dataclass(frozen=True)
 class WeightAveraging:
-    """Equal mean of the weights after step ``start`` and every ``every`` steps from there on."""
+    """Equal mean of the weights after step ``start`` and every ``every`` steps from there on.
+
+    The mean is of the float32 masters. ``implementation: released`` takes the rounded weights after every step from
+    ``start`` on that is a multiple of ``every``, and rounds the running mean to the model's number type each time.
+    """
 
     start: int
     every: int
+    implementation: Literal["corrected", "released"] = "corrected"
 
     def install(self, step: Step) -> None:
         """Collect the mean after steps, and end the run at it."""
@@ -23,13 +29,16 @@ class WeightAveraging:
         step.replace("finish", lambda engine: self._finish(step, engine), "weight-averaging")
 
     def _collect(self, step: Step, engine: Engine, done: int) -> None:
-        if done < self.start or (done - self.start) % self.every:
+        released = self.implementation == "released"
+        if done < self.start or (done if released else done - self.start) % self.every:
             return
         memory = step.memory
         count = memory.get(COUNT, torch.zeros(())) + 1
-        for name, tensor in engine.weights.master.items():
+        seen = count.item()
+        for name, tensor in (engine.weights.delta() if released else engine.weights.master).items():
             past = memory.get(f"average.{name}", torch.zeros_like(tensor))
-            memory[f"average.{name}"] = past + (tensor - past) / count.item()
+            mean = (past * (seen - 1) + tensor) / seen if released else past + (tensor - past) / seen
+            memory[f"average.{name}"] = mean
         memory[COUNT] = count
 
     def _finish(self, step: Step, engine: Engine) -> None:

@@ -2,10 +2,13 @@
 
 The strongest setting whose retain accuracy is within a margin of the reference's. Strongest is, for a method, the
 lowest forget accuracy; for noise, the largest scale whose forget accuracy is within a margin of plain
-unlearning's; for an attack, the highest recovered forget accuracy. The test split is never looked at.
+unlearning's; for an attack, the highest recovered forget accuracy; for a defence, the lowest accuracy that an attack
+recovers. The test split is never looked at.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,6 +16,7 @@ import pandas
 
 from unlearning_robustness.attacks import ATTACKS
 from unlearning_robustness.attacks.base import AttackInput
+from unlearning_robustness.config.cells import NONE
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.unlearning import make_trainer
@@ -41,10 +45,17 @@ class SelectScorer:
             if scorer.first_layer != first_layer:
                 scorer.keep_prefix(model, first_layer)
 
-    def drop_prefix(self) -> None:
+    @contextmanager
+    def whole(self) -> Iterator[None]:
         """Score every layer again, for attacks that change them all."""
+        kept = [(scorer, scorer.first_layer, scorer.prefix) for scorer in (self.forget, self.retain)]
         for scorer in (self.forget, self.retain):
             scorer.first_layer, scorer.prefix = 0, []
+        try:
+            yield
+        finally:
+            for scorer, first_layer, prefix in kept:
+                scorer.first_layer, scorer.prefix = first_layer, prefix
 
     def __call__(self, model) -> dict[str, float]:
         return {"forget": self.forget.accuracy(model), "retain": self.retain.accuracy(model)}
@@ -103,14 +114,36 @@ class Search:
         """Learning rates of an attack on the plainly unlearned model, scored along its budget."""
         found = []
         start = self._train(settings, [])[0]
-        self.score.drop_prefix()
         for rate in rates:
             found.append({"learning_rate": rate, **start, "steps": 0})
-            running = ATTACKS[entry["kind"]](**{**entry["parameters"], "learning_rate": rate})
-            for attacked in running.run(AttackInput(self.model, self.tokenizer, self.corpora, self.seed)):
-                found.append({"learning_rate": rate, "steps": attacked.budget["steps"], **self.score(attacked.model)})
+            scored = self._attacked({**entry, "parameters": {**entry["parameters"], "learning_rate": rate}})
+            found += [{"learning_rate": rate, **row} for row in scored]
             self.on_candidate(found[-1])
         self._restore()
+        return found
+
+    def _attacked(self, entry: dict) -> Rows:
+        """Scores along an attack's budget on the present model."""
+        running = ATTACKS[entry["kind"]](**entry["parameters"])
+        with self.score.whole():
+            return [
+                {"steps": attacked.budget["steps"], **self.score(attacked.model)}
+                for attacked in running.run(AttackInput(self.model, self.tokenizer, self.corpora, self.seed))
+            ]
+
+    def defences(self, settings: dict, rows: dict[str, Rows], grids: dict[str, dict], attack: dict) -> Rows:
+        """Every combination of each defence's values, and no defence, with what the attack brings back at its end."""
+        found = []
+        candidates = [(NONE, {})]
+        for name, grid in grids.items():
+            candidates += [(name, dict(zip(grid, values, strict=True))) for values in product(*grid.values())]
+        for name, values in candidates:
+            row = [{**part, "parameters": {**part["parameters"], **values}} for part in rows.get(name, [])]
+            scored = self._train(settings, row)[-1]
+            relearned = self._attacked(attack)[-1]["forget"]
+            self._restore()
+            found.append({"defence": name, "values": json.dumps(values), **scored, "relearned": relearned})
+            self.on_candidate(found[-1])
         return found
 
 
@@ -152,6 +185,25 @@ def choose_attack(scores: pandas.DataFrame, retain_margin: float) -> dict:
     return {**chosen, "within_margin": within}
 
 
+def choose_defences(scores: pandas.DataFrame, retain_margin: float, forget_margin: float) -> pandas.DataFrame:
+    """For each defence the values with which relearning brings back least, one row each.
+
+    Allowed are those that keep retain within its margin of 1 and forget within its margin of plain unlearning's; where
+    none does, those of the highest retain accuracy stand in.
+    """
+    means = scores.groupby(["defence", "values"], as_index=False, sort=False)[["forget", "retain", "relearned"]].mean()
+    plain = means.loc[means["defence"] == NONE, "forget"].iloc[0]
+    means["within_margin"] = (means["forget"] <= plain + forget_margin + 1e-9) & (
+        means["retain"] >= 1 - retain_margin - 1e-9
+    )
+    rows = []
+    for _, part in means[means["defence"] != NONE].groupby("defence", sort=False):
+        allowed = part[part["within_margin"]]
+        allowed = part[part["retain"] == part["retain"].max()] if allowed.empty else allowed
+        rows.append(allowed.sort_values(["relearned", "retain"], ascending=[True, False], kind="stable").iloc[0])
+    return pandas.DataFrame(rows)
+
+
 VARIED = {
     "methods": ("learning_rate", "retain_weight", "steps"),
     "noise": ("noise_scale",),
@@ -164,6 +216,9 @@ def choose(kind: str, scores: pandas.DataFrame, retain_margin: float, forget_mar
 
     ``within_margin`` is False where no setting keeps its margins and the least harmful one stands in.
     """
+    if kind == "defences":
+        table = choose_defences(scores, retain_margin, forget_margin).set_index("defence")
+        return {name: {**row, "values": json.loads(row["values"])} for name, row in table.to_dict("index").items()}
     if kind == "attack":
         chosen = choose_attack(scores, retain_margin)
     else:
@@ -178,6 +233,9 @@ def chosen_table(choices: dict[tuple[str, str], dict], config: dict) -> pandas.D
     """One row a chosen setting of each (kind, method), beside what the configuration has."""
     settings, rows = config["selection"], []
     for (kind, method), chosen in choices.items():
+        if kind == "defences":
+            rows += _chosen_defences(method, chosen, config["defences"])
+            continue
         if kind == "methods":
             configured = config["methods"][method]
         elif kind == "noise":
@@ -192,3 +250,16 @@ def chosen_table(choices: dict[tuple[str, str], dict], config: dict) -> pandas.D
             for key in VARIED[kind]
         ]  # fmt: skip
     return pandas.DataFrame(rows)
+
+
+def _chosen_defences(method: str, chosen: dict, defences: dict) -> Rows:
+    rows = []
+    for name, entry in chosen.items():
+        configured = {**defences[name]["parameters"], **defences[name]["per_method"].get(method, {})}
+        measured = {key: entry[key] for key in ("forget", "retain", "within_margin", "relearned")}
+        rows += [
+            {"kind": "defences", "method": method, "setting": f"{name}.{key}", "chosen": value,
+             "configured": configured[key], "agrees": value == configured[key], **measured}
+            for key, value in entry["values"].items()
+        ]  # fmt: skip
+    return rows

@@ -10,29 +10,25 @@ from dataclasses import dataclass
 import pandas
 import torch
 
-from unlearning_robustness.defences.perturbation import along
-from unlearning_robustness.models.bank import encode_texts
-from unlearning_robustness.models.slicing import backward_attention
+from unlearning_robustness.defences.perturbation import along, plus
+from unlearning_robustness.evaluation.directions import filter_normalised, random_direction
+from unlearning_robustness.evaluation.divergence import divergences, perturbation_norm
+from unlearning_robustness.evaluation.texts import Texts, mean_nll, texts_of
 from unlearning_robustness.models.weights import Tensors, TrainedWeights, norm
-from unlearning_robustness.scoring.likelihood import sequence_nll
-from unlearning_robustness.seeds import shuffler
+from unlearning_robustness.seeds import generator as stream
 
 
 @dataclass(frozen=True)
 class ForgetLandscape:
-    """Minus the mean NLL a token of texts (N, T) around the model's present weights."""
+    """Minus the mean NLL a token of texts around the model's present weights."""
 
     model: object
     weights: TrainedWeights
-    input_ids: torch.Tensor
-    mask: torch.Tensor
+    texts: Texts
 
     def loss(self) -> torch.Tensor:
         """The loss at the weights that stand in the model, a scalar."""
-        with backward_attention(self.input_ids.device):
-            logits = self.model(self.input_ids, attention_mask=self.mask, use_cache=False).logits
-        nll, tokens = sequence_nll(logits, self.input_ids, self.mask)
-        return -nll.sum() / tokens.sum()
+        return -mean_nll(self.model, self.texts)
 
     def here(self) -> float:
         """The loss at the present weights, a number."""
@@ -41,13 +37,17 @@ class ForgetLandscape:
 
     def at(self, added: Tensors, factor: float = 1.0) -> float:
         """The loss at the present weights plus ``factor`` times ``added``."""
-        moved = {name: tensor + factor * added[name] for name, tensor in self.weights.master.items()}
-        with torch.no_grad(), self.weights.at(moved):
+        with torch.no_grad(), self.weights.at(plus(self.weights.master, added, factor)):
             return self.loss().item()
 
     def gradient(self) -> Tensors:
-        """Its gradient."""
+        """Its gradient at the weights that stand in the model."""
         return self.weights.gradient(self.loss())
+
+    def gradient_norm_at(self, added: Tensors) -> float:
+        """The norm of its gradient at the present weights plus ``added``."""
+        with self.weights.at(plus(self.weights.master, added)):
+            return norm(self.gradient())
 
     def hessian_product(self) -> Callable[[Tensors], Tensors]:
         """Direction to Hessian times direction; one graph serves all directions."""
@@ -60,24 +60,6 @@ class ForgetLandscape:
             return dict(zip(gradients, found, strict=True))
 
         return product
-
-
-def landscape_of(model, tokenizer, corpora: pandas.DataFrame, names: list[str], settings: dict) -> ForgetLandscape:
-    """The landscape of the named tensors on ``documents`` forget texts, the same ones for every cell."""
-    texts = sorted(corpora.loc[corpora["corpus"] == "forget", "text"])
-    chosen = shuffler(0, "sharpness").sample(texts, min(settings["documents"], len(texts)))
-    device = next(model.parameters()).device
-    input_ids, mask = (part.to(device) for part in encode_texts(tokenizer, chosen, settings["tokens"]))
-    return ForgetLandscape(model, TrainedWeights(model, names), input_ids, mask)
-
-
-def filter_normalised(weights: Tensors, generator: torch.Generator) -> Tensors:
-    """A Gaussian direction whose rows have the norms of the weights' rows (Li et al. 2018)."""
-    drawn = {name: torch.randn(tensor.shape, generator=generator) for name, tensor in weights.items()}
-    return {
-        name: tensor / tensor.norm(dim=1, keepdim=True) * weights[name].norm(dim=1, keepdim=True).cpu()
-        for name, tensor in drawn.items()
-    }
 
 
 def sam_gap(landscape: ForgetLandscape, radius: float) -> float:
@@ -93,6 +75,18 @@ def random_curvature(landscape: ForgetLandscape, share: float, draws: int, gener
         ahead, behind = (landscape.at(direction, sign * share) for sign in (1, -1))
         found.append((ahead + behind - 2 * centre) / share**2)
     return found
+
+
+def local_lipschitz(landscape: ForgetLandscape, radius: float, draws: int, generator: torch.Generator) -> float:
+    """The largest gradient norm found in the ball of ``radius`` around theta, a lower bound of the Lipschitz constant.
+
+    Looked at are the centre, the ascent point theta + radius g / ||g|| and ``draws`` random points of the surface.
+    """
+    gradient = landscape.gradient()
+    found = [norm(gradient), landscape.gradient_norm_at(along(gradient, radius))]
+    for _ in range(draws):
+        found.append(landscape.gradient_norm_at(random_direction(gradient, radius, generator)))
+    return max(found)
 
 
 def traces(product: Callable[[Tensors], Tensors], like: Tensors, draws: int, generator: torch.Generator) -> list[float]:
@@ -113,7 +107,7 @@ def top_eigenvalues(
     sizes = [like[name].numel() for name in names]
 
     def flat(tensors: Tensors) -> torch.Tensor:
-        return torch.cat([tensors[name].flatten() for name in names]).double()
+        return torch.cat([tensors[name].flatten() for name in names]).double().cpu()
 
     def shaped(vector: torch.Tensor) -> Tensors:
         parts = vector.split(sizes)
@@ -138,11 +132,9 @@ def top_eigenvalues(
     return torch.linalg.eigvalsh(matrix).flip(0)[:count].tolist()
 
 
-def measure_sharpness(
-    landscape: ForgetLandscape, settings: dict, generator: torch.Generator
-) -> list[dict[str, float | str]]:
-    """Rows (statistic, at, value, error) of one model; ``error`` is a standard error over random directions."""
-    weights, rows = landscape.weights.master, []
+def weight_space(landscape: ForgetLandscape, settings: dict, seed: int) -> list[dict[str, float | str]]:
+    """The measures that are taken in the space of the weights."""
+    weights, rows, generator = landscape.weights.master, [], stream(seed, "sharpness")
     rows += [_row("gradient_norm", 0.0, [norm(landscape.gradient())])]
     rows += [_row("sam_gap", radius, [sam_gap(landscape, radius)]) for radius in settings["radii"]]
     drawn = random_curvature(landscape, settings["share"], settings["draws"], generator)
@@ -151,6 +143,37 @@ def measure_sharpness(
     rows.append(_row("hessian_trace", 0.0, traces(product, weights, settings["trace_draws"], generator)))
     values = top_eigenvalues(product, weights, settings["eigenvalues"], settings["iterations"], generator)
     rows += [_row("eigenvalue", rank + 1.0, [value]) for rank, value in enumerate(values)]
+    steepest = 0.0
+    for radius in sorted(settings["radii"]):
+        # What is found in a ball lies in every larger one.
+        found = local_lipschitz(landscape, radius, settings["lipschitz_draws"], stream(seed, "lipschitz"))
+        steepest = max(steepest, found)
+        rows.append(_row("local_lipschitz", radius, [steepest]))
+    return rows
+
+
+def function_space(
+    model, weights: TrainedWeights, texts: dict[str, Texts], change: float, settings: dict, seed: int
+) -> list[dict[str, float | str]]:
+    """The measures that are taken in the space of predictions; ``change`` is the cell's ||dW||."""
+    at, length = perturbation_norm(settings, change)
+    found = divergences(model, weights, texts, length, settings["draws"], stream(seed, "divergence"))
+    return [_row(f"kl_{corpus}", at, values) for corpus, values in found.items()]
+
+
+def measure_sharpness(
+    model, tokenizer, corpora: pandas.DataFrame, names: list[str], change: float, settings: dict, seed: int
+) -> list[dict[str, float | str]]:
+    """Rows (statistic, at, value, error) of the model around the tensors ``names``, which moved by ``change``.
+
+    ``error`` is a standard error over random directions.
+    """
+    device = next(model.parameters()).device
+    texts = {corpus: texts_of(tokenizer, corpora, corpus, settings, device) for corpus in ("forget", "retain")}
+    weights = TrainedWeights(model, names)
+    rows = weight_space(ForgetLandscape(model, weights, texts["forget"]), settings, seed)
+    rows += function_space(model, weights, texts, change, settings["divergence"], seed)
+    weights.release()
     return rows
 
 

@@ -9,6 +9,9 @@ NAMES = {
     "random_curvature": "curvature, random directions",
     "hessian_trace": "trace of the Hessian",
     "eigenvalue": "largest eigenvalue",
+    "local_lipschitz": "largest gradient norm nearby",
+    "kl_forget": "KL on forget text, nats a token",
+    "kl_retain": "KL on retain text, nats a token",
     "weight_change": "‖ΔW‖",
 }
 
@@ -20,15 +23,15 @@ def draw(context: FigureContext):
     if table.empty:
         return style.nothing("This study measures no sharpness of attacked models.")
     shown = [(name, _place(table, name)) for name in NAMES if name in set(table["statistic"])]
-    columns = 3
-    figure, grid = pyplot.subplots(-(-len(shown) // columns), columns, figsize=(style.WIDTH + 1, 5.4), sharey=True)
+    columns, lines = 3, -(-len(shown) // 3)
+    size = style.WIDTH + 1, 1.4 + 2.2 * lines
+    figure, grid = pyplot.subplots(lines, columns, figsize=size, sharey=True, squeeze=False)
     methods = [name for name in context.methods() if name in set(table["method"])]
     for axes, (name, at) in zip(grid.flat, shown, strict=False):
         rows = table[(table["statistic"] == name) & (table["at"] == at)]
         for (method, defence), part in rows.groupby(["method", "defence"]):
-            label = f"{context.method_label(method)}, {style.defence_label(defence, context.defences)}"
             axes.plot(
-                part["value"], part["gain"], linestyle="none", markersize=5, alpha=0.8, label=label,
+                part["value"], part["gain"], linestyle="none", markersize=5, alpha=0.8,
                 marker=style.METHOD_MARKERS[methods.index(method)], color=style.colour(defence, context.defences),
             )  # fmt: skip
         lines = []
@@ -43,8 +46,14 @@ def draw(context: FigureContext):
     for axes in list(grid.flat)[len(shown) :]:
         axes.set_visible(False)
     grid[0][0].set_ylabel("forget accuracy regained")
-    named = dict(zip(*reversed(grid[0][0].get_legend_handles_labels()), strict=True))
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3, fontsize=8)
+    named = {context.method_label(name): (style.METHOD_MARKERS[number], style.CHANCE_COLOUR)
+             for number, name in enumerate(methods)}  # fmt: skip
+    for defence in ("none", *context.defences):
+        if defence in set(table["defence"]):
+            named[style.defence_label(defence, context.defences)] = "_", style.colour(defence, context.defences)
+    handles = [pyplot.Line2D([], [], linestyle="none", marker=marker, color=colour, markersize=7, markeredgewidth=3)
+               for marker, colour in named.values()]  # fmt: skip
+    figure.legend(handles, named, loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 

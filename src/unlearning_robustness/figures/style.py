@@ -15,8 +15,18 @@ from unlearning_robustness.manifest import atomic
 
 # Okabe and Ito's palette. Baseline one colour, defence another, controls lighter, reference and chance neutral.
 BASELINE, DEFENCE, REFERENCE_COLOUR, CHANCE_COLOUR = "#D55E00", "#0072B2", "#000000", "#8A8A8A"
-SHADES = {"rna": [DEFENCE, "#56B4E9", "#003F66"], "early-stop": ["#009E73"], "gradient-noise": ["#CC79A7"]}
-MARKERS = {"none": "o", "rna": "s", "early-stop": "^", "gradient-noise": "D"}
+BLUES = [DEFENCE, "#56B4E9", "#003F66"]
+SHADES = {
+    "rna": BLUES,
+    "stableun": [*BLUES, "#A6CEE3", "#6A51A3", "#B39DDB"],
+    "early-stop": ["#009E73"],
+    "sam": ["#009E73"],
+    "gradient-noise": ["#CC79A7"],
+    "randomised-smoothing": ["#CC79A7"],
+    "curvature": ["#F0E442"],
+    "weight-averaging": ["#8A8A8A"],
+}
+MARKERS = {"none": "o", "rna": "s", "stableun": "s", "early-stop": "^", "sam": "^", "gradient-noise": "D"}
 METHOD_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 METHOD_COLOURS = ["#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#000000", "#8A8A8A", "#F0E442"]
 WIDTH = 7.2

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.methods import FORGET_LOSSES, RETAIN_LOSSES
 
 
@@ -15,6 +16,13 @@ class Method:
     layers: tuple[int, ...]
     read_layer: int
     implementation: str = "corrected"
+
+    def check_depth(self, depth: int) -> None:
+        """Raise ConfigError when the method names a layer that a model of ``depth`` layers does not have."""
+        if max(*self.layers, self.read_layer) >= depth:
+            raise ConfigError(
+                f"methods.*.layers: {list(self.layers)}, read layer {self.read_layer}: the model has {depth} layers"
+            )
 
     @property
     def reads(self) -> str:

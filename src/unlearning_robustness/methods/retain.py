@@ -1,4 +1,7 @@
-"""Retain losses: stay where the reference is, in activations or in predictions (RNA paper §2.2, §2.3)."""
+"""Retain losses: stay where the reference is, in activations or in predictions (RNA paper §2.2, §2.3).
+
+A loss that does not look at the reference says ``needs_reference = False``, and the reference is not run for it.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -61,6 +64,7 @@ class NLLRetain:
     """L_r = mean NLL a token of the retain text; it has no reference, so RNA's noise does not reach it."""
 
     reads: ClassVar[str] = "logits"
+    needs_reference: ClassVar[bool] = False
 
     def __call__(self, readout: Readout) -> torch.Tensor:
         nll, tokens = sequence_nll(readout.logits, readout.input_ids, readout.mask)

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import torch
 
-from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.methods.method import Method
 from unlearning_robustness.methods.readout import Readout
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
-from unlearning_robustness.models.weights import Tensors, TrainedWeights, down_projections
+from unlearning_robustness.models.weights import Tensors, TrainedWeights
 
 Noise = Callable[[torch.Tensor], torch.Tensor]
 
@@ -52,39 +51,44 @@ def loss_mask(mask: torch.Tensor, implementation: str, reads: str) -> torch.Tens
 class Engine:
     """A model in training by one method.
 
-    ``direction`` (d,) is the method's fixed vector, or None; ``refusal`` are texts that decline to answer, for
-    methods that prefer them.
+    ``weights`` are what is trained; ``direction`` (d,) is the method's fixed vector, or None; ``refusal`` are texts
+    that decline to answer, for methods that prefer them.
     """
 
-    def __init__(self, model, method: Method, direction: torch.Tensor | None, refusal: TextBank | None = None):
-        depth = model.config.num_hidden_layers
-        if max(*method.layers, method.read_layer) >= depth:
-            raise ConfigError(
-                f"methods.*.layers: {list(method.layers)}, read layer {method.read_layer}: the model has {depth} layers"
-            )
-        self.model, self.method = model, method
+    def __init__(
+        self,
+        model,
+        method: Method,
+        weights: TrainedWeights,
+        direction: torch.Tensor | None = None,
+        refusal: TextBank | None = None,
+    ):
+        self.model, self.method, self.weights, self.cost = model, method, weights, weights.cost
         self.device = next(model.parameters()).device
         self.direction = None if direction is None else direction.to(self.device)
         self.refusal = None if refusal is None else refusal.batch(torch.arange(len(refusal)), str(self.device))
-        self.weights = TrainedWeights(model, down_projections(model, method.layers))
-        first, read = min(method.layers), method.read_layer
+        first, read, depth = min(method.layers), method.read_layer, model.config.num_hidden_layers
         self.to_read_layer = LayerSpan(model, first, read + 1)
         self.from_read_layer = LayerSpan(model, read + 1, depth)
 
-    def _read(self, batch: TextBank, noise: RetainNoise = CLEAN) -> dict[str, torch.Tensor]:
+    def _read(self, batch: TextBank, entering: Noise | None, leaving: Noise | None) -> dict[str, torch.Tensor]:
+        self.cost.forward(int(batch.mask.sum()))
         with backward_attention(self.device):
-            entering = noise.entering(batch.prefix).to(self._dtype) if noise.entering else batch.prefix
-            hidden = self.to_read_layer(hidden=entering, attention_mask=batch.mask)
-            hidden = noise.leaving(hidden).to(self._dtype) if noise.leaving else hidden
+            hidden = entering(batch.prefix).to(self._dtype) if entering else batch.prefix
+            hidden = self.to_read_layer(hidden=hidden, attention_mask=batch.mask)
+            hidden = leaving(hidden).to(self._dtype) if leaving else hidden
             if self.method.reads == "hidden":
                 return {"hidden": hidden}
             return {"logits": logits_of(self.model, self.from_read_layer(hidden=hidden, attention_mask=batch.mask))}
 
     @torch.no_grad()
     def _reference(self, batch: TextBank, noise: Noise | None) -> dict[str, torch.Tensor]:
+        if not getattr(self.method.retain_loss, "needs_reference", True):
+            return {}
         hidden = batch.reference_hidden if noise is None else noise(batch.reference_hidden)
         if self.method.reads == "hidden":
             return {"reference_hidden": hidden}
+        self.cost.forward(int(batch.mask.sum()))
         with self.weights.reference():
             above = self.from_read_layer(hidden=hidden.to(self._dtype), attention_mask=batch.mask)
             return {"reference_logits": logits_of(self.model, above)}
@@ -96,7 +100,13 @@ class Engine:
     def _mask(self, batch: TextBank) -> torch.Tensor:
         return loss_mask(batch.mask, self.method.implementation, self.method.reads)
 
-    def _forget_readout(self, batch: TextBank, refusal: Readout | None = None) -> Readout:
+    def _forget_readout(
+        self,
+        batch: TextBank,
+        refusal: Readout | None = None,
+        entering: Noise | None = None,
+        leaving: Noise | None = None,
+    ) -> Readout:
         return Readout(
             input_ids=batch.input_ids,
             mask=self._mask(batch),
@@ -105,26 +115,31 @@ class Engine:
             reference_tokens=batch.reference_tokens,
             direction=self.direction,
             refusal=refusal,
-            **self._read(batch),
+            **self._read(batch, entering, leaving),
         )
 
-    def forget_loss(self, batch: TextBank) -> torch.Tensor:
-        """The forget loss at the present weights, a scalar."""
+    def forget_loss(self, batch: TextBank, entering: Noise | None = None, leaving: Noise | None = None) -> torch.Tensor:
+        """The forget loss at the present weights, a scalar.
+
+        ``entering`` and ``leaving`` disturb the model in training as in ``RetainNoise``, on the forget text alone.
+        """
         refusal = None if self.refusal is None else self._forget_readout(self.refusal)
-        return self.method.forget_loss(self._forget_readout(batch, refusal))
+        return self.method.forget_loss(self._forget_readout(batch, refusal, entering, leaving))
 
     def retain_loss(self, batch: TextBank, noise: RetainNoise = CLEAN) -> torch.Tensor:
         """Retain weight times the retain loss, a scalar, with what ``noise`` disturbs."""
-        reference = self._reference(batch, noise.reference)
-        readout = Readout(input_ids=batch.input_ids, mask=self._mask(batch), **reference, **self._read(batch, noise))
+        reference, trained = self._reference(batch, noise.reference), self._read(batch, noise.entering, noise.leaving)
+        readout = Readout(input_ids=batch.input_ids, mask=self._mask(batch), **reference, **trained)
         return self.method.retain_weight * self.method.retain_loss(readout)
 
-    def forget_gradient(self, batch: TextBank) -> tuple[float, Tensors]:
-        """The forget loss and its gradient."""
-        loss = self.forget_loss(batch)
+    def forget_gradient(self, batch: TextBank, **disturbed: Noise) -> tuple[float, Tensors]:
+        """The forget loss and its gradient; ``disturbed`` as in :meth:`forget_loss`."""
+        loss = self.forget_loss(batch, **disturbed)
         return loss.item(), self.weights.gradient(loss)
 
     def retain_gradient(self, batch: TextBank, noise: RetainNoise = CLEAN) -> tuple[float, Tensors]:
-        """The weighted retain loss and its gradient."""
+        """The weighted retain loss and its gradient: with a weight of 0 nothing is run, and both are 0."""
+        if self.method.retain_weight == 0:
+            return 0.0, {name: torch.zeros_like(tensor) for name, tensor in self.weights.master.items()}
         loss = self.retain_loss(batch, noise)
         return loss.item(), self.weights.gradient(loss)

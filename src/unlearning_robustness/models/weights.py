@@ -5,11 +5,13 @@ copies; the model computes with their image in its own type. Perturbations are a
 taken back by publishing the masters again, so a weight comes back bit for bit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import nn
+
+from unlearning_robustness.models.cost import Cost
 
 Tensors = dict[str, torch.Tensor]
 
@@ -25,26 +27,29 @@ class TrainedWeights:
         self.live = {name: parameters[name].requires_grad_(True) for name in names}
         self.original = {name: tensor.detach().clone() for name, tensor in self.live.items()}
         self.master = {name: tensor.detach().float().clone() for name, tensor in self.live.items()}
-        self.standing: list[Tensors] = []
+        self.cost = Cost()
+        self.standing: list[Mapping[str, torch.Tensor]] = []
 
     @torch.no_grad()
-    def publish(self, values: Tensors | None = None) -> None:
+    def publish(self, values: Mapping[str, torch.Tensor] | None = None) -> None:
         """Write the masters (or ``values``) into the model, rounded to its type."""
         for name, tensor in (self.master if values is None else values).items():
             self.live[name].copy_(tensor)
 
     def gradient(self, loss: torch.Tensor) -> Tensors:
         """D loss / d trained tensors, float32."""
+        self.cost.backward()
         gradients = torch.autograd.grad(loss, list(self.live.values()))
         return {name: gradient.float() for name, gradient in zip(self.live, gradients, strict=True)}
 
     def graph_gradient(self, loss: torch.Tensor) -> Tensors:
         """The gradient in the model's type, itself differentiable."""
+        self.cost.backward()
         gradients = torch.autograd.grad(loss, list(self.live.values()), create_graph=True)
         return dict(zip(self.live, gradients, strict=True))
 
     @contextmanager
-    def at(self, values: Tensors) -> Iterator[None]:
+    def at(self, values: Mapping[str, torch.Tensor]) -> Iterator[None]:
         """Compute at other values of the trained tensors; what stood in the model before stands there again after."""
         self.standing.append(values)
         self.publish(values)
@@ -53,6 +58,27 @@ class TrainedWeights:
         finally:
             self.standing.pop()
             self.publish(self.standing[-1] if self.standing else None)
+
+    @contextmanager
+    def shifted(self, added: Tensors) -> Iterator[None]:
+        """Compute with ``added`` put on in the model's own type and taken off again, as released code does.
+
+        Differs from :meth:`at`: rounding swallows what is too small, and what it leaves behind stays, here and in the
+        masters.
+        """
+        before = {name: tensor.detach().clone() for name, tensor in self.live.items()}
+        self._shift(added, 1.0)
+        try:
+            yield
+        finally:
+            self._shift(added, -1.0)
+            for name, tensor in self.live.items():
+                self.master[name] += tensor.detach().float() - before[name].float()
+
+    @torch.no_grad()
+    def _shift(self, added: Tensors, sign: float) -> None:
+        for name, tensor in self.live.items():
+            tensor.add_(added[name].to(tensor.dtype), alpha=sign)
 
     def reference(self):
         """Compute with the original tensors: the reference model without a second copy of the rest."""
@@ -69,10 +95,24 @@ class TrainedWeights:
         """What the model would have to be given to become the unlearned one: the rounded masters."""
         return {name: tensor.detach().clone() for name, tensor in self.live.items()}
 
+    def reference_tensors(self) -> Tensors:
+        """The original tensors by the names that a delta has."""
+        return self.original
+
     @torch.no_grad()
-    def change(self) -> float:
-        """Frobenius norm of all that moved: ||W - W_reference|| over the trained tensors together."""
-        return norm({name: self.live[name].float() - self.original[name].float() for name in self.live})
+    def change(self, delta: Tensors) -> float:
+        """Frobenius norm of all that a delta moves together: ||W - W_reference||."""
+        reference = self.reference_tensors()
+        return norm({name: tensor.float() - reference[name].float() for name, tensor in delta.items()})
+
+    @torch.no_grad()
+    def displacement(self) -> float:
+        """Norm of what the model holds now less the rounded masters: of a perturbation, as it was realised."""
+        sizes = [
+            (self.live[name].float() - tensor.to(self.live[name].dtype).float()).norm()
+            for name, tensor in self.master.items()
+        ]
+        return torch.stack(sizes).norm().item()
 
 
 def norm(tensors: Tensors) -> float:
@@ -91,3 +131,12 @@ def down_projections(model: nn.Module, layers: Sequence[int]) -> list[str]:
         if name not in names:
             raise KeyError(f"the model has no tensor {name}: it has {model.config.num_hidden_layers} layers")
     return wanted
+
+
+def tensors_of_layers(model: nn.Module, layers: Sequence[int]) -> list[str]:
+    """Names of every tensor of the given layers; embeddings, the final norm and the unembedding stay out."""
+    return [name for layer in layers for name in _names_in(model, f"model.layers.{layer}.")]
+
+
+def _names_in(model: nn.Module, prefix: str) -> list[str]:
+    return [name for name, _ in model.named_parameters() if name.startswith(prefix)]

@@ -1,0 +1,86 @@
+"""LAT: forget where an adversary in the latents has brought the knowledge back (latent adversarial training).
+
+Casper et al. 2024 (arXiv 2403.05030), Sheshadri et al. 2024 (arXiv 2407.15549). Theirs raises the likelihood of the
+forgotten text; this one raises the method's own forget loss, which is the same for a likelihood loss.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch.nn.functional import normalize
+
+from unlearning_robustness.defences.base import Gradient, Step
+from unlearning_robustness.defences.perturbation import refuse_rounding
+from unlearning_robustness.models.bank import TextBank
+from unlearning_robustness.models.engine import Engine, loss_mask
+
+
+def in_ball(perturbation: torch.Tensor, radius: float, mask: torch.Tensor) -> torch.Tensor:
+    """Each token's vector of (B, T, d) cut back to norm ``radius``; nothing where ``mask`` (B, T) is False."""
+    size = perturbation.norm(dim=-1, keepdim=True).clamp_min(1e-30)
+    return (perturbation * (radius / size).clamp(max=1.0)).masked_fill(~mask[..., None], 0.0)
+
+
+def projected_ascent(
+    loss: Callable[[torch.Tensor], torch.Tensor],
+    start: torch.Tensor,
+    radius: float,
+    mask: torch.Tensor,
+    steps: int,
+    length: float,
+) -> torch.Tensor:
+    """A perturbation (B, T, d) in the ball that raises ``loss`` of it, a scalar, from ``start``.
+
+    Each of ``steps`` moves every token by ``length`` along its own gradient; one without a gradient stays. No
+    gradient of anything else is taken.
+    """
+    found = in_ball(start, radius, mask)
+    for _ in range(steps):
+        found.requires_grad_(True)
+        (gradient,) = torch.autograd.grad(loss(found), found)
+        found = in_ball(found.detach() + length * normalize(gradient, dim=-1), radius, mask)
+    return found
+
+
+@dataclass(frozen=True)
+class LatentAdversarial:
+    """Forget gradient at the perturbed residual stream; the forget loss of the history is the clean one.
+
+    ``radius`` bounds each real token's perturbation, as a share of the mean activation norm of the batch's real tokens
+    (the first, the attention sink, not counted), so that it carries over between layers and models. ``steps`` of
+    ``step_size`` radii start at a random direction of full length. ``place``: ``entering`` the first trained layer,
+    or ``leaving`` the read layer. The reference stays clean. Raises TrainingError when the model's number type
+    swallows the perturbation.
+    """
+
+    radius: float
+    steps: int = 4
+    step_size: float = 0.5
+    place: Literal["entering", "leaving"] = "entering"
+
+    def install(self, step: Step) -> None:
+        """Take the forget gradient at the adversary's perturbation."""
+        step.replace("forget_gradient", lambda *given: self._forget(step, *given), "latent-adversarial")
+
+    def _forget(self, step: Step, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
+        with torch.no_grad():
+            clean = engine.forget_loss(batch).item()
+        stream = batch.prefix if self.place == "entering" else batch.reference_hidden
+        counted = loss_mask(batch.mask, "corrected", "hidden")
+        radius = self.radius * stream.float().norm(dim=-1)[counted].mean().item()
+        drawn = torch.randn(stream.shape, generator=generator, device=stream.device)
+        found = projected_ascent(
+            lambda perturbation: engine.forget_loss(batch, **self._disturbed(perturbation)),
+            radius * normalize(drawn, dim=-1), radius, batch.mask, self.steps, self.step_size * radius,
+        )  # fmt: skip
+        for _ in range(self.steps):
+            engine.cost.backward()
+        refuse_rounding(found.norm().item(), ((stream + found).to(stream.dtype).float() - stream.float()).norm().item())
+        loss, gradient = engine.forget_gradient(batch, **self._disturbed(found))
+        step.measures |= {"loss_perturbed": loss, "perturbation_norm": found.norm(dim=-1)[batch.mask].mean().item()}
+        return clean, gradient
+
+    def _disturbed(self, perturbation: torch.Tensor) -> dict[str, Callable[[torch.Tensor], torch.Tensor]]:
+        return {self.place: lambda hidden: hidden + perturbation}

@@ -1,0 +1,33 @@
+"""The texts that models are measured on, the same ones for every cell, and a model's predictions on them."""
+
+import pandas
+import torch
+
+from unlearning_robustness.models.bank import encode_texts
+from unlearning_robustness.models.slicing import backward_attention
+from unlearning_robustness.scoring.likelihood import sequence_nll
+from unlearning_robustness.seeds import shuffler
+
+# Token ids (N, T) and the mask (N, T) of real tokens.
+Texts = tuple[torch.Tensor, torch.Tensor]
+
+
+def texts_of(tokenizer, corpora: pandas.DataFrame, corpus: str, settings: dict, device: str | torch.device) -> Texts:
+    """``documents`` texts of a corpus, each cut to ``tokens`` tokens."""
+    texts = sorted(corpora.loc[corpora["corpus"] == corpus, "text"])
+    chosen = shuffler(0, "sharpness").sample(texts, min(settings["documents"], len(texts)))
+    input_ids, mask = encode_texts(tokenizer, chosen, settings["tokens"])
+    return input_ids.to(device), mask.to(device)
+
+
+def logits_on(model, texts: Texts) -> torch.Tensor:
+    """The model's logits (N, T, V), by the same attention kernel whether they are differentiated or not."""
+    input_ids, mask = texts
+    with backward_attention(input_ids.device):
+        return model(input_ids, attention_mask=mask, use_cache=False).logits
+
+
+def mean_nll(model, texts: Texts) -> torch.Tensor:
+    """NLL a token (nats) over all texts together, a scalar."""
+    nll, tokens = sequence_nll(logits_on(model, texts), *texts)
+    return nll.sum() / tokens.sum()

@@ -1,0 +1,45 @@
+"""The loss on the way from the unlearned to the relearned model, and beyond: every defence of a method on one axis."""
+
+from unlearning_robustness.figures import style
+from unlearning_robustness.figures.context import FigureContext
+from unlearning_robustness.figures.style import pyplot
+
+CORPORA = {"forget": "forget text", "retain": "retain text"}
+
+
+def draw(context: FigureContext):
+    """One row a method, forget loss left, retain loss right; mean over seeds, the band from the least to the most."""
+    table = context.tables["landscape"]
+    table = table[table["slice"] == "line"] if len(table) else table
+    methods = [name for name in context.methods() if len(table) and name in set(table["method"])]
+    if not methods:
+        return style.nothing("This study measures no loss landscape.")
+    figure, grid = pyplot.subplots(
+        len(methods), 2, figsize=(style.WIDTH, 0.9 + 2.2 * len(methods)), sharex=True, sharey="col", squeeze=False
+    )
+    for row, method in zip(grid, methods, strict=True):
+        for axes, (corpus, name) in zip(row, CORPORA.items(), strict=True):
+            part = table[(table["method"] == method) & (table["corpus"] == corpus)]
+            for defence in ("none", *context.defences):
+                curve = part[part["defence"] == defence].sort_values("a")
+                if len(curve):
+                    _curve(axes, curve, defence, context.defences)
+            for place in (0, 1):
+                axes.axvline(place, color=style.CHANCE_COLOUR, linestyle=":", linewidth=1, zorder=0)
+            axes.set_title(f"{context.method_label(method)}: {name}")
+        row[0].set_ylabel("NLL a token (nats)")
+    for axes in grid[-1]:
+        axes.set_xticks([0, 1], ["0\nunlearned", "1\nrelearned"])
+        axes.set_xlabel("way to the relearned model, a")
+    named = {}
+    for axes in grid[:, 0]:
+        named |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def _curve(axes, rows, defence: str, defences: dict[str, dict]) -> None:
+    colour = style.colour(defence, defences)
+    axes.fill_between(rows["a"], rows["least"], rows["most"], color=colour, alpha=0.15, linewidth=0)
+    axes.plot(rows["a"], rows["mean"], color=colour, marker=style.marker(defence, defences), markersize=3.5,
+              linewidth=1.3, label=style.defence_label(defence, defences))  # fmt: skip

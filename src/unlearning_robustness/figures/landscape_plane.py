@@ -1,0 +1,53 @@
+"""The loss around unlearned models as a map: one panel a defence, the same axes and one colour scale for all."""
+
+from matplotlib.ticker import MaxNLocator
+
+from unlearning_robustness.figures import style
+from unlearning_robustness.figures.context import FigureContext
+from unlearning_robustness.figures.style import pyplot
+
+MARKS = {"unlearned": (0, 0, "o"), "relearned": (1, 0, "*")}
+
+
+def draw(context: FigureContext):
+    """One row a method and corpus, one column a defence; contours of the NLL a token, mean over seeds."""
+    table = context.tables["landscape"]
+    table = table[table["slice"] == "plane"] if len(table) else table
+    methods = [name for name in context.methods() if len(table) and name in set(table["method"])]
+    if not methods:
+        return style.nothing("This study measures no loss landscape.")
+    table = table[table["method"].isin(methods)]
+    defences = [name for name in ("none", *context.defences) if name in set(table["defence"])]
+    rows = [(method, corpus) for method in methods for corpus in ("forget", "retain")]
+    figure, grid = pyplot.subplots(
+        len(rows), len(defences), figsize=(1.4 + 2.1 * len(defences), 0.9 + 2 * len(rows)),
+        sharex=True, sharey=True, squeeze=False,
+    )  # fmt: skip
+    levels = MaxNLocator(14).tick_values(table["mean"].min(), table["mean"].max())
+    for line, (method, corpus) in zip(grid, rows, strict=True):
+        for axes, defence in zip(line, defences, strict=True):
+            chosen = (table["method"] == method) & (table["corpus"] == corpus) & (table["defence"] == defence)
+            if chosen.any():
+                filled = _panel(axes, table[chosen], levels)
+                length = table.loc[chosen, "length"].iloc[0]
+                axes.set_title(f"{style.defence_label(defence, context.defences)}, ‖d₁‖ = {length:.2g}", fontsize=8)
+            else:
+                axes.set_visible(False)
+        line[0].set_ylabel(f"{context.method_label(method)}: {corpus} text\nb")
+    for axes in grid[-1]:
+        axes.set_xlabel("a")
+    figure.colorbar(filled, ax=grid, label="NLL a token (nats)", shrink=min(1.0, 2 / len(rows)), aspect=30)
+    handles = [pyplot.Line2D([], [], marker=mark, linestyle="none", color="white", markeredgecolor="black",
+                             markersize=9 if mark == "*" else 6) for _, _, mark in MARKS.values()]  # fmt: skip
+    figure.legend(handles, MARKS, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _panel(axes, rows, levels):
+    values = rows.pivot(index="b", columns="a", values="mean")
+    filled = axes.contourf(values.columns, values.index, values.to_numpy(), levels=levels, cmap="viridis")
+    axes.contour(values.columns, values.index, values.to_numpy(), levels=levels, colors="white", linewidths=0.4)
+    for a, b, mark in MARKS.values():
+        axes.plot([a], [b], marker=mark, color="white", markeredgecolor="black", markersize=9 if mark == "*" else 6)
+    axes.set_aspect("equal")
+    return filled

@@ -95,6 +95,20 @@ def test_more_steps_tokens_or_questions_cost_in_proportion():
     assert wide.operations == pytest.approx(2 * once.operations) and wide.memory > once.memory
     assert work.scoring(shape, 96, 48).operations == pytest.approx(2 * work.scoring(shape, 48, 48).operations)
     assert work.scoring(shape, 96, 48, 3).layer_calls == 2
+    more = work.unlearning(shape, method, [{"kind": "more-steps", "parameters": {"factor": 2.5}}], 50, 48)
+    assert more.operations == pytest.approx(2.5 * once.operations)
+
+
+@pytest.mark.parametrize(
+    ("change", "trained", "kept"),
+    [
+        ({"trained": "down-projections"}, 2 * 32 * 64, 2 * 32 * 64),
+        ({"trained": "full"}, 2 * (32 * (32 + 16 + 16 + 32) + 3 * 32 * 64), 2 * (32 * 96 + 3 * 32 * 64)),
+        ({"trained": "lora", "lora": {"rank": 4, "targets": ["down_proj"]}}, 2 * 4 * 96, 2 * (32 * 96 + 3 * 32 * 64)),
+    ],
+)
+def test_what_is_trained_and_what_is_kept_is_counted(change, trained, kept):
+    assert work.trained_parameters(Shape(**TINY), {"layers": [1, 2], **change}) == (trained, kept)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +117,7 @@ def test_more_steps_tokens_or_questions_cost_in_proportion():
         ("rna", {}, 1),
         ("sam", {}, 2),
         ("randomised-smoothing", {"draws": 5}, 5),
+        ("latent-adversarial", {"steps": 4}, 5),
         ("stableun", {"sap_radius": 0.1, "gpn_radius": 0.1, "gap_rate": 0.0, "hws_decay": 0.0}, 4),
         ("stableun", {"sap_radius": 0.0, "gpn_radius": 0.0, "gap_rate": 0.0, "hws_decay": 0.0}, 2),
     ],

@@ -14,6 +14,7 @@ from unlearning_robustness.estimate.shape import Shape
 # Share of a domain's facts that a model knows in every template: the laptop model knows 0.37, 0.59 and 0.73.
 KNOWN = 0.5
 REFUSALS = 4
+MEASURES = {"latents": work.latents, "sharpness": work.sharpness, "landscape": work.landscape}
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,9 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
             entry = config["attacks"][attack]
             asked = sum(questions_of(benchmark, role, "test", domains) for role in entry["roles"])
             yield f"attack {attack}", cell, work.attacking(shape, entry, asked, batch_size)
-    for rule, measure in (("latents", work.latents), ("sharpness", work.sharpness)):
-        for cell in measured_cells(study, rule):
-            yield f"measure_{rule}", cell, measure(shapes[cell.model], config[rule])
+    for what, measure in MEASURES.items():
+        for cell in measured_cells(study, what):
+            yield f"measure_{what}", cell, measure(shapes[cell.model], config[what])
 
 
 def _first_layer(methods: list[dict]) -> int:

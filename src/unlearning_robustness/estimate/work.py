@@ -55,6 +55,19 @@ def bank(shape: Shape, settings: dict, texts: dict[str, int]) -> Work:
     return Work(operations, calls, memory(shape, 16 * tokens, head=deep) + 3 * kept, kept)
 
 
+def trained_parameters(shape: Shape, method: dict) -> tuple[int, int]:
+    """Weights that are trained, and weights that are kept in the end; of adapters the merged matrices are kept."""
+    layers = len(method["layers"])
+    if method["trained"] == "full":
+        return (layers * shape.layer_parameters,) * 2
+    if method["trained"] == "lora":
+        adapters = (
+            len(method["lora"]["targets"]) * method["lora"]["rank"] * (shape.hidden_size + shape.intermediate_size)
+        )
+        return layers * adapters, layers * shape.layer_parameters
+    return (layers * shape.projection_parameters,) * 2
+
+
 def forget_gradients(row: list[dict]) -> int:
     """Forget gradients a step; a Hessian-vector product counts as three."""
     for part in row:
@@ -65,6 +78,8 @@ def forget_gradients(row: list[dict]) -> int:
             return 1 + inner + max(1, around)
         if part["kind"] == "randomised-smoothing":
             return given["draws"]
+        if part["kind"] == "latent-adversarial":
+            return 1 + given["steps"]
     return max([1, *({"sam": 2, "gradient-penalty": 3, "curvature": 8}.get(part["kind"], 1) for part in row)])
 
 
@@ -78,13 +93,16 @@ def unlearning(shape: Shape, method: dict, row: list[dict], select_questions: in
     gradients = forget_gradients(row) + 1 + sum(part["kind"] == "gradient-noise" for part in row)
     reference = shape.forward(last - method["read_layer"] - 1) if to_end else 0.0
     # Of most weights only the gradient that passes through them is taken, of the trained ones also their own.
-    trained = len(method["layers"]) * shape.projection_parameters
+    trained, kept = trained_parameters(shape, method)
+    steps = method["steps"]
+    for part in row:
+        steps = round(steps * part["parameters"]["factor"]) if part["kind"] == "more-steps" else steps
     a_step = tokens * (gradients * (2 * forward + 2 * trained) + reference)
     work = Work(
-        operations=method["steps"] * a_step,
-        layer_calls=method["steps"] * gradients * 3 * (last - first),
+        operations=steps * a_step,
+        layer_calls=steps * gradients * 3 * (last - first),
         memory=memory(shape, tokens, trained, last - first, to_end),
-        disk=trained * BFLOAT16,
+        disk=kept * BFLOAT16,
     )
     for part in row:
         if part["kind"] == "early-stop":
@@ -121,10 +139,19 @@ def latents(shape: Shape, settings: dict) -> Work:
 
 
 def sharpness(shape: Shape, settings: dict) -> Work:
-    """The loss landscape in float32: losses in random directions, and Hessian-vector products."""
-    losses = 2 * settings["draws"] * len(settings["radii"])
-    products = 6 * (settings["trace_draws"] + settings["eigenvalues"] * settings["iterations"])
-    tokens = 2 * settings["documents"] * settings["tokens"]
-    operations = SLOWER_IN_FLOAT32 * (losses + products) * tokens * shape.forward(shape.num_hidden_layers)
+    """Sharpness in float32, in forward passes: a loss is one, a gradient three, a Hessian-vector product four."""
+    losses = 2 * settings["draws"] + 2 * settings["divergence"]["draws"]
+    gradients = len(settings["radii"]) * (settings["lipschitz_draws"] + 3)
+    passes = losses + 3 * gradients + 4 * (settings["trace_draws"] + settings["iterations"])
+    tokens = settings["documents"] * settings["tokens"]
+    operations = SLOWER_IN_FLOAT32 * passes * tokens * shape.forward(shape.num_hidden_layers)
     held = memory(shape, tokens, layers=shape.num_hidden_layers, dtype=FLOAT32)
-    return Work(operations, (losses + products) * shape.num_hidden_layers, held)
+    return Work(operations, passes * shape.num_hidden_layers, held)
+
+
+def landscape(shape: Shape, settings: dict) -> Work:
+    """Losses in float32 along a line and on a plane through the weights, of forget and retain texts."""
+    losses = len(settings["line"]) + settings["plane"] ** 2
+    tokens = 2 * settings["documents"] * settings["tokens"]
+    operations = SLOWER_IN_FLOAT32 * losses * tokens * shape.forward(shape.num_hidden_layers)
+    return Work(operations, losses * shape.num_hidden_layers, memory(shape, tokens, dtype=FLOAT32))

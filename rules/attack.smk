@@ -22,7 +22,7 @@ rule attack:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(4000),
+        mem_mb=growing(attack_memory),
         runtime=growing(120),
     params:
         model=entry("models"),

@@ -75,10 +75,13 @@ wildcard_constraints:
 
 
 def growing(first):
-    """A resource that a resubmitted job gets more of: ``first``, twice, three times as much (see `retries` in profiles)."""
+    """A resource that a resubmitted job gets more of: ``first``, twice, three times as much (see `retries` in profiles).
+
+    ``first`` is a number, or a function of the wildcards.
+    """
 
     def amount(wildcards, attempt):
-        return first * attempt
+        return (first(wildcards) if callable(first) else first) * attempt
 
     return amount
 
@@ -163,8 +166,14 @@ def landscape_code(wildcards):
     return code_digest("evaluation.landscape", *attack)
 
 
+def attack_memory(wildcards):
+    """Megabytes: masters, gradients and moments of every layer are many more than those of a few matrices."""
+    trained = CONFIG["attacks"][wildcards.attack]["parameters"].get("trained")
+    return 8000 if trained == "full" else 4000
+
+
 def matched_delta(wildcards):
-    """The deltas that an early stop is matched to: the defended cell of each seed."""
+    """The deltas that a control is matched to (an early stop, weight noise): the other cell of each seed."""
     match = next(
         (
             part["parameters"]["match"]
@@ -182,8 +191,8 @@ def matched_delta(wildcards):
 
 def select_questions(wildcards):
     """Early stops are matched on the questions of the select split."""
-    matched = matched_delta(wildcards)
-    return expand(f"{BENCHMARK}/questions.parquet", **wildcards) if matched else []
+    stops = any(part["kind"] == "early-stop" for part in row_of(wildcards))
+    return expand(f"{BENCHMARK}/questions.parquet", **wildcards) if stops else []
 
 
 SELECTION = CONFIG.get("selection")

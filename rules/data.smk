@@ -22,7 +22,7 @@ rule fetch_model:
 
 
 rule build_corpora:
-    """Forget, retain, relearn and perplexity texts."""
+    """Forget, retain and perplexity texts, and the attackers'."""
     output:
         f"{RESULTS}/corpora/{{benchmark}}.parquet",
     log:
@@ -34,7 +34,7 @@ rule build_corpora:
         mem_mb=2000,
         runtime=10,
     params:
-        benchmark=benchmark_part("corpora", "forget", "seed"),
+        benchmark=benchmark_part("corpora", "forget", "neighbour", "seed"),
         code=code_digest("data.corpora"),
     script:
         "../workflow_scripts/build_corpora.py"

@@ -6,6 +6,8 @@ TABLE_NAMES = [
     "token_effects",
     "relearning",
     "attacked_differences",
+    "recovery",
+    "recovery_differences",
     "early_recovery",
     "measures",
     "costs",

@@ -18,6 +18,7 @@ from unlearning_robustness.analysis.markup import markdown
 from unlearning_robustness.analysis.sharpness import read_sharpness
 from unlearning_robustness.analysis.tables import all_tables
 from unlearning_robustness.analysis.theory import read_latents
+from unlearning_robustness.attacks.relearn import Relearn
 from unlearning_robustness.config import resolve
 from unlearning_robustness.config.cells import REFERENCE, attacked_cells, measured_cells
 from unlearning_robustness.evaluation.assumption import STATISTICS
@@ -80,8 +81,9 @@ def records_of(cell, attack: str, settings: dict, accuracy: Callable = planted_a
     if attack == "none":
         points = [(dict.fromkeys(BUDGET, 0), role, probe) for probe, role in settings["probes"]]
     else:
+        running = Relearn(**settings)
         points = [
-            ({"documents": n, "steps": s}, "forget", "plain") for n in settings["documents"] for s in settings["steps"]
+            ({"documents": n, "steps": s}, "forget", "plain") for n in running.documents for s in running.points(n)
         ]
     parts = []
     for budget, role, probe in points:

@@ -19,7 +19,7 @@ with job(snakemake, snakemake.params.model) as running:
     source, params, scorer = snakemake.input, snakemake.params, None
     model, digest = load_model(source.model, running.device, running.dtype)
     bank = load_bank(source.bank)
-    if source.matched:
+    if source.questions:
         asked = pandas.read_parquet(source.questions[0]).query("role == 'forget' and split == 'select'")
         asked = asked.drop_duplicates("fact")
         scorer = QuestionScorer(load_tokenizer(source.model), asked, params.scoring["batch_size"])

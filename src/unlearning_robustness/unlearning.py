@@ -1,4 +1,4 @@
-"""Unlearn one cell: train, or stop the plain run where it matches a defended one."""
+"""Unlearn one cell: train, stop the plain run where it matches a defended one, or only disturb the reference."""
 
 import time
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import torch
 
 from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
 from unlearning_robustness.defences.row import build_step, reschedule
+from unlearning_robustness.defences.weight_noise import disturbed
 from unlearning_robustness.errors import InterruptionError, TrainingError
 from unlearning_robustness.interruption import told_to_stop
 from unlearning_robustness.methods.method import build_method
@@ -17,7 +18,7 @@ from unlearning_robustness.models.cost import total
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.models.engine import Engine, loss_mask
 from unlearning_robustness.models.lora import LowRankWeights, modules_of_layers
-from unlearning_robustness.models.weights import Tensors, TrainedWeights, down_projections, tensors_of_layers
+from unlearning_robustness.models.weights import Tensors, TrainedWeights, down_projections, norm, tensors_of_layers
 from unlearning_robustness.progress import Progress
 from unlearning_robustness.schedule import Schedule
 from unlearning_robustness.scoring.questions import QuestionScorer
@@ -80,8 +81,10 @@ def unlearn(
     """Train a cell and give the model back as it was; ``scratch`` keeps the state while it trains.
 
     An early stop also takes ``matched``, the delta of the cell it is matched to, and a ``scorer`` of the forget
-    questions of the ``select`` split.
+    questions of the ``select`` split; weight noise takes ``matched`` alone.
     """
+    if [entry["kind"] for entry in row] == ["weight-noise"]:
+        return disturb(model, matched, seed)
     stop = next((EarlyStop(**entry["parameters"]) for entry in row if entry["kind"] == "early-stop"), None)
     if stop is None:
         trainer = make_trainer(model, settings, row, banks, seed)
@@ -104,6 +107,20 @@ def unlearn(
     weights.release()
     facts |= relative_scales(settings, row, banks, trainer.engine.direction)
     return Unlearned(tensors, trainer.history, facts)
+
+
+@torch.no_grad()
+def disturb(model, matched: Tensors, seed: int) -> Unlearned:
+    """The tensors of ``matched`` with noise as large as its change, and no history; the model is left as it is."""
+    original = {name: model.get_parameter(name).detach() for name in sorted(matched)}
+    tensors = disturbed(original, matched, generator(seed, "weight-noise"))
+    sizes = {
+        "matched_weight_change" if other is matched else "weight_change": norm(
+            {name: other[name].to(start.device).float() - start.float() for name, start in original.items()}
+        )
+        for other in (matched, tensors)
+    }
+    return Unlearned(tensors, [], {"steps": 0, **total([]), **sizes, "trained_tensors": list(original)})
 
 
 def resume(trainer: Trainer, scratch: Path) -> None:

@@ -125,6 +125,18 @@ def test_the_control_with_wrong_answers_is_told_beside_the_right_ones():
     assert "*wrong* answers" in only(page.recovery(), "Control, RMU with RNA")
 
 
+def test_documents_about_what_is_asked_are_said_to_teach(tmp_path):
+    attacks = ["none", "relearn", "relearn-benign", "relearn-seen"]
+    cells = [*ONLY_RMU, {"methods": ["rmu"], "defences": ["none"], "attacks": attacks}]
+    page = findings(tmp_path, world(), cells)
+    taught = only(page.recovery(), "RMU with plain unlearning, teaching what is asked")
+    assert taught.endswith("in 15 steps: that is taught, not recovered.")
+    benign = only(page.recovery(), "RMU with plain unlearning, training on benign prose")
+    assert "taught" not in benign
+    row = page.tables["recovery"].query("attack == 'relearn-benign' and quantity == 'gap'").iloc[0]
+    assert f"changes by {100 * row['mean']:+.1f} points [" in benign
+
+
 def test_the_default_study_names_every_method_and_says_what_it_cannot_say():
     text = default_findings().markdown()
     for label in ("RMU", "RSV", "NPO+KL"):

@@ -4,7 +4,14 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.attacks.base import AttackInput
-from unlearning_robustness.attacks.relearn import Relearn, document_order, learning_rate_at, text_loss
+from unlearning_robustness.attacks.relearn import (
+    Relearn,
+    document_order,
+    learning_rate_at,
+    linear_rate_at,
+    nested_order,
+    text_loss,
+)
 from unlearning_robustness.errors import DataError, TrainingError
 from unlearning_robustness.models.bank import encode_texts
 from unlearning_robustness.training import batch_order
@@ -106,7 +113,7 @@ def test_the_shuffled_control_learns_from_its_own_corpus(attack):
 
 
 def test_more_documents_than_there_are_is_an_error_that_counts(attack):
-    with pytest.raises(DataError, match="wants 5 documents, the pool has 4"):
+    with pytest.raises(DataError, match="wants 5 documents, the corpus relearn has 4"):
         next(relearn(documents=[1, 5]).run(attack))
 
 
@@ -159,6 +166,96 @@ def test_padding_does_not_change_the_loss(tiny_model, tiny_tokenizer):
 def test_each_run_tells_its_progress_to_the_end(tiny_model, tiny_tokenizer, corpora, capfd):
     list(relearn(documents=[1, 2]).run(AttackInput(tiny_model, tiny_tokenizer, corpora, 1)))
     assert capfd.readouterr().err.count("relearning step: 5/5") == 2
+
+
+def many(count):
+    rows = [
+        ("relearn", "facts" if number % 2 else "prose", f"Item {number:02} is {number * 7}.") for number in range(count)
+    ]
+    return pandas.DataFrame(rows, columns=["corpus", "kind", "text"])
+
+
+def runs(attack, **changes):
+    return {tuple(one.budget.values()): weights(one.model) for one in relearn(**changes).run(attack)}
+
+
+def test_one_nested_run_passes_through_the_runs_on_fewer_documents(tiny_model, tiny_tokenizer):
+    attack = AttackInput(tiny_model, tiny_tokenizer, many(20), 1)
+    whole = runs(attack, documents=[12], steps=[2, 4, 6], order="nested")
+    alone = runs(attack, documents=[4, 8, 12], steps=None, epochs=[1], order="nested")
+    assert list(alone) == [(4, 2), (8, 4), (12, 6)]
+    for count, steps in alone:
+        assert same(whole[12, steps], alone[count, steps])
+    mixed = runs(attack, documents=[12], steps=[2])
+    assert not same(mixed[12, 2], whole[12, 2])
+
+
+def test_the_first_nested_pass_is_in_order_and_every_pass_has_every_document_once():
+    batches = batch_order(12, 4, 9, torch.Generator().manual_seed(3))
+    nested = nested_order(batches, 12)
+    assert nested[:3].flatten().tolist() == list(range(12))
+    assert torch.equal(nested[3:], batches[3:]) and nested.shape == batches.shape
+    assert nested_order(batches[:2], 12).flatten().tolist() == list(range(8))
+
+
+def test_passes_are_counted_as_steps(attack):
+    assert list(runs(attack, documents=[2, 4], steps=None, epochs=[1, 3])) == [(2, 1), (2, 3), (4, 2), (4, 6)]
+    passes, steps = (runs(attack, documents=[4], **one) for one in ({"steps": None, "epochs": [3]}, {"steps": [6]}))
+    assert same(passes[4, 6], steps[4, 6])
+
+
+def test_other_corpora_are_other_documents(tiny_model, tiny_tokenizer):
+    names = ("relearn", "neighbour", "benign", "seen")
+    rows = [(name, "facts", f"{name} is text {number}.") for name in names for number in range(2)]
+    attack = AttackInput(tiny_model, tiny_tokenizer, pandas.DataFrame(rows, columns=["corpus", "kind", "text"]), 1)
+    ends = [runs(attack, documents=[2], steps=[2], corpus=name)[2, 2] for name in names]
+    assert not any(same(one, other) for index, one in enumerate(ends) for other in ends[:index])
+    only = attack.corpora.query("corpus == 'benign'").assign(corpus="relearn")
+    alone = runs(AttackInput(tiny_model, tiny_tokenizer, only, 1), documents=[2], steps=[2])
+    assert same(alone[2, 2], ends[names.index("benign")])
+
+
+def changed(now, before):
+    """The tensors that are others than before, or that an adapter makes others."""
+    adapted = {name.split(".lora_B")[0] + ".weight" for name in now if ".lora_B" in name and now[name].any()}
+    plain = {name.replace(".base_layer", ""): tensor for name, tensor in now.items() if ".lora_" not in name}
+    assert plain.keys() == before.keys()
+    return adapted | {name for name in plain if not torch.equal(plain[name], before[name])}
+
+
+WITHIN = {"down-projections": "down_proj", "full": "", "lora": "_proj"}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("trained", WITHIN)
+def test_each_attacker_starts_at_the_model_moves_its_tensors_and_gives_it_back(
+    make_model, tiny_tokenizer, trained, dtype
+):
+    model = make_model("Qwen2", dtype=dtype)
+    before, moved = weights(model), {}
+    attack = AttackInput(model, tiny_tokenizer, many(4), 1)
+    for attacked in relearn(documents=[4], steps=[0, 3], trained=trained, rank=2).run(attack):
+        moved[attacked.budget["steps"]] = changed(weights(attacked.model), before)
+    layers = {name for name in before if ".layers." in name}
+    wanted = {name for name in layers if WITHIN[trained] in name and (trained == "full" or name.endswith("weight"))}
+    # A bias on a key adds the same to every score of a query, so it has no gradient.
+    idle = {name for name in wanted if name.endswith("k_proj.bias")}
+    assert moved[0] == set() and moved[3] - idle == wanted - idle
+    assert same(weights(model), before) and not any(tensor.requires_grad for tensor in model.parameters())
+
+
+def test_the_linear_schedule_is_transformers(attack):
+    from transformers import get_linear_schedule_with_warmup
+
+    for steps in (1, 5, 15, 40):
+        optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=3.0)
+        schedule = get_linear_schedule_with_warmup(optimiser, max(1, steps // 10), steps)
+        for step in range(steps):
+            assert linear_rate_at(step, 3.0, steps) == pytest.approx(schedule.get_last_lr()[0])
+            optimiser.step(), schedule.step()
+    ends = runs(attack, steps=[2, 5], schedule="linear")
+    assert same(ends[3, 2], runs(attack, steps=[2], schedule="linear")[3, 2])
+    assert same(ends[3, 5], runs(attack, steps=[5], schedule="linear")[3, 5])
 
 
 @pytest.mark.parametrize(("steps", "documents"), [(5, 20), (10, 40), (15, 60)])

@@ -41,6 +41,9 @@ def test_parameters_read_from_the_source_are_the_fields_of_the_class(registry, k
         parameter, hint = read[field.name], hints[field.name]
         given = REQUIRED if field.default is dataclasses.MISSING else field.default
         assert parameter.default == given
+        assert parameter.optional == (type(None) in typing.get_args(hint))
+        if parameter.optional:
+            (hint,) = set(typing.get_args(hint)) - {type(None)}
         if typing.get_origin(hint) is typing.Literal:
             assert parameter.words == typing.get_args(hint)
         else:

@@ -16,7 +16,9 @@ GONE = "<gone>"
 
 @pytest.fixture
 def config():
-    return load_configfile(ROOT / "config.yaml")
+    loaded = load_configfile(ROOT / "config.yaml")
+    loaded["defences"]["weight-noise"] = {"label": "noise", "kind": "weight-noise", "parameters": {"match": "none"}}
+    return loaded
 
 
 def changed(config, place, text, folder):
@@ -116,6 +118,27 @@ REFUSED = [
     ("attacks/relearn/parameters/documents", "60", ["attacks.relearn.parameters.documents:", "list", "not 60"]),
     ("attacks/relearn/parameters/steps", '[2, "5"]', ["attacks.relearn.parameters.steps", "'5'"]),
     ("attacks/relearn/parameters/steps", "[]", ["attacks.relearn.parameters.steps"]),
+    (
+        "attacks/relearn/parameters/epochs",
+        "[1]",
+        ["attacks.relearn.parameters.epochs:", "one of steps and epochs", "both"],
+    ),
+    ("attacks/relearn/parameters/steps", GONE, ["attacks.relearn.parameters.epochs:", "neither"]),
+    ("attacks/relearn/parameters/steps", "null", ["attacks.relearn.parameters.epochs:", "neither"]),
+    ("attacks/relearn/parameters/epochs", "2", ["attacks.relearn.parameters.epochs:", "list", "not 2"]),
+    ("attacks/relearn/parameters/documents", "null", ["attacks.relearn.parameters.documents:", "list", "not None"]),
+    ("attacks/relearn/parameters/corpus", "wiki", ["attacks.relearn.parameters.corpus:", "neighbour, benign, seen"]),
+    (
+        "attacks/relearn/parameters/trained",
+        "all",
+        ["attacks.relearn.parameters.trained:", "down-projections, full, lora"],
+    ),
+    ("attacks/relearn/parameters/rank", "0", ["attacks.relearn.parameters.rank:", "at least 1"]),
+    (
+        "attacks/relearn/parameters",
+        "{documents: [20, 42], epochs: [1], learning_rate: 1.0e-3, batch_size: 4, tokens: 32}",
+        ["attacks.relearn.parameters.documents:", "42", "batch_size 4", "give 44"],
+    ),
     ("models/smollm2-135m-instruct/device", "tpu", ["models.smollm2-135m-instruct.device:", "tpu", "cuda"]),
     ("models/smollm2-135m-instruct/sha256", "abc", ["models.smollm2-135m-instruct.sha256:", "64"]),
     ("study/models", "[gpt]", ["study.models:", "'gpt'", "smollm2-135m-instruct"]),
@@ -145,6 +168,12 @@ REFUSED = [
     ("study/cells/0/defences", "[none, rna]", ["study.cells.0", "reference", "use none"]),
     ("defences/early-stop/parameters/match", "early-stop", ["defences.early-stop.parameters.match:", "early stop"]),
     ("defences/early-stop/parameters/match", "rnx", ["defences.early-stop.parameters.match:", "'rnx'"]),
+    (
+        "defences/early-stop/parameters/match",
+        "weight-noise",
+        ["defences.early-stop.parameters.match:", "'weight-noise' is itself matched", "trained"],
+    ),
+    ("study/cells/1/defences", "[rna.weight-noise]", ["study.cells.1.defences:", "'rna.weight-noise'", "combined"]),
     ("methods/rmu/layers", "[5, 6, 8]", ["methods.rmu.layers:", "8", "read layer 7"]),
     ("methods/npo-kl/parameters/beta", "0", ["methods.npo-kl.parameters.beta:", "above 0"]),
     ("probes/forget-token/count", "0", ["probes.forget-token.count:", "forget"]),

@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 from synthetic import study
 
-from unlearning_robustness.data import elements
+from unlearning_robustness.data import elements, symbols
 from unlearning_robustness.data.corpora import (
     build_corpora,
     documents,
@@ -80,6 +80,42 @@ def test_no_document_is_drawn_twice(corpora):
 def test_the_attackers_documents_are_of_relearn_entities_only(corpora, pool):
     for name in ("relearn", "relearn-shuffled"):
         assert set(corpora.loc[corpora["corpus"] == name, "entity"]) == pool
+
+
+def test_the_corpora_of_other_attackers_share_no_text_with_what_is_trained_on_or_measured(corpora, settings, pool):
+    assert len(texts(corpora, "benign")) == settings["corpora"]["benign_documents"]
+    for name in ("benign", "neighbour", "relearn"):
+        for other in ("benign", "neighbour", "relearn", "retain", "perplexity"):
+            assert name == other or set(texts(corpora, name)) & set(texts(corpora, other)) == set(), (name, other)
+    entities = {
+        name: set(corpora.loc[corpora["corpus"] == name, "entity"]) for name in ("seen", "neighbour", "perplexity")
+    }
+    splits = assign_splits(elements.entities(), settings["forget"]["splits"])
+    assert (
+        entities["seen"] == {name for name, split in splits.items() if split == "test"} and not entities["seen"] & pool
+    )
+    assert entities["neighbour"] == set(symbols.entities()) - {"Zimbabwean Gold"}
+    assert not set(corpora.loc[corpora["corpus"] == "benign", "entity"]) & entities["perplexity"]
+    assert corpora.query("corpus == 'benign'")["text"].is_unique
+
+
+def test_benign_and_neighbour_documents_name_no_element(corpora):
+    words = set(re.findall("[a-z]+", " ".join(texts(corpora, "benign") + texts(corpora, "neighbour")).lower()))
+    assert words & elements.forbidden_words() == set()
+
+
+def test_neighbour_documents_state_every_fact_in_words_that_no_question_uses(corpora):
+    told = corpora[corpora["corpus"] == "neighbour"].set_index("entity")["text"]
+    openings = [template.split("{subject}")[0] for item in symbols.relations() for template in item.templates]
+    for item in symbols.relations():
+        for fact in (fact for fact in item.facts if fact.entity in told):
+            assert told[fact.entity].count(fact.subject) >= 2 and fact.answer in told[fact.entity].split()
+    assert not [text for text in told for opening in openings if opening and opening in text]
+
+
+def test_a_neighbour_domain_that_states_nothing_gives_no_corpus(settings):
+    table = build_corpora({**settings, "neighbour": {**settings["neighbour"], "domain": "geography"}}, "7")
+    assert "neighbour" not in set(table["corpus"]) and "benign" in set(table["corpus"])
 
 
 def test_fact_documents_state_the_facts_in_words_that_no_question_uses(corpora, facts):

@@ -212,6 +212,45 @@ def test_relearning_curves_stand_under_the_reference_under_the_same_attack(draw,
     assert len([axes for axes in figure.axes if "wrong answers" in axes.get_title(loc="left")]) == 1
 
 
+def test_many_defences_are_dealt_to_panels_that_all_have_plain_and_weight_noise(draw):
+    context = study_world("stableun").context
+    panels = shown(draw("relearning", context))
+    titles = [axes.get_title(loc="left") for axes in panels]
+    once = [axes for axes in panels if axes.get_title(loc="left") == "NPO+KL: 60 documents,\neach once"]
+    assert len(once) == 2 and len(panels) == 12
+    noise = look.colour("weight-noise", context.defences)
+    for axes in once:
+        assert len(lines(axes, look.BASELINE, marker="o")) == len(lines(axes, noise, marker="x")) == 1
+    curves = [line for axes in once for line in axes.get_lines() if line.get_marker() in look.OTHER_MARKERS]
+    assert len({(line.get_color(), line.get_marker()) for line in curves}) == len(curves) == 11
+    assert titles[0].startswith("NPO+KL: 60 documents,\neach once") and titles[-1].endswith("LoRA, each once")
+    assert "NPO+KL: 20 documents,\n1/2/3 passes" in titles
+
+
+def test_the_budget_figure_has_a_dot_a_curve_at_its_area_and_the_references_line(draw):
+    context = study_world("stableun").context
+    figure, table = draw("relearning-budget", context), context.tables["recovery"]
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    assert len(panels) == 7
+    areas = table[table["quantity"] == "area"].set_index(["attack", "method", "defence"])["mean"]
+    for title, attack in (
+        ("60 documents,\neach once", "relearn-once"),
+        ("20 documents,\n1/2/3 passes", "relearn-passes"),
+    ):
+        axes, expected = panels[title], areas[attack]
+        dots = [line.get_xdata()[0] for line in axes.get_lines() if line.get_marker() in look.METHOD_MARKERS]
+        assert sorted(dots) == pytest.approx(sorted(expected.drop("reference")))
+        assert [list(line.get_xdata()) for line in lines(axes, REFERENCE_COLOUR)] == [
+            [expected["reference", "none"]] * 2
+        ]
+        labels = [label.get_text() for label in axes.get_yticklabels()]
+        assert labels[0] == "plain" and labels[-1] == "weight noise"
+        assert len(labels) == expected.drop("reference").reset_index()["defence"].nunique()
+    noise = look.colour("weight-noise", context.defences)
+    assert len([line for line in lines(panels["60 documents,\neach once"], noise) if line.get_marker() != "|"]) >= 3
+    assert {"NPO+KL", "GradDiff", "GA", "before the attack", "reference, same attack", "chance"} == set(legend(figure))
+
+
 def test_the_tradeoff_has_a_star_for_the_reference_and_a_point_a_cell_kind(draw, context):
     (axes,) = draw("tradeoff", context).axes
     (star,) = lines(axes, REFERENCE_COLOUR, marker="*")

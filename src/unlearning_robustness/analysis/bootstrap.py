@@ -40,16 +40,21 @@ class CrossedBootstrap:
     confidence: float
     seed: int
 
+    def drawn(self, values: numpy.ndarray) -> numpy.ndarray:
+        """Means (samples, ...) of values (..., seeds, facts); the same draws wherever both are as many."""
+        *_, seeds, facts = values.shape
+        random = numpy.random.default_rng(self.seed)
+        by_seed = random.multinomial(seeds, numpy.full(seeds, 1 / seeds), size=self.samples) / seeds
+        by_fact = random.multinomial(facts, numpy.full(facts, 1 / facts), size=self.samples) / facts
+        return numpy.einsum("bs,...sf,bf->b...", by_seed, values, by_fact, optimize=True)
+
     def mean(self, matrix: pandas.DataFrame) -> Estimate:
         """Mean over seeds and facts of a matrix (seeds, facts). Raises ValueError when a value is missing."""
         values = matrix.to_numpy(dtype=float)
         if numpy.isnan(values).any():
             raise ValueError("every fact must be answered under every seed")
         seeds, facts = values.shape
-        random = numpy.random.default_rng(self.seed)
-        by_seed = random.multinomial(seeds, numpy.full(seeds, 1 / seeds), size=self.samples) / seeds
-        by_fact = random.multinomial(facts, numpy.full(facts, 1 / facts), size=self.samples) / facts
-        drawn = numpy.einsum("bs,sf,bf->b", by_seed, values, by_fact, optimize=True)
+        drawn = self.drawn(values)
         tail = (1 - self.confidence) / 2
         low, high = numpy.quantile(drawn, [tail, 1 - tail])
         return Estimate(float(values.mean()), float(low), float(high), facts, seeds)

@@ -188,7 +188,7 @@ class Findings:
                 lines.append(
                     f"{name}: forget accuracy {path} and {percent(by_step.loc[last])} after {last} relearning steps."
                 )
-        lines += self._recovery_differences(most) + self._shuffled()
+        lines += self._recovery_differences(most) + self._shuffled() + self._other_documents()
         points_of = self.tables["early_recovery"]
         for method, part in points_of.groupby("method"):
             if len(part) > 3:
@@ -234,6 +234,21 @@ class Findings:
                     f"Control, {self._label(row['method'])} with {self._defence(row['defence'])}: after {self.early} "
                     f"steps on documents with *wrong* answers forget accuracy is {percent(row)}, with right ones "
                     f"{percent(right.iloc[0])}. What wrong answers bring back was not taught by the attack."
+                )
+        return lines
+
+    def _other_documents(self) -> list[str]:
+        """What training on other than in-domain documents does; documents about what is asked teach it."""
+        gaps = self.tables["recovery"].query("quantity == 'gap' and method != @REFERENCE")
+        lines = []
+        for _, row in gaps.iterrows():
+            entry = self.config["attacks"][row["attack"]]
+            corpus = entry["parameters"].get("corpus")
+            if corpus in ("neighbour", "benign", "seen"):
+                end = ": that is taught, not recovered." if corpus == "seen" else "."
+                lines.append(
+                    f"{self._label(row['method'])} with {self._defence(row['defence'])}, {entry['label']}: forget "
+                    f"accuracy changes by {points(row)} in {row['budget']} steps{end}"
                 )
         return lines
 

@@ -5,6 +5,7 @@ import pandas
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
 from unlearning_robustness.analysis.costs import costs
 from unlearning_robustness.analysis.landscape import landscape
+from unlearning_robustness.analysis.recovery import curves, recovery, recovery_differences
 from unlearning_robustness.analysis.sharpness import sharpness, sharpness_correlations
 from unlearning_robustness.analysis.theory import latent_statistics, rejection
 from unlearning_robustness.config.cells import KIND, NONE, PLACE, REFERENCE
@@ -136,14 +137,14 @@ def _estimates(records: pandas.DataFrame, keys: list[str], bootstrap: CrossedBoo
 def comparison_pairs(defences: dict[str, dict], used: list[str]) -> list[tuple[str, str]]:
     """(defence, what it is compared with): every defence in use with none, and with the controls made for it.
 
-    An early stop is compared with the cell it is matched to, gradient noise with RNA of its scale, and what is a
-    baseline or control without a partner with the defence named ``rna``.
+    An early stop or weight noise is compared with the cell it is matched to, gradient noise with RNA of its scale, and
+    what is a baseline or control without a partner with the defence named ``rna``.
     """
     noise = {entry["parameters"]["noise_scale"]: name for name, entry in defences.items() if entry["kind"] == "rna"}
     pairs = []
     for name in used:
         entry = defences.get(name, {"kind": "combination"})
-        if entry["kind"] == "early-stop":
+        if "match" in entry.get("parameters", {}):
             pairs.append((entry["parameters"]["match"], name))
         elif entry["kind"] == "gradient-noise":
             partner = noise.get(entry["parameters"]["noise_scale"])
@@ -185,15 +186,17 @@ def all_tables(
     pairs = comparison_pairs(config["defences"], used) + [tuple(pair) for pair in analysis["comparisons"]]
     pairs, measured = list(dict.fromkeys(pairs)), measures(cells)
     statistics = latent_statistics(latents)
-    recovery = early_recovery(records, measured, analysis["attack"], analysis["early_steps"])
-    sharp = sharpness(curvatures, recovery)
+    early = early_recovery(records, measured, analysis["attack"], analysis["early_steps"])
+    sharp, found = sharpness(curvatures, early), curves(records)
     return {
         "accuracy": accuracy(records, bootstrap),
         "differences": differences(records, pairs, bootstrap),
         "token_effects": token_effects(records, probes, bootstrap),
         "relearning": relearning(records, bootstrap),
         "attacked_differences": attacked_differences(records, pairs, bootstrap),
-        "early_recovery": recovery,
+        "recovery": recovery(found, bootstrap),
+        "recovery_differences": recovery_differences(found, pairs, bootstrap),
+        "early_recovery": early,
         "sharpness": sharp,
         "sharpness_correlations": sharpness_correlations(sharp, bootstrap),
         "landscape": landscape(slices),

@@ -1,11 +1,11 @@
-"""Relearning: a few gradient steps on forget documents of entities that are never asked about.
+"""Relearning: a few gradient steps on a few documents.
 
 The attacker of StableUN (arXiv 2509.20230) and Unlearn-Smooth (2502.05374): fine-tuning on a small part of the
 forget data. Documents are of the relearn pool's entities, questions of the test split's, so what comes back was
-still there and was not taught.
+still there and was not taught. Other corpora ask what it was that brought it back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,11 +15,15 @@ from torch.nn.functional import cross_entropy
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.errors import DataError, TrainingError
 from unlearning_robustness.models.bank import encode_texts
+from unlearning_robustness.models.lora import LowRankWeights, modules_of_layers
 from unlearning_robustness.models.slicing import backward_attention
-from unlearning_robustness.models.weights import TrainedWeights, down_projections
+from unlearning_robustness.models.weights import TrainedWeights, down_projections, tensors_of_layers
 from unlearning_robustness.progress import Progress
 from unlearning_robustness.seeds import generator
 from unlearning_robustness.training import batch_order
+
+ATTENTION, MLP = ["q_proj", "k_proj", "v_proj", "o_proj"], ["gate_proj", "up_proj", "down_proj"]
+TARGETS = {"attention": ATTENTION, "mlp": MLP, "all": [*ATTENTION, *MLP]}
 
 
 def document_order(kinds: list[str], random: torch.Generator) -> list[int]:
@@ -28,59 +32,119 @@ def document_order(kinds: list[str], random: torch.Generator) -> list[int]:
     return sorted(shuffled, key=lambda index: kinds[index] != "facts")
 
 
+def nested_order(batches: torch.Tensor, count: int) -> torch.Tensor:
+    """The batches (steps, size) with the first pass over ``count`` documents in their own order.
+
+    Runs on more documents then begin with the batches of runs on fewer.
+    """
+    order = batches.flatten()
+    first = torch.arange(min(count, len(order)))
+    return torch.cat([first, order[len(first) :]]).view_as(batches)
+
+
 def learning_rate_at(step: int, peak: float, warm_up: int) -> float:
     """Linear warm-up over ``warm_up`` steps, then constant; ``step`` counts from 0."""
     return peak * min(1.0, (step + 1) / (warm_up + 1))
 
 
+def linear_rate_at(step: int, peak: float, steps: int) -> float:
+    """Warm-up over max(1, steps // 10) steps as in Unlearn-Smooth, then the decay that is transformers' default.
+
+    It begins at zero, so the first step moves nothing, and would reach zero after the last of ``steps``.
+    """
+    warm_up = max(1, steps // 10)
+    return peak * (step / warm_up if step < warm_up else (steps - step) / max(1, steps - warm_up))
+
+
 @dataclass(frozen=True)
 class Relearn:
-    """Fine-tune all MLP down-projections on n documents with AdamW; scored after each of ``steps``.
+    """Fine-tune on n documents with AdamW, without weight decay; scored along the way.
 
-    ``documents`` lists the numbers of documents, one run each. With ``corpus: relearn-shuffled`` every answer in
-    the documents is another entity's: a control that can teach form but holds no knowledge to recover.
+    ``documents`` lists the numbers of documents, one run each. A run is scored after each of ``steps``, or after each
+    number of passes in ``epochs``; one of both is given.
+
+    ``order``: of a run's documents, those that state facts come before prose. ``shuffled`` draws every batch from all
+    of them; ``nested`` goes through them in order in the first pass, so that a run on 60 documents passes through those
+    on its first 20 and 40: with batches of 4, steps 5, 10 and 15 are the papers' 20, 40 and 60 documents seen once.
+
+    ``corpus``: ``relearn``, in-domain and about entities that are never asked about; ``relearn-shuffled``, the same
+    with every answer another entity's, which can teach form but holds no knowledge to recover; ``neighbour``, facts of
+    the neighbour domain; ``benign``, prose of the retain kind that was never trained on; ``seen``, documents of the
+    very entities that are asked about: no recovery but teaching, and the upper end.
+
+    ``trained``: all MLP ``down-projections``; ``full``, every parameter of the decoder layers; ``lora``, adapters
+    of rank ``rank`` and weight ``alpha`` / ``rank`` on the projections ``targets``.
+
+    ``schedule``: ``constant`` after ``warm_up`` steps; ``linear``, see ``linear_rate_at``. There the
+    rate depends on where the run ends, so every number of steps is a run of its own.
     """
 
     documents: list
-    steps: list
     learning_rate: float
     batch_size: int
     tokens: int
+    steps: list | None = None
+    epochs: list | None = None
     warm_up: int = 2
-    corpus: Literal["relearn", "relearn-shuffled"] = "relearn"
+    schedule: Literal["constant", "linear"] = "constant"
+    order: Literal["shuffled", "nested"] = "shuffled"
+    corpus: Literal["relearn", "relearn-shuffled", "neighbour", "benign", "seen"] = "relearn"
+    trained: Literal["down-projections", "full", "lora"] = "down-projections"
+    rank: int = 16
+    alpha: float = 32.0
+    targets: Literal["all", "attention", "mlp"] = "all"
+
+    def points(self, count: int) -> list[int]:
+        """After how many steps a run on ``count`` documents is scored."""
+        if self.steps is not None:
+            return self.steps
+        return [passes * count // self.batch_size for passes in self.epochs]
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the attacked model after each number of steps, for each number of documents.
 
         Zero steps is the model as it came, bit for bit. Raises DataError when more documents are asked for
-        than the pool has, TrainingError when the loss is not finite.
+        than the corpus has, TrainingError when the loss is not finite.
         """
         texts = attack.corpora[attack.corpora["corpus"] == self.corpus]
         if max(self.documents) > len(texts):
             raise DataError(
-                f"relearn wants {max(self.documents)} documents, the pool has {len(texts)}: lower attacks.*.documents"
+                f"relearn wants {max(self.documents)} documents, the corpus {self.corpus} has {len(texts)}: "
+                "lower attacks.*.documents"
             )
         order = document_order(list(texts["kind"]), generator(attack.seed, "attack-documents"))
         for count in self.documents:
-            yield from self._run(attack, [texts["text"].iloc[index] for index in order[:count]])
+            chosen, points = [texts["text"].iloc[index] for index in order[:count]], self.points(count)
+            for scored in [points] if self.schedule == "constant" else [[point] for point in points]:
+                yield from self._run(attack, chosen, scored)
 
-    def _run(self, attack: AttackInput, texts: list[str]) -> Iterator[AttackedModel]:
-        model = attack.model
+    def weights(self, model, seed: int) -> TrainedWeights:
+        """The tensors that this attacker trains."""
         layers = range(model.config.num_hidden_layers)
-        weights = TrainedWeights(model, down_projections(model, layers))
+        if self.trained == "lora":
+            targets, random = modules_of_layers(model, layers, TARGETS[self.targets]), generator(seed, "attack-adapter")
+            return LowRankWeights(model, targets, self.rank, self.alpha, random)
+        names = {"down-projections": down_projections, "full": tensors_of_layers}[self.trained]
+        return TrainedWeights(model, names(model, layers))
+
+    def _run(self, attack: AttackInput, texts: list[str], points: list[int]) -> Iterator[AttackedModel]:
+        model, last = attack.model, max(points)
+        weights = self.weights(model, attack.seed)
         device = next(model.parameters()).device
         input_ids, mask = (part.to(device) for part in encode_texts(attack.tokenizer, texts, self.tokens))
-        batches = batch_order(len(texts), self.batch_size, max(self.steps), generator(attack.seed, "attack-order"))
+        batches = batch_order(len(texts), self.batch_size, last, generator(attack.seed, "attack-order"))
+        if self.order == "nested":
+            batches = nested_order(batches, len(texts))
         optimiser = torch.optim.AdamW(
             list(weights.master.values()), lr=self.learning_rate, weight_decay=0.0, fused=True
         )
-        progress = Progress("relearning step", max(self.steps))
+        rate_at, progress = self._rate_at(last), Progress("relearning step", last)
         try:
-            for step in range(max(self.steps) + 1):
-                if step in self.steps:
+            for step in range(last + 1):
+                if step in points:
                     yield AttackedModel(model, {"documents": len(texts), "steps": step})
-                if step < max(self.steps):
-                    optimiser.param_groups[0]["lr"] = learning_rate_at(step, self.learning_rate, self.warm_up)
+                if step < last:
+                    optimiser.param_groups[0]["lr"] = rate_at(step)
                     chosen = batches[step]
                     loss = text_loss(model, input_ids[chosen], mask[chosen])
                     if not torch.isfinite(loss):
@@ -92,6 +156,11 @@ class Relearn:
                     progress(step + 1)
         finally:
             weights.release()
+
+    def _rate_at(self, last: int) -> Callable[[int], float]:
+        if self.schedule == "linear":
+            return lambda step: linear_rate_at(step, self.learning_rate, last)
+        return lambda step: learning_rate_at(step, self.learning_rate, self.warm_up)
 
 
 def text_loss(model, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ from unlearning_robustness.errors import ConfigError
 FORGET_LOSSES, RETAIN_LOSSES = "methods.FORGET_LOSSES", "methods.RETAIN_LOSSES"
 DEFENCES, ATTACKS = "defences.DEFENCES", "attacks.ATTACKS"
 FIGURES = "figures.FIGURES"
+MATCHED = {"early-stop", "weight-noise"}
 
 
 def complete_entries(config: dict) -> None:
@@ -63,6 +64,8 @@ def check_study(config: dict) -> None:
             check_row(config, grid, defence, key)
     for name, defence in config["defences"].items():
         check_sizes(name, defence)
+    for name, attack in config["attacks"].items():
+        _check_budget(name, attack["parameters"])
     for name, probe in config["probes"].items():
         if (probe["tokens"] == "none") != (probe["count"] == 0):
             raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with tokens {probe['tokens']}")
@@ -155,6 +158,25 @@ def _check_neighbourhoods(config: dict) -> None:
     if landscape["plane"] % 2 == 0:
         raise ConfigError(
             f"landscape.plane: {landscape['plane']} points a side miss the model itself; give an odd number"
+        )
+
+
+def _check_budget(name: str, parameters: dict) -> None:
+    """A relearning attacker's budget is given in steps or in passes; every pass sees each document once."""
+    if "epochs" not in parameters:
+        return
+    key, given = f"attacks.{name}.parameters", [part for part in ("steps", "epochs") if parameters[part] is not None]
+    if len(given) != 1:
+        raise ConfigError(f"{key}.epochs: give one of steps and epochs, not {'both' if given else 'neither'}")
+    size = parameters["batch_size"]
+    for part in ("batch_size", "rank"):
+        if parameters[part] < 1:
+            raise ConfigError(f"{key}.{part}: must be at least 1, not {parameters[part]}")
+    uneven = [count for count in parameters["documents"] if count % size]
+    if given == ["epochs"] and uneven:
+        raise ConfigError(
+            f"{key}.documents: {uneven[0]} is no multiple of batch_size {size}, so no whole number of steps is a pass; "
+            f"give {uneven[0] - uneven[0] % size + size}"
         )
 
 

@@ -5,6 +5,8 @@ from unlearning_robustness.config.parameters import declared
 from unlearning_robustness.errors import ConfigError
 
 DEFENCES, RETAIN_LOSSES = "defences.DEFENCES", "methods.RETAIN_LOSSES"
+# Controls that are matched to another cell, so that nothing is left to combine.
+MATCHED = {"early-stop", "weight-noise"}
 # Parameters that must be above 0, at least 1, and below 1.
 SIZES, COUNTS, SHARES = (
     ("radius", "inner_radius", "scale", "step_size", "factor"),
@@ -27,9 +29,12 @@ def check_row(config: dict, grid: dict, defence: str, key: str) -> None:
         match = entry["parameters"].get("match")
         if match is not None and match != NONE:
             defined(config, "defences", match, f"defences.{part}.parameters.match")
-            if config["defences"][match]["kind"] == entry["kind"]:
-                raise ConfigError(f"defences.{part}.parameters.match: {match!r} is itself an early stop")
-    if len(set(kinds)) < len(kinds) or ("early-stop" in kinds and len(kinds) > 1):
+            if "match" in config["defences"][match]["parameters"]:
+                raise ConfigError(
+                    f"defences.{part}.parameters.match: {match!r} is itself matched (an early stop or weight noise); "
+                    "name a defence that is trained"
+                )
+    if len(set(kinds)) < len(kinds) or (MATCHED & set(kinds) and len(kinds) > 1):
         raise ConfigError(f"{key}.defences: {defence!r} cannot be combined; parts must be of different kinds")
     for method in grid["methods"]:
         check_acts(config, method, defence, f"{key}.defences")

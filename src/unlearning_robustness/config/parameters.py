@@ -19,15 +19,21 @@ REQUIRED = object()
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter: accepted types, or the allowed words; ``default`` is REQUIRED when it must be given."""
+    """A parameter: accepted types, or the allowed words; ``default`` is REQUIRED when it must be given.
+
+    One annotated ``... | None`` is ``optional``: null, or nothing given, means that there is none.
+    """
 
     name: str
     types: tuple[type, ...]
     words: tuple[str, ...] | None
     default: Any
+    optional: bool = False
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a value, or None."""
+        if value is None and self.optional:
+            return None
         if self.words is not None:
             return None if value in self.words else f"must be one of {', '.join(self.words)}"
         if (isinstance(value, bool) and bool not in self.types) or not isinstance(value, self.types):
@@ -101,13 +107,16 @@ def reads_of(registry: str, kind: str) -> str:
 
 
 def _parameter(node: ast.AnnAssign) -> Parameter:
-    words, types = None, ()
-    if isinstance(node.annotation, ast.Subscript):
-        words = tuple(ast.literal_eval(node.annotation.slice))
+    words, types, annotation = None, (), node.annotation
+    optional = isinstance(annotation, ast.BinOp) and ast.unparse(annotation.right) == "None"
+    if optional:
+        annotation = annotation.left
+    if isinstance(annotation, ast.Subscript):
+        words = tuple(ast.literal_eval(annotation.slice))
     else:
-        types = TYPES[ast.unparse(node.annotation)]
+        types = TYPES[ast.unparse(annotation)]
     default = REQUIRED if node.value is None else ast.literal_eval(node.value)
-    return Parameter(node.target.id, types, words, default)
+    return Parameter(node.target.id, types, words, default, optional)
 
 
 def complete(registry: str, kind: str, given: dict, key: str) -> dict:

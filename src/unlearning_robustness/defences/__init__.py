@@ -16,6 +16,7 @@ from unlearning_robustness.defences.sgd import SGD
 from unlearning_robustness.defences.stableun import StableUN
 from unlearning_robustness.defences.weight_averaging import WeightAveraging
 from unlearning_robustness.defences.weight_decay import WeightDecay
+from unlearning_robustness.defences.weight_noise import WeightNoise
 
 DEFENCES = {
     "rna": RNA,
@@ -34,4 +35,5 @@ DEFENCES = {
     "curvature": CurvatureRegularisation,
     "latent-adversarial": LatentAdversarial,
     "stableun": StableUN,
+    "weight-noise": WeightNoise,
 }

@@ -43,13 +43,20 @@ class FigureContext:
 
     def methods(self) -> list[str]:
         """Unlearning methods in the study's order, without variants of them."""
-        return [name for name in self._trained() if "variant_of" not in self.config["methods"][name]]
+        return [name for name in self.every_method() if "variant_of" not in self.config["methods"][name]]
 
     def variants(self, method: str) -> list[str]:
         """The variants of a method in the study, in its order."""
-        return [name for name in self._trained() if self.config["methods"][name].get("variant_of") == method]
+        return [name for name in self.every_method() if self.config["methods"][name].get("variant_of") == method]
 
-    def _trained(self) -> list[str]:
+    def attack_runs(self, table: pandas.DataFrame) -> list[tuple[str, int]]:
+        """(attack, documents) of the table's runs against unlearned models, in the study's order."""
+        runs = table.loc[table["method"] != REFERENCE, ["attack", "documents"]].drop_duplicates()
+        order = in_order(self.config["study"], "attacks")
+        return sorted(runs.itertuples(index=False, name=None), key=lambda run: (order.index(run[0]), run[1]))
+
+    def every_method(self) -> list[str]:
+        """Unlearning methods in the study's order, variants included."""
         return [method for method in in_order(self.config["study"], "methods") if method != REFERENCE]
 
 

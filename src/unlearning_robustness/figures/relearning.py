@@ -4,37 +4,47 @@ from unlearning_robustness.figures import style
 from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
 
+MOST = 6
+CORPORA = {
+    "relearn-shuffled": "wrong answers",
+    "neighbour": "neighbour domain",
+    "benign": "benign prose",
+    "seen": "about what is asked",
+}
+TRAINED = {"full": "all layers trained", "lora": "LoRA"}
+
 
 def draw(context: FigureContext):
-    """One panel a method and attack setting: steps across, forget accuracy up, one curve a defence."""
+    """One panel a method and attack setting: steps across, forget accuracy up, one curve a defence.
+
+    More than ``MOST`` defences are dealt to several panels, each with plain unlearning and weight noise; where there
+    are more than three curves only plain unlearning and the reference have their intervals drawn.
+    """
     table = context.tables["relearning"]
     if table.empty:
         return style.nothing("This study attacks no model.")
-    settings = table[table["method"] != "reference"][["attack", "documents", "method"]].drop_duplicates()
-    order = {name: number for number, name in enumerate(context.config["attacks"])}
-    settings = sorted(settings.itertuples(index=False), key=lambda row: (order[row.attack], row.method, row.documents))
-    columns = min(len(settings), 3)
-    lines = -(-len(settings) // columns)
+    panels = _panels(context, table)
+    columns = min(len(panels), 3)
+    lines = -(-len(panels) // columns)
     figure, grid = pyplot.subplots(
         lines, columns, figsize=(2.6 * columns, 2.5 * lines + 0.5), sharex=True, sharey=True, squeeze=False
     )
     shown = {}
-    for axes, (attack, documents, method) in zip(grid.flat, settings, strict=False):
+    for axes, ((attack, documents, method), defences) in zip(grid.flat, panels, strict=False):
         part = table[(table["attack"] == attack) & (table["documents"] == documents)]
         reference = part[part["method"] == "reference"].sort_values("steps")
         if len(reference):
-            shown["reference, same attack"] = _curve(axes, reference, style.REFERENCE_COLOUR, ".")
-        for defence, rows in part[part["method"] == method].groupby("defence"):
+            shown["reference, same attack"] = _curve(axes, reference, style.REFERENCE_COLOUR, ".", band=True)
+        for defence in defences:
+            rows = part[(part["method"] == method) & (part["defence"] == defence)].sort_values("steps")
             label = style.defence_label(defence, context.defences)
             colour, marker = style.colour(defence, context.defences), style.marker(defence, context.defences)
-            shown[label] = _curve(axes, rows.sort_values("steps"), colour, marker)
+            shown[label] = _curve(axes, rows, colour, marker, band=defence == "none" or len(defences) <= 3)
         style.chance_line(axes, context.chance)
-        axes.set_title(
-            f"{context.method_label(method)}: {documents} documents{_variant(context, attack)}", fontsize=8.5
-        )
+        axes.set_title(f"{context.method_label(method)}: {setting(context, attack, documents)}", fontsize=8.5)
         axes.set_ylim(0.15, 1.03)
         style.percent_axis(axes.yaxis)
-    for axes in list(grid.flat)[len(settings) :]:
+    for axes in list(grid.flat)[len(panels) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylabel("forget accuracy")
@@ -45,11 +55,33 @@ def draw(context: FigureContext):
     return figure
 
 
-def _curve(axes, rows, colour: str, marker: str):
-    axes.fill_between(rows["steps"], rows["low"], rows["high"], color=colour, alpha=0.12, linewidth=0)
+def _panels(context: FigureContext, table) -> list[tuple]:
+    """((attack, documents, method), defences) of every panel, in the study's order."""
+    found = table[table["method"] != "reference"].groupby(["attack", "documents", "method"])["defence"].unique()
+    runs = [(*run, method) for run in context.attack_runs(table) for method in context.every_method()]
+    panels = []
+    for run in (run for run in runs if run in found.index):
+        present = sorted(found[run], key=["none", *context.defences].index)
+        always = [name for name in present if name == "none" or context.defences[name]["kind"] == "weight-noise"]
+        others = [name for name in present if name not in always]
+        dealt = [others[start : start + MOST] for start in range(0, len(others), MOST)] or [[]]
+        panels += [(run, [*always, *names]) for names in dealt]
+    return panels
+
+
+def setting(context: FigureContext, attack: str, documents: int) -> str:
+    """What a panel calls an attack: how many documents, and in what it differs from plain relearning."""
+    entry = context.config["attacks"][attack]["parameters"]
+    words = [CORPORA.get(entry.get("corpus")), TRAINED.get(entry.get("trained"))]
+    if entry.get("epochs"):
+        words.append(f"{'/'.join(map(str, entry['epochs']))} passes")
+    elif entry.get("order") == "nested":
+        words.append("each once")
+    words = [word for word in words if word]
+    return f"{documents} documents" + (",\n" + ", ".join(words) if words else "")
+
+
+def _curve(axes, rows, colour: str, marker: str, band: bool):
+    if band:
+        axes.fill_between(rows["steps"], rows["low"], rows["high"], color=colour, alpha=0.12, linewidth=0)
     return axes.plot(rows["steps"], rows["mean"], color=colour, marker=marker, markersize=4, linewidth=1.3)[0]
-
-
-def _variant(context: FigureContext, attack: str) -> str:
-    shuffled = context.config["attacks"][attack]["parameters"].get("corpus") == "relearn-shuffled"
-    return ",\nwrong answers" if shuffled else ""

@@ -20,13 +20,13 @@ SHADES = {
     "rna": BLUES,
     "stableun": [*BLUES, "#A6CEE3", "#6A51A3", "#B39DDB"],
     "early-stop": ["#009E73"],
-    "sam": ["#009E73"],
     "gradient-noise": ["#CC79A7"],
-    "randomised-smoothing": ["#CC79A7"],
-    "curvature": ["#F0E442"],
-    "weight-averaging": ["#8A8A8A"],
+    "weight-noise": ["#777777"],
 }
-MARKERS = {"none": "o", "rna": "s", "stableun": "s", "early-stop": "^", "sam": "^", "gradient-noise": "D"}
+MARKERS = {"none": "o", "rna": "s", "stableun": "s", "early-stop": "^", "gradient-noise": "D", "weight-noise": "x"}
+# Defences of other kinds, in their order: first every colour with the first marker, then with the next.
+OTHER_COLOURS = ["#E69F00", "#009E73", "#CC79A7", "#882255", "#332288", "#F0E442"]
+OTHER_MARKERS = ["v", "P", "<", ">"]
 METHOD_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 METHOD_COLOURS = ["#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#000000", "#8A8A8A", "#F0E442"]
 WIDTH = 7.2
@@ -55,19 +55,27 @@ def colour(defence: str, defences: dict[str, dict]) -> str:
     """The colour of a defence id: by kind, and by order within the kind."""
     if defence == "none":
         return BASELINE
-    entry = defences.get(defence)
-    kind = entry["kind"] if entry else "rna"
+    others = _others(defences)
+    if defence in others:
+        return OTHER_COLOURS[others.index(defence) % len(OTHER_COLOURS)]
+    kind = defences[defence]["kind"] if defence in defences else "rna"
     # The defence named like its kind has the kind's own colour; variants of it have shades.
     same = sorted(
         (name for name, other in defences.items() if other["kind"] == kind), key=lambda name: (name != kind, name)
     )
-    shades = SHADES.get(kind, ["#E69F00", "#F0E442"])
-    return shades[same.index(defence) % len(shades)] if defence in same else shades[0]
+    return SHADES[kind][same.index(defence) % len(SHADES[kind])] if defence in same else SHADES[kind][0]
 
 
 def marker(defence: str, defences: dict[str, dict]) -> str:
-    """The marker of a defence id, by kind."""
-    return MARKERS.get(defences[defence]["kind"] if defence in defences else "none", "v")
+    """The marker of a defence id, by kind, or by order among those whose kind has none."""
+    others = _others(defences)
+    if defence in others:
+        return OTHER_MARKERS[others.index(defence) // len(OTHER_COLOURS) % len(OTHER_MARKERS)]
+    return MARKERS[defences[defence]["kind"] if defence in defences else "none"]
+
+
+def _others(defences: dict[str, dict]) -> list[str]:
+    return [name for name, entry in defences.items() if entry["kind"] not in SHADES]
 
 
 def defence_label(defence: str, defences: dict[str, dict]) -> str:

@@ -1,0 +1,38 @@
+"""Control: the reference, disturbed at random as far as unlearning moved it; nothing is unlearned.
+
+If relearning does the same to this model, it repairs weights and says nothing about unlearning.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from unlearning_robustness.models.weights import Tensors, norm
+
+
+@dataclass(frozen=True)
+class WeightNoise:
+    """Gaussian noise in the tensors that the cell with defence ``match`` trained, ``none`` for the plain one.
+
+    In each tensor the noise has the Frobenius norm of that cell's change, so together they have too.
+    """
+
+    match: str
+
+    def install(self, step) -> None:
+        """No step is taken."""
+
+
+@torch.no_grad()
+def disturbed(original: Tensors, changed: Tensors, random: torch.Generator) -> Tensors:
+    """The original tensors plus Gaussian noise of the norm of changed - original, tensor by tensor.
+
+    Computed in float32 and rounded to the original's type. A tensor that did not change is given no noise.
+    """
+    found = {}
+    for name in sorted(original):
+        start = original[name].float()
+        noise = torch.randn(start.shape, generator=random).to(start.device)
+        size = norm({name: changed[name].to(start.device).float() - start})
+        found[name] = (start + noise * (size / noise.norm())).to(original[name].dtype)
+    return found

@@ -1,0 +1,101 @@
+"""How much an attack brings back over its whole budget: the area under every relearning curve."""
+
+import pandas
+
+from unlearning_robustness.figures import style
+from unlearning_robustness.figures.context import FigureContext
+from unlearning_robustness.figures.relearning import setting
+from unlearning_robustness.figures.style import pyplot
+
+# Room for a panel's title and axis, counted in rows.
+FRAME = 3
+
+
+def draw(context: FigureContext):
+    """One panel an attack, one row a defence, one dot a method: mean forget accuracy over the budget.
+
+    A line leads to the dot from where the model stood before the attack. Controls: the reference under the same attack
+    is a vertical line, weight noise is grey.
+    """
+    table = context.tables["recovery"]
+    if table.empty or (table["method"] == "reference").all():
+        return style.nothing("This study attacks no unlearned model.")
+    panels = {}
+    for attack, documents in context.attack_runs(table):
+        part = table[(table["attack"] == attack) & (table["documents"] == documents)]
+        panels[attack, documents] = part.pivot_table(
+            index=["method", "defence"], columns="quantity", values=["mean", "low", "high"]
+        )
+    rows = {run: _rows(context, part) for run, part in panels.items()}
+    columns = _columns({run: len(names) + FRAME for run, names in rows.items()})
+    tallest = max(sum(len(rows[run]) + FRAME for run in column) for column in columns)
+    figure = pyplot.figure(figsize=(0.3 + 3.3 * len(columns), 0.8 + 0.29 * tallest))
+    methods = [name for name in context.every_method() if name in set(table["method"])]
+    for part, column in zip(figure.subfigures(1, len(columns), squeeze=False)[0], columns, strict=True):
+        heights = [len(rows[run]) + FRAME for run in column]
+        grid = part.subplots(len(column), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for axes, run in zip(grid, column, strict=True):
+            _panel(context, axes, panels[run], rows[run], methods)
+            axes.set_title(setting(context, *run), fontsize=8.5)
+        grid[-1].set_xlabel("mean forget accuracy over the budget")
+    figure.legend(*_legend(context, methods), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _rows(context: FigureContext, part: pandas.DataFrame) -> list[str]:
+    present = {defence for method, defence in part.index if method != "reference"}
+    return [name for name in ("none", *context.defences) if name in present]
+
+
+def _columns(heights: dict) -> list[list]:
+    """Panels in order, one column after another, none higher than the highest panel."""
+    columns, most = [[]], max(heights.values())
+    for run, height in heights.items():
+        if sum(heights[other] for other in columns[-1]) + height > most:
+            columns.append([])
+        columns[-1].append(run)
+    return [column for column in columns if column]
+
+
+def _panel(context: FigureContext, axes, part: pandas.DataFrame, rows: list[str], methods: list[str]) -> None:
+    present = [name for name in methods if name in part.index.get_level_values("method")]
+    for place, defence in enumerate(rows):
+        control = context.defences.get(defence, {}).get("kind") == "weight-noise"
+        for turn, method in enumerate(present):
+            if (method, defence) in part.index:
+                number = methods.index(method)
+                colour = style.colour(defence, context.defences) if control else style.METHOD_COLOURS[number]
+                offset = (turn - (len(present) - 1) / 2) * 0.72 / len(present)
+                _dot(axes, part.loc[(method, defence)], place + offset, style.METHOD_MARKERS[number], colour)
+    if ("reference", "none") in part.index:
+        ceiling = part.loc[("reference", "none"), ("mean", "area")]
+        axes.axvline(ceiling, color=style.REFERENCE_COLOUR, linewidth=1, zorder=0)
+    style.chance_line(axes, context.chance, horizontal=False)
+    for place in range(len(rows) - 1):
+        axes.axhline(place + 0.5, color="#E6E6E6", linewidth=0.6, zorder=0)
+    axes.set_xlim(0.0, 1.03)
+    style.percent_axis(axes.xaxis)
+    axes.set_yticks(range(len(rows)), [style.defence_label(name, context.defences) for name in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def _dot(axes, row: pandas.Series, place: float, marker: str, colour: str) -> None:
+    start, mean = row["mean"]["start"], row["mean"]["area"]
+    bounds = [[mean - row["low"]["area"]], [row["high"]["area"] - mean]]
+    axes.errorbar(
+        [mean], [place], xerr=bounds, linestyle="none", marker=marker, markersize=4.5, color=colour, linewidth=1.6
+    )
+    axes.plot([start, mean], [place, place], color=colour, linewidth=0.6)
+    axes.plot([start], [place], linestyle="none", marker="|", markersize=5, color=colour)
+
+
+def _legend(context: FigureContext, methods: list[str]) -> tuple[list, list[str]]:
+    line = pyplot.Line2D
+    handles = [
+        line([], [], linestyle="none", marker=style.METHOD_MARKERS[number], color=style.METHOD_COLOURS[number])
+        for number in range(len(methods))
+    ]
+    handles.append(line([], [], linestyle="none", marker="|", color=style.REFERENCE_COLOUR))
+    handles.append(line([], [], color=style.REFERENCE_COLOUR, linewidth=1))
+    handles.append(line([], [], color=style.CHANCE_COLOUR, linestyle=":"))
+    return handles, [*map(context.method_label, methods), "before the attack", "reference, same attack", "chance"]

@@ -1,6 +1,7 @@
 # Two commands: `make study` and `make test`. Both do all set-up first.
 #   make study STUDY=full     another study of studies/
 #   make select               derive every tuned number again on the select split
+#   make plan STUDY=full      its jobs and what they will cost, without running them
 #   make figures              tables, figures and findings from records alone
 #   make export CELL=model/benchmark/method/defence/seed0
 
@@ -50,7 +51,9 @@ export: $(STAMP)
 	@echo "Done. The model is in exports/$(CELL)."
 
 plan: $(STAMP)
-	@$(SNAKEMAKE) --dry-run --quiet rules
+	@$(SNAKEMAKE) --dry-run --quiet rules reason host 2>&1 | awk '!done; /^total/ {done = 1}'
+	@$(SNAKEMAKE) --quiet all -- plan || { cat $(RESULTS)/logs/plan.log; exit 1; }
+	@cat $(RESULTS)/logs/plan.log
 
 lint: $(STAMP)
 	@. .venv/bin/activate && ruff check src workflow_scripts tests && ruff format --check src workflow_scripts tests

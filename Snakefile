@@ -16,13 +16,18 @@ include: "rules/evaluate.smk"
 include: "rules/measure.smk"
 include: "rules/figures.smk"
 include: "rules/select.smk"
+include: "rules/plan.smk"
 
 
 report: LANDING
 
 
 onstart:
-    print(plan_line(len(cells(STUDY)), len(attacked_cells(STUDY)), workflow.cores or 1))
+    # On a cluster there is no number of cores, and asking for it fails; `make plan` says what a study costs there.
+    if workflow.resource_settings.cores:
+        print(
+            plan_line(len(cells(STUDY)), len(attacked_cells(STUDY)), workflow.cores)
+        )
 
 
 rule all:

@@ -19,11 +19,11 @@ rule attack:
         attack="|".join(CONFIG["attacks"]),
     priority: 10
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=attack_memory,
-        runtime=120,
+        mem_mb=growing(attack_memory),
+        runtime=growing(120),
     params:
         model=entry("models"),
         attack=entry("attacks"),

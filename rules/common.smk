@@ -62,6 +62,11 @@ os.environ.update(
     GLIBC_TUNABLES="glibc.malloc.hugetlb=1",
 )
 
+# Under `--sdm conda` rules that compute with a model take PyTorch's build with CUDA where a profile says so.
+TRAINING = (
+    "../envs/train-gpu.yaml" if CONFIG["gpu_environment"] else "../envs/train.yaml"
+)
+
 
 wildcard_constraints:
     model="|".join(CONFIG["models"]),
@@ -72,9 +77,29 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+def growing(first):
+    """A resource that a resubmitted job gets more of: ``first``, twice, three times as much (see `retries` in profiles).
+
+    ``first`` is a number, or a function of the wildcards.
+    """
+
+    def amount(wildcards, attempt):
+        return (first(wildcards) if callable(first) else first) * attempt
+
+    return amount
+
+
+# Keys of entries that only `make plan` reads: they change no job.
+PLANNED_WITH = ("shape", "download_mb")
+
+
 def entry(axis):
     """A wildcards-only parameter: the resolved entry that a wildcard names."""
-    return lambda wildcards: CONFIG[axis][wildcards[axis.removesuffix("s")]]
+    return lambda wildcards: {
+        key: value
+        for key, value in CONFIG[axis][wildcards[axis.removesuffix("s")]].items()
+        if key not in PLANNED_WITH
+    }
 
 
 def folder_of(model):

@@ -81,11 +81,11 @@ rule build_questions:
         f"{RESULTS}/benchmark_times/build_questions/{{model}}/{{benchmark}}.jsonl"
     priority: 30
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         model=entry("models"),
         benchmark=benchmark_part(
@@ -110,8 +110,8 @@ rule build_probes:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         benchmark=benchmark_part("corpora", "forget", "seed"),
         probes={name: CONFIG["probes"][name] for name in STUDY["probes"]},
@@ -134,11 +134,11 @@ rule build_bank:
     wildcard_constraints:
         bank="|".join(BANKS),
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         model=entry("models"),
         bank=lambda wildcards: BANKS[wildcards.bank],

@@ -26,11 +26,11 @@ rule build_prefix:
     log:
         f"{LOGS}/build_prefix/{{model}}/{{benchmark}}.log",
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         model=entry("models"),
         first_layer=min(
@@ -62,11 +62,11 @@ rule evaluate:
     benchmark:
         f"{RESULTS}/benchmark_times/evaluate/{JOB}.jsonl"
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         model=entry("models"),
         scoring=CONFIG["scoring"],

@@ -186,7 +186,7 @@ rule landing:
     """The report's first page: the findings of every model and benchmark, and how to read the rest."""
     input:
         expand(f"{RESULTS}/tables/{PLACE}/findings.md", **PLACES),
-        f"{workflow.basedir}/report/guide.md",
+        local(f"{workflow.basedir}/report/guide.md"),
     output:
         LANDING,
     log:

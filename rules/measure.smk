@@ -14,11 +14,11 @@ rule measure_latents:
     benchmark:
         f"{RESULTS}/benchmark_times/measure_latents/{JOB}.jsonl"
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=growing(6000),
+        runtime=growing(60),
     params:
         model=entry("models"),
         latents=CONFIG.get("latents"),
@@ -42,11 +42,11 @@ rule measure_sharpness:
     benchmark:
         f"{RESULTS}/benchmark_times/measure_sharpness/{JOB}.jsonl"
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=growing(8000),
+        runtime=growing(120),
     params:
         model=entry("models"),
         sharpness=CONFIG.get("sharpness"),
@@ -70,11 +70,11 @@ rule measure_landscape:
     benchmark:
         f"{RESULTS}/benchmark_times/measure_landscape/{JOB}.jsonl"
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         model=entry("models"),
         landscape=LANDSCAPE,
@@ -100,11 +100,11 @@ rule measure_memorisation:
     benchmark:
         f"{RESULTS}/benchmark_times/measure_memorisation/{JOB}.jsonl"
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         model=entry("models"),
         memorisation=CONFIG.get("memorisation"),
@@ -129,11 +129,11 @@ rule measure_retrained:
     benchmark:
         f"{RESULTS}/benchmark_times/measure_retrained/{{model}}/{{benchmark}}.jsonl"
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         model=lambda wildcards: CONFIG["models"][
             retrain_of(CONFIG, wildcards.model)["model"]

@@ -22,11 +22,11 @@ rule search:
         kind=SEARCHES,
         method="|".join(CONFIG["methods"]),
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         model=entry("models"),
         method=search_settings,

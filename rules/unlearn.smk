@@ -44,11 +44,11 @@ rule unlearn:
         method="|".join(CONFIG["methods"]),
     priority: 20
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         model=entry("models"),
         method=method_of,

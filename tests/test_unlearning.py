@@ -1,10 +1,12 @@
 import copy
+import os
+import signal
 
 import pytest
 import torch
 
 from unlearning_robustness import unlearning
-from unlearning_robustness.errors import TrainingError
+from unlearning_robustness.errors import InterruptionError, TrainingError
 from unlearning_robustness.unlearning import relative_scales, unlearn
 
 NAMES = [f"model.layers.{layer}.mlp.down_proj.weight" for layer in (1, 2)]
@@ -54,6 +56,25 @@ def test_an_interrupted_cell_continues_from_its_scratch_file(run, make_trainer, 
     _, resumed = run(settings("rmu"))
     assert equal(resumed.tensors, whole.tensors) and resumed.history == whole.history
     assert not (tmp_path / "scratch").exists()
+
+
+def test_a_cell_that_is_told_to_stop_keeps_its_step_and_continues(run, make_trainer, settings, tmp_path):
+    _, whole = run(settings("rmu"))
+    stopped = make_trainer(settings("rmu"))
+    step = stopped._step
+
+    def cancel(index):
+        if index == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(index)
+
+    stopped._step = cancel
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(InterruptionError, match="after step 3"):
+        unlearning.resume(stopped, tmp_path / "scratch")
+    assert stopped.done == 3 and signal.getsignal(signal.SIGTERM) is before
+    _, resumed = run(settings("rmu"))
+    assert equal(resumed.tensors, whole.tensors) and resumed.history == whole.history
 
 
 def test_the_scales_are_relative_to_the_counted_activations(settings, tiny_banks, defence):

@@ -27,3 +27,7 @@ class DataError(StudyError, ValueError):
 
 class TrainingError(StudyError, RuntimeError):
     """A loss or gradient became NaN or infinite."""
+
+
+class InterruptionError(StudyError, RuntimeError):
+    """A job was told to stop, and has kept its state."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ from unlearning_robustness.errors import StudyError
 from unlearning_robustness.finished import Files, cells_to_make
 from unlearning_robustness.manifest import Provenance
 
-LEASES = Path(".snakemake") / "gpu-leases"
+# Of the box, not of the working directory: two studies of one user share its GPUs.
+LEASES = Path(tempfile.gettempdir()) / f"gpu-leases-{os.getuid()}"
 
 
 @dataclass
@@ -79,6 +81,7 @@ def _start(snakemake, model: dict | None) -> Job:
     device = choose_device(gpu, model["device"])
     dtype = choose_dtype(device, model["dtype"])
     provenance.facts |= {"device": _device_name(device), "dtype": str(dtype).removeprefix("torch.")}
+    provenance.facts["visible_devices"] = os.environ.get("CUDA_VISIBLE_DEVICES")
     print(f"{snakemake.rule} on {provenance.facts['device']} in {provenance.facts['dtype']}", flush=True)
     return Job(provenance, device, dtype, snakemake)
 

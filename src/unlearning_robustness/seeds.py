@@ -2,8 +2,10 @@
 
 import hashlib
 import random
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def stream_seed(seed: int | str, name: str) -> int:
@@ -12,8 +14,10 @@ def stream_seed(seed: int | str, name: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def generator(seed: int | str, name: str, device: str | torch.device = "cpu") -> torch.Generator:
-    """A torch generator for the stream ``name``."""
+def generator(seed: int | str, name: str, device: "str | torch.device" = "cpu") -> "torch.Generator":
+    """A torch generator for the stream ``name``; torch is imported here, as tables and figures need none."""
+    import torch
+
     return torch.Generator(device=device).manual_seed(stream_seed(seed, name))
 
 

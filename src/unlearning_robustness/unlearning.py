@@ -10,7 +10,8 @@ import torch
 from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
 from unlearning_robustness.defences.row import build_step, reschedule
 from unlearning_robustness.defences.weight_noise import disturbed
-from unlearning_robustness.errors import TrainingError
+from unlearning_robustness.errors import InterruptionError, TrainingError
+from unlearning_robustness.interruption import told_to_stop
 from unlearning_robustness.methods.method import build_method
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.cost import total
@@ -125,7 +126,8 @@ def disturb(model, matched: Tensors, seed: int) -> Unlearned:
 def resume(trainer: Trainer, scratch: Path) -> None:
     """Train to the end, continuing from ``scratch`` when it is there, and removing it at the end.
 
-    A run whose loss is not finite stops with TrainingError and leaves its last good state in ``scratch``.
+    A run whose loss is not finite stops with TrainingError, one that gets SIGTERM with InterruptionError after its
+    step; both leave their last good state in ``scratch``.
     """
     if scratch.is_file():
         trainer.restore(scratch)
@@ -135,12 +137,15 @@ def resume(trainer: Trainer, scratch: Path) -> None:
     def after(done: int) -> None:
         nonlocal saved
         progress(done, _losses(trainer))
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+        if told.stop or time.monotonic() - saved > CHECKPOINT_SECONDS:
             trainer.save(scratch)
             saved = time.monotonic()
+        if told.stop:
+            raise InterruptionError(f"told to stop after step {done}; the state is kept in {scratch}")
 
     try:
-        trainer.run(after)
+        with told_to_stop() as told:
+            trainer.run(after)
     except TrainingError as error:
         trainer.save(scratch)
         raise TrainingError(f"{error}; the last good state is kept in {scratch}") from None

@@ -12,9 +12,14 @@ CI = ROOT / "studies" / "ci.yaml"
 PLACE = "smollm2-135m-instruct/elements"
 
 
-def snakemake(*arguments: str, folder: Path = ROOT, check: bool = True) -> subprocess.CompletedProcess:
-    """Run Snakemake in ``folder`` on the repository's Snakefile."""
-    command = [SNAKEMAKE, "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), *map(str, arguments)]
+def snakemake_command(*arguments: str, folder: Path = ROOT, snakefile: Path = ROOT / "Snakefile") -> list[str]:
+    """The command that runs Snakemake in ``folder``."""
+    return [SNAKEMAKE, "--snakefile", str(snakefile), "--directory", str(folder), *map(str, arguments)]
+
+
+def snakemake(*arguments: str, folder: Path = ROOT, check: bool = True, **named) -> subprocess.CompletedProcess:
+    """Run Snakemake in ``folder``, on the repository's Snakefile unless ``snakefile`` is another."""
+    command = snakemake_command(*arguments, folder=folder, **named)
     result = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
     if check and result.returncode:
         raise AssertionError(f"{' '.join(command)}\n{result.stdout[-4000:]}\n{result.stderr[-8000:]}")

@@ -1,5 +1,6 @@
 import ast
 import re
+import shutil
 
 import pytest
 import yaml
@@ -7,6 +8,8 @@ from running import ROOT, planned, snakemake
 
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
 BLOCKS = {name: text for name, text in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", RULES, re.M)}
+
+WITH_GPU = {name for name, text in BLOCKS.items() if "        gpu=" in text}
 
 
 def overlay(folder, **change):
@@ -44,9 +47,40 @@ def test_every_study_can_be_planned(study, tmp_path):
     assert planned(ROOT / "studies" / f"{study}.yaml", folder=tmp_path)["unlearn"] > 0
 
 
-@pytest.mark.parametrize("profile", ["default", "cpu", "gpu", "slurm"])
+def test_the_cost_of_a_study_is_told_before_a_model_is_here(tmp_path):
+    snakemake("--cores", "1", "--configfile", ROOT / "studies" / "rna.yaml", "--", "plan", folder=tmp_path)
+    told = (tmp_path / "results" / "rna" / "logs" / "plan.log").read_text()
+    assert re.search(r"^unlearn +47 ", told, re.M)
+    assert "134 million parameters, 0.27 GB on disk, is downloaded (93 MB)" in told
+    assert not (tmp_path / "resources").exists()
+
+
+@pytest.mark.parametrize("profile", sorted(path.name for path in (ROOT / "profiles").iterdir()))
 def test_every_profile_is_understood(profile, tmp_path):
+    if profile == "kubernetes":
+        pytest.importorskip("snakemake_executor_plugin_kubernetes", reason="its plugin is in the image only")
+        pytest.importorskip("snakemake_storage_plugin_fs", reason="its plugin is in the image only")
     snakemake("--dry-run", "--workflow-profile", ROOT / "profiles" / profile, folder=tmp_path)
+
+
+def test_every_rule_with_a_gpu_grows_with_its_attempts_and_takes_the_training_environment():
+    assert len(WITH_GPU) > 5
+    for name in WITH_GPU:
+        for line in ("mem_mb=growing(", "runtime=growing(", "conda:\n        TRAINING\n"):
+            assert line in BLOCKS[name], f"{name} has no {line}"
+
+
+def test_the_dialect_of_the_cluster_page_reaches_every_rule_with_a_gpu(tmp_path):
+    (dialect,) = re.findall(r'```yaml title="gres"\n(.*?)```', (ROOT / "docs" / "cluster.md").read_text(), re.S)
+    assert set(yaml.safe_load(dialect)["__variables__"]["gpu_rules"].split()) == WITH_GPU
+    shutil.copytree(ROOT / "profiles" / "slurm", tmp_path / "slurm")
+    with open(tmp_path / "slurm" / "profile.yaml", "a") as profile:
+        profile.write(dialect)
+    result = snakemake("--dry-run", "--workflow-profile", tmp_path / "slurm", folder=tmp_path)
+    asked = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)", result.stdout + result.stderr, re.M)
+    assert {"unlearn", "build_probes"} <= {name for name, _ in asked}
+    for name, resources in asked:
+        assert ("gpu=0" in resources and "gres=gpu:a100:1" in resources) == (name in WITH_GPU), name
 
 
 def test_every_rule_has_a_log_an_environment_and_resources():

@@ -6,7 +6,7 @@ from running import ROOT
 
 LOCK = dict(line.lower().replace("_", "-").split("==") for line in (ROOT / "requirements.lock").read_text().split())
 ENVIRONMENTS = {path.name: yaml.safe_load(path.read_text()) for path in (ROOT / "envs").glob("*.yaml")}
-CONDA_NAMES = {"pytorch": "torch"}
+CONDA_NAMES = {"pytorch": "torch", "pytorch-gpu": "torch"}
 
 
 def test_every_environment_is_used_and_every_used_one_exists():
@@ -27,6 +27,16 @@ def test_environments_are_plain_and_pinned_as_the_lock_is():
                 package = CONDA_NAMES.get(package, package).lower().replace("_", "-")
                 if package not in ("python", "pip"):
                     assert LOCK[package] == version, f"{name}: {pin}, the lock has {LOCK[package]}"
+
+
+def test_the_gpu_environment_differs_in_pytorch_alone():
+    cpu, gpu = (ENVIRONMENTS[name]["dependencies"] for name in ("train.yaml", "train-gpu.yaml"))
+    differing = [(one, other) for one, other in zip(cpu, gpu, strict=True) if one != other]
+    assert differing == [(f"pytorch ={LOCK['torch']}", f"pytorch-gpu ={LOCK['torch']}")]
+
+
+def test_the_image_installs_the_lock():
+    assert "-r /opt/requirements.lock" in (ROOT / "Dockerfile").read_text()
 
 
 def test_the_lock_installs_with_any_build_of_torch():

@@ -1,0 +1,137 @@
+"""The jobs of a study with the work of each: what Snakemake would start if nothing were done yet."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from unlearning_robustness.config import defence_row
+from unlearning_robustness.config.banks import bank_id, bank_settings
+from unlearning_robustness.config.cells import NONE, REFERENCE, Cell, attacked_cells, cells, in_order, measured_cells
+from unlearning_robustness.estimate import work
+from unlearning_robustness.estimate.machines import Machine, Work
+from unlearning_robustness.estimate.shape import Shape
+
+# Share of a domain's facts that a model knows in every template: the laptop model knows 0.37, 0.59 and 0.73.
+KNOWN = 0.5
+REFUSALS = 4
+MEASURES = {"latents": work.latents, "sharpness": work.sharpness, "landscape": work.landscape}
+
+
+@dataclass(frozen=True)
+class Domain:
+    """How much can be asked of a domain."""
+
+    entities: int
+    facts: int
+    templates: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A process: its rule, what it is about, and its work."""
+
+    rule: str
+    about: str
+    work: Work
+
+
+def questions_of(benchmark: dict, role: str, split: str, domains: dict[str, Domain]) -> int:
+    """Questions of a role and split: the share of facts that is known and falls there, or the most that is asked."""
+    entry = benchmark[role]
+    if split not in entry["splits"]:
+        return 0
+    share = entry["splits"][split] / sum(entry["splits"].values())
+    facts = KNOWN * share * domains[entry["domain"]].facts
+    return round(min(facts, entry["most_facts"].get(split, facts))) * entry["templates_asked"]
+
+
+def probed_questions(config: dict, benchmark: dict, domains: dict[str, Domain]) -> int:
+    """Questions over all probes of the study, as asked of each unlearned model."""
+    total = 0
+    for name in config["study"]["probes"]:
+        probe = config["probes"][name]
+        for role in probe["roles"]:
+            asked = questions_of(benchmark, role, "test", domains)
+            total += min(asked, probe.get("most_facts", asked))
+    return total
+
+
+def jobs_of(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> list[Job]:
+    """Every job with a model, of a resolved configuration."""
+    return [*_shared(config, shapes, domains), *_processes(config, _of_cells(config, shapes, domains))]
+
+
+def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[Job]:
+    study, batch_size = config["study"], config["scoring"]["batch_size"]
+    trained = [config["methods"][name] for name in in_order(study, "methods") if name != REFERENCE]
+    banks = {bank_id(settings): settings for settings in map(bank_settings, trained)}
+    for model in study["models"]:
+        for name in study["benchmarks"]:
+            shape, benchmark, place = shapes[model], config["benchmarks"][name], f"{model}/{name}"
+            asked = sum(
+                entry.facts * entry.templates * (1 + KNOWN)
+                for entry in (domains[benchmark[role]["domain"]] for role in ("forget", "retain", "neighbour"))
+            )
+            yield Job("build_questions", place, work.scoring(shape, round(asked), batch_size))
+            corpora = benchmark["corpora"]
+            texts = {
+                "forget": corpora["forget_prose_documents"] + domains[benchmark["forget"]["domain"]].entities,
+                "retain": corpora["retain_documents"],
+                "refusal": REFUSALS,
+            }
+            for identity, settings in banks.items():
+                yield Job("build_bank", f"{place}/{identity}", work.bank(shape, settings, texts))
+            if trained:
+                first = _first_layer(trained)
+                tokens = probed_questions(config, benchmark, domains) * work.QUESTION_TOKENS
+                kept = tokens * shape.hidden_size * work.BFLOAT16
+                prefix = Work(tokens * shape.forward(first, False), first, work.memory(shape, 0) + kept, kept)
+                yield Job("build_prefix", place, prefix)
+
+
+def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[tuple[str, Cell, Work]]:
+    """(rule and attack, cell, work) of all that is done to each cell."""
+    study, batch_size = config["study"], config["scoring"]["batch_size"]
+    methods = [config["methods"][name] for name in in_order(study, "methods") if name != REFERENCE]
+    first = _first_layer(methods)
+    for cell in cells(study):
+        if cell.method != REFERENCE:
+            benchmark, method = config["benchmarks"][cell.benchmark], config["methods"][cell.method]
+            row = defence_row(config, cell.defence, cell.method)
+            select = questions_of(benchmark, "forget", "select", domains)
+            yield "unlearn", cell, work.unlearning(shapes[cell.model], method, row, select, batch_size)
+    for cell, attack in attacked_cells(study):
+        benchmark, shape = config["benchmarks"][cell.benchmark], shapes[cell.model]
+        if attack == NONE:
+            # Below the first trained layer the questions are computed once, in the prefix.
+            low = cell.method != REFERENCE and min(config["methods"][cell.method]["layers"]) < first
+            asked = probed_questions(config, benchmark, domains)
+            yield "evaluate", cell, work.scoring(shape, asked, batch_size, 0 if low else first)
+        else:
+            entry = config["attacks"][attack]
+            asked = sum(questions_of(benchmark, role, "test", domains) for role in entry["roles"])
+            yield f"attack {attack}", cell, work.attacking(shape, entry, asked, batch_size)
+    for what, measure in MEASURES.items():
+        for cell in measured_cells(study, what):
+            yield f"measure_{what}", cell, measure(shapes[cell.model], config[what])
+
+
+def _first_layer(methods: list[dict]) -> int:
+    """Up to where the questions' prefix is kept: the first layer that any method but variants trains."""
+    return min((min(method["layers"]) for method in methods if "variant_of" not in method), default=0)
+
+
+def _processes(config: dict, done: Iterator[tuple[str, Cell, Work]]) -> Iterator[Job]:
+    """One process serves all seeds of a kind of cell, or each seed has its own."""
+    together: dict[tuple[str, str], Work] = defaultdict(Work)
+    for what, cell, effort in done:
+        kind = f"{cell.model}/{cell.benchmark}/{cell.method}/{cell.defence}"
+        together[what, kind if config["seeds_together"] else cell.path] += effort
+    for (what, place), effort in together.items():
+        rule, *attack = what.split(" ")
+        yield Job(rule, "/".join([place, *attack]), effort)
+
+
+def hours(found: list[Job], machine: Machine) -> float:
+    """Hours of one such machine for all jobs, one after another."""
+    return sum(machine.seconds(job.work) for job in found) / 3600

@@ -1,0 +1,50 @@
+"""How fast machines are at this work, and the seconds that work takes on them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Work:
+    """Of one process: floating-point operations, layers called one after another, bytes it holds, bytes it leaves."""
+
+    operations: float = 0.0
+    layer_calls: float = 0.0
+    memory: float = 0.0
+    disk: float = 0.0
+
+    def __add__(self, other: "Work") -> "Work":
+        """One after the other in one process."""
+        return Work(
+            self.operations + other.operations,
+            self.layer_calls + other.layer_calls,
+            max(self.memory, other.memory),
+            self.disk + other.disk,
+        )
+
+    def times(self, count: int) -> "Work":
+        """The same ``count`` times in one process."""
+        return Work(self.operations * count, self.layer_calls * count, self.memory, self.disk * count)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Operations a second that this work reaches, seconds that each call of a layer takes at least, and the start."""
+
+    label: str
+    operations: float
+    call: float
+    start: float
+
+    def seconds(self, work: Work) -> float:
+        """Seconds of a process that does ``work``."""
+        return self.start + work.operations / self.operations + work.layer_calls * self.call
+
+
+# The first two fit the measured runs of the laptop model (tests/estimate/measured.csv). The GPUs' are not measured: a
+# third of the dense bfloat16 peak that the maker gives, and a call a tenth of a millisecond.
+MACHINES = {
+    "bfloat16": Machine("one CPU core with bfloat16", 0.35e12, 1.0e-3, 6.0),
+    "float32": Machine("one CPU core with float32", 0.12e12, 1.0e-3, 6.0),
+    "a100": Machine("A100", 0.1e15, 1.0e-4, 20.0),
+    "h100": Machine("H100 or H200", 0.33e15, 1.0e-4, 20.0),
+}

@@ -1,0 +1,64 @@
+"""The shape of a model, which decides what computing with it costs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from unlearning_robustness.errors import ConfigError
+from unlearning_robustness.manifest import read_json
+
+SIZES = ("hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads", "num_key_value_heads")
+KEYS = (*SIZES, "vocab_size", "head_dim", "tie_word_embeddings")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A decoder with gated MLPs; fields are named as in a Hugging Face ``config.json``."""
+
+    hidden_size: int
+    num_hidden_layers: int
+    intermediate_size: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    vocab_size: int
+    head_dim: int | None = None
+    tie_word_embeddings: bool = False
+
+    @property
+    def layer_parameters(self) -> int:
+        """Weights of one layer: queries, keys, values, output and three MLP matrices."""
+        head = self.head_dim or self.hidden_size // self.num_attention_heads
+        attention = 2 * self.hidden_size * head * (self.num_attention_heads + self.num_key_value_heads)
+        return attention + 3 * self.hidden_size * self.intermediate_size
+
+    @property
+    def head_parameters(self) -> int:
+        """Weights from the last residual stream to the vocabulary."""
+        return self.hidden_size * self.vocab_size
+
+    @property
+    def parameters(self) -> int:
+        """All weights, norms left out."""
+        embeddings = self.head_parameters * (1 if self.tie_word_embeddings else 2)
+        return self.num_hidden_layers * self.layer_parameters + embeddings
+
+    @property
+    def projection_parameters(self) -> int:
+        """Weights of one MLP down-projection, the tensor that is trained."""
+        return self.hidden_size * self.intermediate_size
+
+    def forward(self, layers: int, head: bool = True) -> float:
+        """Floating-point operations of one token through ``layers`` layers, two a weight; attention scores left out."""
+        return 2.0 * (layers * self.layer_parameters + (self.head_parameters if head else 0))
+
+
+def shape_of(name: str, entry: dict, folder: Path) -> Shape:
+    """The shape of a model: from its folder where it is there, else as its config entry declares it.
+
+    Raises ConfigError when neither says it.
+    """
+    path = folder / "config.json"
+    given = read_json(path) if path.is_file() else entry.get("shape")
+    if given is None:
+        wanted = "hidden_size, num_hidden_layers, ... as its config.json has them"
+        raise ConfigError(f"models.{name}.shape: missing; a plan before the model is fetched needs {wanted}")
+    return Shape(**{key: given[key] for key in KEYS if key in given})

@@ -1,0 +1,52 @@
+"""The estimate in words and numbers, as `make plan` shows it."""
+
+from unlearning_robustness.config.plan import native_bfloat16
+from unlearning_robustness.estimate.jobs import Job, hours
+from unlearning_robustness.estimate.machines import MACHINES
+from unlearning_robustness.estimate.shape import Shape
+from unlearning_robustness.estimate.work import BFLOAT16
+
+GPUS = ("a100", "h100")
+GIGA = 1e9
+# What a process holds before it computes: Python, torch and transformers.
+LIBRARIES = 0.6 * GIGA
+
+
+def table_of(found: list[Job]) -> str:
+    """One row a rule: jobs, hours of each machine, peak memory in GB, disk in GB; the sums last."""
+    machines = [MACHINES["bfloat16" if native_bfloat16() else "float32"], *(MACHINES[name] for name in GPUS)]
+    head = ["rule", "jobs", *(f"hours, {machine.label}" for machine in machines), "peak GPU memory", "disk"]
+    names = list(dict.fromkeys(job.rule for job in found))
+    rows = [[name, *_numbers([job for job in found if job.rule == name], machines)] for name in names]
+    rows.append(["all of these", *_numbers(found, machines)])
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    cells = [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in [head, *rows]]
+    return "\n".join("  ".join(row).rstrip() for row in cells)
+
+
+def _numbers(found: list[Job], machines: list) -> list[str]:
+    disk = sum(job.work.disk for job in found) / GIGA
+    peak = max((job.work.memory for job in found), default=0.0) / GIGA
+    return [
+        str(len(found)),
+        *(f"{hours(found, machine):.2f}" for machine in machines),
+        f"{peak:.1f} GB",
+        f"{disk:.2f} GB",
+    ]
+
+
+def models_of(entries: dict[str, dict], shapes: dict[str, Shape], here: set[str]) -> str:
+    """One line a model: its size, what is downloaded, what stays on disk."""
+    lines = []
+    for name, shape in shapes.items():
+        size = shape.parameters * BFLOAT16 / GIGA
+        wanted = entries[name].get("download_mb", size * 1000)
+        fetched = "is here" if name in here else f"is downloaded ({wanted:.0f} MB)"
+        lines.append(f"{name}: {shape.parameters / 1e6:.0f} million parameters, {size:.2f} GB on disk, {fetched}")
+    return "\n".join(lines)
+
+
+NOTE = f"""
+Nothing done yet is assumed; the jobs above the table are those that are left. Hours on a CPU agree with measured ones
+of the laptop model within a factor of two; those on GPUs follow from the makers' figures and were not measured. On a
+CPU a process holds {LIBRARIES / GIGA:.1f} GB more. Rules missing in the table take seconds, or are not estimated."""

@@ -45,7 +45,9 @@ DELTA = f"{RESULTS}/cells/{CELL}"
 RECORD = f"{RESULTS}/records/{CELL}/{{attack}}"
 LOGS = f"{RESULTS}/logs"
 
-# Torch on one thread a job: two jobs side by side beat one job on two threads. Nothing is asked of a hub.
+# What a person said about the hub, for the jobs that download; every other job asks nothing of it.
+os.environ.setdefault("HF_HUB_OFFLINE_ASKED", os.environ.get("HF_HUB_OFFLINE", "0"))
+# Torch on one thread a job: two jobs side by side beat one job on two threads.
 os.environ.update(
     OMP_WAIT_POLICY="PASSIVE",
     HF_HUB_OFFLINE="1",
@@ -71,6 +73,15 @@ wildcard_constraints:
 def entry(axis):
     """A wildcards-only parameter: the resolved entry that a wildcard names."""
     return lambda wildcards: CONFIG[axis][wildcards[axis.removesuffix("s")]]
+
+
+def origin(axis):
+    """A wildcards-only parameter: where a model or data set comes from, without how it is computed with."""
+    return lambda wildcards: {
+        key: value
+        for key, value in entry(axis)(wildcards).items()
+        if key not in ("device", "dtype")
+    }
 
 
 def each_seed(pattern):

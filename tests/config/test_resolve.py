@@ -41,6 +41,7 @@ def message_of(config):
 
 
 STABLE = "{label: s, kind: stableun, parameters: {inner_radius: 2.0, sap_radius: %s}}"
+HUB = "{repository: lab/m, revision: 0123456789abcdef0123456789abcdef01234567}"
 REFUSED = [
     (
         "defences/sam",
@@ -75,6 +76,26 @@ REFUSED = [
     ("attacks/relearn/parameters/steps", "[]", ["attacks.relearn.parameters.steps"]),
     ("models/smollm2-135m-instruct/device", "tpu", ["models.smollm2-135m-instruct.device:", "tpu", "cuda"]),
     ("models/smollm2-135m-instruct/sha256", "abc", ["models.smollm2-135m-instruct.sha256:", "64"]),
+    ("models/m", "{license: x, note: x}", ["models.m:", "exactly one of package, hub, path", "none"]),
+    ("models/m", "{path: here, hub: %s, license: x, note: x}" % HUB, ["models.m:", "hub and path is given"]),
+    ("models/m", "{path: here, file: x, license: x, note: x}", ["models.m.file:", "belongs to a package", "path"]),
+    ("models/smollm2-135m-instruct/version", GONE, ["models.smollm2-135m-instruct:", "'version' is missing"]),
+    (
+        "models/m",
+        "{hub: {repository: lab/m, revision: main}, license: x, note: x}",
+        ["models.m.hub.revision:", "'main' is no commit", "https://huggingface.co/lab/m/commits/main"],
+    ),
+    ("models/m", "{hub: {repository: a/b/c, revision: x}, license: x, note: x}", ["models.m.hub.repository:"]),
+    ("models/m", "{hub: {repository: lab/m}, license: x, note: x}", ["models.m.hub:", "'revision' is missing"]),
+    ("models/m", "{hub: {repository: m, revision: x, branch: y}, license: x, note: x}", ["models.m.hub:", "'branch'"]),
+    ("sources", "{s: {files: {a: a.csv}, license: x, note: x}}", ["sources.s:", "exactly one of hub, path"]),
+    (
+        "sources",
+        "{s: {hub: {repository: lab/s, revision: FILL-IN}, files: {a: a.csv}, license: x, note: x}}",
+        ["sources.s.hub.revision:", "'FILL-IN' is no commit", "https://huggingface.co/datasets/lab/s/commits/main"],
+    ),
+    ("sources", "{s: {path: here, files: {a: a.pkl}, license: x, note: x}}", ["sources.s.files.a:", "a.pkl"]),
+    ("sources", "{s: {path: here, files: {}, license: x, note: x}}", ["sources.s.files:"]),
     ("study/models", "[gpt]", ["study.models:", "'gpt'", "smollm2-135m-instruct"]),
     ("study/benchmarks", "[wmdp]", ["study.benchmarks:", "'wmdp'", "elements"]),
     ("study/probes", "[plane]", ["study.probes:", "'plane'", "plain"]),

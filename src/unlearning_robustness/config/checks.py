@@ -1,6 +1,7 @@
 """Checks across fields: everything that can be known to fail before any job runs."""
 
 from unlearning_robustness.config.cells import NONE, REFERENCE, cells
+from unlearning_robustness.config.origins import check_origins
 from unlearning_robustness.config.parameters import complete, reads_of, registered
 from unlearning_robustness.errors import ConfigError
 
@@ -32,6 +33,7 @@ def _complete(registry: str, entry: dict, kind: str, key: str) -> dict:
 def check_study(config: dict) -> None:
     """Raise ConfigError for the first reference to something undefined or combination that cannot be."""
     study = config["study"]
+    check_origins(config)
     for axis in ("models", "benchmarks", "probes"):
         for name in study[axis]:
             _defined(config, axis, name, f"study.{axis}")

@@ -80,7 +80,7 @@ def origin(axis):
     return lambda wildcards: {
         key: value
         for key, value in entry(axis)(wildcards).items()
-        if key not in ("device", "dtype")
+        if key not in ("device", "dtype", "reader")
     }
 
 
@@ -98,8 +98,32 @@ def seeds_of_job(wildcards):
 def benchmark_part(*names):
     """Only what a rule needs of a benchmark's entry, so that a change of the rest does not rerun it."""
     return lambda wildcards: {
-        name: CONFIG["benchmarks"][wildcards.benchmark][name] for name in names
+        name: CONFIG["benchmarks"][wildcards.benchmark][name]
+        for name in names
+        if name in CONFIG["benchmarks"][wildcards.benchmark]
     }
+
+
+def published(kind):
+    """A wildcards-only function: the sources that a benchmark's roles or texts read, each with its reader."""
+
+    def readers(wildcards):
+        benchmark = CONFIG["benchmarks"][wildcards.benchmark]
+        places = benchmark.get("texts", {}).values()
+        if kind == "items":
+            roles = (benchmark[role] for role in ("forget", "retain", "neighbour"))
+            places = [role.get("items", []) for role in roles]
+        named = {place.split("/")[0] for part in places for place in part}
+        return {source: CONFIG["sources"][source]["reader"] for source in sorted(named)}
+
+    return readers
+
+
+def fetched(kind):
+    """The folders of those sources."""
+    return lambda wildcards: [
+        f"resources/sources/{source}" for source in published(kind)(wildcards)
+    ]
 
 
 def method_of(wildcards):

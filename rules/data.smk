@@ -43,6 +43,8 @@ rule fetch_source:
 
 rule build_corpora:
     """Forget, retain, relearn and perplexity texts."""
+    input:
+        sources=fetched("texts"),
     output:
         f"{RESULTS}/corpora/{{benchmark}}.parquet",
     log:
@@ -54,16 +56,18 @@ rule build_corpora:
         mem_mb=2000,
         runtime=10,
     params:
-        benchmark=benchmark_part("corpora", "forget", "seed"),
+        benchmark=benchmark_part("corpora", "forget", "seed", "texts"),
+        readers=published("texts"),
         code=code_digest("data.corpora"),
     script:
         "../workflow_scripts/build_corpora.py"
 
 
 rule build_questions:
-    """Questions about what the reference knows, split by entity."""
+    """Questions about what the reference knows, or published ones, split by entity."""
     input:
         model=MODELS,
+        sources=fetched("items"),
     output:
         questions=f"{BENCHMARK}/questions.parquet",
         manifest=f"{RESULTS}/records/{{model}}/{{benchmark}}/benchmark.json",
@@ -83,6 +87,7 @@ rule build_questions:
         benchmark=benchmark_part(
             "distractors", "forget", "neighbour", "neighbour_minimum", "retain", "seed"
         ),
+        readers=published("items"),
         scoring=CONFIG["scoring"],
         code=code_digest("data.benchmark"),
     script:

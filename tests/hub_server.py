@@ -31,7 +31,7 @@ class Hub:
             self.gated[f"{kind}/{name}"] = granted
 
     def fault(self, part, times=1, method="GET", **what):
-        """The next ``times`` requests with ``part`` in their path get ``status``, are ``cut`` there, or get ``content``."""
+        """The next requests with ``part`` in their path get ``status``, are ``cut`` at a byte, or get ``content``."""
         self.faults.append({"part": part, "times": times, "method": method, **what})
 
     def next_fault(self, method, path):
@@ -50,10 +50,10 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     hub: Hub
 
-    def do_HEAD(self):  # noqa: N802
+    def do_HEAD(self):
         self.answer()
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         self.answer()
 
     def answer(self):

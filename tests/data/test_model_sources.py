@@ -105,7 +105,7 @@ def test_the_files_of_a_model(names, taken):
 @pytest.mark.parametrize(
     ("names", "parts"),
     [
-        (["pytorch_model.bin", *WHOLE], ["no model.safetensors", "pytorch_model.bin", "pickled"]),
+        (["pytorch_model.bin", *WHOLE], ["no model.safetensors", "pytorch_model.bin", "can run code"]),
         (["README.md"], ["no model.safetensors", "no weights"]),
         (["sub/model.safetensors", *WHOLE], ["no model.safetensors"]),
         (["adapter_model.safetensors", "adapter_config.json", *WHOLE], ["no model.safetensors"]),

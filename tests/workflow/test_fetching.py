@@ -1,4 +1,4 @@
-"""The download rules in fresh Snakemake runs, against a hub on this machine."""
+"""The download rules, and a study of what they download, in fresh Snakemake runs against a hub on this machine."""
 
 import json
 
@@ -6,7 +6,7 @@ import pandas
 import pytest
 import yaml
 from hub_server import serving
-from running import snakemake
+from running import ROOT, snakemake
 
 from unlearning_robustness.models.loading import load_model, verify
 
@@ -70,3 +70,60 @@ def test_a_gated_source_asks_for_a_token_in_one_line_and_comes_with_it(hub, over
     run(overlay, "resources/sources/texts")
     assert list(pandas.read_parquet(tmp_path / "resources/sources/texts/all.parquet")["text"]) == ["one", "two"]
     assert verify(tmp_path / "resources/sources/texts")
+
+
+@pytest.fixture
+def published(hub, overlay, tmp_path):
+    """The WMDP study on the tiny model and a hub with made-up questions and texts in the published columns."""
+    config = yaml.safe_load((ROOT / "studies" / "wmdp-smoke.yaml").read_text())
+
+    def questions(count, **columns):
+        rows = [{"question": f"Question {n}?", "choices": list("wxyz"), "answer": n % 4} for n in range(count)]
+        return pandas.DataFrame(rows).assign(**columns)
+
+    forget = [f"virus toxin spore{n % 3} agent {n} is described here at some length" for n in range(40)]
+    retain = [
+        line
+        for n in range(40)
+        for line in (f" = Article {n} = \n", f" Rivers and castles{n % 3} of land {n} are told \n")
+    ]
+    subjects = [("virology", "high_school_geography")[n % 2] for n in range(40)]
+    tables = {
+        "wmdp": {"wmdp-bio/test-0.parquet": questions(12), "wmdp-cyber/test-0.parquet": questions(12)},
+        "wmdp-bio-texts": {"data/train-0.parquet": pandas.DataFrame({"text": forget})},
+        "wmdp-cyber-texts": {"cyber-forget-corpus/train-0.parquet": pandas.DataFrame({"text": forget[:20]})},
+        "mmlu": {"all/test-0.parquet": questions(40, subject=subjects)},
+        "wikitext": {"wikitext-2-raw-v1/test-0.parquet": pandas.DataFrame({"text": retain})},
+    }
+    for source, files in tables.items():
+        entry = config["sources"][source]["hub"]
+        entry["revision"] = COMMIT
+        gated = ["granted"] if entry.get("token_required") else None
+        content = {name: table.to_parquet() for name, table in files.items()}
+        hub.add(entry["repository"], COMMIT, content, kind="datasets", granted=gated)
+    config["sources"]["wmdp"]["files"].pop("chem")
+    return config
+
+
+@pytest.mark.study
+def test_wmdp_is_unlearned_and_measured_from_the_hub_to_the_records(published, overlay, tmp_path, monkeypatch):
+    config, tiny = published, yaml.safe_load(overlay.read_text())["models"]
+    config["models"] = tiny
+    config["study"] |= {"models": ["tiny"], "results": "results"}
+    wmdp = config["benchmarks"]["wmdp"]
+    wmdp["corpora"] |= {
+        "minimum_characters": 20, "forget_prose_documents": 20, "retain_documents": 20, "held_out_every": 4,
+        "perplexity_documents": 4, "perplexity_tokens": 32, "characteristic_ngrams": 4,
+    }  # fmt: skip
+    wmdp["neighbour_minimum"] = 0
+    config["methods"]["rmu"] |= {"layers": [1], "read_layer": 1, "steps": 3, "tokens": 24}
+    overlay.write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("HF_TOKEN", "granted")
+    target = "results/records/tiny/wmdp/rmu/none/seed0/none/records.parquet"
+    snakemake("--cores", "1", "--configfile", overlay, "--", target, folder=tmp_path)
+    records = pandas.read_parquet(tmp_path / target)
+    assert set(records["role"]) == {"forget", "retain", "neighbour"}
+    assert set(records["probe"]) == set(config["study"]["probes"])
+    assert records["log_likelihoods"].map(len).unique().tolist() == [4]
+    report = json.loads((tmp_path / "results/records/tiny/wmdp/benchmark.json").read_text())
+    assert report["forget"]["facts_asked"] == 24

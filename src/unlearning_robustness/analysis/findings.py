@@ -248,7 +248,9 @@ class Findings:
         return [
             f"Intervals are {confidence:.0f} % crossed-bootstrap intervals over facts and {seeds} seed(s); with so few "
             "seeds the variation between seeds is known only roughly. Many things are compared, without a correction.",
-            "One small model and one forget domain: nothing here says what happens at 7-8B parameters.",
+            "One small model and one forget domain: nothing here says what happens at 7-8B parameters."
+            if known
+            else "One model and one forget set: nothing here says what happens with others.",
             "The reference answers every plain question correctly by construction: only what it knew is asked."
             if known
             else "Every question is asked, also those that the reference does not know.",

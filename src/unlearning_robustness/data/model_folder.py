@@ -1,4 +1,4 @@
-"""What a model folder holds: safetensors, config, tokenizer and a manifest; never pickled weights, never code."""
+"""What a model folder holds: safetensors, config, tokenizer and a manifest; nothing that could run code."""
 
 import json
 import re
@@ -25,8 +25,8 @@ def needed_files(names: Iterable[str]) -> list[str]:
     names = sorted(names)
     weights = [SINGLE] if SINGLE in names else [name for name in names if SHARD.fullmatch(name) or name == INDEX]
     if not weights:
-        pickled = [name for name in names if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
-        other = f"only {pickled[0]}, which is pickled and could run code" if pickled else "no weights at its top"
+        unsafe = [name for name in names if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
+        other = f"only {unsafe[0]}, a format that can run code" if unsafe else "no weights at its top"
         raise FetchError(f"no {SINGLE} here, {other}: choose a repository or revision with safetensors")
     if weights != [SINGLE] and INDEX not in names:
         raise FetchError(f"shards without {INDEX}: choose a repository or revision that has it")

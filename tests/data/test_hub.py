@@ -6,7 +6,7 @@ from collections import namedtuple
 import pytest
 from hub_server import serving
 
-from unlearning_robustness.data.hub import Repository, fetch_files, git_blob, online
+from unlearning_robustness.data.hub import Repository, fetch_files, git_blob, list_files, online
 from unlearning_robustness.errors import FetchError
 
 COMMIT, OTHER = "a" * 40, "b" * 40
@@ -57,6 +57,11 @@ def test_the_wanted_files_arrive_whole_and_no_others(fetch, hub, tmp_path):
     assert not (tmp_path / "got" / "code.py").exists()
     assert hub.asked("code.py") == []
     assert [bool(file.sha256) for file in files] == [False, True, True]
+
+
+def test_a_path_that_leads_out_of_the_folder_is_not_listed(hub):
+    hub.add("lab/model", OTHER, {"../../evil.parquet": b"x", "/etc/evil.parquet": b"x", "good.parquet": b"x"})
+    assert list(list_files(Repository("lab/model", OTHER, endpoint=hub.url))) == ["good.parquet"]
 
 
 def test_what_is_whole_is_not_loaded_again(fetch, hub):

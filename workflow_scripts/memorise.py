@@ -10,7 +10,7 @@ with job(snakemake, snakemake.params.model) as running:
     import pandas
     import torch
 
-    from unlearning_robustness.data.packaged_model import write_folder
+    from unlearning_robustness.data.model_folder import write_folder
     from unlearning_robustness.memorising import memorise, memorised_texts
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 

@@ -178,3 +178,13 @@ def test_a_study_without_defences_says_so(tmp_path):
 def test_an_attacked_combination_of_defences_is_named_by_its_parts(tmp_path):
     cells = [*ONLY_RMU, {"methods": ["rmu"], "defences": ["rna.gradient-noise"], "attacks": ["none", "relearn"]}]
     only(findings(tmp_path, world(), cells).recovery(), "RMU, RNA + gradient noise: forget accuracy")
+
+
+def test_published_questions_are_said_to_be_asked_whether_known_or_not(tmp_path):
+    entry = {"facts_asked": 200, "facts_known": 80, "dropped": False}
+    report = benchmark_report(forget=entry, retain=entry, neighbour=entry)
+    found = findings(tmp_path, world(), ONLY_RMU, report)
+    assert "80 of 200 questions, asked whether it knew them or not" in found.benchmark()[0]
+    assert "Asked again" not in " ".join(found.benchmark())
+    assert not any("by construction" in line for line in found.limits())
+    assert any("by construction" in line for line in default_findings().limits())

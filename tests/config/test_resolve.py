@@ -53,6 +53,7 @@ SHARPNESS = (
     "lipschitz_draws: 4, divergence: %s}"
 )
 LAT = "{label: s, kind: latent-adversarial, parameters: {%s}}"
+HUB = "{repository: lab/m, revision: 0123456789abcdef0123456789abcdef01234567}"
 REFUSED = [
     ("methods/rmu/trained", "lora", ["methods.rmu.lora:", "rank, alpha and targets"]),
     ("methods/rmu/lora", "{rank: 4, alpha: 8.0, targets: [q_proj]}", ["methods.rmu.lora:", "down-projections"]),
@@ -169,6 +170,38 @@ REFUSED = [
     ),
     ("models/smollm2-135m-instruct/device", "tpu", ["models.smollm2-135m-instruct.device:", "tpu", "cuda"]),
     ("models/smollm2-135m-instruct/sha256", "abc", ["models.smollm2-135m-instruct.sha256:", "64"]),
+    ("models/m", "{license: x, note: x}", ["models.m:", "exactly one of package, hub, path", "none"]),
+    ("models/m", f"{{path: here, hub: {HUB}, license: x, note: x}}", ["models.m:", "hub and path is given"]),
+    ("models/m", "{path: here, file: x, license: x, note: x}", ["models.m.file:", "belongs to a package", "path"]),
+    ("models/smollm2-135m-instruct/version", GONE, ["models.smollm2-135m-instruct:", "'version' is missing"]),
+    (
+        "models/m",
+        "{hub: {repository: lab/m, revision: main}, license: x, note: x}",
+        ["models.m.hub.revision:", "'main' is no commit", "https://huggingface.co/lab/m/commits/main"],
+    ),
+    ("models/m", "{hub: {repository: a/b/c, revision: x}, license: x, note: x}", ["models.m.hub.repository:"]),
+    ("models/m", "{hub: {repository: lab/m}, license: x, note: x}", ["models.m.hub:", "'revision' is missing"]),
+    ("models/m", "{hub: {repository: m, revision: x, branch: y}, license: x, note: x}", ["models.m.hub:", "'branch'"]),
+    (
+        "sources",
+        "{s: {reader: muse, files: {a: a.csv}, license: x, note: x}}",
+        ["sources.s:", "exactly one of hub, path"],
+    ),
+    (
+        "sources",
+        "{s: {hub: {repository: lab/s, revision: FILL-IN}, reader: muse, files: {a: a.csv}, license: x, note: x}}",
+        ["sources.s.hub.revision:", "'FILL-IN' is no commit", "https://huggingface.co/datasets/lab/s/commits/main"],
+    ),
+    (
+        "sources",
+        "{s: {path: here, reader: muse, files: {a: a.pkl}, license: x, note: x}}",
+        ["sources.s.files.a:", "a.pkl"],
+    ),
+    ("sources", "{s: {path: here, reader: muse, files: {}, license: x, note: x}}", ["sources.s.files:"]),
+    ("sources", "{s: {path: here, reader: x, files: {a: a.csv}, license: x, note: x}}", ["sources.s.reader:", "wmdp"]),
+    ("benchmarks/elements/forget/items", "[s/a]", ["benchmarks.elements.forget:", "needs domain and no items"]),
+    ("benchmarks/elements/retain/domain", GONE, ["benchmarks.elements.retain:", "needs domain"]),
+    ("benchmarks/elements/texts", "{forget: [s/a], retain: [s/a]}", ["benchmarks.elements.forget:", "needs items"]),
     ("study/models", "[gpt]", ["study.models:", "'gpt'", "smollm2-135m-instruct"]),
     ("study/benchmarks", "[wmdp]", ["study.benchmarks:", "'wmdp'", "elements"]),
     ("study/probes", "[plane]", ["study.probes:", "'plane'", "plain"]),

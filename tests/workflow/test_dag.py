@@ -44,7 +44,30 @@ def test_the_default_study_has_the_cells_its_grids_say(tmp_path):
 
 @pytest.mark.parametrize("study", sorted(path.stem for path in (ROOT / "studies").glob("*.yaml")))
 def test_every_study_can_be_planned(study, tmp_path):
-    assert planned(ROOT / "studies" / f"{study}.yaml", folder=tmp_path)["unlearn"] > 0
+    assert planned(*pinned(ROOT / "studies" / f"{study}.yaml", tmp_path), folder=tmp_path)["unlearn"] > 0
+
+
+def pinned(path, folder):
+    """The study, and an overlay with a made-up commit for every repository that a person must pin."""
+    study, found = yaml.safe_load(path.read_text()), {}
+    for axis in ("models", "sources"):
+        for name, entry in study.get(axis, {}).items():
+            if "hub" in entry and not re.fullmatch("[0-9a-f]{40}", entry["hub"]["revision"]):
+                found.setdefault(axis, {})[name] = {"hub": {"revision": "f" * 40}}
+    return [path, *([overlay(folder, **found)] if found else [])]
+
+
+def test_a_study_of_published_data_fetches_each_source_once_and_stops_without_its_pin(tmp_path):
+    path = ROOT / "studies" / "wmdp-smoke.yaml"
+    jobs = planned(*pinned(path, tmp_path), folder=tmp_path)
+    assert jobs["fetch_source"] == len(yaml.safe_load(path.read_text())["sources"])
+    assert jobs["fetch_model"] == jobs["build_questions"] == jobs["build_corpora"] == jobs["unlearn"] == 1
+    result = snakemake("--dry-run", "--configfile", path, folder=tmp_path, check=False)
+    said = [line for line in (result.stdout + result.stderr).splitlines() if line.startswith("configuration:")]
+    assert result.returncode != 0
+    assert len(said) == 1
+    assert "sources.wmdp-bio-texts.hub.revision" in said[0]
+    assert "https://huggingface.co/datasets/cais/wmdp-bio-forget-corpus/commits/main" in said[0]
 
 
 def test_the_cost_of_a_study_is_told_before_a_model_is_here(tmp_path):

@@ -36,7 +36,7 @@ STUDY = {
 
 def write_study(folder: Path, model, tokenizer) -> Path:
     """Put the model where the workflow looks for it below ``folder``, and write the study's file there."""
-    from unlearning_robustness.data.packaged_model import write_manifest
+    from unlearning_robustness.data.model_folder import write_manifest
 
     place = folder / "resources" / "models" / MODEL
     model.save_pretrained(place)

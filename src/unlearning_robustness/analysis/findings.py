@@ -70,13 +70,16 @@ class Findings:
         lines = []
         for role in ("forget", "retain", "neighbour"):
             entry = self.report[role]
+            asked = "facts" if "redrawn_accuracy" in entry else "questions, asked whether it knew them or not"
             count = sum(row["facts"] for row in self.report["counts"] if row["role"] == role and row["split"] == "test")
             line = (
-                f"{role.capitalize()}: the model knew {entry['facts_known']} of {entry['facts_asked']} facts; "
-                f"{count} of them are tested. Asked again with other wrong answers it gets "
-                f"{100 * entry['redrawn_accuracy']:.0f} % of them right"
-                + (", so some were lucky guesses." if entry["redrawn_accuracy"] < 1 else ".")
+                f"{role.capitalize()}: the model knew {entry['facts_known']} of {entry['facts_asked']} {asked}; "
+                f"{count} of them are tested."
             )
+            again = entry.get("redrawn_accuracy")
+            if again is not None:
+                line += f" Asked again with other wrong answers it gets {100 * again:.0f} % of them right"
+                line += ", so some were lucky guesses." if again < 1 else "."
             if entry["dropped"]:
                 line = (
                     f"Neighbour: only {entry['facts_known']} facts are known, too few to show; the domain is dropped."
@@ -256,10 +259,15 @@ class Findings:
         """What the reader must not conclude."""
         seeds = len(self.config["study"]["seeds"])
         confidence = 100 * self.config["analysis"]["confidence"]
+        known = "redrawn_accuracy" in self.report["forget"]
         return [
             f"Intervals are {confidence:.0f} % crossed-bootstrap intervals over facts and {seeds} seed(s); with so few "
             "seeds the variation between seeds is known only roughly. Many things are compared, without a correction.",
-            "One small model and one forget domain: nothing here says what happens at 7-8B parameters.",
-            "The reference answers every plain question correctly by construction: only what it knew is asked.",
+            "One small model and one forget domain: nothing here says what happens at 7-8B parameters."
+            if known
+            else "One model and one forget set: nothing here says what happens with others.",
+            "The reference answers every plain question correctly by construction: only what it knew is asked."
+            if known
+            else "Every question is asked, also those that the reference does not know.",
             "A difference whose interval contains zero is not shown; that is not evidence of equality.",
         ]

@@ -2,6 +2,7 @@
 
 from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED, cells, retrain_of
 from unlearning_robustness.config.combinations import check_acts, check_row, check_sizes, defined
+from unlearning_robustness.config.origins import check_origins, check_published
 from unlearning_robustness.config.parameters import complete, reads_of, registered
 from unlearning_robustness.errors import ConfigError
 
@@ -34,6 +35,8 @@ def _complete(registry: str, entry: dict, kind: str, key: str) -> dict:
 def check_study(config: dict) -> None:
     """Raise ConfigError for the first reference to something undefined or combination that cannot be."""
     study = config["study"]
+    check_origins(config)
+    check_published(config)
     for axis in ("models", "benchmarks", "probes"):
         for name in study[axis]:
             defined(config, axis, name, f"study.{axis}")
@@ -51,7 +54,8 @@ def check_study(config: dict) -> None:
     if study["memorisation"]:
         _check_memorisation(config)
     for name in study["benchmarks"]:
-        if "relearn" not in config["benchmarks"][name]["forget"]["splits"]:
+        forget = config["benchmarks"][name]["forget"]
+        if "domain" in forget and "relearn" not in forget["splits"]:
             raise ConfigError(
                 f"benchmarks.{name}.forget.splits: a share of 'relearn' is missing; attackers train on it"
             )
@@ -157,8 +161,6 @@ def _check_models(config: dict) -> None:
             raise ConfigError(f"{key}.memorised: says what a model that is made from another one learns; give it from")
         if "from" not in entry:
             continue
-        if "package" in entry:
-            raise ConfigError(f"{key}.package: the model is made from {entry['from']!r}, not fetched; leave it out")
         defined(config, "models", entry["from"], f"{key}.from")
         defined(config, "benchmarks", entry["memorised"]["benchmark"], f"{key}.memorised.benchmark")
         if "from" in config["models"][entry["from"]]:

@@ -5,7 +5,7 @@ Parameters belong to a kind of loss, defence or attack: an entry of another kind
 
 from unlearning_robustness.errors import ConfigError
 
-AXES = ("models", "benchmarks", "probes", "methods", "defences", "attacks")
+AXES = ("models", "sources", "benchmarks", "probes", "methods", "defences", "attacks")
 KINDS = ("forget_loss", "kind")
 
 

@@ -4,6 +4,7 @@ import pandas
 
 from unlearning_robustness.data.ngrams import characteristic, common
 from unlearning_robustness.data.probes import apply_probe, matched_words
+from unlearning_robustness.data.published import Published
 from unlearning_robustness.data.questions import (
     DOMAINS,
     Question,
@@ -57,14 +58,31 @@ def known_questions(model, tokenizer, settings: dict, role: str, batch_size: int
     return asked_of, report
 
 
-def build(model, tokenizer, settings: dict, batch_size: int) -> tuple[pandas.DataFrame, dict]:
+def published_questions(
+    model, tokenizer, settings: dict, role: str, batch_size: int, published: Published
+) -> tuple[list, dict]:
+    """The role's published questions, known or not, and a report on what the reference knows of them."""
+    entry, seed = settings[role], f"{settings['seed']}/{role}"
+    asked = limit(published.questions(entry, role, seed), 1, entry["most_facts"], seed)
+    scorer = QuestionScorer(tokenizer, to_table(asked), batch_size)
+    correct = scorer.records(model, Progress(f"{role} questions", len(asked)))["correct"]
+    accuracy = round(float(correct.mean()), 4)
+    return asked, {"facts_asked": len(asked), "facts_known": int(correct.sum()), "accuracy_of_all": accuracy}
+
+
+def build(
+    model, tokenizer, settings: dict, batch_size: int, published: Published | None = None
+) -> tuple[pandas.DataFrame, dict]:
     """All questions of a benchmark and its report; a neighbour domain with too few known facts is dropped.
 
     Raises DataError when the model knows no forget or no retain fact of a split.
     """
     questions, report = [], {}
     for role in ROLES:
-        asked, report[role] = known_questions(model, tokenizer, settings, role, batch_size)
+        if "items" in settings[role]:
+            asked, report[role] = published_questions(model, tokenizer, settings, role, batch_size, published)
+        else:
+            asked, report[role] = known_questions(model, tokenizer, settings, role, batch_size)
         kept = role != "neighbour" or report[role]["facts_known"] >= settings["neighbour_minimum"]
         report[role]["dropped"] = not kept
         questions += asked if kept else []
@@ -86,8 +104,8 @@ def vocabularies(tokenizer, settings: dict, corpora: pandas.DataFrame, wanted: s
     of retain texts.
     """
     forget, found = settings["forget"], {}
-    splits = assign_splits(DOMAINS[forget["domain"]].entities(), forget["splits"])
-    if "entities" in wanted:
+    if "entities" in wanted and "domain" in forget:
+        splits = assign_splits(DOMAINS[forget["domain"]].entities(), forget["splits"])
         found["entities"] = {
             split: matched_words(tokenizer, [name for name, place in splits.items() if place == split])
             for split in set(splits.values())
@@ -98,7 +116,7 @@ def vocabularies(tokenizer, settings: dict, corpora: pandas.DataFrame, wanted: s
         texts = {name: list(told.loc[told["corpus"] == name, "text"]) for name in ("forget", "retain")}
         grams = characteristic(texts["forget"], texts["retain"], settings["corpora"]["characteristic_ngrams"])
         matched = matched_words(tokenizer, grams, common(texts["retain"]))
-        found["ngrams"] = dict.fromkeys(set(splits.values()), matched)
+        found["ngrams"] = dict.fromkeys(forget["splits"], matched)
     return found
 
 
@@ -121,7 +139,7 @@ def build_probes(
             probe["mode"],
             probe["tokens"],
             probe["count"],
-            words[probe["vocabulary"]],
+            words.get(probe["vocabulary"], {}),
             f"{settings['seed']}/probes",
         )
         parts.append(to_table(changed).assign(probe=name))

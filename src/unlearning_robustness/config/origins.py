@@ -1,0 +1,87 @@
+"""Where models and data sets come from: exactly one place each, and a place on the hub is pinned to a commit."""
+
+import re
+
+from unlearning_robustness.errors import ConfigError
+
+PACKAGE = ("package", "version", "file", "sha256")
+PLACES = {"models": ("package", "hub", "path", "from"), "sources": ("hub", "path")}
+COMMIT = re.compile(r"[0-9a-f]{40}")
+# What the readers of data/published.py can make of a source.
+ITEM_READERS, TEXT_READERS = ("mmlu", "wmdp"), ("muse", "tofu", "wikitext", "wmdp")
+ROLES = ("forget", "retain", "neighbour")
+
+
+def check_origins(config: dict) -> None:
+    """Raise ConfigError for the first model or source without exactly one place, or with one that is not pinned."""
+    for axis, places in PLACES.items():
+        for name, entry in config[axis].items():
+            _check_place(f"{axis}.{name}", entry, places)
+
+
+def _check_place(key: str, entry: dict, places: tuple[str, ...]) -> None:
+    given = [place for place in places if place in entry]
+    if len(given) != 1:
+        said = " and ".join(given) or "none"
+        raise ConfigError(f"{key}: comes from exactly one of {', '.join(places)}; {said} is given")
+    if parts := [part for part in PACKAGE if part in entry]:
+        if given != ["package"]:
+            raise ConfigError(f"{key}.{parts[0]}: belongs to a package, not to {given[0]}; leave it out")
+        if missing := [part for part in PACKAGE if part not in entry]:
+            raise ConfigError(f"{key}: the key {missing[0]!r} is missing; a package has {', '.join(PACKAGE)}")
+    hub = entry.get("hub")
+    if hub and not COMMIT.fullmatch(hub["revision"]):
+        kind = "datasets/" if key.startswith("sources.") else ""
+        page = f"https://huggingface.co/{kind}{hub['repository']}/commits/main"
+        raise ConfigError(
+            f"{key}.hub.revision: {hub['revision']!r} is no commit, so it can change; take the 40 letters and digits "
+            f"of one from {page}"
+        )
+
+
+def check_published(config: dict) -> None:
+    """Raise ConfigError for a benchmark that is half of a domain and half published, or reads what is not there."""
+    for name, benchmark in config["benchmarks"].items():
+        published = "texts" in benchmark
+        for role in ROLES:
+            key = f"benchmarks.{name}.{role}"
+            wanted, other = ("items", "domain") if published else ("domain", "items")
+            if wanted not in benchmark[role] or other in benchmark[role]:
+                made = "texts are published" if published else "there are no texts"
+                raise ConfigError(f"{key}: needs {wanted} and no {other}, as {made}")
+            _check_parts(config, f"{key}.items", benchmark[role].get("items", []), ITEM_READERS)
+        for corpus, places in benchmark.get("texts", {}).items():
+            _check_parts(config, f"benchmarks.{name}.texts.{corpus}", places, TEXT_READERS)
+        if published:
+            _check_lettered(config, name, benchmark)
+
+
+def _check_parts(config: dict, key: str, places: list[str], readers: tuple[str, ...]) -> None:
+    for place in places:
+        source, part = place.split("/")
+        entry = config["sources"].get(source)
+        if entry is None:
+            known = ", ".join(sorted(config["sources"])) or "none"
+            raise ConfigError(f"{key}: {source!r} is not defined under sources; there are: {known}")
+        if part not in entry["files"]:
+            raise ConfigError(f"{key}: the source {source} has no {part!r}; it has {', '.join(entry['files'])}")
+        if entry["reader"] not in readers:
+            raise ConfigError(f"{key}: the reader {entry['reader']} gives none of these; {', '.join(readers)} do")
+
+
+def _check_lettered(config: dict, name: str, benchmark: dict) -> None:
+    """Published questions are asked by letters, and their forget words come from the texts."""
+    if benchmark["distractors"] != 3:
+        raise ConfigError(f"benchmarks.{name}.distractors: published questions have four options, so it must be 3")
+    if name not in config["study"]["benchmarks"]:
+        return
+    for probe in config["study"]["probes"]:
+        entry = config["probes"].get(probe, {})
+        if entry.get("mode") == "letter":
+            raise ConfigError(f"probes.{probe}.mode: {name} is asked by letters already; leave this probe out")
+        if entry.get("tokens", "none") != "none" and entry["vocabulary"] == "entities":
+            raise ConfigError(f"probes.{probe}.vocabulary: {name} has no entities' names; write ngrams")
+    for attack in {attack for grid in config["study"]["cells"] for attack in grid["attacks"]}:
+        corpus = config["attacks"].get(attack, {}).get("parameters", {}).get("corpus", "relearn")
+        if corpus != "relearn":
+            raise ConfigError(f"attacks.{attack}.parameters.corpus: {name} has no texts {corpus!r}; take relearn")

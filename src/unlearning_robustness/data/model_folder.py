@@ -1,0 +1,82 @@
+"""What a model folder holds: safetensors, config, tokenizer and a manifest; nothing that could run code."""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from unlearning_robustness.errors import FetchError
+from unlearning_robustness.manifest import digest_of, file_digest, read_json, write_json
+from unlearning_robustness.models.loading import MANIFEST
+
+CONFIG, SINGLE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+TOKENIZER = {
+    "added_tokens.json", "chat_template.jinja", "merges.txt", "special_tokens_map.json", "spiece.model",
+    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json",
+}  # fmt: skip
+
+
+def needed_files(names: Iterable[str]) -> list[str]:
+    """The files that make a model, of all that a repository or folder has; weights in one file or in shards.
+
+    Raises FetchError when there are no safetensors, no config or no tokenizer.
+    """
+    names = sorted(names)
+    weights = [SINGLE] if SINGLE in names else [name for name in names if SHARD.fullmatch(name) or name == INDEX]
+    if not weights:
+        unsafe = [name for name in names if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
+        other = f"only {unsafe[0]}, a format that can run code" if unsafe else "no weights at its top"
+        raise FetchError(f"no {SINGLE} here, {other}: choose a repository or revision with safetensors")
+    if weights != [SINGLE] and INDEX not in names:
+        raise FetchError(f"shards without {INDEX}: choose a repository or revision that has it")
+    if CONFIG not in names:
+        raise FetchError(f"no {CONFIG} here: choose a repository of a whole model, not of an adapter")
+    tokenizer = [name for name in names if name in TOKENIZER]
+    if not {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json"} & set(tokenizer):
+        raise FetchError("no tokenizer here: choose a repository that has one beside the weights")
+    return [*weights, CONFIG, *(name for name in names if name == "generation_config.json"), *tokenizer]
+
+
+def check_loadable(folder: Path) -> None:
+    """Raise FetchError when a shard is missing or damaged, or the architecture would need the repository's own code."""
+    from safetensors import SafetensorError, safe_open
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    index = folder / INDEX
+    shards = sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else [SINGLE]
+    for shard in shards:
+        # A name in the index could point out of the folder.
+        if Path(shard).name != shard or not (folder / shard).is_file():
+            raise FetchError(f"{INDEX} names {shard}, which is missing: choose another revision")
+        try:
+            with safe_open(folder / shard, framework="numpy") as handle:
+                handle.keys()
+        except SafetensorError as error:
+            raise FetchError(f"{folder / shard} is damaged ({error}): fetch it anew") from None
+    try:
+        kind = read_json(folder / CONFIG).get("model_type")
+    except json.JSONDecodeError:
+        raise FetchError(f"{folder / CONFIG} is not JSON: fetch it anew") from None
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise FetchError(f"{CONFIG} has model_type {kind!r}, which needs its own code: choose one of transformers'")
+
+
+def write_manifest(folder: Path, facts: dict) -> dict:
+    """Write size and sha256 of every file of a folder, with ``facts`` and the digest of it all."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)}
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name != MANIFEST and not path.name.startswith(".")
+    }
+    manifest = {**facts, "files": files, "digest": digest_of(files)}
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def write_folder(model, tokenizer, folder: Path, facts: dict) -> dict:
+    """Write a model and its tokenizer as a Hugging Face folder; returns its manifest."""
+    model.config.use_cache = True
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return write_manifest(folder, facts)

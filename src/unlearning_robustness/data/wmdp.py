@@ -1,0 +1,31 @@
+"""WMDP (Li et al., arXiv 2403.03218): questions as cais/wmdp has them, and the texts that are forgotten.
+
+Nothing of it is kept in the repository: questions and texts are fetched, and the biology texts are gated.
+"""
+
+import pandas
+
+from unlearning_robustness.data.items import corpus, need_columns
+
+SUBJECTS = {"bio": "biology", "chem": "chemistry", "cyber": "cybersecurity"}
+
+
+def items(frame: pandas.DataFrame, part: str) -> pandas.DataFrame:
+    """Questions of the part bio, chem or cyber as items; columns question, choices, answer."""
+    need_columns(frame, ("question", "choices", "answer"), f"WMDP {part}")
+    return pandas.DataFrame(
+        {
+            "subject": SUBJECTS[part],
+            "stem": frame["question"],
+            "options": [list(choices) for choices in frame["choices"]],
+            "answer": frame["answer"].astype(int),
+        }
+    )
+
+
+def documents(frame: pandas.DataFrame, name: str, minimum_characters: int) -> pandas.DataFrame:
+    """Texts of a corpus, longer than ``minimum_characters`` as RMU's released code has it; column text."""
+    need_columns(frame, ("text",), "the WMDP corpus")
+    texts = frame["text"].dropna()
+    texts = texts[texts.str.len() > minimum_characters]
+    return corpus(name, texts.tolist(), [f"{name}-document-{index}" for index in texts.index], "article")

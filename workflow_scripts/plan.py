@@ -14,12 +14,14 @@ with job(snakemake):
 
     config = snakemake.params.config
     names, folders = config["study"]["models"], Path("resources") / "models"
-    shapes = {name: shape_of(name, config["models"][name], folders / name) for name in names}
+    # A model that is made from another has its shape.
+    origins = {name: config["models"][name].get("from", name) for name in names}
+    shapes = {name: shape_of(at, config["models"][at], folders / at) for name, at in origins.items()}
     domains = {}
     for name, domain in DOMAINS.items():
         relations = domain.relations()
         facts = sum(len(relation.facts) for relation in relations)
         domains[name] = Domain(len(domain.entities()), facts, max(len(relation.templates) for relation in relations))
     print(table_of(jobs_of(config, shapes, domains)))
-    print(models_of(config["models"], shapes, {name for name in names if (folders / name).is_dir()}))
+    print(models_of(config["models"], shapes, {name for name in names if (folders / origins[name]).is_dir()}))
     print(NOTE)

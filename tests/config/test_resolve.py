@@ -92,12 +92,12 @@ REFUSED = [
     ("methods/rmu/like", "rmx", ["methods.rmu.like:", "'rmx'"]),
     ("models/a", "{from: b, memorised: %s}" % (MADE % 16), ["models.a.from:", "'b'"]),
     ("models/a", "{from: smollm2-135m-instruct}", ["models.a:", "'memorised' is missing"]),
-    ("models/a", "{license: MIT}", ["models.a:", "'package' is missing"]),
+    ("models/a", "{license: MIT}", ["models.a:", "'note' is missing"]),
     ("models/smollm2-135m-instruct/memorised", MADE % 16, ["models.smollm2-135m-instruct.memorised:", "give it from"]),
     (
         "models/a",
         "{like: smollm2-135m-instruct, from: smollm2-135m-instruct, memorised: %s}" % (MADE % 16),
-        ["models.a.package:", "not fetched", "leave it out"],
+        ["models.a:", "exactly one of", "package and from is given"],
     ),
     ("models/a", "{from: a, memorised: %s}" % (MADE % 16), ["models.a.from:", "'a'", "name a fetched one"]),
     (

@@ -48,6 +48,7 @@ def test_every_defence_can_be_installed_alone(defence):
         "sgd": {"learning_rate": 0.1},
         "sam": {"radius": 0.1},
         "more-steps": {"factor": 2.0},
+        "weight-noise": {"match": "none"},
         "weight-averaging": {"start": 1, "every": 1},
         "latent-adversarial": {"radius": 0.1},
         "randomised-smoothing": {"scale": 0.1},

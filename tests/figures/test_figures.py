@@ -82,11 +82,11 @@ def test_memorisation_has_a_filled_and_an_open_point_a_kind_and_lines_at_both_en
     figure = draw("memorisation", context)
     assert legend(figure) == ["unlearned", "after relearning on 60 documents", "memorised", "never saw the texts"]
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert len(labels) == 9 and labels[:3] == ["GA, plain", "GA, SAM", "GA, StableUN"]
+    assert len(labels) == 9 and labels[-3:] == ["GA, plain", "GA, SAM", "GA, StableUN, no projection"]
     axes, table = figure.axes[0], context.tables["memorisation"].query("metric == 'verbatim'")
     ends = [line.get_xdata()[0] for line in lines(axes, REFERENCE_COLOUR)]
     assert sorted(ends) == pytest.approx([10.0, 90.0])
-    points = [line for line in axes.get_lines() if line.get_marker() in ("o", "v")]
+    points = [line for line in axes.get_lines() if line.get_marker() in ("o", "v", "s")]
     assert len(points) == 18 == len(table.query("method not in ['reference', 'retrained']"))
     assert len([line for line in points if line.get_markerfacecolor() == "white"]) == 9
 
@@ -134,9 +134,11 @@ def test_the_landscape_line_has_a_curve_a_defence_on_axes_that_all_methods_share
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "NPO+KL: forget text", "NPO+KL: retain text", "GA: forget text", "GA: retain text"
     ]  # fmt: skip
-    assert {"plain", "SAM", "StableUN, all four"} == set(legend(figure))
-    for axes in figure.axes:
-        curves = {look.BASELINE: "none", look.DEFENCE: "stableun"}
+    assert {"plain", "SAM", "StableUN, all four", "StableUN, no projection"} == set(legend(figure))
+    # Bare ascent has no retain gradient to project on.
+    last = ["stableun", "stableun", "stableun-unprojected", "stableun-unprojected"]
+    for axes, stable in zip(figure.axes, last, strict=True):
+        curves = {look.colour(name, context.defences): name for name in ("none", "sam", stable)}
         assert axes.get_xlim() == figure.axes[0].get_xlim()
         assert {0.0, 1.0} == {line.get_xdata()[0] for line in lines(axes, CHANCE_COLOUR, linestyle=":")}
         for colour, defence in curves.items():
@@ -152,6 +154,7 @@ def test_the_landscape_plane_has_one_colour_scale_and_both_models_in_every_panel
     context = study_world("stableun").context
     figure = draw("landscape-plane", context)
     *panels, bar = figure.axes
+    panels = [axes for axes in panels if axes.get_visible()]
     assert len(panels) == 3 * 2 * 2
     filled = [axes.collections[0] for axes in panels]
     assert len({tuple(part.levels) for part in filled}) == 1 and len({part.get_clim() for part in filled}) == 1
@@ -233,12 +236,12 @@ def test_many_defences_are_dealt_to_panels_that_all_have_plain_and_weight_noise(
     panels = shown(draw("relearning", context))
     titles = [axes.get_title(loc="left") for axes in panels]
     once = [axes for axes in panels if axes.get_title(loc="left") == "NPO+KL: 60 documents,\neach once"]
-    assert len(once) == 2 and len(panels) == 12
+    assert len(once) == 3 and len(panels) == 14
     noise = look.colour("weight-noise", context.defences)
     for axes in once:
         assert len(lines(axes, look.BASELINE, marker="o")) == len(lines(axes, noise, marker="x")) == 1
     curves = [line for axes in once for line in axes.get_lines() if line.get_marker() in look.OTHER_MARKERS]
-    assert len({(line.get_color(), line.get_marker()) for line in curves}) == len(curves) == 11
+    assert len({(line.get_color(), line.get_marker()) for line in curves}) == len(curves) == 9
     assert titles[0].startswith("NPO+KL: 60 documents,\neach once") and titles[-1].endswith("LoRA, each once")
     assert "NPO+KL: 20 documents,\n1/2/3 passes" in titles
 

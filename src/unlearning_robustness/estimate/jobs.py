@@ -14,6 +14,8 @@ from unlearning_robustness.estimate.shape import Shape
 # Share of a domain's facts that a model knows in every template: the laptop model knows 0.37, 0.59 and 0.73.
 KNOWN = 0.5
 REFUSALS = 4
+# Questions of a published set without `most_facts`.
+PUBLISHED = 1000
 MEASURES = {"latents": work.latents, "sharpness": work.sharpness, "landscape": work.landscape}
 
 
@@ -40,9 +42,19 @@ def questions_of(benchmark: dict, role: str, split: str, domains: dict[str, Doma
     entry = benchmark[role]
     if split not in entry["splits"]:
         return 0
+    if "domain" not in entry:
+        return entry["most_facts"].get(split, PUBLISHED)
     share = entry["splits"][split] / sum(entry["splits"].values())
     facts = KNOWN * share * domains[entry["domain"]].facts
     return round(min(facts, entry["most_facts"].get(split, facts))) * entry["templates_asked"]
+
+
+def tried(entry: dict, domains: dict[str, Domain]) -> float:
+    """Questions that are asked of the reference to find those that it knows."""
+    if "domain" not in entry:
+        return sum(entry["most_facts"].get(split, PUBLISHED) for split in entry["splits"])
+    domain = domains[entry["domain"]]
+    return domain.facts * domain.templates * (1 + KNOWN)
 
 
 def probed_questions(config: dict, benchmark: dict, domains: dict[str, Domain]) -> int:
@@ -68,14 +80,11 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
     for model in study["models"]:
         for name in study["benchmarks"]:
             shape, benchmark, place = shapes[model], config["benchmarks"][name], f"{model}/{name}"
-            asked = sum(
-                entry.facts * entry.templates * (1 + KNOWN)
-                for entry in (domains[benchmark[role]["domain"]] for role in ("forget", "retain", "neighbour"))
-            )
+            asked = sum(tried(benchmark[role], domains) for role in ("forget", "retain", "neighbour"))
             yield Job("build_questions", place, work.scoring(shape, round(asked), batch_size))
-            corpora = benchmark["corpora"]
+            corpora, known = benchmark["corpora"], domains.get(benchmark["forget"].get("domain"))
             texts = {
-                "forget": corpora["forget_prose_documents"] + domains[benchmark["forget"]["domain"]].entities,
+                "forget": corpora["forget_prose_documents"] + (known.entities if known else 0),
                 "retain": corpora["retain_documents"],
                 "refusal": REFUSALS,
             }

@@ -114,12 +114,14 @@ def unlearning(shape: Shape, method: dict, row: list[dict], select_questions: in
 def attacking(shape: Shape, attack: dict, questions: int, batch_size: int) -> Work:
     """Attack one cell and score it along the budget; of attacks without ``steps`` only the scoring counts."""
     given = attack["parameters"]
-    points = given.get("steps", [0])
-    points = points if isinstance(points, list) else [points]
-    runs = len(given["documents"]) if isinstance(given.get("documents"), list) else 1
+    documents = given.get("documents") or [0]
+    passes = [count * max(documents) // given["batch_size"] for count in given.get("epochs") or []]
+    points = given.get("steps") or passes or [0]
+    runs = len(documents)
     tokens = given.get("batch_size", 0) * given.get("tokens", 0)
     layers = shape.num_hidden_layers
-    trained = layers * shape.projection_parameters
+    every = given.get("trained", "down-projections") != "down-projections"
+    trained = layers * (shape.layer_parameters if every else shape.projection_parameters)
     steps = Work(
         operations=max(points) * tokens * (2 * shape.forward(layers) + 2 * trained),
         layer_calls=max(points) * 3 * layers,

@@ -7,6 +7,8 @@ sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
 from unlearning_robustness.job import job
 
 with job(snakemake, snakemake.params.model) as running:
+    from functools import partial
+
     import pandas
 
     from unlearning_robustness.attacks.campaign import attack_cell
@@ -20,7 +22,8 @@ with job(snakemake, snakemake.params.model) as running:
     tokenizer, batch_size = load_tokenizer(source.model), params.scoring["batch_size"]
     attack = snakemake.wildcards.attack
     for index, cell, made in running.cells():
-        with applied(model, load_delta(source.delta[index], digest)):
-            parts, cost = attack_cell(model, tokenizer, cell, attack, params.attack, asked, corpora, batch_size)
+        with applied(model, load_delta(source.delta[index], digest)) as original:
+            given = (cell, attack, params.attack, asked, corpora, batch_size)
+            parts, cost = attack_cell(model, tokenizer, *given, partial(applied, model, original))
         write(made["records"], parts)
         running.provenance.write(made["manifest"], model_digest=digest, **cost)

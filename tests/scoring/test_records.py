@@ -17,11 +17,11 @@ def records():
 
 
 def test_a_label_says_of_which_model_a_record_is(records):
-    unlabelled = records[["probe", "role", *[name for name in COLUMNS[10:]]]]
-    labelled = label(unlabelled.assign(extra=1), CELL, "relearn", {"documents": 5, "steps": 2})
+    unlabelled = records[["probe", "role", *[name for name in COLUMNS[11:]]]]
+    labelled = label(unlabelled.assign(extra=1), CELL, "relearn", {"documents": 5, "steps": 2}, "gently")
     assert tuple(labelled.columns) == COLUMNS
     first = labelled.iloc[0]
-    assert [first[name] for name in COLUMNS[:8]] == ["m", "b", "rmu", "rna", 3, "relearn", 5, 2]
+    assert [first[name] for name in COLUMNS[:9]] == ["m", "b", "rmu", "rna", 3, "relearn", 5, 2, "gently"]
 
 
 def test_a_model_that_is_not_attacked_has_spent_nothing(records):

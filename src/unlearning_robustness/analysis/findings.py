@@ -229,6 +229,7 @@ class Findings:
             if entry["parameters"].get("corpus") == "relearn-shuffled"
         ]
         wrong = curves[curves["attack"].isin(attacks) & (curves["steps"] == self.early)]
+        wrong = wrong[wrong["method"] != REFERENCE]
         for _, row in wrong.iterrows():
             same = "steps == @self.early and method == @row.method and defence == @row.defence"
             right = curves.query(f"attack == @self.attack and documents == @row.documents and {same}")

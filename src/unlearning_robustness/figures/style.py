@@ -19,8 +19,8 @@ BLUES = [DEFENCE, "#56B4E9", "#003F66"]
 SHADES = {
     "rna": BLUES,
     "stableun": [*BLUES, "#A6CEE3", "#6A51A3", "#B39DDB"],
-    "early-stop": ["#009E73"],
-    "gradient-noise": ["#CC79A7"],
+    "early-stop": ["#009E73", "#7FCDBB", "#00573F"],
+    "gradient-noise": ["#CC79A7", "#E7B8D3", "#7A2E5D"],
     "weight-noise": ["#777777"],
 }
 MARKERS = {"none": "o", "rna": "s", "stableun": "s", "early-stop": "^", "gradient-noise": "D", "weight-noise": "x"}

@@ -41,13 +41,13 @@ def lowest_layer(tensors: dict[str, torch.Tensor]) -> float:
 
 
 @contextmanager
-def applied(model: nn.Module, tensors: dict[str, torch.Tensor]) -> Iterator[None]:
-    """The model with a delta; it comes back bit for bit as it was."""
+def applied(model: nn.Module, tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
+    """The model with a delta; it comes back bit for bit as it was. Gives what stood in its place."""
     parameters = dict(model.named_parameters())
     before = {name: parameters[name].detach().clone() for name in tensors if name in parameters}
     try:
         apply_delta(model, tensors)
-        yield
+        yield before
     finally:
         apply_delta(model, before)
 

@@ -83,7 +83,10 @@ class QuestionScorer:
 
     def records(self, model, on_batch: Callable[[int], None] | None = None) -> pandas.DataFrame:
         """The table's columns with choice log-probabilities, entropy (nats), prediction, correctness."""
-        scores = self.log_likelihoods(model, on_batch)
+        return self.answered(self.log_likelihoods(model, on_batch))
+
+    def answered(self, scores: torch.Tensor) -> pandas.DataFrame:
+        """The same of given log-likelihoods (Q, C)."""
         log_probabilities = scores.double().log_softmax(-1)
         entropy = -(log_probabilities.exp() * log_probabilities).sum(-1)
         prediction = scores.argmax(-1).numpy()

@@ -10,16 +10,21 @@ from unlearning_robustness.manifest import atomic, read_json
 
 BUDGET = ("documents", "steps")
 COLUMNS = (
-    "model", "benchmark", "method", "defence", "seed", "attack", *BUDGET,
+    "model", "benchmark", "method", "defence", "seed", "attack", *BUDGET, "setting",
     "probe", "role", "split", "relation", "entity", "fact", "template", "question",
     "prompt", "choices", "answer", "log_likelihoods", "entropy", "prediction", "correct",
 )  # fmt: skip
 
 
-def label(records: pandas.DataFrame, cell: Cell, attack: str, budget: dict[str, int] | None = None) -> pandas.DataFrame:
-    """Scored questions with the columns that say of which model they are; an attack without a budget spent 0."""
+def label(
+    records: pandas.DataFrame, cell: Cell, attack: str, budget: dict[str, int] | None = None, setting: str = ""
+) -> pandas.DataFrame:
+    """Scored questions with the columns that say of which model they are; an attack without a budget spent 0.
+
+    ``setting`` is what an attack chose, in words.
+    """
     spent = dict.fromkeys(BUDGET, 0) | (budget or {})
-    return records.assign(**vars(cell), attack=attack, **spent)[list(COLUMNS)]
+    return records.assign(**vars(cell), attack=attack, **spent, setting=setting)[list(COLUMNS)]
 
 
 def write(path: str | Path, parts: Iterable[pandas.DataFrame]) -> None:

@@ -1,0 +1,43 @@
+"""An attack's settings are chosen on the select split: what recovers most while the model stays useful."""
+
+from collections.abc import Iterable
+
+from unlearning_robustness.attacks.base import AttackedModel, AttackInput, as_it_is
+from unlearning_robustness.errors import DataError
+from unlearning_robustness.scoring.questions import QuestionScorer
+
+Score = dict[str, float]
+
+
+class SelectAccuracy:
+    """Accuracy of attacked models on the select questions, forget and retain."""
+
+    def __init__(self, attack: AttackInput):
+        if attack.select is None:
+            raise DataError("this attack chooses its settings on the select split, and was given no such questions")
+        self.attack = attack
+        self.asked = {role: part for role, part in attack.select.groupby("role") if role in ("forget", "retain")}
+        self.plain = {role: self._scorer(part) for role, part in self.asked.items()}
+
+    def _scorer(self, questions) -> QuestionScorer:
+        return QuestionScorer(self.attack.tokenizer, questions, self.attack.batch_size)
+
+    def __call__(self, attacked: AttackedModel) -> Score:
+        """Accuracy by role."""
+        found = {}
+        for role, questions in self.asked.items():
+            scorer = self.plain[role] if attacked.ask is as_it_is else self._scorer(attacked.ask(questions))
+            predicted = attacked.read(scorer, attacked.model).argmax(-1).numpy()
+            found[role] = float((predicted == scorer.table["answer"].to_numpy()).mean())
+        return found
+
+
+def best(scores: Iterable[tuple[object, Score]], start: Score, margin: float) -> tuple[object, Score]:
+    """Of (setting, score) pairs the one with the highest forget accuracy whose retain accuracy is at most ``margin``
+    below ``start``'s; of equal ones the first. Without such a one, that of the highest retain accuracy.
+    """
+    pairs = list(scores)
+    allowed = [pair for pair in pairs if pair[1]["retain"] >= start["retain"] - margin - 1e-9]
+    if not allowed:
+        return max(pairs, key=lambda pair: pair[1]["retain"])
+    return max(allowed, key=lambda pair: pair[1]["forget"])

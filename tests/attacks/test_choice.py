@@ -9,6 +9,7 @@ from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.choice import SelectAccuracy, best
 from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.scoring.questions import QuestionScorer
 
 START = {"forget": 0.3, "retain": 0.9}
 
@@ -39,7 +40,8 @@ def test_select_accuracy_asks_and_reads_as_the_attack_does(tiny_model, tiny_toke
     assert accuracy(dataclasses.replace(plain, read=right_answers)) == {"forget": 1.0, "retain": 1.0}
     told = accuracy(dataclasses.replace(plain, ask=upper))
     assert seen == [{"forget"}, {"retain"}]
-    assert all(value in [count / 12 for count in range(13)] or 0 <= value <= 1 for value in told.values())
+    shouted = upper(select[select["role"] == "forget"])
+    assert told["forget"] == QuestionScorer(tiny_tokenizer, shouted, 4).accuracy(tiny_model)
 
 
 def test_without_select_questions_nothing_can_be_chosen(tiny_model, tiny_tokenizer):

@@ -129,9 +129,7 @@ def test_candidates_are_the_lowest_gradients_and_substitutions_change_one_token(
 def test_more_steps_lower_the_loss_and_the_gradient_beats_random_search_of_equal_budget(attack):
     steps, wins = [1, 12], []
     for seed in range(4):
-        first, last = (
-            float(one.setting.rsplit(" ", 1)[-1]) for one in gcg(steps=steps).run(attack(seed=seed))
-        )
+        first, last = (float(one.setting.rsplit(" ", 1)[-1]) for one in gcg(steps=steps).run(attack(seed=seed)))
         assert last < first
         # With every token a candidate the substitutions are drawn at random.
         wins.append(last - last_loss(attack(seed=seed), steps=steps, top_k=10_000))
@@ -157,7 +155,7 @@ def test_zero_steps_ask_plainly_and_later_texts_keep_choices_and_lower_the_loss_
 
 
 def test_a_seed_finds_the_same_text_again_and_another_seed_another(attack):
-    found = [list(gcg(steps=[3]).run(attack(seed=seed)))[0].setting for seed in (1, 1, 2)]
+    found = [next(gcg(steps=[3]).run(attack(seed=seed))).setting for seed in (1, 1, 2)]
     assert found[0] == found[1] != found[2]
 
 

@@ -198,7 +198,9 @@ class GreedyCoordinateGradient:
         loss = loss_of(ids[None]).item()
         for _ in range(steps):
             top = top_candidates(loss_of.gradient(ids), usable, self.top_k)
-            tried = [row for row in substitutions(ids, top, self.candidates, random) if insertion.survives(row.tolist())]
+            tried = [
+                row for row in substitutions(ids, top, self.candidates, random) if insertion.survives(row.tolist())
+            ]
             if tried:
                 losses = loss_of(torch.stack(tried))
                 if losses.min().item() < loss:

@@ -74,7 +74,7 @@ class Insertion:
         )
 
     def usable(self, vocabulary: int) -> torch.Tensor:
-        """Ids (K,), below ``vocabulary``, of printable ASCII that neither is blank nor ends in a space; none special."""
+        """Ids (K,), below ``vocabulary``, printable ASCII, not blank, without a space at the end; none special."""
         ids = range(min(vocabulary, len(self.tokenizer)))
         special = {*self.tokenizer.all_special_ids, *self.tokenizer.get_added_vocab().values()}
         texts = [self.decode([index]) for index in ids]

@@ -6,9 +6,9 @@ all prompts of one template begin and end with; so the attacker needs to know no
 templates serves.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 import pandas
 
@@ -25,13 +25,19 @@ PATTERNS = {
 Template = tuple[str, str]
 
 
+def common_beginning(lists: list[list[str]]) -> list[str]:
+    """What all lists begin with."""
+    same = takewhile(lambda column: len(set(column)) == 1, zip(*lists, strict=False))
+    return [column[0] for column in same]
+
+
 def common_frame(prompts: list[str]) -> Template | None:
     """The words that all prompts begin and end with, or None when that is nothing, or when they do not differ."""
     words = [prompt.split(" ") for prompt in dict.fromkeys(prompts)]
     if len(words) < 2:
         return None
-    before = os.path.commonprefix(words)
-    after = os.path.commonprefix([list(reversed(rest[len(before) :])) for rest in words])[::-1]
+    before = common_beginning(words)
+    after = common_beginning([rest[len(before) :][::-1] for rest in words])[::-1]
     # A prompt that is the frame alone would have no subject.
     if not (before or after) or any(len(before) + len(after) >= len(rest) for rest in words):
         return None

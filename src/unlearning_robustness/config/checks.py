@@ -73,7 +73,7 @@ def check_study(config: dict) -> None:
         check_sizes(name, defence)
     for name, attack in config["attacks"].items():
         _check_budget(name, attack["parameters"])
-        _check_match(name, attack["parameters"])
+        _check_prompting(name, attack["parameters"])
     for name, probe in config["probes"].items():
         if (probe["tokens"] == "none") != (probe["count"] == 0):
             raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with tokens {probe['tokens']}")
@@ -224,11 +224,14 @@ def _check_budget(name: str, parameters: dict) -> None:
         )
 
 
-def _check_match(name: str, parameters: dict) -> None:
-    """An attack by gradients that matches a representation must say at which layer, and only then."""
+def _check_prompting(name: str, parameters: dict) -> None:
+    """Character noise has a spacing; a search that matches a representation says at which layer, and only then."""
+    key = f"attacks.{name}.parameters"
+    if min(parameters.get("every", [1])) < 1:
+        raise ConfigError(f"{key}.every: must be at least 1, not {min(parameters['every'])}")
     if "match" not in parameters:
         return
-    key, needed = f"attacks.{name}.parameters", parameters["match"] == "representation"
+    needed = parameters["match"] == "representation"
     if needed != (parameters["layer"] is not None):
         raise ConfigError(f"{key}.layer: {'missing; ' if needed else 'only '}match: representation needs it")
     for part in ("tokens", "questions", "candidates", "top_k"):

@@ -117,6 +117,25 @@ def test_where_one_token_changes_little_the_gradient_orders_tokens_as_trying_eac
     assert torch.corrcoef(torch.stack([gradient[0, usable], tried]))[0, 1] > 0.999
 
 
+@PLACES
+def test_the_gradient_is_that_of_the_one_hot_vectors(attack, tiny_model, tiny_tokenizer, select, place):
+    row, ids = select.iloc[1], torch.tensor(tiny_tokenizer.encode("ab!d"))
+    choice = torch.tensor(tiny_tokenizer.encode(f" {row['choices'][row['answer']]}"))
+    sides = (row["prompt"], "") if place == "after" else ("", f"\n{row['prompt']}")
+    before, behind = (torch.tensor(tiny_tokenizer.encode(text), dtype=torch.long) for text in sides)
+    weight = tiny_model.get_input_embeddings().weight
+    hot = torch.nn.functional.one_hot(ids, 260).float().requires_grad_()
+    embeds = torch.cat([weight[before], hot @ weight, weight[behind], weight[choice]])
+    log_probabilities = tiny_model(inputs_embeds=embeds[None]).logits[0].log_softmax(-1)
+    start, end = len(before), len(embeds) - len(choice)
+    fluency = -(hot[1:] * log_probabilities[start : start + 3]).sum(-1).mean()
+    answer = -log_probabilities[range(end - 1, len(embeds) - 1), choice].sum()
+    (expected,) = torch.autograd.grad(answer + 0.7 * fluency, hot)
+    slots = Insertion(tiny_tokenizer, select.iloc[1:2], place).slots
+    gradient = InsertionLoss(attack(), slots, None, 0.7).gradient(ids)
+    assert torch.allclose(gradient, expected, rtol=1e-3, atol=1e-5)
+
+
 def test_candidates_are_the_lowest_gradients_and_substitutions_change_one_token():
     gradient, usable = torch.tensor([[3.0, -1.0, 0.0, -9.0], [0.0, 5.0, -2.0, -9.0]]), torch.tensor([0, 1, 2])
     top = top_candidates(gradient, usable, 2)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 from transformers import DynamicCache
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput, as_it_is
@@ -31,9 +31,10 @@ def representation_distance(hidden: torch.Tensor, reference: torch.Tensor) -> to
     return ((hidden - reference).square().sum(-1) / reference.square().sum(-1)).mean(-1)
 
 
-def tokens_nll(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    """Negative log-likelihood (B, T) of ids (B, T) by the logits (B, T, V) that predict them."""
-    return cross_entropy(logits.float().transpose(1, 2), ids, reduction="none")
+def tokens_nll(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Negative log-likelihood (B, T), by logits (B, T, V), of ids (B, T), or of one-hot vectors (B, T, V)."""
+    targets = targets.transpose(1, 2) if targets.ndim == 3 else targets
+    return cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
 
 
 def top_candidates(gradient: torch.Tensor, usable: torch.Tensor, top_k: int) -> torch.Tensor:
@@ -86,9 +87,9 @@ class InsertionLoss:
             self.span(input_ids=torch.tensor([slot.head], device=self.device), past_key_values=cache)
         return cache
 
-    def _of_slot(self, embeds: torch.Tensor, ids: torch.Tensor, number: int) -> torch.Tensor:
-        """Loss (C,) of tokens (C, n), given their embeddings too (C, n, d), in one question."""
-        slot, cache, (count, length) = self.slots[number], copy.deepcopy(self.caches[number]), ids.shape
+    def _of_slot(self, embeds: torch.Tensor, inserted: torch.Tensor, number: int) -> torch.Tensor:
+        """Loss (C,) of embeddings (C, n, d), of ids (C, n) or one-hot vectors (C, n, V), in one question."""
+        slot, cache, (count, length) = self.slots[number], copy.deepcopy(self.caches[number]), embeds.shape[:2]
         tail = torch.tensor(slot.tail, device=self.device).expand(count, -1)
         if slot.head:
             cache.batch_repeat_interleave(count)
@@ -109,7 +110,8 @@ class InsertionLoss:
             layer = captured[0][0] if isinstance(captured[0], tuple) else captured[0]
             loss = representation_distance(layer[:, -_compared(slot) :], self.targets[number])
         if self.fluency > 0 and length > 1:
-            loss = loss + self.fluency * tokens_nll(logits_of(self.model, hidden[:, : length - 1]), ids[:, 1:]).mean(-1)
+            nll = tokens_nll(logits_of(self.model, hidden[:, : length - 1]), inserted[:, 1:])
+            loss = loss + self.fluency * nll.mean(-1)
         return loss
 
     @torch.no_grad()
@@ -122,19 +124,17 @@ class InsertionLoss:
         return torch.cat(total).float().cpu() / len(self.slots)
 
     def gradient(self, ids: torch.Tensor) -> torch.Tensor:
-        """Gradient (n, V) of the mean loss at the one-hot vectors of ids (n,), float32 on the CPU.
-
-        Of the fluency term it is the part that flows through the context, as the tokens that are predicted are fixed.
-        """
-        ids = ids.to(self.device)
-        embeds = self.embed(ids).detach().clone().requires_grad_()
-        total = torch.zeros_like(embeds, dtype=torch.float32)
+        """Gradient (n, V) of the mean loss at the one-hot vectors of ids (n,), float32 on the CPU."""
+        weight, ids = self.embed.weight.float(), ids.to(self.device)
+        hot = one_hot(ids, len(weight)).float().requires_grad_()
+        total = torch.zeros_like(hot)
         for number in range(len(self.slots)):
             with backward_attention(self.device):
-                (part,) = torch.autograd.grad(self._of_slot(embeds[None], ids[None], number).sum(), embeds)
+                # The embeddings are the model's own to the bit; only their gradient goes through the one-hot vectors.
+                embeds = self.embed(ids) + ((hot - hot.detach()) @ weight).to(self.embed.weight.dtype)
+                (part,) = torch.autograd.grad(self._of_slot(embeds[None], hot[None], number).sum(), hot)
             total += part
-        # An embedding is linear in the one-hot vector; some are scaled, which changes no order.
-        return (total @ self.embed.weight.float().T).cpu() / len(self.slots)
+        return total.cpu() / len(self.slots)
 
 
 def _compared(slot: Slot) -> int:

@@ -3,6 +3,8 @@ import pandas
 import pytest
 import torch
 
+from unlearning_robustness.attacks import campaign
+from unlearning_robustness.attacks.base import AttackedModel
 from unlearning_robustness.attacks.campaign import attack_cell
 from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.scoring.questions import QuestionScorer
@@ -58,6 +60,20 @@ def test_likelihoods_are_those_of_the_attacked_model_at_its_budget(
     assert torch.equal(scores[0], before) and torch.equal(scores[2], before)
     assert all((score - before).abs().max() > 1e-2 for score in (scores[1], scores[3]))
     assert not torch.equal(scores[1], scores[3])
+
+
+def test_an_attack_is_shown_answers_of_the_relearn_split_only(tiny_model, tiny_tokenizer, question_table, monkeypatch):
+    class Attack:
+        def run(self, attack):
+            assert attack.answered["fact"].tolist() == ["forget/relation/Gold"]
+            assert set(attack.select["split"]) == {"select"}
+            yield AttackedModel(attack.model, {})
+
+    monkeypatch.setattr(campaign, "ATTACKS", {"looking": Attack})
+    split = question_table["split"].where(question_table["entity"] != "Gold", "relearn")
+    settings, questions = {"kind": "looking", "roles": ["forget"], "parameters": {}}, question_table.assign(split=split)
+    (part,), _ = attack_cell(tiny_model, tiny_tokenizer, CELL, "looking", settings, questions, CORPORA, 4)
+    assert part["entity"].tolist() == ["Tin", "Krypton"]
 
 
 def test_the_cost_is_told_apart(attacked):

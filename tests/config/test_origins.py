@@ -46,13 +46,14 @@ def test_the_wmdp_study_resolves(config):
         ("probes/forget-token/vocabulary", "entities", ["probes.forget-token.vocabulary:", "ngrams"]),
         ("probes/option-forget/mode", "letter", ["probes.option-forget.mode:", "letters already"]),
         ("attacks/relearn/parameters/corpus", "relearn-shuffled", ["attacks.relearn.parameters.corpus:", "wmdp"]),
+        ("study/cells/0/attacks", ["few-shot"], ["benchmarks.wmdp.forget.splits:", "few-shot", "'relearn'"]),
     ],
 )
 def test_what_cannot_be_read_or_asked_is_refused_in_one_line(config, way, value, parts):
     changed = entry = copy.deepcopy(config)
     *steps, last = way.split("/")
     for step in steps:
-        entry = entry[step]
+        entry = entry[int(step) if isinstance(entry, list) else step]
     entry[last] = value
     with pytest.raises(ConfigError) as raised:
         resolve(changed)

@@ -162,6 +162,10 @@ REFUSED = [
         "all",
         ["attacks.relearn.parameters.trained:", "down-projections, full, lora"],
     ),
+    ("attacks/gcg/parameters/match", "representation", ["attacks.gcg.parameters.layer:", "missing"]),
+    ("attacks/gcg/parameters/layer", "3", ["attacks.gcg.parameters.layer:", "only match: representation"]),
+    ("attacks/gcg/parameters/top_k", "0", ["attacks.gcg.parameters.top_k:", "at least 1"]),
+    ("attacks/characters/parameters/every", "[3, 0]", ["attacks.characters.parameters.every:", "at least 1"]),
     ("attacks/relearn/parameters/rank", "0", ["attacks.relearn.parameters.rank:", "at least 1"]),
     (
         "attacks/relearn/parameters",

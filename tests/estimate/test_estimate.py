@@ -99,6 +99,16 @@ def test_more_steps_tokens_or_questions_cost_in_proportion():
     assert more.operations == pytest.approx(2.5 * once.operations)
 
 
+def test_a_search_of_tokens_costs_a_forward_of_every_candidate_and_a_gradient_a_step():
+    config = study()
+    shape = Shape(**config["models"]["smollm2-135m-instruct"]["shape"])
+    entry = config["attacks"]["gcg"]
+    given = entry["parameters"] | {"steps": [3, 10], "candidates": 50, "questions": 2, "tokens": 9}
+    asked = work.scoring(shape, 100, 48).times(2).operations
+    cost = work.attacking(shape, entry | {"parameters": given}, 100, 48)
+    assert cost.operations - asked == pytest.approx(10 * 2 * (50 + 3) * (9 + work.QUESTION_TOKENS) * shape.forward(30))
+
+
 @pytest.mark.parametrize(
     ("change", "trained", "kept"),
     [

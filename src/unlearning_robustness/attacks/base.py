@@ -19,7 +19,8 @@ class AttackInput:
     """An unlearned model, its tokenizer, the benchmark's texts (columns corpus, kind, text) and the cell's seed.
 
     ``select`` are the questions of the select split, one template a fact, on which an attack chooses its settings;
-    inside ``reference()`` the model is the one before unlearning; ``batch_size`` is that of scoring.
+    ``answered`` are those of the relearn split, whose answers an attacker may know; inside ``reference()`` the model
+    is the one before unlearning; ``batch_size`` is that of scoring.
     """
 
     model: nn.Module
@@ -29,6 +30,7 @@ class AttackInput:
     select: pandas.DataFrame | None = None
     reference: Callable[[], AbstractContextManager] | None = None
     batch_size: int = 48
+    answered: pandas.DataFrame | None = None
 
 
 def as_it_is(questions: pandas.DataFrame) -> pandas.DataFrame:

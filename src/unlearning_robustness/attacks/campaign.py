@@ -27,13 +27,14 @@ def attack_cell(
     """Records at every point of the attack's budget, and the cost: seconds spent attacking and scoring.
 
     Asked are the ``test`` questions of the attack's roles, one template a fact, plainly unless the attack asks
-    otherwise; it may choose its settings on the ``select`` questions. Inside ``reference()`` the model is the one
-    before unlearning.
+    otherwise; it may choose its settings on the ``select`` questions and show those of the ``relearn`` split with their
+    answers. Inside ``reference()`` the model is the one before unlearning.
     """
     once = questions.drop_duplicates("fact")
     asked = once[(once["split"] == "test") & once["role"].isin(settings["roles"])].assign(probe="plain")
     plain = QuestionScorer(tokenizer, asked, batch_size)
-    given = AttackInput(model, tokenizer, corpora, cell.seed, once[once["split"] == "select"], reference, batch_size)
+    select, answered = (once[once["split"] == split] for split in ("select", "relearn"))
+    given = AttackInput(model, tokenizer, corpora, cell.seed, select, reference, batch_size, answered)
     parts, scoring, started = [], 0.0, time.monotonic()
     running = ATTACKS[settings["kind"]](**settings["parameters"])
     for attacked in running.run(given):

@@ -73,6 +73,7 @@ def check_study(config: dict) -> None:
         check_sizes(name, defence)
     for name, attack in config["attacks"].items():
         _check_budget(name, attack["parameters"])
+        _check_prompting(name, attack["parameters"])
     for name, probe in config["probes"].items():
         if (probe["tokens"] == "none") != (probe["count"] == 0):
             raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with tokens {probe['tokens']}")
@@ -221,6 +222,21 @@ def _check_budget(name: str, parameters: dict) -> None:
             f"{key}.documents: {uneven[0]} is no multiple of batch_size {size}, so no whole number of steps is a pass; "
             f"give {uneven[0] - uneven[0] % size + size}"
         )
+
+
+def _check_prompting(name: str, parameters: dict) -> None:
+    """Character noise has a spacing; a search that matches a representation says at which layer, and only then."""
+    key = f"attacks.{name}.parameters"
+    if min(parameters.get("every", [1])) < 1:
+        raise ConfigError(f"{key}.every: must be at least 1, not {min(parameters['every'])}")
+    if "match" not in parameters:
+        return
+    needed = parameters["match"] == "representation"
+    if needed != (parameters["layer"] is not None):
+        raise ConfigError(f"{key}.layer: {'missing; ' if needed else 'only '}match: representation needs it")
+    for part in ("tokens", "questions", "candidates", "top_k"):
+        if parameters[part] < 1:
+            raise ConfigError(f"{key}.{part}: must be at least 1, not {parameters[part]}")
 
 
 def _check_method(config: dict, name: str, method: dict) -> None:

@@ -85,3 +85,10 @@ def _check_lettered(config: dict, name: str, benchmark: dict) -> None:
         corpus = config["attacks"].get(attack, {}).get("parameters", {}).get("corpus", "relearn")
         if corpus != "relearn":
             raise ConfigError(f"attacks.{attack}.parameters.corpus: {name} has no texts {corpus!r}; take relearn")
+        if (
+            config["attacks"].get(attack, {}).get("kind") == "few-shot"
+            and "relearn" not in benchmark["forget"]["splits"]
+        ):
+            raise ConfigError(
+                f"benchmarks.{name}.forget.splits: {attack} shows questions of a share 'relearn'; give one"
+            )

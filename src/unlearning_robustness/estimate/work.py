@@ -112,11 +112,13 @@ def unlearning(shape: Shape, method: dict, row: list[dict], select_questions: in
 
 
 def attacking(shape: Shape, attack: dict, questions: int, batch_size: int) -> Work:
-    """Attack one cell and score it along the budget; of attacks without ``steps`` only the scoring counts."""
+    """Attack one cell and score it along the budget; of attacks without gradients only the scoring counts."""
     given = attack["parameters"]
+    if "candidates" in given:
+        return searching(shape, given, batch_size) + scoring(shape, questions, batch_size).times(len(given["steps"]))
     documents = given.get("documents") or [0]
     passes = [count * max(documents) // given["batch_size"] for count in given.get("epochs") or []]
-    points = given.get("steps") or passes or [0]
+    points = given.get("steps") or given.get("shots") or passes or [0]
     runs = len(documents)
     tokens = given.get("batch_size", 0) * given.get("tokens", 0)
     layers = shape.num_hidden_layers
@@ -128,6 +130,17 @@ def attacking(shape: Shape, attack: dict, questions: int, batch_size: int) -> Wo
         memory=memory(shape, tokens, trained, layers),
     )
     return (steps + scoring(shape, questions, batch_size).times(len(points))).times(runs)
+
+
+def searching(shape: Shape, given: dict, batch_size: int) -> Work:
+    """Search tokens in prompts: in every question a gradient a step, and a forward of each candidate."""
+    layers, length = shape.num_hidden_layers, given["tokens"] + QUESTION_TOKENS
+    runs = max(given["steps"]) * given["questions"]
+    return Work(
+        operations=runs * (given["candidates"] + 3) * length * shape.forward(layers),
+        layer_calls=runs * (math.ceil(given["candidates"] / batch_size) + 3) * layers,
+        memory=memory(shape, min(given["candidates"], batch_size) * length, layers=layers),
+    )
 
 
 def latents(shape: Shape, settings: dict) -> Work:

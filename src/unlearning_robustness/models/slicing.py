@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from transformers import Cache
 
 
 def decoder_of(model: nn.Module) -> nn.Module:
@@ -30,7 +31,8 @@ class LayerSpan(nn.Module):
     """Layers ``start`` (included) to ``stop`` (excluded) of ``model``, without the final norm.
 
     Called with ``input_ids`` (B, T) when ``start`` is 0, else with ``hidden`` (B, T, d), the residual
-    stream that enters layer ``start``. Returns the residual stream after layer ``stop - 1``, (B, T, d).
+    stream that enters layer ``start``. Returns the residual stream after layer ``stop - 1``, (B, T, d). A span from
+    layer 0 may also be given embeddings as ``hidden``, and a cache of what stands before, which grows.
     """
 
     def __init__(self, model: nn.Module, start: int, stop: int):
@@ -56,6 +58,7 @@ class LayerSpan(nn.Module):
         hidden: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
     ) -> torch.Tensor:
         if self.start == self.stop and hidden is not None:
             return hidden
@@ -64,7 +67,8 @@ class LayerSpan(nn.Module):
             inputs_embeds=hidden,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            use_cache=False,
+            past_key_values=past_key_values,
+            use_cache=past_key_values is not None,
         ).last_hidden_state
 
 

@@ -1,0 +1,69 @@
+"""Character noise: every n-th character of the question is followed by another, replaced, or out of order.
+
+A perturbation of the Lucki suite (arXiv 2409.18025), whose spacings are 1, 3, 5, 7, 11, 15 and whose characters are
+``! _ space ) ; ? 5 ~ ^ . - Q``. There the best variant is reported on the questions that chose it; here it is chosen
+on the select split.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput
+from unlearning_robustness.attacks.wording import best_wording, reworded
+from unlearning_robustness.seeds import shuffler
+
+
+def insert(text: str, every: int, character: str) -> str:
+    """The character behind every n-th one, but not behind the last: a choice must still follow."""
+    last = len(text) - 1
+    return "".join(
+        letter + (character if (place + 1) % every == 0 and place < last else "") for place, letter in enumerate(text)
+    )
+
+
+def substitute(text: str, every: int, character: str) -> str:
+    """The character in place of every n-th one, but for the last."""
+    last = len(text) - 1
+    return "".join(
+        character if (place + 1) % every == 0 and place < last else letter for place, letter in enumerate(text)
+    )
+
+
+def shuffle(text: str, every: int, seed: int) -> str:
+    """The characters of each stretch of n in random order, seeded by the text too; the last stays where it is."""
+    draw, body = shuffler(seed, f"characters/{text}"), list(text[:-1])
+    stretches = [body[start : start + every] for start in range(0, len(body), every)]
+    for stretch in stretches:
+        draw.shuffle(stretch)
+    return "".join(letter for stretch in stretches for letter in stretch) + text[-1:]
+
+
+@dataclass(frozen=True)
+class Characters:
+    """Each spacing of ``every`` with each of ``characters`` inserted or substituted, or with its stretches shuffled.
+
+    Retain accuracy may be ``retain_margin`` below that of plain asking.
+    """
+
+    every: list
+    retain_margin: float
+    characters: str = "!_ );?5~^.-Q"
+
+    def wordings(self, seed: int) -> dict[str, Ask]:
+        """All variants by name."""
+        found = {}
+        for every in self.every:
+            for name, change in (("insert", insert), ("substitute", substitute)):
+                for character in self.characters:
+                    found[f"{name} {character!r} every {every}"] = _variant(change, every, character)
+            if every > 1:
+                found[f"shuffle every {every}"] = _variant(shuffle, every, seed)
+        return found
+
+    def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
+        """Yield the plainly asked model (0 steps), then the best variant; a step is a variant tried."""
+        yield from best_wording(attack, self.wordings(attack.seed), self.retain_margin)
+
+
+def _variant(change, every: int, *more) -> Ask:
+    return reworded(lambda prompt: change(prompt, every, *more))

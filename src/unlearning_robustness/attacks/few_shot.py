@@ -1,0 +1,56 @@
+"""Few-shot prompting: answered questions about other entities stand before the question.
+
+They are questions of the relearn pool, whose entities are never asked about, so that the context holds no answer:
+what comes back was there. With ``answers: wrong`` each is answered by one of its wrong choices: form without
+knowledge, the control.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas
+
+from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput, as_it_is
+from unlearning_robustness.errors import DataError
+from unlearning_robustness.seeds import shuffler
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """Ask behind k answered questions, k of ``shots``; more are put before those that fewer have.
+
+    ``relations``: ``any``, the same context for all questions; ``same``, first those of the question's own relation.
+    """
+
+    shots: list
+    relations: Literal["any", "same"] = "any"
+    answers: Literal["right", "wrong"] = "right"
+
+    def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
+        """Yield the model behind each number of answered questions; a step is one of them, 0 are the plain question.
+
+        Raises DataError when the pool is too small.
+        """
+        pool = attack.answered
+        pool = pool[pool["role"] == "forget"] if pool is not None else pandas.DataFrame()
+        if len(pool) < max(self.shots):
+            raise DataError(f"{max(self.shots)} shots wanted, {len(pool)} questions of the relearn split: lower shots")
+        draw = shuffler(attack.seed, "attack-shots")
+        shown = [(row.relation, self._shown(row, draw)) for row in pool.itertuples()]
+        draw.shuffle(shown)
+        for count in self.shots:
+            ask = self._behind(shown, count) if count else as_it_is
+            yield AttackedModel(attack.model, {"steps": count}, f"{count} shots", ask)
+
+    def _shown(self, row, draw) -> str:
+        wrong = [index for index in range(len(row.choices)) if index != row.answer]
+        index = row.answer if self.answers == "right" else draw.choice(wrong)
+        return f"{row.prompt} {row.choices[index]}\n\n"
+
+    def _behind(self, shown: list[tuple[str, str]], count: int) -> Ask:
+        def change(row) -> str:
+            order = sorted(shown, key=lambda shot: shot[0] != row.relation) if self.relations == "same" else shown
+            return "".join(text for _, text in reversed(order[:count])) + row.prompt
+
+        return lambda questions: questions.assign(prompt=[change(row) for row in questions.itertuples()])

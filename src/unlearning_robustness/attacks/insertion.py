@@ -1,0 +1,99 @@
+"""Tokens put into prompts: which may be used, where they stand, and whether they survive as text.
+
+An attack that searches over tokens is asked as text in the end. What it optimises is what is asked only if the text of
+its tokens, inside the prompt, is encoded as the very same tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas
+import torch
+
+from unlearning_robustness.errors import DataError
+
+Place = Literal["before", "after"]
+ANCHOR = "!"
+
+
+def insert(text: str, prompt: str, place: Place) -> str:
+    """The prompt with the text on a line before it, or directly after it."""
+    return "".join(_around(text, prompt, place))
+
+
+def _around(text: str, prompt: str, place: Place) -> tuple[str, str]:
+    """What stands up to the end of the text, and behind it."""
+    return (text, f"\n{prompt}") if place == "before" else (f"{prompt}{text}", "")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A question with room for tokens: ids before them and behind them; the last ``answer`` ids are the right choice.
+
+    ``plain`` is the question without room; it ends with the same ``shared`` ids.
+    """
+
+    head: tuple[int, ...]
+    tail: tuple[int, ...]
+    answer: int
+    plain: tuple[int, ...]
+    shared: int
+
+
+class Insertion:
+    """Questions (columns prompt, choices, answer) with room for tokens before or after the prompt."""
+
+    def __init__(self, tokenizer, questions: pandas.DataFrame, place: Place):
+        self.tokenizer, self.place = tokenizer, place
+        self.texts = [(row.prompt, row.choices[row.answer]) for row in questions.itertuples()]
+        self.slots = [self._slot(prompt, choice) for prompt, choice in self.texts]
+
+    def _slot(self, prompt: str, choice: str) -> Slot:
+        left, right = _around(ANCHOR, prompt, self.place)
+        until, whole = self.tokenizer.encode(left), self.tokenizer.encode(f"{left}{right} {choice}")
+        asked = self.tokenizer.encode(f"{left}{right}")
+        head = self.tokenizer.encode(_around("", prompt, self.place)[0])
+        plain = self.tokenizer.encode(f"{prompt} {choice}")
+        tail, answer, shared = whole[len(until) :], len(whole) - len(asked), 0
+        # The first token of a text is an attention sink, so it is not compared with one further in.
+        while shared < min(len(tail), len(plain) - 1) and tail[-1 - shared] == plain[-1 - shared]:
+            shared += 1
+        return Slot(tuple(head), tuple(tail), answer, tuple(plain), shared)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of the tokens."""
+        return self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
+
+    def survives(self, ids: Sequence[int]) -> bool:
+        """Whether the tokens' text is encoded as these tokens, alone between the same others, in every question."""
+        text = self.decode(ids)
+        return all(
+            self.tokenizer.encode(f"{insert(text, prompt, self.place)} {choice}") == [*slot.head, *ids, *slot.tail]
+            for (prompt, choice), slot in zip(self.texts, self.slots, strict=True)
+        )
+
+    def usable(self, vocabulary: int) -> torch.Tensor:
+        """Ids (K,), below ``vocabulary``, printable ASCII, not blank, without a space at the end; none special."""
+        ids = range(min(vocabulary, len(self.tokenizer)))
+        special = {*self.tokenizer.all_special_ids, *self.tokenizer.get_added_vocab().values()}
+        texts = [self.decode([index]) for index in ids]
+        again = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        kept = [
+            index
+            for index, text, encoded in zip(ids, texts, again, strict=True)
+            if index not in special and text.isascii() and text.isprintable() and text.strip()
+            and not text.endswith(" ") and encoded == [index]
+        ]  # fmt: skip
+        return torch.tensor(kept, dtype=torch.long)
+
+    def start(self, usable: torch.Tensor, count: int, random: torch.Generator) -> torch.Tensor:
+        """Random usable tokens (count,) that survive together; DataError when none are found."""
+        for _ in range(20):
+            ids: list[int] = []
+            for index in torch.randint(len(usable), (20 * count,), generator=random).tolist():
+                if len(ids) < count and self.survives([*ids, usable[index].item()]):
+                    ids.append(usable[index].item())
+            if len(ids) == count:
+                return torch.tensor(ids)
+        raise DataError(f"no {count} tokens survive as text {self.place} the prompt: take another place")

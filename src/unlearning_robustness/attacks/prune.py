@@ -85,8 +85,12 @@ SCORES = {"snip": snip_scores, "wanda": wanda_scores}
 
 
 def ranked(scores: torch.Tensor, fraction: float) -> torch.Tensor:
-    """Flat places of the highest ``fraction`` of scores, the highest first; at equal scores the earlier place."""
-    return scores.flatten().sort(descending=True, stable=True).indices[: round(fraction * scores.numel())]
+    """Flat places of the highest ``fraction`` of scores, the highest first; at equal scores the earlier place.
+
+    A copy: a view would keep the places of all weights.
+    """
+    order = scores.flatten().sort(descending=True, stable=True).indices
+    return order[: round(fraction * scores.numel())].clone()
 
 
 def difference(forget: torch.Tensor, utility: torch.Tensor, q: float, p: float, count: int) -> torch.Tensor:

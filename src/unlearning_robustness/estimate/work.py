@@ -111,12 +111,15 @@ def unlearning(shape: Shape, method: dict, row: list[dict], select_questions: in
     return work
 
 
-def attacking(shape: Shape, attack: dict, questions: int, batch_size: int) -> Work:
-    """Attack one cell and score it along the budget; of attacks without ``steps`` only the scoring counts."""
+def attacking(shape: Shape, attack: dict, questions: int, batch_size: int, select: int = 0) -> Work:
+    """Attack one cell and score it along the budget; of attacks without ``steps`` only the scoring counts.
+
+    What is chosen is scored on ``select`` questions in every setting first.
+    """
     given = attack["parameters"]
     documents = given.get("documents") or [0]
     passes = [count * max(documents) // given["batch_size"] for count in given.get("epochs") or []]
-    points = given.get("steps") or passes or [0]
+    points = given.get("steps") or passes or given.get("bits") or given.get("scales") or [0]
     runs = len(documents)
     tokens = given.get("batch_size", 0) * given.get("tokens", 0)
     layers = shape.num_hidden_layers
@@ -127,7 +130,18 @@ def attacking(shape: Shape, attack: dict, questions: int, batch_size: int) -> Wo
         layer_calls=max(points) * 3 * layers,
         memory=memory(shape, tokens, trained, layers),
     )
-    return (steps + scoring(shape, questions, batch_size).times(len(points))).times(runs)
+    chosen = scoring(shape, select, batch_size).times(candidates(shape, attack))
+    return (steps + scoring(shape, questions, batch_size).times(len(points)) + chosen).times(runs)
+
+
+def candidates(shape: Shape, attack: dict) -> int:
+    """How many settings an attack scores on the select questions before it chooses."""
+    given = attack["parameters"]
+    if attack["kind"] == "orthogonalise":
+        return len(given["layers"] or range(shape.num_hidden_layers)) + 2
+    if attack["kind"] == "prune":
+        return 1 + sum(p >= q > 0 for q in given["fractions"] for p in given["fractions"])
+    return int(attack["kind"] == "logit-lens")
 
 
 def latents(shape: Shape, settings: dict) -> Work:

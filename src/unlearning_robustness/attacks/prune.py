@@ -85,18 +85,15 @@ SCORES = {"snip": snip_scores, "wanda": wanda_scores}
 
 
 def ranked(scores: torch.Tensor, fraction: float) -> torch.Tensor:
-    """Flat places of the highest ``fraction`` of scores, the highest first; at equal scores the earlier place.
-
-    A copy: a view would keep the places of all weights.
-    """
-    order = scores.flatten().sort(descending=True, stable=True).indices
-    return order[: round(fraction * scores.numel())].clone()
+    """Flat places of the highest ``fraction`` of scores, the highest first."""
+    return scores.flatten().topk(round(fraction * scores.numel())).indices
 
 
 def difference(forget: torch.Tensor, utility: torch.Tensor, q: float, p: float, count: int) -> torch.Tensor:
     """Flat places in the top q of ``forget`` and not in the top p of ``utility``, both ranked, of ``count`` weights."""
-    top = forget[: round(q * count)]
-    return top[~torch.isin(top, utility[: round(p * count)])]
+    top, useful = forget[: round(q * count)], torch.zeros(count, dtype=torch.bool, device=forget.device)
+    useful[utility[: round(p * count)]] = True
+    return top[~useful[top]]
 
 
 @contextmanager

@@ -131,7 +131,24 @@ def attacking(shape: Shape, attack: dict, questions: int, batch_size: int, selec
         memory=memory(shape, tokens, trained, layers),
     )
     chosen = scoring(shape, select, batch_size).times(candidates(shape, attack))
-    return (steps + scoring(shape, questions, batch_size).times(len(points)) + chosen).times(runs)
+    return (steps + scoring(shape, questions, batch_size).times(len(points)) + chosen + _ranking(shape, attack)).times(
+        runs
+    )
+
+
+def _ranking(shape: Shape, attack: dict) -> Work:
+    """What pruning's scores cost: texts of two corpora, one at a time, with gradients of every weight for SNIP."""
+    given = attack["parameters"]
+    if attack["kind"] != "prune":
+        return Work()
+    layers, passes = shape.num_hidden_layers, 3 if given["score"] == "snip" else 1
+    read = 2 * given["texts"]
+    scores = layers * shape.layer_parameters * FLOAT32
+    return Work(
+        operations=read * given["tokens"] * passes * shape.forward(layers),
+        layer_calls=read * passes * layers,
+        memory=memory(shape, given["tokens"], layers=layers) + scores,
+    )
 
 
 def candidates(shape: Shape, attack: dict) -> int:

@@ -5,10 +5,11 @@ import torch
 from planted import given, known, questions, state, unharmed
 
 from unlearning_robustness.attacks.logit_lens import LogitLens
-from unlearning_robustness.models.hooks import layer_modules
+from unlearning_robustness.models.modules import layer_modules
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 from unlearning_robustness.scoring.multiple_choice import choice_log_likelihoods
 from unlearning_robustness.scoring.questions import QuestionScorer
+from unlearning_robustness.scoring.streams import stream_log_likelihoods
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def asked():
 def test_each_layer_is_read_as_a_model_that_ends_there(make_model, tiny_tokenizer, asked, kind):
     model = make_model(kind)
     before, scorer = state(model), QuestionScorer(tiny_tokenizer, asked, 5)
-    found = scorer.stream_log_likelihoods(model, layer_modules(model))
+    found = stream_log_likelihoods(scorer, model, layer_modules(model))
     assert found.shape == (4, 27, 4)
     assert torch.equal(found[3], scorer.log_likelihoods(model))
     for layer in range(4):
@@ -52,7 +53,7 @@ def test_one_forward_a_batch_reads_every_place(tiny_model, tiny_tokenizer, asked
     calls = []
     tiny_model.model.layers[0].register_forward_hook(lambda *_: calls.append(1))
     scorer = QuestionScorer(tiny_tokenizer, asked, 9)
-    scorer.stream_log_likelihoods(tiny_model, list(LogitLens(streams="all").places(tiny_model).values()))
+    stream_log_likelihoods(scorer, tiny_model, list(LogitLens(streams="all").places(tiny_model).values()))
     assert len(calls) == 3
 
 
@@ -60,7 +61,7 @@ def test_the_place_is_chosen_on_select_and_read_on_what_is_asked(tiny_model, tin
     """Answers are what attention of layer 2 says, so there all are right; ties go to the last layer."""
     place = LogitLens(streams="all").places(tiny_model)["attention 2"]
     scorer = QuestionScorer(tiny_tokenizer, asked, 8)
-    said = asked.assign(answer=scorer.stream_log_likelihoods(tiny_model, [place])[0].argmax(-1).numpy())
+    said = asked.assign(answer=stream_log_likelihoods(scorer, tiny_model, [place])[0].argmax(-1).numpy())
     select, test = (said[said["split"] == split] for split in ("select", "test"))
     (attacked,) = LogitLens(streams="all").run(given(tiny_model, tiny_tokenizer, select))
     assert attacked.setting == "attention 2" and attacked.budget == {}

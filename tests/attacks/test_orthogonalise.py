@@ -4,8 +4,10 @@ import torch
 from planted import given, known, questions, reference_of, state, steered, unharmed
 
 from unlearning_robustness.attacks.orthogonalise import NOTHING, Orthogonalise, remove, unit
+from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.delta import applied
-from unlearning_robustness.models.hooks import hooked, layer_modules
+from unlearning_robustness.models.hooks import hooked
+from unlearning_robustness.models.modules import layer_modules
 from unlearning_robustness.models.slicing import LayerSpan
 
 
@@ -79,6 +81,11 @@ def test_below_what_was_unlearned_and_without_unlearning_there_is_no_direction(m
     assert directions.norm(dim=-1).tolist() == pytest.approx([0, 0, 1, 1], abs=1e-5)
     (attacked,) = Orthogonalise(0.1).run(given(model, tiny_tokenizer, select))
     assert attacked.setting == NOTHING and unharmed(model, before)
+
+
+def test_a_layer_that_is_not_there_is_named(model, tiny_tokenizer, select):
+    with pytest.raises(DataError, match="has 4 layers, no layer 4"):
+        next(Orthogonalise(0.1, layers=[1, 4]).run(given(model, tiny_tokenizer, select)))
 
 
 def test_hooks_also_act_in_spans_and_come_off_when_scoring_fails(model, tiny_tokenizer, select):

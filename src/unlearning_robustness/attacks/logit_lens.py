@@ -15,8 +15,9 @@ from torch import nn
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.choice import SelectAccuracy, best
-from unlearning_robustness.models.hooks import layer_modules
+from unlearning_robustness.models.modules import layer_modules
 from unlearning_robustness.scoring.questions import QuestionScorer
+from unlearning_robustness.scoring.streams import stream_log_likelihoods
 
 STREAMS = {"layer": "", "attention": "self_attn", "mlp": "mlp"}
 
@@ -47,12 +48,12 @@ class LogitLens:
         places = self.places(attack.model)
 
         def read_all(scorer: QuestionScorer, model: nn.Module) -> torch.Tensor:
-            return scorer.stream_log_likelihoods(model, list(places.values()))
+            return stream_log_likelihoods(scorer, model, list(places.values()))
 
         scores = SelectAccuracy(attack).readings(attack.model, read_all)
         setting, _ = best(zip(places, scores, strict=True), scores[0], margin=1.0)
 
         def read(scorer: QuestionScorer, model: nn.Module) -> torch.Tensor:
-            return scorer.stream_log_likelihoods(model, [places[setting]])[0]
+            return stream_log_likelihoods(scorer, model, [places[setting]])[0]
 
         yield AttackedModel(attack.model, {}, setting, read=read)

@@ -15,8 +15,10 @@ from torch import nn
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.choice import SelectAccuracy, best
+from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.bank import encode_texts
-from unlearning_robustness.models.hooks import hooked, layer_modules
+from unlearning_robustness.models.hooks import hooked
+from unlearning_robustness.models.modules import layer_modules
 from unlearning_robustness.models.slicing import LayerSpan
 
 NOTHING = "nothing removed"
@@ -60,10 +62,12 @@ class Orthogonalise:
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the model with what was chosen; hooks come off when the next is asked for, errors or not.
 
-        Layers where the models do not differ have no direction. Raises IndexError for a layer that is not there.
+        Layers where the models do not differ have no direction. Raises DataError for a layer that is not there.
         """
         modules = layer_modules(attack.model)
         places = list(range(len(modules))) if self.layers is None else self.layers
+        if max(places) >= len(modules):
+            raise DataError(f"the model has {len(modules)} layers, no layer {max(places)}: lower attacks.*.layers")
         accuracy, chosen = SelectAccuracy(attack), [modules[place] for place in places]
         directions, levels = self.directions(attack, chosen)
         hooks = {

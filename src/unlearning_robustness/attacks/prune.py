@@ -18,7 +18,7 @@ from unlearning_robustness.attacks.choice import SelectAccuracy, best
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.fine_tuning import text_loss
 from unlearning_robustness.models.bank import encode_texts
-from unlearning_robustness.models.weights import linear_modules
+from unlearning_robustness.models.modules import linear_modules
 from unlearning_robustness.seeds import generator
 
 Tensors = dict[str, torch.Tensor]

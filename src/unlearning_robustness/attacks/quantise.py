@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.models.delta import apply_delta, kept
-from unlearning_robustness.models.weights import linear_modules
+from unlearning_robustness.models.delta import applied, apply_delta
+from unlearning_robustness.models.modules import linear_modules
 
 
 def round_to_nearest(weight: torch.Tensor, bits: int, group_size: int) -> torch.Tensor:
@@ -38,8 +38,9 @@ class Quantise:
     @torch.no_grad()
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the rounded model for each number of bits; the weights come back bit for bit."""
-        model, names = attack.model, list(linear_modules(attack.model))
-        with kept(model, names) as before:
+        model = attack.model
+        weights = {name: module.weight for name, module in linear_modules(model).items()}
+        with applied(model, weights) as before:
             for bits in self.bits:
                 for name, tensor in before.items():
                     rounded = round_to_nearest(tensor, bits, self.group_size) if bits else tensor

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.models.delta import apply_delta, kept
-from unlearning_robustness.models.weights import linear_modules
+from unlearning_robustness.models.delta import applied, apply_delta
+from unlearning_robustness.models.modules import linear_modules
 from unlearning_robustness.seeds import generator
 
 
@@ -32,8 +32,9 @@ class WeightNoise:
     @torch.no_grad()
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the disturbed model at each scale, 0 is the model as it came; the weights come back bit for bit."""
-        model, names = attack.model, list(linear_modules(attack.model))
-        with kept(model, names) as before:
+        model = attack.model
+        weights = {name: module.weight for name, module in linear_modules(model).items()}
+        with applied(model, weights) as before:
             for scale in self.scales:
                 for name, tensor in before.items():
                     moved = tensor.float() + scale * noise(tensor, attack.seed, name) if scale else tensor

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,17 +43,10 @@ def lowest_layer(tensors: dict[str, torch.Tensor]) -> float:
 @contextmanager
 def applied(model: nn.Module, tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
     """The model with a delta; it comes back bit for bit as it was. Gives what stood in its place."""
-    with kept(model, tensors) as before:
-        apply_delta(model, tensors)
-        yield before
-
-
-@contextmanager
-def kept(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, torch.Tensor]]:
-    """Whatever is done to the tensors ``names``, they come back bit for bit; gives copies of them."""
     parameters = dict(model.named_parameters())
-    before = {name: parameters[name].detach().clone() for name in names if name in parameters}
+    before = {name: parameters[name].detach().clone() for name in tensors if name in parameters}
     try:
+        apply_delta(model, tensors)
         yield before
     finally:
         apply_delta(model, before)

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from unlearning_robustness.models.slicing import decoder_of
-
 See = Callable[[torch.Tensor], torch.Tensor | None]
 
 
@@ -35,16 +33,3 @@ def _hook(see: See) -> Callable:
         return None if changed is None else (changed, *output[1:])
 
     return hook
-
-
-def layer_modules(model: nn.Module, name: str = "") -> list[nn.Module]:
-    """The module ``name`` of every decoder layer, by default the layer itself.
-
-    Raises AttributeError naming the module that was looked for when the architecture has none.
-    """
-    found = []
-    for layer in decoder_of(model).layers:
-        if name and not hasattr(layer, name):
-            raise AttributeError(f"{type(model).__name__} has no `model.layers.*.{name}`: it cannot be read there")
-        found.append(getattr(layer, name) if name else layer)
-    return found

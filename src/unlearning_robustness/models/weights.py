@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from unlearning_robustness.models.cost import Cost
-from unlearning_robustness.models.slicing import decoder_of
 
 Tensors = dict[str, torch.Tensor]
 
@@ -137,22 +136,6 @@ def down_projections(model: nn.Module, layers: Sequence[int]) -> list[str]:
 def tensors_of_layers(model: nn.Module, layers: Sequence[int]) -> list[str]:
     """Names of every tensor of the given layers; embeddings, the final norm and the unembedding stay out."""
     return [name for layer in layers for name in _names_in(model, f"model.layers.{layer}.")]
-
-
-def linear_modules(model: nn.Module) -> dict[str, nn.Linear]:
-    """Every linear module of the decoder layers by the name of its weight.
-
-    Raises AttributeError when the decoder has no ``layers``, or none of them has an ``nn.Linear``.
-    """
-    inside = {id(module) for layer in decoder_of(model).layers for module in layer.modules()}
-    found = {
-        f"{name}.weight": module
-        for name, module in model.named_modules()
-        if id(module) in inside and isinstance(module, nn.Linear)
-    }
-    if not found:
-        raise AttributeError(f"the layers of {type(model).__name__} have no `nn.Linear`: nothing to attack")
-    return found
 
 
 def _names_in(model: nn.Module, prefix: str) -> list[str]:

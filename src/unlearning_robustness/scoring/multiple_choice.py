@@ -59,17 +59,6 @@ class PackedBatch:
     owner: torch.Tensor
     number: int = 0
 
-    def predicting(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Flat positions (R,) in (B, T) that predict, each once, and for every prediction which of them it has.
-
-        A prompt's last position predicts the first token of every choice; it need be unembedded only once.
-        """
-        return (self.rows * self.input_ids.shape[1] + self.columns).unique(return_inverse=True)
-
-    def gather(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Of a residual stream (B, T, d) the rows (R, d) that predict."""
-        return hidden.flatten(0, 1)[self.predicting()[0]]
-
 
 def collate(questions: Sequence[PackedQuestion], number: int = 0, pad_id: int = 0) -> PackedBatch:
     """Pad packed questions on the right into one batch; all must have the same number of choices."""
@@ -116,38 +105,22 @@ def choice_log_likelihoods(
     ``hidden_states`` maps a batch to the last residual stream (B, T, d); ``unembed`` maps rows (R, d) to
     logits (R, V). Questions are batched in order of length, so padding is small. No length normalisation.
     """
-
-    def last(batch: PackedBatch) -> list[torch.Tensor]:
-        return [batch.gather(hidden_states(batch))]
-
-    return stream_log_likelihoods(last, 1, unembed, questions, batch_size, device, on_batch)[0]
-
-
-@torch.no_grad()
-def stream_log_likelihoods(
-    streams: Callable[[PackedBatch], Sequence[torch.Tensor]],
-    count: int,
-    unembed: Callable[[torch.Tensor], torch.Tensor],
-    questions: Sequence[PackedQuestion],
-    batch_size: int = 48,
-    device: str | torch.device = "cpu",
-    on_batch: Callable[[int], None] | None = None,
-) -> torch.Tensor:
-    """The same read at ``count`` places, float32 (S, Q, C); ``streams`` gives the rows (R, d) that predict at each."""
     if not questions:
         raise ValueError("no questions to score")
     choices = len(questions[0].choices)
     if any(len(question.choices) != choices for question in questions):
         raise ValueError("all questions must have equally many choices")
-    result = torch.empty(count, len(questions), choices)
+    result = torch.empty(len(questions), choices)
     done = 0
     for indices, batch in batches(questions, batch_size, device):
-        _, inverse = batch.predicting()
-        for place, rows in enumerate(streams(batch)):
-            token = unembed(rows).log_softmax(dim=-1)[inverse, batch.targets]
-            total = torch.zeros(len(indices) * choices, dtype=token.dtype, device=token.device)
-            total.index_add_(0, batch.owner, token)
-            result[place, indices] = total.view(len(indices), choices).float().cpu()
+        hidden = hidden_states(batch)
+        # A prompt's last position predicts the first token of every choice: unembed it once.
+        position = batch.rows * hidden.shape[1] + batch.columns
+        unique, inverse = position.unique(return_inverse=True)
+        token = unembed(hidden.flatten(0, 1)[unique]).log_softmax(dim=-1)[inverse, batch.targets]
+        total = torch.zeros(len(indices) * choices, dtype=token.dtype, device=token.device)
+        total.index_add_(0, batch.owner, token)
+        result[indices] = total.view(len(indices), choices).float().cpu()
         done += len(indices)
         if on_batch:
             on_batch(done)

@@ -1,6 +1,6 @@
 """Score a table of questions with a model: one record a question."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy
@@ -8,19 +8,11 @@ import pandas
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import nn
 
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.manifest import atomic
-from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
-from unlearning_robustness.scoring.multiple_choice import (
-    PackedBatch,
-    batches,
-    choice_log_likelihoods,
-    pack,
-    stream_log_likelihoods,
-)
+from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods, pack
 
 
 class QuestionScorer:
@@ -69,7 +61,10 @@ class QuestionScorer:
 
         Raises DataError when a question is longer than the model's sliding window, which packing does not know.
         """
-        self._check_window(model)
+        window = getattr(model.config, "sliding_window", None)
+        longest = max(len(row.prompt) + max(map(len, row.choices)) for row in self.packed)
+        if window and longest > window:
+            raise DataError(f"a question has {longest} tokens, the model's sliding window {window}: shorten the probes")
         span = LayerSpan(model, self.first_layer, model.config.num_hidden_layers)
 
         def hidden_states(batch: PackedBatch) -> torch.Tensor:
@@ -80,36 +75,6 @@ class QuestionScorer:
         return choice_log_likelihoods(
             hidden_states, lambda hidden: logits_of(model, hidden), self.packed, self.batch_size, device, on_batch
         )
-
-    def stream_log_likelihoods(self, model, modules: Sequence[nn.Module]) -> torch.Tensor:
-        """Log-likelihoods, float32 (S, Q, C), read at the outputs (B, T, d) of ``modules``, all of one forward.
-
-        Each output goes through the final norm and the unembedding; that of the last layer gives
-        :meth:`log_likelihoods`, bit for bit. Raises DataError as that does.
-        """
-        self._check_window(model)
-        span = LayerSpan(model, 0, model.config.num_hidden_layers)
-
-        def streams(batch: PackedBatch) -> list[torch.Tensor]:
-            rows: dict[int, torch.Tensor] = {}
-
-            def keep(place: int) -> Callable[[torch.Tensor], None]:
-                return lambda hidden: rows.update({place: batch.gather(hidden)})
-
-            with hooked([(module, keep(place)) for place, module in enumerate(modules)]):
-                span(input_ids=batch.input_ids, attention_mask=batch.mask, position_ids=batch.position_ids)
-            return [rows[place] for place in range(len(modules))]
-
-        device = next(model.parameters()).device
-        return stream_log_likelihoods(
-            streams, len(modules), lambda rows: logits_of(model, rows), self.packed, self.batch_size, device
-        )
-
-    def _check_window(self, model) -> None:
-        window = getattr(model.config, "sliding_window", None)
-        longest = max(len(row.prompt) + max(map(len, row.choices)) for row in self.packed)
-        if window and longest > window:
-            raise DataError(f"a question has {longest} tokens, the model's sliding window {window}: shorten the probes")
 
     def accuracy(self, model) -> float:
         """Share of questions whose likeliest choice is the answer."""

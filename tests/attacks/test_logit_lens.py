@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 import torch
 from planted import given, known, questions, state, unharmed
@@ -77,4 +75,3 @@ def test_a_module_that_is_not_there_is_named(tiny_model, tiny_tokenizer, asked):
     del tiny_model.model.layers[1].mlp
     with pytest.raises(AttributeError, match=r"LlamaForCausalLM has no `model.layers.\*.mlp`"):
         next(LogitLens(streams="all").run(given(tiny_model, tiny_tokenizer, asked)))
-    assert dataclasses.asdict(LogitLens()) == {"streams": "layers"}

@@ -5,6 +5,7 @@ TABLE_NAMES = [
     "differences",
     "token_effects",
     "relearning",
+    "attacks",
     "attacked_differences",
     "recovery",
     "recovery_differences",

@@ -48,7 +48,8 @@ def test_parameters_read_from_the_source_are_the_fields_of_the_class(registry, k
             assert parameter.words == typing.get_args(hint)
         else:
             assert parameter.words is None
-            assert hint in parameter.types
+            assert (typing.get_origin(hint) or hint) in parameter.types
+            assert parameter.numbers == (hint == list[float])
 
 
 @pytest.mark.parametrize(("registry", "kind"), PAIRS)
@@ -83,6 +84,24 @@ def test_defaults_are_filled_in_and_given_values_kept():
     }
     given = {"coefficient": 3, "steering": "gaussian"}
     assert complete("methods.FORGET_LOSSES", "rmu", given, "k") == given
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        ("weight-noise", {"scales": [0.1, "1e-5"]}, r"k.scales: must be a list of numbers.*in YAML write 1.0e-5"),
+        ("weight-noise", {"scales": [0.1, -1]}, "k.scales: must be a list of numbers, none negative"),
+        ("weight-noise", {"scales": []}, "k.scales: must be a list of numbers"),
+        ("weight-noise", {"scales": [True]}, "k.scales: must be a list of numbers"),
+        ("weight-noise", {"scales": [float("inf")]}, "k.scales: must be a list of numbers"),
+        ("weight-noise", {"scales": 0.1}, "k.scales: must be a list, not 0.1"),
+        ("quantise", {"bits": [4.0], "group_size": 8}, r"k.bits: must be a list of counts, not \[4.0\]"),
+    ],
+)
+def test_a_list_has_counts_or_numbers_as_it_is_declared(kind, given, said):
+    with pytest.raises(ConfigError, match=said):
+        complete("attacks.ATTACKS", kind, given, "k")
+    assert complete("attacks.ATTACKS", "weight-noise", {"scales": [0, 0.1]}, "k") == {"scales": [0, 0.1]}
 
 
 def test_an_unknown_kind_is_named_with_those_that_exist():

@@ -136,6 +136,26 @@ def test_a_defence_costs_as_many_forget_gradients_as_it_takes(kind, parameters, 
     assert work.forget_gradients([{"kind": kind, "parameters": parameters}]) == gradients
 
 
+def test_what_is_chosen_is_scored_on_select_first_and_what_is_a_budget_is_scored_along_it():
+    config = study()
+    shape = Shape(**config["models"][NAME]["shape"])
+    one = work.scoring(shape, 100, 48).operations
+
+    def scored(attack, select=50):
+        return work.attacking(shape, config["attacks"][attack], 100, 48, select).operations / one
+
+    assert scored("quantise") == pytest.approx(3) and scored("weight-noise") == pytest.approx(5)
+    assert scored("logit-lens") == pytest.approx(1.5)
+    assert scored("orthogonalise") == pytest.approx(1 + (shape.num_hidden_layers + 2) / 2)
+    assert scored("prune") - scored("prune", select=0) == pytest.approx(16 / 2)
+    # 128 texts of 48 tokens of each corpus, forward alone and with gradients, against 100 questions of 21 tokens.
+    texts = 2 * 128 * 48 / (100 * work.QUESTION_TOKENS)
+    assert scored("prune", select=0) == pytest.approx(1 + 3 * texts)
+    assert scored("prune-wanda", select=0) == pytest.approx(1 + texts)
+    relearn = config["attacks"]["relearn"]
+    assert work.attacking(shape, relearn, 9, 4, 50) == work.attacking(shape, relearn, 9, 4)
+
+
 def test_a_seed_apart_is_a_job_of_its_own_and_pays_its_start():
     together, apart = jobs(rna()), jobs(rna(seeds_together=False))
     count = {

@@ -2,6 +2,7 @@
 
 import pandas
 
+from unlearning_robustness.analysis.attacks import attacks, points
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
 from unlearning_robustness.analysis.costs import costs
 from unlearning_robustness.analysis.landscape import landscape
@@ -67,13 +68,15 @@ def attacked_differences(
     """Paired differences between defences of one method under each attack budget.
 
     ``quantity`` is ``level``, the forget accuracy, or ``gain``, that accuracy less the unattacked one on the same
-    questions: a model that merely forgot less has a higher level, not a higher gain.
+    questions: a model that merely forgot less has a higher level, not a higher gain. ``point`` is the setting of
+    attacks whose budget is no number of steps.
     """
     chosen = records[(records["attack"] != NONE) & (records["role"] == "forget")]
+    chosen = chosen.assign(point=points(chosen))
     start = records[(records["attack"] == NONE) & (records["probe"] == "plain")]
     start = start[start["question"].isin(chosen["question"].unique())]
     before = {key: fact_matrix(part) for key, part in start.groupby([*PLACE, "method", "defence"])}
-    keys = [*PLACE, "method", "attack", "documents", "steps"]
+    keys = [*PLACE, "method", "attack", "documents", "steps", "point"]
     rows = []
     for values, part in chosen.groupby(keys, sort=True):
         levels = {defence: fact_matrix(group) for defence, group in part.groupby("defence")}
@@ -195,6 +198,7 @@ def all_tables(
         "differences": differences(records, pairs, bootstrap),
         "token_effects": token_effects(records, probes, bootstrap),
         "relearning": relearning(records, bootstrap),
+        "attacks": attacks(records, bootstrap),
         "attacked_differences": attacked_differences(records, pairs, bootstrap),
         "recovery": recovery(found, bootstrap),
         "recovery_differences": recovery_differences(found, pairs, bootstrap),

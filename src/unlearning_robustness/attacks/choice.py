@@ -1,6 +1,9 @@
 """An attack's settings are chosen on the select split: what recovers most while the model stays useful."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import nn
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput, as_it_is
 from unlearning_robustness.errors import DataError
@@ -27,9 +30,21 @@ class SelectAccuracy:
         found = {}
         for role, questions in self.asked.items():
             scorer = self.plain[role] if attacked.ask is as_it_is else self._scorer(attacked.ask(questions))
-            predicted = attacked.read(scorer, attacked.model).argmax(-1).numpy()
-            found[role] = float((predicted == scorer.table["answer"].to_numpy()).mean())
+            found[role] = _share(scorer, attacked.read(scorer, attacked.model))
         return found
+
+    def readings(self, model: nn.Module, read: Callable[[QuestionScorer, nn.Module], torch.Tensor]) -> list[Score]:
+        """The same of several read-outs of one model, plainly asked: ``read`` gives log-likelihoods (S, Q, C)."""
+        found = {role: (scorer, read(scorer, model)) for role, scorer in self.plain.items()}
+        count = len(next(iter(found.values()))[1])
+        return [
+            {role: _share(scorer, scores[place]) for role, (scorer, scores) in found.items()} for place in range(count)
+        ]
+
+
+def _share(scorer: QuestionScorer, scores: torch.Tensor) -> float:
+    """Share of questions whose likeliest choice, of log-likelihoods (Q, C), is the answer."""
+    return float((scores.argmax(-1).numpy() == scorer.table["answer"].to_numpy()).mean())
 
 
 def best(scores: Iterable[tuple[object, Score]], start: Score, margin: float) -> tuple[object, Score]:

@@ -74,6 +74,7 @@ def check_study(config: dict) -> None:
     for name, attack in config["attacks"].items():
         _check_budget(name, attack["parameters"])
         _check_prompting(name, attack["parameters"])
+        _check_weights(name, attack)
     for name, probe in config["probes"].items():
         if (probe["tokens"] == "none") != (probe["count"] == 0):
             raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with tokens {probe['tokens']}")
@@ -92,7 +93,7 @@ def _check_reserved(config: dict) -> None:
 
 def _check_analysis(config: dict) -> None:
     analysis, study = config["analysis"], config["study"]
-    defined(config, "attacks", analysis["attack"], "analysis.attack")
+    _relearning(config, analysis["attack"], "analysis.attack")
     for name in {part for pair in analysis["comparisons"] for defence in pair for part in defence.split(".")} - {NONE}:
         defined(config, "defences", name, "analysis.comparisons")
     for part in ("baseline", "forget_token", "neutral_token"):
@@ -119,11 +120,11 @@ def _check_selection(config: dict) -> None:
         check_acts(config, method, selection["noise"]["defence"], "selection.noise.methods")
     if "defences" in selection:
         _check_defence_search(config, selection["defences"], "selection.defences")
-    defined(config, "attacks", selection["attack"]["attack"], "selection.attack.attack")
+    _relearning(config, selection["attack"]["attack"], "selection.attack.attack")
 
 
 def _check_defence_search(config: dict, search: dict, key: str) -> None:
-    defined(config, "attacks", search["attack"], f"{key}.attack")
+    _relearning(config, search["attack"], f"{key}.attack")
     for method in search["methods"]:
         defined(config, "methods", method, f"{key}.methods")
     for name, grid in search["grids"].items():
@@ -171,7 +172,7 @@ def _check_models(config: dict) -> None:
 def _check_memorisation(config: dict) -> None:
     settings, key = config["memorisation"], "memorisation"
     if "attack" in settings:
-        defined(config, "attacks", settings["attack"], f"{key}.attack")
+        _relearning(config, settings["attack"], f"{key}.attack")
     needed = settings["prompt_tokens"] + settings["continuation_tokens"]
     for name in config["study"]["models"]:
         retrain = retrain_of(config, name)
@@ -196,13 +197,31 @@ def _check_neighbourhoods(config: dict) -> None:
         raise ConfigError("sharpness.divergence: give one of share (of the weight change) and norm")
     if landscape is None:
         return
-    defined(config, "attacks", landscape["attack"], "landscape.attack")
-    if (kind := config["attacks"][landscape["attack"]]["kind"]) != "relearn":
-        raise ConfigError(f"landscape.attack: {kind} gives no direction; name an attack of kind relearn")
+    _relearning(config, landscape["attack"], "landscape.attack")
     if landscape["plane"] % 2 == 0:
         raise ConfigError(
             f"landscape.plane: {landscape['plane']} points a side miss the model itself; give an odd number"
         )
+
+
+def _relearning(config: dict, name: str, key: str) -> None:
+    """What is read along relearning steps needs an attack that takes some."""
+    defined(config, "attacks", name, key)
+    if (kind := config["attacks"][name]["kind"]) != "relearn":
+        raise ConfigError(f"{key}: {kind} takes no relearning steps; name an attack of kind relearn")
+
+
+def _check_weights(name: str, attack: dict) -> None:
+    """Numbers that an attack on weights cannot run with."""
+    key, parameters = f"attacks.{name}.parameters", attack["parameters"]
+    counts = {"prune": ["texts", "tokens"], "quantise": ["group_size"]}.get(attack["kind"], [])
+    for part in counts:
+        if parameters[part] < 1:
+            raise ConfigError(f"{key}.{part}: must be at least 1, not {parameters[part]}")
+    if attack["kind"] == "prune" and (most := max(parameters["fractions"])) > 1:
+        raise ConfigError(f"{key}.fractions: shares of the weights are at most 1, not {most}; write 5 % as 0.05")
+    if attack["kind"] == "quantise" and (most := max(parameters["bits"])) > 16:
+        raise ConfigError(f"{key}.bits: at most 16, not {most}; 0 is no rounding")
 
 
 def _check_budget(name: str, parameters: dict) -> None:

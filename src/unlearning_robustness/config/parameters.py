@@ -7,13 +7,17 @@ of Snakemake's own process, which parses the configuration once for every job of
 import ast
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from unlearning_robustness.errors import ConfigError
 
 PACKAGE = Path(__file__).parent.parent
-TYPES = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,), "list": (list,)}
+TYPES = {
+    "int": (int,), "float": (int, float), "str": (str,), "bool": (bool,), "list": (list,), "list[float]": (list,)
+}  # fmt: skip
+HINT = "; in YAML write 1.0e-5, with a point"
 REQUIRED = object()
 
 
@@ -21,7 +25,8 @@ REQUIRED = object()
 class Parameter:
     """A parameter: accepted types, or the allowed words; ``default`` is REQUIRED when it must be given.
 
-    One annotated ``... | None`` is ``optional``: null, or nothing given, means that there is none.
+    One annotated ``... | None`` is ``optional``: null, or nothing given, means that there is none. A list has counts,
+    with ``numbers`` (annotated ``list[float]``) numbers of at least 0.
     """
 
     name: str
@@ -29,6 +34,7 @@ class Parameter:
     words: tuple[str, ...] | None
     default: Any
     optional: bool = False
+    numbers: bool = False
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a value, or None."""
@@ -38,11 +44,16 @@ class Parameter:
             return None if value in self.words else f"must be one of {', '.join(self.words)}"
         if (isinstance(value, bool) and bool not in self.types) or not isinstance(value, self.types):
             wanted = "number" if float in self.types else self.types[-1].__name__
-            hint = "; in YAML write 1.0e-5, with a point" if isinstance(value, str) and wanted == "number" else ""
+            hint = HINT if isinstance(value, str) and wanted == "number" else ""
             return f"must be a {wanted}, not {value!r}{hint}"
-        if isinstance(value, list) and not (value and all(type(entry) is int and entry >= 0 for entry in value)):
-            return f"must be a list of counts, not {value!r}"
+        if isinstance(value, list) and not (value and all(map(self._fits, value))):
+            hint = HINT if self.numbers and any(isinstance(entry, str) for entry in value) else ""
+            return f"must be a list of {'numbers, none negative' if self.numbers else 'counts'}, not {value!r}{hint}"
         return None
+
+    def _fits(self, entry: Any) -> bool:
+        """Whether a list may have this entry."""
+        return type(entry) in ((int, float) if self.numbers else (int,)) and isfinite(entry) and entry >= 0
 
 
 @cache
@@ -111,12 +122,12 @@ def _parameter(node: ast.AnnAssign) -> Parameter:
     optional = isinstance(annotation, ast.BinOp) and ast.unparse(annotation.right) == "None"
     if optional:
         annotation = annotation.left
-    if isinstance(annotation, ast.Subscript):
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Literal":
         words = tuple(ast.literal_eval(annotation.slice))
     else:
         types = TYPES[ast.unparse(annotation)]
     default = REQUIRED if node.value is None else ast.literal_eval(node.value)
-    return Parameter(node.target.id, types, words, default, optional)
+    return Parameter(node.target.id, types, words, default, optional, ast.unparse(annotation) == "list[float]")
 
 
 def complete(registry: str, kind: str, given: dict, key: str) -> dict:

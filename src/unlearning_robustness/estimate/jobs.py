@@ -119,7 +119,8 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
         else:
             entry = config["attacks"][attack]
             asked = sum(questions_of(benchmark, role, "test", domains) for role in entry["roles"])
-            yield f"attack {attack}", cell, work.attacking(shape, entry, asked, batch_size)
+            select = sum(questions_of(benchmark, role, "select", domains) for role in ("forget", "retain"))
+            yield f"attack {attack}", cell, work.attacking(shape, entry, asked, batch_size, select)
     for what, measure in MEASURES.items():
         for cell in measured_cells(study, what):
             yield f"measure_{what}", cell, measure(shapes[cell.model], config[what])

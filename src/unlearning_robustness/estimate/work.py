@@ -111,14 +111,17 @@ def unlearning(shape: Shape, method: dict, row: list[dict], select_questions: in
     return work
 
 
-def attacking(shape: Shape, attack: dict, questions: int, batch_size: int) -> Work:
-    """Attack one cell and score it along the budget; of attacks without gradients only the scoring counts."""
+def attacking(shape: Shape, attack: dict, questions: int, batch_size: int, select: int = 0) -> Work:
+    """Attack one cell and score it along the budget; of attacks without gradients only the scoring counts.
+
+    What is chosen is scored on ``select`` questions in every setting first.
+    """
     given = attack["parameters"]
     if "candidates" in given:
         return searching(shape, given, batch_size) + scoring(shape, questions, batch_size).times(len(given["steps"]))
     documents = given.get("documents") or [0]
     passes = [count * max(documents) // given["batch_size"] for count in given.get("epochs") or []]
-    points = given.get("steps") or given.get("shots") or passes or [0]
+    points = given.get("steps") or given.get("shots") or passes or given.get("bits") or given.get("scales") or [0]
     runs = len(documents)
     tokens = given.get("batch_size", 0) * given.get("tokens", 0)
     layers = shape.num_hidden_layers
@@ -129,7 +132,35 @@ def attacking(shape: Shape, attack: dict, questions: int, batch_size: int) -> Wo
         layer_calls=max(points) * 3 * layers,
         memory=memory(shape, tokens, trained, layers),
     )
-    return (steps + scoring(shape, questions, batch_size).times(len(points))).times(runs)
+    chosen = scoring(shape, select, batch_size).times(candidates(shape, attack))
+    return (steps + scoring(shape, questions, batch_size).times(len(points)) + chosen + _ranking(shape, attack)).times(
+        runs
+    )
+
+
+def _ranking(shape: Shape, attack: dict) -> Work:
+    """What pruning's scores cost: texts of two corpora, one at a time, with gradients of every weight for SNIP."""
+    given = attack["parameters"]
+    if attack["kind"] != "prune":
+        return Work()
+    layers, passes = shape.num_hidden_layers, 3 if given["score"] == "snip" else 1
+    read = 2 * given["texts"]
+    scores = layers * shape.layer_parameters * FLOAT32
+    return Work(
+        operations=read * given["tokens"] * passes * shape.forward(layers),
+        layer_calls=read * passes * layers,
+        memory=memory(shape, given["tokens"], layers=layers) + scores,
+    )
+
+
+def candidates(shape: Shape, attack: dict) -> int:
+    """How many settings an attack scores on the select questions before it chooses."""
+    given = attack["parameters"]
+    if attack["kind"] == "orthogonalise":
+        return len(given["layers"] or range(shape.num_hidden_layers)) + 2
+    if attack["kind"] == "prune":
+        return 1 + sum(p >= q > 0 for q in given["fractions"] for p in given["fractions"])
+    return int(attack["kind"] == "logit-lens")
 
 
 def searching(shape: Shape, given: dict, batch_size: int) -> Work:

@@ -1,0 +1,59 @@
+"""Logit lens: answers read before the last layer, where unlearning may have hidden them no deeper than it trained.
+
+The attack of Łucki et al. (arXiv 2409.18025) as RNA's authors use it: an intermediate stream is put through the final
+norm and the unembedding. Differs from the released code: the layer is chosen on the select split, not on the questions
+that are reported; choices are scored by unrounded log-likelihoods, so no ties fall to the first option; all places are
+read in one forward.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from unlearning_robustness.attacks.base import AttackedModel, AttackInput
+from unlearning_robustness.attacks.choice import SelectAccuracy, best
+from unlearning_robustness.models.modules import layer_modules
+from unlearning_robustness.scoring.questions import QuestionScorer
+from unlearning_robustness.scoring.streams import stream_log_likelihoods
+
+STREAMS = {"layer": "", "attention": "self_attn", "mlp": "mlp"}
+
+
+@dataclass(frozen=True)
+class LogitLens:
+    """``streams``: ``layers``, the residual stream after each layer; ``all``, also what attention and MLP add to it.
+
+    No margin of utility: the model is unchanged, and whoever reads elsewhere can read the last layer for the rest.
+    """
+
+    streams: Literal["layers", "all"] = "layers"
+
+    def places(self, model: nn.Module) -> dict[str, nn.Module]:
+        """Setting to module, the last first: of equal places ``best`` takes the one nearest to no attack.
+
+        Raises AttributeError naming the module that the architecture has not.
+        """
+        wanted = ["layer"] if self.streams == "layers" else list(STREAMS)
+        return {
+            f"{stream} {layer}": module
+            for stream in wanted
+            for layer, module in reversed(list(enumerate(layer_modules(model, STREAMS[stream]))))
+        }
+
+    def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
+        """Yield the model read at the place with the highest forget accuracy on select; the last layer is no attack."""
+        places = self.places(attack.model)
+
+        def read_all(scorer: QuestionScorer, model: nn.Module) -> torch.Tensor:
+            return stream_log_likelihoods(scorer, model, list(places.values()))
+
+        scores = SelectAccuracy(attack).readings(attack.model, read_all)
+        setting, _ = best(zip(places, scores, strict=True), scores[0], margin=1.0)
+
+        def read(scorer: QuestionScorer, model: nn.Module) -> torch.Tensor:
+            return stream_log_likelihoods(scorer, model, [places[setting]])[0]
+
+        yield AttackedModel(attack.model, {}, setting, read=read)

@@ -1,0 +1,42 @@
+"""Weight noise: is knowledge hidden so shallowly that a random disturbance of the weights brings it back?
+
+Also the control of the other attacks on weights: what they do beyond it is not mere disturbance.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from unlearning_robustness.attacks.base import AttackedModel, AttackInput
+from unlearning_robustness.models.delta import applied, apply_delta
+from unlearning_robustness.models.modules import linear_modules
+from unlearning_robustness.seeds import generator
+
+
+def noise(weight: torch.Tensor, seed: int, name: str) -> torch.Tensor:
+    """Gaussian noise, float32, of the weight's shape and norm; the same for one seed and name on every device."""
+    drawn = torch.randn(weight.shape, generator=generator(seed, f"attack-noise/{name}")).to(weight.device)
+    return drawn * (weight.float().norm() / drawn.norm())
+
+
+@dataclass(frozen=True)
+class WeightNoise:
+    """Noise of norm ``scales`` times the tensor's in every linear module of the decoder layers.
+
+    Scales are a budget, not a choice. One draw serves all of them, and all cells of a seed, so differences are paired.
+    """
+
+    scales: list[float]
+
+    @torch.no_grad()
+    def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
+        """Yield the disturbed model at each scale, 0 is the model as it came; the weights come back bit for bit."""
+        model = attack.model
+        weights = {name: module.weight for name, module in linear_modules(model).items()}
+        with applied(model, weights) as before:
+            for scale in self.scales:
+                for name, tensor in before.items():
+                    moved = tensor.float() + scale * noise(tensor, attack.seed, name) if scale else tensor
+                    apply_delta(model, {name: moved})
+                yield AttackedModel(model, {}, f"noise {scale:g}")

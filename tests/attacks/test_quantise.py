@@ -1,0 +1,55 @@
+import pytest
+import torch
+from planted import given, state, unharmed
+
+from unlearning_robustness.attacks.quantise import Quantise, round_to_nearest
+
+WEIGHT = torch.tensor([[0.0, 1.0, 2.0, 3.1], [-1.0, 0.4, 5.0, 7.0]])
+
+
+def test_weights_go_to_the_nearest_of_even_levels_of_their_group():
+    """By hand: groups of 2, two bits, levels from min(0, smallest) to max(0, largest)."""
+    expected = torch.tensor([[0.0, 1.0, 3.1 * 2 / 3, 3.1], [-1.4 / 3 * 2, 1.4 / 3, 14 / 3, 7.0]])
+    assert torch.allclose(round_to_nearest(WEIGHT, 2, 2), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("bits", [3, 4, 8])
+@pytest.mark.parametrize("group_size", [16, 24, 100])
+def test_there_are_at_most_so_many_levels_and_half_a_step_of_error(bits, group_size):
+    weight = torch.randn(8, 64, generator=torch.Generator().manual_seed(0))
+    rounded = round_to_nearest(weight, bits, group_size)
+    for row in range(8):
+        for start in range(0, 64, group_size):
+            group, after = weight[row, start : start + group_size], rounded[row, start : start + group_size]
+            step = (group.max().clamp_min(0) - group.min().clamp_max(0)) / (2**bits - 1)
+            assert after.unique().numel() <= 2**bits
+            # Zero is a level, so both ends may be off by the half step that puts it there, and by rounding.
+            assert (group - after).abs().max() <= 1.01 * step
+
+
+def test_groups_of_zeros_and_of_one_sign_are_kept_in_range():
+    weight = torch.tensor([[0.0, 0.0, 4.0, 4.2], [0.0, 0.0, -4.0, -4.2]])
+    rounded = round_to_nearest(weight, 8, 2)
+    assert rounded[:, :2].eq(0).all() and (rounded - weight).abs().max() < 4.2 / 255
+
+
+def test_every_number_of_bits_is_a_point_and_the_model_comes_back(tiny_model, tiny_tokenizer):
+    before, seen = state(tiny_model), {}
+    for attacked in Quantise(bits=[0, 8, 3], group_size=16).run(given(tiny_model, tiny_tokenizer)):
+        moved = {name for name, tensor in state(tiny_model).items() if not torch.equal(tensor, before[name])}
+        seen[attacked.setting] = moved
+    assert list(seen) == ["0 bits", "8 bits", "3 bits"] and seen["0 bits"] == set()
+    linear = {name for name in before if "layers" in name and "norm" not in name}
+    assert seen["3 bits"] == linear == seen["8 bits"]
+    assert unharmed(tiny_model, before)
+
+
+def test_fewer_bits_move_the_weights_further():
+    weight = torch.randn(16, 64, generator=torch.Generator().manual_seed(1))
+    errors = [(round_to_nearest(weight, bits, 32) - weight).norm() for bits in (8, 4, 3)]
+    assert errors[0] < errors[1] / 8 and errors[1] < errors[2]
+
+
+def test_an_architecture_without_layers_is_named(tiny_tokenizer):
+    with pytest.raises(AttributeError, match=r"Linear has no `model.layers`"):
+        next(Quantise(bits=[8], group_size=16).run(given(torch.nn.Linear(2, 2), tiny_tokenizer)))

@@ -1,4 +1,4 @@
-"""The loss around unlearned models as a map: one panel a defence, the same axes and one colour scale for all."""
+"""The loss around unlearned models as a map: one panel a defence, the same axes, one colour scale for each corpus."""
 
 from matplotlib.ticker import MaxNLocator
 
@@ -23,20 +23,25 @@ def draw(context: FigureContext):
         len(rows), len(defences), figsize=(1.4 + 2.1 * len(defences), 0.9 + 2 * len(rows)),
         sharex=True, sharey=True, squeeze=False,
     )  # fmt: skip
-    levels = MaxNLocator(14).tick_values(table["mean"].min(), table["mean"].max())
+    levels = {
+        name: MaxNLocator(14).tick_values(part.min(), part.max()) for name, part in table.groupby("corpus")["mean"]
+    }
+    filled = {}
     for line, (method, corpus) in zip(grid, rows, strict=True):
         for axes, defence in zip(line, defences, strict=True):
             chosen = (table["method"] == method) & (table["corpus"] == corpus) & (table["defence"] == defence)
             if chosen.any():
-                filled = _panel(axes, table[chosen], levels)
+                filled[corpus] = _panel(axes, table[chosen], levels[corpus])
                 length = table.loc[chosen, "length"].iloc[0]
-                axes.set_title(f"{style.defence_label(defence, context.defences)}, ‖d₁‖ = {length:.2g}", fontsize=8)
+                axes.set_title(f"{style.defence_label(defence, context.defences)}\n‖d₁‖ = {length:.2g}", fontsize=8)
             else:
                 axes.set_visible(False)
         line[0].set_ylabel(f"{context.method_label(method)}: {corpus} text\nb")
     for axes in grid[-1]:
         axes.set_xlabel("a")
-    figure.colorbar(filled, ax=grid, label="NLL a token (nats)", shrink=min(1.0, 2 / len(rows)), aspect=30)
+    for corpus, part in filled.items():
+        label = f"NLL a token of {corpus} text (nats)"
+        figure.colorbar(part, ax=grid, label=label, shrink=min(1.0, 2 / len(rows)), aspect=30)
     handles = [pyplot.Line2D([], [], marker=mark, linestyle="none", color="white", markeredgecolor="black",
                              markersize=9 if mark == "*" else 6) for _, _, mark in MARKS.values()]  # fmt: skip
     figure.legend(handles, MARKS, loc="outside lower center", ncols=2)

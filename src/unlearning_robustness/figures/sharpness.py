@@ -1,5 +1,7 @@
 """Sharpness against what relearning brings back: one point a cell, one panel a measure."""
 
+from matplotlib.ticker import MaxNLocator
+
 from unlearning_robustness.figures import style
 from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
@@ -41,6 +43,8 @@ def draw(context: FigureContext):
                      for row in found.itertuples()]  # fmt: skip
         axes.set_title("\n".join(lines), fontsize=8, fontweight="normal")
         axes.set_xlabel(NAMES[name])
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.ticklabel_format(axis="x", scilimits=(-3, 4))
         axes.axhline(0, color=style.REFERENCE_COLOUR, linewidth=0.7)
         style.percent_axis(axes.yaxis)
     for axes in list(grid.flat)[len(shown) :]:

@@ -86,8 +86,8 @@ def defence_label(defence: str, defences: dict[str, dict]) -> str:
 
 
 def errors(rows: pandas.DataFrame) -> list:
-    """Distances from the mean to both bounds, as matplotlib wants them."""
-    return [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
+    """Distances from the mean to both bounds, as matplotlib wants them; rounding makes none negative."""
+    return [(rows["mean"] - rows["low"]).clip(lower=0), (rows["high"] - rows["mean"]).clip(lower=0)]
 
 
 def percent_axis(axis) -> None:

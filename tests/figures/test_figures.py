@@ -1,4 +1,6 @@
+import re
 import warnings
+from pathlib import Path
 
 import numpy
 import pytest
@@ -338,3 +340,8 @@ def test_tables_read_back_keep_none_as_a_word_and_are_cut_to_one_place(context, 
     tables = read_tables([tmp_path / f"{name}.csv" for name in ("a", "b", "empty")], *PLACE)
     assert [len(tables[name]) for name in ("a", "b", "empty")] == [5, 0, 0]
     assert "none" in set(tables["a"]["defence"])
+
+
+def test_every_figure_has_a_caption_in_the_report():
+    text = (Path(__file__).parents[2] / "report" / "figure.rst").read_text()
+    assert sorted(re.findall(r'^"([a-z-]+)": "', text, flags=re.M)) == sorted(FIGURES)

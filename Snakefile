@@ -15,6 +15,7 @@ include: "rules/attack.smk"
 include: "rules/evaluate.smk"
 include: "rules/measure.smk"
 include: "rules/figures.smk"
+include: "rules/searches.smk"
 include: "rules/select.smk"
 include: "rules/plan.smk"
 

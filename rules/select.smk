@@ -2,64 +2,6 @@
 
 SEARCHES = "methods|noise|attack|defences"
 SEARCH = f"{RESULTS}/selection/{{model}}/{{benchmark}}"
-SELECTION = CONFIG.get("selection")
-USED_PARTS = {part for name in in_order(STUDY, "defences") for part in name.split(".")}
-
-
-def searched(kind):
-    """The methods of the study that a kind of search is made for."""
-    if kind not in (SELECTION or {}):
-        return []
-    if kind == "noise" and SELECTION["noise"]["defence"] not in USED_PARTS:
-        return []
-    named = SELECTION[kind] if kind == "methods" else SELECTION[kind]["methods"]
-    return [name for name in named if name in TRAINED_METHODS]
-
-
-def search_entry(wildcards):
-    """The resolved entries of the defences or the attack that are searched, if any."""
-    if wildcards.kind == "defences":
-        rows = {
-            name: defence_row(CONFIG, name, wildcards.method)
-            for name in SELECTION["defences"]["grids"]
-        }
-        attack = CONFIG["attacks"][SELECTION["defences"]["attack"]]
-        return {"rows": rows, "attack": attack}
-    if wildcards.kind == "noise":
-        return defence_row(CONFIG, SELECTION["noise"]["defence"], wildcards.method)[0]
-    return (
-        CONFIG["attacks"][SELECTION["attack"]["attack"]]
-        if wildcards.kind == "attack"
-        else {}
-    )
-
-
-def search_grid(wildcards):
-    """The values that are tried."""
-    grid = SELECTION[wildcards.kind]
-    return grid[wildcards.method] if wildcards.kind == "methods" else grid
-
-
-def search_settings(wildcards):
-    """The method's settings, without those that this search varies."""
-    varied = (
-        ("learning_rate", "retain_weight", "steps")
-        if wildcards.kind == "methods"
-        else ()
-    )
-    return {
-        key: value for key, value in method_of(wildcards).items() if key not in varied
-    }
-
-
-def chosen_method(wildcards):
-    """What is chosen for the method, where noise or an attack is searched and the method was searched too."""
-    if wildcards.kind == "methods" or wildcards.method not in SELECTION["methods"]:
-        return []
-    return expand(
-        f"{RESULTS}/selection/{{model}}/{{benchmark}}/methods/{{method}}/chosen.json",
-        **wildcards,
-    )
 
 
 rule search:

@@ -31,13 +31,14 @@ def draw(context: FigureContext):
     tallest = max(sum(len(rows[run]) + FRAME for run in column) for column in columns)
     figure = pyplot.figure(figsize=(0.3 + 3.3 * len(columns), 0.8 + 0.29 * tallest))
     methods = [name for name in context.every_method() if name in set(table["method"])]
-    for part, column in zip(figure.subfigures(1, len(columns), squeeze=False)[0], columns, strict=True):
+    # Nested grids, not subfigures: their layout differed between two drawings of one figure.
+    for place, column in zip(figure.add_gridspec(1, len(columns)), columns, strict=True):
         heights = [len(rows[run]) + FRAME for run in column]
-        grid = part.subplots(len(column), 1, squeeze=False, height_ratios=heights)[:, 0]
-        for axes, run in zip(grid, column, strict=True):
+        for cell, run in zip(place.subgridspec(len(column), 1, height_ratios=heights), column, strict=True):
+            axes = figure.add_subplot(cell)
             _panel(context, axes, panels[run], rows[run], methods)
             axes.set_title(setting(context, *run), fontsize=8.5)
-        grid[-1].set_xlabel("mean forget accuracy over the budget")
+        axes.set_xlabel("mean forget accuracy over the budget")
     figure.legend(*_legend(context, methods), loc="outside lower center", ncols=3)
     return figure
 

@@ -10,11 +10,11 @@ with job(snakemake, snakemake.params.model) as running:
     import pandas
     import torch
 
-    from unlearning_robustness.evaluation.divergence import change_of
     from unlearning_robustness.evaluation.sharpness import measure_sharpness
     from unlearning_robustness.manifest import atomic
     from unlearning_robustness.models.delta import applied, load_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
+    from unlearning_robustness.models.weights import change_of
 
     source, settings = snakemake.input, snakemake.params.sharpness
     # Second derivatives are lost in bfloat16's rounding.
@@ -22,7 +22,7 @@ with job(snakemake, snakemake.params.model) as running:
     tokenizer, corpora = load_tokenizer(source.model), pandas.read_parquet(source.corpora)
     for index, cell, made in running.cells():
         delta = load_delta(source.delta[index], digest)
-        change = change_of(model, delta)
+        change = change_of(dict(model.named_parameters()), delta)
         with applied(model, delta):
             rows = measure_sharpness(model, tokenizer, corpora, sorted(delta), change, settings, cell.seed)
         with atomic(made["sharpness"]) as path:

@@ -18,7 +18,7 @@ from unlearning_robustness.models.cost import total
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.models.engine import Engine, loss_mask
 from unlearning_robustness.models.lora import LowRankWeights, modules_of_layers
-from unlearning_robustness.models.weights import Tensors, TrainedWeights, down_projections, norm, tensors_of_layers
+from unlearning_robustness.models.weights import Tensors, TrainedWeights, change_of, down_projections, tensors_of_layers
 from unlearning_robustness.progress import Progress
 from unlearning_robustness.schedule import Schedule
 from unlearning_robustness.scoring.questions import QuestionScorer
@@ -109,18 +109,13 @@ def unlearn(
     return Unlearned(tensors, trainer.history, facts)
 
 
-@torch.no_grad()
 def disturb(model, matched: Tensors, seed: int) -> Unlearned:
     """The tensors of ``matched`` with noise as large as its change, and no history; the model is left as it is."""
     original = {name: model.get_parameter(name).detach() for name in sorted(matched)}
     tensors = disturbed(original, matched, generator(seed, "weight-noise"))
-    sizes = {
-        "matched_weight_change" if other is matched else "weight_change": norm(
-            {name: other[name].to(start.device).float() - start.float() for name, start in original.items()}
-        )
-        for other in (matched, tensors)
-    }
-    return Unlearned(tensors, [], {"steps": 0, **total([]), **sizes, "trained_tensors": list(original)})
+    facts = {"steps": 0, **total([]), "trained_tensors": list(original)}
+    facts |= {"weight_change": change_of(original, tensors), "matched_weight_change": change_of(original, matched)}
+    return Unlearned(tensors, [], facts)
 
 
 def resume(trainer: Trainer, scratch: Path) -> None:

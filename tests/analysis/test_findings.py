@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from synthetic import ONLY_RMU, benchmark_report, default_world, planted_accuracy, planted_context, study
+from synthetic import ONLY_RMU, benchmark_report, default_world, planted_accuracy, planted_context, study, study_world
 
 from unlearning_robustness.analysis.findings import Findings, verdict
 
@@ -188,3 +188,13 @@ def test_published_questions_are_said_to_be_asked_whether_known_or_not(tmp_path)
     assert "Asked again" not in " ".join(found.benchmark())
     assert not any("by construction" in line for line in found.limits())
     assert any("by construction" in line for line in default_findings().limits())
+
+
+@pytest.mark.parametrize("name", ["ci", "full", "rna", "stableun", "muse"])
+def test_every_study_gets_its_page(name):
+    """Also one that attacks the reference with wrong answers: that control is about unlearned models."""
+    world = study_world(name)
+    page = Findings(world.tables, world.config, benchmark_report()).markdown()
+    assert f"# {world.config['study']['title']}" in page and "KeyError" not in page
+    shuffled = [line for line in page.splitlines() if "*wrong* answers" in line]
+    assert bool(shuffled) == (name == "full") and not any("Control, reference" in line for line in shuffled)

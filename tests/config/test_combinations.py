@@ -1,28 +1,11 @@
 """Defences that would find nothing to act on, and those that find something."""
 
 import copy
-from pathlib import Path
 
 import pytest
-from snakemake.common.configfile import load_configfile
+from refusals import message_of
 
-from unlearning_robustness.config import ConfigError, resolve
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def config():
-    return load_configfile(ROOT / "config.yaml")
-
-
-def message_of(config):
-    with pytest.raises(ConfigError) as raised:
-        resolve(config)
-    text = str(raised.value)
-    assert len(text.splitlines()) == 1
-    return text
-
+from unlearning_robustness.config import resolve
 
 NO_RETAIN, NLL = {"retain_weight": 0.0}, {"forget_loss": "gradient-ascent", "retain_loss": "nll", "parameters": {}}
 FEEDBACK = {"kind": "stableun", "parameters": {"inner_radius": 1.0}}

@@ -36,7 +36,7 @@ EDITS = {
     "retain": ("methods/retain.py", "masked_mean(divergence, mask)", "2 * masked_mean(divergence, mask)"),
     "loop": ("training.py", "self.optimiser.step()", "self.optimiser.step(); self.optimiser.step()"),
     "readout": ("methods/readout.py", ".pow(2).mean(-1)", ".abs().mean(-1)"),
-    "weights": ("models/weights.py", "tensor.float() - reference", "tensor.float() + reference"),
+    "weights": ("models/weights.py", "after.float() - reference", "after.float() + reference"),
     "choice": ("scoring/multiple_choice.py", "tril()", "triu()"),
     "perplexity": ("scoring/likelihood.py", "math.exp(total / count)", "total / count"),
     "relearn": ("attacks/relearn.py", '!= "facts"', '== "facts"'),

@@ -1,9 +1,9 @@
 import re
-import warnings
 from pathlib import Path
 
 import numpy
 import pytest
+from drawn import legend, lines, shown
 from synthetic import ONLY_RMU, PLACE, default_world, planted_context, rna_world, study, study_world
 
 from unlearning_robustness.analysis.bootstrap import spearman
@@ -11,7 +11,7 @@ from unlearning_robustness.errors import StudyError
 from unlearning_robustness.figures import FIGURES
 from unlearning_robustness.figures import style as look
 from unlearning_robustness.figures.context import read_tables
-from unlearning_robustness.figures.style import CHANCE_COLOUR, REFERENCE_COLOUR, pyplot, save, style
+from unlearning_robustness.figures.style import CHANCE_COLOUR, REFERENCE_COLOUR, pyplot, save
 
 WITH_RNA = [*ONLY_RMU, {"methods": ["rmu"], "defences": ["rna"], "attacks": ["none"]}]
 
@@ -29,27 +29,6 @@ def bare(tmp_path_factory):
 @pytest.fixture(scope="module")
 def with_rna(tmp_path_factory):
     return planted_context(study(WITH_RNA, seeds=[0]), tmp_path_factory.mktemp("rna"))
-
-
-@pytest.fixture
-def draw():
-    with style(), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield lambda name, context: FIGURES[name](context)
-        pyplot.close("all")
-
-
-def shown(figure):
-    return [axes for axes in figure.axes if axes.get_visible()]
-
-
-def legend(figure):
-    return [text.get_text() for box in figure.legends for text in box.get_texts()]
-
-
-def lines(axes, colour, **wanted):
-    found = [line for line in axes.get_lines() if line.get_color() == colour]
-    return [line for line in found if all(getattr(line, f"get_{key}")() == value for key, value in wanted.items())]
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -77,20 +56,6 @@ def test_every_figure_of_a_papers_study_has_something_to_show(draw, study, name,
     texts = [text.get_text() for axes in shown(figure) for text in axes.texts]
     assert not any(text.startswith("This study") for text in texts)
     save(figure, tmp_path / "a.svg", tmp_path / "a.pdf")
-
-
-def test_memorisation_has_a_filled_and_an_open_point_a_kind_and_lines_at_both_ends(draw):
-    context = study_world("muse").context
-    figure = draw("memorisation", context)
-    assert legend(figure) == ["unlearned", "after relearning on 60 documents", "memorised", "never saw the texts"]
-    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert len(labels) == 9 and labels[-3:] == ["GA, plain", "GA, SAM", "GA, StableUN, no projection"]
-    axes, table = figure.axes[0], context.tables["memorisation"].query("metric == 'verbatim'")
-    ends = [line.get_xdata()[0] for line in lines(axes, REFERENCE_COLOUR)]
-    assert sorted(ends) == pytest.approx([10.0, 90.0])
-    points = [line for line in axes.get_lines() if line.get_marker() in ("o", "v", "s")]
-    assert len(points) == 18 == len(table.query("method not in ['reference', 'retrained']"))
-    assert len([line for line in points if line.get_markerfacecolor() == "white"]) == 9
 
 
 def test_objectives_have_one_row_each_and_variants_none(draw):
@@ -128,50 +93,6 @@ def test_the_rejection_figure_holds_theory_simulation_and_every_noise_scale(draw
     )
     (axes,) = draw("rejection", context).axes
     assert len(axes.containers) == len(measured)
-
-
-def test_the_landscape_line_has_a_curve_a_defence_on_axes_that_all_methods_share(draw):
-    context = study_world("stableun").context
-    figure = draw("landscape-line", context)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        "NPO+KL: forget text", "NPO+KL: retain text", "GA: forget text", "GA: retain text"
-    ]  # fmt: skip
-    assert {"plain", "SAM", "StableUN, all four", "StableUN, no projection"} == set(legend(figure))
-    # Bare ascent has no retain gradient to project on.
-    last = ["stableun", "stableun", "stableun-unprojected", "stableun-unprojected"]
-    for axes, stable in zip(figure.axes, last, strict=True):
-        curves = {look.colour(name, context.defences): name for name in ("none", "sam", stable)}
-        assert axes.get_xlim() == figure.axes[0].get_xlim()
-        assert {0.0, 1.0} == {line.get_xdata()[0] for line in lines(axes, CHANCE_COLOUR, linestyle=":")}
-        for colour, defence in curves.items():
-            (line,) = lines(axes, colour)
-            assert len(line.get_xdata()) == len(context.config["landscape"]["line"]), defence
-    (plain,) = lines(figure.axes[0], look.BASELINE)
-    # Planted: 2 + steepness (a - 1)^2, steepness 2 and 2.1 for the seeds.
-    assert list(plain.get_ydata()) == pytest.approx([2 + 2.05 * (a - 1) ** 2 for a in plain.get_xdata()])
-    assert figure.axes[0].get_ylim() == figure.axes[2].get_ylim()
-
-
-def test_the_landscape_plane_has_one_colour_scale_and_both_models_in_every_panel(draw):
-    context = study_world("stableun").context
-    figure = draw("landscape-plane", context)
-    *panels, forget_bar, retain_bar = figure.axes
-    panels = [axes for axes in panels if axes.get_visible()]
-    assert len(panels) == 3 * 2 * 2
-    filled = [axes.collections[0] for axes in panels]
-    table = context.tables["landscape"].query("slice == 'plane'")
-    for corpus, first, bar in (("forget", 0, forget_bar), ("retain", 3, retain_bar)):
-        mean = table.loc[table["corpus"] == corpus, "mean"]
-        same = [part for row in (first, first + 6) for part in filled[row : row + 3]]
-        assert len({tuple(part.levels) for part in same}) == 1 and len({part.get_clim() for part in same}) == 1
-        assert same[0].levels[0] <= mean.min() and same[0].levels[-1] >= mean.max()
-        assert bar.get_ylabel() == f"NLL a token of {corpus} text (nats)"
-    for axes in panels:
-        assert (axes.get_xlim(), axes.get_ylim()) == ((-1.5, 1.5), (-1.5, 1.5))
-        assert [(line.get_marker(), line.get_xdata()[0], line.get_ydata()[0]) for line in axes.get_lines()] == [
-            ("o", 0, 0), ("*", 1, 0)
-        ]  # fmt: skip
-    assert panels[0].get_title(loc="left") == "plain\n‖d₁‖ = 10"
 
 
 @pytest.mark.parametrize("name", ["accuracy", "noise-sweep", "relearning", "tradeoff"])
@@ -234,45 +155,6 @@ def test_relearning_curves_stand_under_the_reference_under_the_same_attack(draw,
     (curve,) = lines(axes, REFERENCE_COLOUR)
     assert list(curve.get_ydata()) == list(reference["mean"])
     assert len([axes for axes in figure.axes if "wrong answers" in axes.get_title(loc="left")]) == 1
-
-
-def test_many_defences_are_dealt_to_panels_that_all_have_plain_and_weight_noise(draw):
-    context = study_world("stableun").context
-    panels = shown(draw("relearning", context))
-    titles = [axes.get_title(loc="left") for axes in panels]
-    once = [axes for axes in panels if axes.get_title(loc="left") == "NPO+KL: 60 documents,\neach once"]
-    assert len(once) == 3 and len(panels) == 14
-    noise = look.colour("weight-noise", context.defences)
-    for axes in once:
-        assert len(lines(axes, look.BASELINE, marker="o")) == len(lines(axes, noise, marker="x")) == 1
-    curves = [line for axes in once for line in axes.get_lines() if line.get_marker() in look.OTHER_MARKERS]
-    assert len({(line.get_color(), line.get_marker()) for line in curves}) == len(curves) == 9
-    assert titles[0].startswith("NPO+KL: 60 documents,\neach once") and titles[-1].endswith("LoRA, each once")
-    assert "NPO+KL: 20 documents,\n1/2/3 passes" in titles
-
-
-def test_the_budget_figure_has_a_dot_a_curve_at_its_area_and_the_references_line(draw):
-    context = study_world("stableun").context
-    figure, table = draw("relearning-budget", context), context.tables["recovery"]
-    panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
-    assert len(panels) == 7
-    areas = table[table["quantity"] == "area"].set_index(["attack", "method", "defence"])["mean"]
-    for title, attack in (
-        ("60 documents,\neach once", "relearn-once"),
-        ("20 documents,\n1/2/3 passes", "relearn-passes"),
-    ):
-        axes, expected = panels[title], areas[attack]
-        dots = [line.get_xdata()[0] for line in axes.get_lines() if line.get_marker() in look.METHOD_MARKERS]
-        assert sorted(dots) == pytest.approx(sorted(expected.drop("reference")))
-        assert [list(line.get_xdata()) for line in lines(axes, REFERENCE_COLOUR)] == [
-            [expected["reference", "none"]] * 2
-        ]
-        labels = [label.get_text() for label in axes.get_yticklabels()]
-        assert labels[0] == "plain" and "weight noise" in labels
-        assert len(labels) == expected.drop("reference").reset_index()["defence"].nunique()
-    noise = look.colour("weight-noise", context.defences)
-    assert len([line for line in lines(panels["60 documents,\neach once"], noise) if line.get_marker() != "|"]) >= 3
-    assert {"NPO+KL", "GradDiff", "GA", "before the attack", "reference, same attack", "chance"} == set(legend(figure))
 
 
 def test_the_tradeoff_has_a_star_for_the_reference_and_a_point_a_cell_kind(draw, context):

@@ -92,8 +92,14 @@ class Findings:
                 f"forget questions (chance {100 * self.chance:.0f} %)"
                 + (": an effect of unlearning cannot be seen in that format." if letters["low"] <= self.chance else ".")
             )
-        notes = {self.config["models"][name]["note"] for name in self.config["study"]["models"]}
+        notes = {self._note(self.config["models"][name]) for name in self.config["study"]["models"]}
         return lines + [f"About the model: {note}." for note in sorted(notes)]
+
+    def _note(self, model: dict) -> str:
+        """What is said of a model; of one that is made from another, that and what is said of the other."""
+        if "from" not in model:
+            return model["note"]
+        return f"it was fine-tuned on the texts that are forgotten here; {self.config['models'][model['from']]['note']}"
 
     def settings(self) -> list[str]:
         """The tuned numbers of every method, as they were chosen on the ``select`` split."""

@@ -20,6 +20,7 @@ from unlearning_robustness.attacks.base import AttackedModel, AttackInput, as_it
 from unlearning_robustness.attacks.insertion import Insertion, Slot, insert
 from unlearning_robustness.attacks.wording import reworded
 from unlearning_robustness.errors import ConfigError, DataError
+from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 from unlearning_robustness.progress import Progress
 from unlearning_robustness.seeds import generator, shuffler
@@ -94,21 +95,14 @@ class InsertionLoss:
         if slot.head:
             cache.batch_repeat_interleave(count)
         captured: list[torch.Tensor] = []
-        hook = None
-        if self.layer is not None:
-            hook = self.span.view.layers[self.layer].register_forward_hook(lambda _, __, out: captured.append(out))
-        try:
-            inputs = torch.cat([embeds, self.embed(tail)], dim=1)
+        inputs = torch.cat([embeds, self.embed(tail)], dim=1)
+        with hooked([] if self.layer is None else [(self.span.view.layers[self.layer], captured.append)]):
             hidden = self.span(hidden=inputs, past_key_values=cache)
-        finally:
-            if hook:
-                hook.remove()
         if self.layer is None:
             logits = logits_of(self.model, hidden[:, -slot.answer - 1 : -1])
             loss = tokens_nll(logits, tail[:, -slot.answer :]).sum(-1)
         else:
-            layer = captured[0][0] if isinstance(captured[0], tuple) else captured[0]
-            loss = representation_distance(layer[:, -_compared(slot) :], self.targets[number])
+            loss = representation_distance(captured[0][:, -_compared(slot) :], self.targets[number])
         if self.fluency > 0 and length > 1:
             nll = tokens_nll(logits_of(self.model, hidden[:, : length - 1]), inserted[:, 1:])
             loss = loss + self.fluency * nll.mean(-1)

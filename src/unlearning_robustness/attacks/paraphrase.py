@@ -13,7 +13,7 @@ from itertools import takewhile
 import pandas
 
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput
-from unlearning_robustness.attacks.wording import best_wording, reworded
+from unlearning_robustness.attacks.wording import best_wording, filled
 
 PATTERNS = {
     "quoted": 'Complete this sentence. "{prompt}',
@@ -78,10 +78,7 @@ class Paraphrase:
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the plainly asked model (0 steps), then the best paraphrase; a step is a paraphrase tried."""
-        wordings = {
-            name: reworded(lambda prompt, pattern=pattern: pattern.format(prompt=prompt))
-            for name, pattern in PATTERNS.items()
-        }
+        wordings = filled(PATTERNS)
         templates = read_templates(pandas.concat([attack.select, attack.answered]))
         for shift in range(max(map(len, templates.values()), default=1) - 1):
             wordings[f"other template {shift + 1}"] = recast(templates, shift)

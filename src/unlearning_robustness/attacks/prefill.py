@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.attacks.wording import best_wording, reworded
+from unlearning_robustness.attacks.wording import best_wording, filled, reworded
 
 BEGINNINGS = {
     "sure": "Sure, I know this one. {prompt}",
@@ -44,10 +44,7 @@ class Prefill:
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the plainly asked model (0 steps), then the best beginning; a step is a beginning tried."""
-        wordings = {
-            name: reworded(lambda prompt, beginning=beginning: beginning.format(prompt=prompt))
-            for name, beginning in BEGINNINGS.items()
-        }
+        wordings = filled(BEGINNINGS)
         if attack.tokenizer.chat_template:
             wordings[CHAT] = reworded(chat_turn(attack.tokenizer))
         yield from best_wording(attack, wordings, self.retain_margin)

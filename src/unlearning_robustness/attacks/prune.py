@@ -115,8 +115,8 @@ class Prune:
 
     Tried are all pairs of ``fractions`` with p >= q, and no pruning; the best on select, with retain accuracy at most
     ``margin`` lower, is yielded. ``score`` is ``snip`` or ``wanda``, of ``texts`` texts of at most ``tokens`` tokens of
-    the corpora ``forget`` and ``retain``. The default forget corpus is the
-    attacker's, about entities that are never asked about.
+    the corpora ``forget`` and ``retain``. The default forget corpus is the attacker's, about entities that are never
+    asked about.
     """
 
     score: Literal["snip", "wanda"]

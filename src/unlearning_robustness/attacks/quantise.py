@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.models.delta import applied, apply_delta
-from unlearning_robustness.models.modules import linear_modules
+from unlearning_robustness.attacks.rewriting import rewritten
 
 
 def round_to_nearest(weight: torch.Tensor, bits: int, group_size: int) -> torch.Tensor:
@@ -35,14 +34,7 @@ class Quantise:
     bits: list
     group_size: int
 
-    @torch.no_grad()
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the rounded model for each number of bits; the weights come back bit for bit."""
-        model = attack.model
-        weights = {name: module.weight for name, module in linear_modules(model).items()}
-        with applied(model, weights) as before:
-            for bits in self.bits:
-                for name, tensor in before.items():
-                    rounded = round_to_nearest(tensor, bits, self.group_size) if bits else tensor
-                    apply_delta(model, {name: rounded})
-                yield AttackedModel(model, {}, f"{bits} bits")
+        points = {f"{bits} bits": bits for bits in self.bits}
+        yield from rewritten(attack, points, lambda _, weight, bits: round_to_nearest(weight, bits, self.group_size))

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.models.delta import applied, apply_delta
-from unlearning_robustness.models.modules import linear_modules
+from unlearning_robustness.attacks.rewriting import rewritten
 from unlearning_robustness.seeds import generator
 
 
@@ -29,14 +28,10 @@ class WeightNoise:
 
     scales: list[float]
 
-    @torch.no_grad()
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the disturbed model at each scale, 0 is the model as it came; the weights come back bit for bit."""
-        model = attack.model
-        weights = {name: module.weight for name, module in linear_modules(model).items()}
-        with applied(model, weights) as before:
-            for scale in self.scales:
-                for name, tensor in before.items():
-                    moved = tensor.float() + scale * noise(tensor, attack.seed, name) if scale else tensor
-                    apply_delta(model, {name: moved})
-                yield AttackedModel(model, {}, f"noise {scale:g}")
+
+        def disturbed(name: str, weight: torch.Tensor, scale: float) -> torch.Tensor:
+            return weight.float() + scale * noise(weight, attack.seed, name)
+
+        yield from rewritten(attack, {f"noise {scale:g}": scale for scale in self.scales}, disturbed)

@@ -13,6 +13,14 @@ def reworded(change: Callable[[str], str]) -> Ask:
     return lambda questions: questions.assign(prompt=questions["prompt"].map(change))
 
 
+def filled(patterns: Mapping[str, str]) -> dict[str, Ask]:
+    """By name, the asking in each pattern, a text with ``{prompt}`` in it."""
+    return {
+        name: reworded(lambda prompt, pattern=pattern: pattern.format(prompt=prompt))
+        for name, pattern in patterns.items()
+    }
+
+
 def best_wording(attack: AttackInput, wordings: Mapping[str, Ask], retain_margin: float) -> Iterator[AttackedModel]:
     """Yield the model asked plainly, after 0 steps, then asked in the best wording; a step is a wording tried.
 

@@ -11,16 +11,7 @@ from unlearning_robustness.defences.perturbation import plus
 from unlearning_robustness.evaluation.directions import random_direction
 from unlearning_robustness.evaluation.texts import Texts, logits_on
 from unlearning_robustness.methods.retain import kl_divergence
-from unlearning_robustness.models.weights import Tensors, TrainedWeights, norm
-
-
-def change_of(model, delta: Tensors) -> float:
-    """||dW||: Frobenius norm of what a delta changes in ``model``, the reference, over all its tensors together.
-
-    The reference is rounded to the delta's number type first: rounding is no unlearning.
-    """
-    parameters = {name: model.get_parameter(name).detach().cpu() for name in delta}
-    return norm({name: after.float() - parameters[name].to(after.dtype).float() for name, after in delta.items()})
+from unlearning_robustness.models.weights import TrainedWeights
 
 
 def perturbation_norm(settings: dict, change: float) -> tuple[float, float]:

@@ -1,5 +1,7 @@
 """The loss on the way from the unlearned to the relearned model, and beyond: every defence of a method on one axis."""
 
+import pandas
+
 from unlearning_robustness.figures import style
 from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
@@ -7,13 +9,22 @@ from unlearning_robustness.figures.style import pyplot
 CORPORA = {"forget": "forget text", "retain": "retain text"}
 
 
+UNMEASURED = "This study measures no loss landscape."
+
+
+def slices(context: FigureContext, name: str) -> tuple[pandas.DataFrame, list[str]]:
+    """The table's rows of the slice ``name``, ``line`` or ``plane``, and the methods that it was measured of."""
+    table = context.tables["landscape"]
+    table = table[table["slice"] == name] if len(table) else table
+    methods = [method for method in context.methods() if len(table) and method in set(table["method"])]
+    return (table[table["method"].isin(methods)] if methods else table), methods
+
+
 def draw(context: FigureContext):
     """One row a method, forget loss left, retain loss right; mean over seeds, the band from the least to the most."""
-    table = context.tables["landscape"]
-    table = table[table["slice"] == "line"] if len(table) else table
-    methods = [name for name in context.methods() if len(table) and name in set(table["method"])]
+    table, methods = slices(context, "line")
     if not methods:
-        return style.nothing("This study measures no loss landscape.")
+        return style.nothing(UNMEASURED)
     figure, grid = pyplot.subplots(
         len(methods), 2, figsize=(style.WIDTH, 0.9 + 2.2 * len(methods)), sharex=True, sharey="col", squeeze=False
     )

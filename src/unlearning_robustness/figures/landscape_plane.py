@@ -4,6 +4,7 @@ from matplotlib.ticker import MaxNLocator
 
 from unlearning_robustness.figures import style
 from unlearning_robustness.figures.context import FigureContext
+from unlearning_robustness.figures.landscape_line import UNMEASURED, slices
 from unlearning_robustness.figures.style import pyplot
 
 MARKS = {"unlearned": (0, 0, "o"), "relearned": (1, 0, "*")}
@@ -11,12 +12,9 @@ MARKS = {"unlearned": (0, 0, "o"), "relearned": (1, 0, "*")}
 
 def draw(context: FigureContext):
     """One row a method and corpus, one column a defence; contours of the NLL a token, mean over seeds."""
-    table = context.tables["landscape"]
-    table = table[table["slice"] == "plane"] if len(table) else table
-    methods = [name for name in context.methods() if len(table) and name in set(table["method"])]
+    table, methods = slices(context, "plane")
     if not methods:
-        return style.nothing("This study measures no loss landscape.")
-    table = table[table["method"].isin(methods)]
+        return style.nothing(UNMEASURED)
     defences = [name for name in ("none", *context.defences) if name in set(table["defence"])]
     rows = [(method, corpus) for method in methods for corpus in ("forget", "retain")]
     figure, grid = pyplot.subplots(

@@ -99,11 +99,9 @@ class TrainedWeights:
         """The original tensors by the names that a delta has."""
         return self.original
 
-    @torch.no_grad()
     def change(self, delta: Tensors) -> float:
-        """Frobenius norm of all that a delta moves together: ||W - W_reference||."""
-        reference = self.reference_tensors()
-        return norm({name: tensor.float() - reference[name].float() for name, tensor in delta.items()})
+        """How far a delta moves from the original tensors."""
+        return change_of(self.reference_tensors(), delta)
 
     @torch.no_grad()
     def displacement(self) -> float:
@@ -118,6 +116,15 @@ class TrainedWeights:
 def norm(tensors: Tensors) -> float:
     """Frobenius norm of all tensors together."""
     return torch.stack([tensor.float().norm() for tensor in tensors.values()]).norm().item()
+
+
+@torch.no_grad()
+def change_of(reference: Mapping[str, torch.Tensor], delta: Tensors) -> float:
+    """||dW||: Frobenius norm of what a delta changes of ``reference``, over all its tensors together.
+
+    The reference is rounded to the delta's number type first: rounding is no unlearning.
+    """
+    return norm({name: after.float() - reference[name].to(after).float() for name, after in delta.items()})
 
 
 def down_projections(model: nn.Module, layers: Sequence[int]) -> list[str]:

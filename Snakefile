@@ -9,6 +9,9 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/wanted.smk"
+include: "rules/memory.smk"
+include: "rules/access.smk"
 include: "rules/data.smk"
 include: "rules/unlearn.smk"
 include: "rules/attack.smk"
@@ -24,11 +27,12 @@ report: LANDING
 
 
 onstart:
+    refuse_closed(workflow.dag.needrun_jobs())
     # On a cluster there is no number of cores, and asking for it fails; `make plan` says what a study costs there.
     if workflow.resource_settings.cores:
-        print(
-            plan_line(len(cells(STUDY)), len(attacked_cells(STUDY)), workflow.cores)
-        )
+        runs = len(cells(STUDY)), len(attacked_cells(STUDY))
+        small = all(size_of(model) <= SMALL for model in STUDY["models"])
+        print(plan_line(*runs, workflow.cores, small))
 
 
 rule all:

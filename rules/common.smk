@@ -21,9 +21,22 @@ from unlearning_robustness.config.cells import (
     measured_cells,
     retrain_of,
 )
+from unlearning_robustness.config.expected import expected_of
 from unlearning_robustness.config.parameters import module_of
+from unlearning_robustness.config.parts import parts_of
 from unlearning_robustness.config.plan import plan_line, writable
 from unlearning_robustness.config.provenance import code_digest
+
+try:
+    PARTS = parts_of(config, ROOT / "studies")
+except ConfigError as error:
+    raise SystemExit(f"configuration: {error}")
+
+# Snakemake puts the study's own words over each of these, and these over config.yaml.
+for path in PARTS:
+
+    configfile: str(path)
+
 
 try:
     CONFIG = resolve(config)
@@ -40,6 +53,7 @@ MODELS = "resources/models/{model}"
 MEMORISED = f"{RESULTS}/models/{{model}}"
 FETCHED = [name for name, entry in CONFIG["models"].items() if "from" not in entry]
 BENCHMARK = f"{RESULTS}/benchmarks/{{model}}/{{benchmark}}"
+OPEN = f"{RESULTS}/open_questions/{{benchmark}}.parquet"
 KIND = "{model}/{benchmark}/{method}/{defence}"
 CELL = f"{KIND}/seed{{seed}}"
 # One process serves every seed of a kind of cell; with `seeds_together: false` (clusters) each seed is its own job.
@@ -76,18 +90,6 @@ wildcard_constraints:
     defence="[a-z0-9][a-z0-9.-]*",
     attack="|".join(["none", *CONFIG["attacks"]]),
     seed=r"\d+",
-
-
-def growing(first):
-    """A resource that a resubmitted job gets more of: ``first``, twice, three times as much (see `retries` in profiles).
-
-    ``first`` is a number, or a function of the wildcards.
-    """
-
-    def amount(wildcards, attempt):
-        return (first(wildcards) if callable(first) else first) * attempt
-
-    return amount
 
 
 # Keys of entries that only `make plan` reads: they change no job.
@@ -144,14 +146,18 @@ def benchmark_part(*names):
 
 
 def published(kind):
-    """A wildcards-only function: the sources that a benchmark's roles or texts read, each with its reader."""
+    """A wildcards-only function: the sources that a benchmark's items, texts or open questions read, with the reader of
+    each."""
 
     def readers(wildcards):
         benchmark = CONFIG["benchmarks"][wildcards.benchmark]
-        places = benchmark.get("texts", {}).values()
+        places = benchmark.get(kind, {}).values()
         if kind == "items":
             roles = (benchmark[role] for role in ("forget", "retain", "neighbour"))
-            places = [role.get("items", []) for role in roles]
+            places = [
+                [*role.get("items", []), *role.get("shots", {}).get("items", [])]
+                for role in roles
+            ]
         named = {place.split("/")[0] for part in places for place in part}
         return {source: CONFIG["sources"][source]["reader"] for source in sorted(named)}
 
@@ -180,6 +186,11 @@ def bank_of(wildcards):
     """The bank that a method trains from."""
     bank = bank_id(bank_settings(method_of(wildcards)))
     return f"{RESULTS}/banks/{wildcards.model}/{wildcards.benchmark}/{bank}.safetensors"
+
+
+def processes_of(wildcards):
+    """How many processes train a cell together; each takes a GPU."""
+    return method_of(wildcards)["parallel"]["processes"]
 
 
 def row_of(wildcards):
@@ -214,12 +225,6 @@ def landscape_code(wildcards):
     return code_digest("evaluation.landscape", *attack)
 
 
-def attack_memory(wildcards):
-    """Megabytes: masters, gradients and moments of every layer are many more than those of a few matrices."""
-    trained = CONFIG["attacks"][wildcards.attack]["parameters"].get("trained")
-    return 8000 if trained == "full" else 4000
-
-
 def memorisation_attack():
     """(id, resolved entry) of the attack after which memorisation is measured again, if any."""
     name = CONFIG.get("memorisation", {}).get("attack")
@@ -227,10 +232,19 @@ def memorisation_attack():
 
 
 def memorisation_code():
-    """Digest of the code that measures memorisation, and of its attack."""
+    """Digest of the code of the study's protocol, and of its attack."""
     kinds = [attack["kind"] for attack in memorisation_attack()[1:]]
     attacks = [module_of("attacks.ATTACKS", kind) for kind in kinds]
-    return code_digest("evaluation.memorisation", *attacks)
+    protocol = CONFIG.get("memorisation", {}).get("protocol")
+    probe = "tofu_probe" if protocol == "tofu" else "memorisation"
+    return code_digest(f"evaluation.{probe}", *attacks)
+
+
+def asked_openly(wildcards):
+    """What a benchmark's models are asked in words: published questions, or those about facts."""
+    published = "open" in CONFIG["benchmarks"][wildcards.benchmark]
+    place = OPEN if published else f"{BENCHMARK}/questions.parquet"
+    return expand(place, **wildcards)[0]
 
 
 def matched_delta(wildcards):
@@ -254,36 +268,3 @@ def select_questions(wildcards):
     """Early stops are matched on the questions of the select split."""
     stops = any(part["kind"] == "early-stop" for part in row_of(wildcards))
     return expand(f"{BENCHMARK}/questions.parquet", **wildcards) if stops else []
-
-
-RECORDS = [
-    f"{RESULTS}/records/{cell.path}/{attack}/records.parquet"
-    for cell, attack in attacked_cells(STUDY)
-]
-LATENTS = [
-    f"{RESULTS}/records/{cell.path}/latents.parquet"
-    for cell in measured_cells(STUDY, "latents")
-]
-SHARPNESS = [
-    f"{RESULTS}/records/{cell.path}/sharpness.parquet"
-    for cell in measured_cells(STUDY, "sharpness")
-]
-LANDSCAPES = [
-    f"{RESULTS}/records/{cell.path}/landscape.parquet"
-    for cell in measured_cells(STUDY, "landscape")
-]
-MEMORISATION = [
-    f"{RESULTS}/records/{cell.path}/memorisation.parquet"
-    for cell in measured_cells(STUDY, "memorisation")
-]
-RETRAINED = [
-    f"{RESULTS}/records/{model}/{benchmark}/retrained.parquet"
-    for model in STUDY["models"]
-    for benchmark in STUDY["benchmarks"]
-    if STUDY["memorisation"] and "model" in retrain_of(CONFIG, model)
-]
-MEASURES = [
-    f"{RESULTS}/records/{cell.path}/none/measures.json"
-    for cell, attack in attacked_cells(STUDY)
-    if attack == "none"
-]

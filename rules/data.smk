@@ -39,7 +39,7 @@ rule memorise:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(6000),
+        mem_mb=growing(with_model(6000)),
         runtime=growing(240),
     params:
         model=entry("models"),
@@ -91,6 +91,28 @@ rule build_corpora:
         "../workflow_scripts/build_corpora.py"
 
 
+rule build_open_questions:
+    """Published questions that are answered in words, as MUSE and TOFU ask them."""
+    input:
+        sources=fetched("open"),
+    output:
+        OPEN,
+    log:
+        f"{LOGS}/build_open_questions/{{benchmark}}.log",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        benchmark=benchmark_part("open"),
+        readers=published("open"),
+        code=code_digest("data.published"),
+    script:
+        "../workflow_scripts/build_open_questions.py"
+
+
 rule build_questions:
     """Questions about what the reference knows, or published ones, split by entity."""
     input:
@@ -108,7 +130,7 @@ rule build_questions:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(4000),
+        mem_mb=growing(with_model(4000)),
         runtime=growing(60),
     params:
         model=entry("models"),
@@ -140,6 +162,7 @@ rule build_probes:
     params:
         benchmark=benchmark_part("corpora", "forget", "seed"),
         probes={name: CONFIG["probes"][name] for name in STUDY["probes"]},
+        splits=CONFIG["scoring"]["splits"],
         code=code_digest("data.benchmark"),
     script:
         "../workflow_scripts/build_probes.py"
@@ -162,7 +185,7 @@ rule build_bank:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(4000),
+        mem_mb=growing(with_model(4000)),
         runtime=growing(60),
     params:
         model=entry("models"),

@@ -29,7 +29,7 @@ rule build_prefix:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(4000),
+        mem_mb=growing(with_model(4000)),
         runtime=growing(60),
     params:
         model=entry("models"),
@@ -65,7 +65,7 @@ rule evaluate:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(4000),
+        mem_mb=growing(with_model(4000)),
         runtime=growing(60),
     params:
         model=entry("models"),
@@ -99,3 +99,31 @@ rule lm_eval_tasks:
         code=code_digest("evaluation.harness"),
     script:
         "../workflow_scripts/lm_eval_tasks.py"
+
+
+rule arbitrate:
+    """lm-eval's own MMLU and WMDP tasks on a cell's model, and whether the fast scorer predicts the same."""
+    input:
+        model=model_folder,
+        delta=f"{DELTA}/delta.safetensors",
+        sources=fetched("items"),
+    output:
+        f"{RESULTS}/arbiter/{CELL}.csv",
+    log:
+        f"{LOGS}/arbitrate/{CELL}.log",
+    benchmark:
+        f"{RESULTS}/benchmark_times/arbitrate/{CELL}.jsonl"
+    conda:
+        TRAINING
+    resources:
+        gpu=1,
+        mem_mb=growing(4000),
+        runtime=growing(240),
+    params:
+        model=entry("models"),
+        benchmark=benchmark_part("forget", "neighbour", "retain"),
+        readers=published("items"),
+        scoring=CONFIG["scoring"],
+        code=code_digest("evaluation.arbitration"),
+    script:
+        "../workflow_scripts/arbitrate.py"

@@ -2,6 +2,7 @@
 
 TABLE_NAMES = [
     "accuracy",
+    "relations",
     "differences",
     "token_effects",
     "relearning",
@@ -10,8 +11,12 @@ TABLE_NAMES = [
     "recovery",
     "recovery_differences",
     "early_recovery",
+    "matrix",
+    "matrix_differences",
+    "interactions",
     "measures",
     "costs",
+    "attack_costs",
     "token_counts",
     "latents",
     "rejection",
@@ -19,6 +24,8 @@ TABLE_NAMES = [
     "sharpness_correlations",
     "landscape",
     "memorisation",
+    "tofu",
+    "published",
 ]
 PLACE = "{model}/{benchmark}"
 TABLES = expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLE_NAMES)
@@ -27,7 +34,14 @@ FIGURES = expand(
     f"{RESULTS}/figures/{PLACE}/{{figure}}.svg", figure=STUDY["figures"], **PLACES
 )
 LANDING = f"{RESULTS}/tables/report.rst"
-PAGES = ["findings", "summary", "examples", *(["claims"] if CONFIG["claims"] else [])]
+EXPECTED = expected_of(CONFIG)
+PAGES = [
+    "findings",
+    "summary",
+    "examples",
+    *(["claims"] if CONFIG["claims"] else []),
+    *(["published"] if EXPECTED else []),
+]
 FINDINGS = expand(f"{RESULTS}/tables/{PLACE}/{{page}}.html", page=PAGES, **PLACES)
 
 
@@ -40,6 +54,8 @@ rule tables:
         sharpness=SHARPNESS,
         landscapes=LANDSCAPES,
         memorisation=[*MEMORISATION, *RETRAINED],
+        attacks=ATTACKED,
+        retain_log=RETAIN_LOG,
     output:
         csv=TABLES,
         markdown=expand(f"{RESULTS}/tables/{{table}}.md", table=TABLE_NAMES),
@@ -56,7 +72,8 @@ rule tables:
             key: CONFIG[key]
             for key in ("analysis", "defences", "latents", "memorisation", "probes")
             if key in CONFIG
-        },
+        }
+        | {"expected": EXPECTED},
         code=code_digest("analysis.tables"),
     script:
         "../workflow_scripts/tables.py"
@@ -181,6 +198,37 @@ rule claims:
         code=code_digest("analysis.claims"),
     script:
         "../workflow_scripts/claims.py"
+
+
+rule published:
+    """Published numbers beside ours."""
+    input:
+        tables=TABLES,
+    output:
+        page=report(
+            f"{RESULTS}/tables/{PLACE}/published.html",
+            caption="../report/published.rst",
+            category="1. What was found",
+            labels={
+                "model": "{model}",
+                "benchmark": "{benchmark}",
+                "page": "published numbers",
+            },
+        ),
+        markdown=f"{RESULTS}/tables/{PLACE}/published.md",
+    log:
+        f"{LOGS}/published/{PLACE}.log",
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config={axis: CONFIG[axis] for axis in ("methods", "defences")},
+        code=code_digest("analysis.published"),
+    script:
+        "../workflow_scripts/published.py"
 
 
 rule landing:

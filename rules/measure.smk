@@ -17,7 +17,7 @@ rule measure_latents:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(6000),
+        mem_mb=growing(with_model(6000)),
         runtime=growing(60),
     params:
         model=entry("models"),
@@ -45,7 +45,7 @@ rule measure_sharpness:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(8000),
+        mem_mb=growing(with_model(8000)),
         runtime=growing(120),
     params:
         model=entry("models"),
@@ -73,7 +73,7 @@ rule measure_landscape:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(4000),
+        mem_mb=growing(with_model(4000)),
         runtime=growing(120),
     params:
         model=entry("models"),
@@ -92,7 +92,7 @@ rule measure_memorisation:
         model=model_folder,
         delta=each_seed(f"{DELTA}/delta.safetensors"),
         corpora=rules.build_corpora.output[0],
-        questions=rules.build_questions.output.questions,
+        asked=asked_openly,
     output:
         memorisation=each_seed(f"{RESULTS}/records/{CELL}/memorisation.parquet"),
     log:
@@ -103,7 +103,7 @@ rule measure_memorisation:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(4000),
+        mem_mb=growing(with_model(4000)),
         runtime=growing(120),
     params:
         model=entry("models"),
@@ -121,7 +121,7 @@ rule measure_retrained:
     input:
         model=lambda wildcards: folder_of(retrain_of(CONFIG, wildcards.model)["model"]),
         corpora=rules.build_corpora.output[0],
-        questions=rules.build_questions.output.questions,
+        asked=asked_openly,
     output:
         f"{RESULTS}/records/{{model}}/{{benchmark}}/retrained.parquet",
     log:
@@ -132,7 +132,7 @@ rule measure_retrained:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(4000),
+        mem_mb=growing(with_model(4000)),
         runtime=growing(60),
     params:
         model=lambda wildcards: CONFIG["models"][

@@ -45,9 +45,10 @@ rule unlearn:
     priority: 20
     conda:
         TRAINING
+    threads: processes_of
     resources:
-        gpu=1,
-        mem_mb=growing(4000),
+        gpu=processes_of,
+        mem_mb=growing(processes_memory),
         runtime=growing(120),
     params:
         model=entry("models"),

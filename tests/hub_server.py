@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
+COMMIT = "e" * 40
 LARGE = (".safetensors", ".parquet", ".bin", ".model")
 
 

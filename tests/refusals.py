@@ -1,5 +1,7 @@
 """A configuration with one thing changed, and the one line that refuses it."""
 
+import copy
+
 import pytest
 from snakemake.common.configfile import load_configfile
 
@@ -10,18 +12,25 @@ MADE = "{benchmark: elements, corpora: [forget], steps: 2, learning_rate: 1.0e-4
 MEASURE = "{documents: 4, prompt_tokens: 8, continuation_tokens: 8, questions: 4, shots: 1, answer_tokens: 4, %s}"
 
 
-def changed(config, place, text, folder):
-    """The configuration with the value at a place replaced by YAML text, read as Snakemake reads it."""
+def replaced(config, place, value):
+    """A copy of the configuration with the value at a place replaced, or with GONE taken away."""
+    whole = entry = copy.deepcopy(config)
     *way, last = [int(step) if step.isdigit() else step for step in place.split("/")]
-    entry = config
     for step in way:
         entry = entry[step]
-    if text == GONE:
+    if value == GONE:
         del entry[last]
     else:
-        (folder / "value.yaml").write_text(f"value: {text}\n")
-        entry[last] = load_configfile(folder / "value.yaml")["value"]
-    return config
+        entry[last] = value
+    return whole
+
+
+def changed(config, place, text, folder):
+    """The same with YAML text, read as Snakemake reads it."""
+    if text == GONE:
+        return replaced(config, place, GONE)
+    (folder / "value.yaml").write_text(f"value: {text}\n")
+    return replaced(config, place, load_configfile(folder / "value.yaml")["value"])
 
 
 def message_of(config):

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy
 import pandas
 import yaml
-from snakemake.utils import update_config
 
+from studies import load_study
+from unlearning_robustness.analysis.attack_costs import read_attack_costs
 from unlearning_robustness.analysis.landscape import read_landscapes
 from unlearning_robustness.analysis.markup import markdown
 from unlearning_robustness.analysis.memorisation import read_memorisation
@@ -53,53 +54,74 @@ def study(cells: list[dict] | None = None, **changes) -> dict:
 
 
 def planted_accuracy(cell, attack: str, role: str, probe: str, steps: int) -> float:
-    """Plain RMU breaks under a forget token, RNA does not; relearning brings half of the loss back."""
+    """Plain RMU breaks under a forget token, RNA does not; relearning brings half of the loss back.
+
+    Of the other attacks pruning breaks the model, the logit lens finds much, except with StableUN.
+    """
+    if role == "retain" and attack == "prune":
+        return 0.5
     if cell.method == REFERENCE:
         return 0.97 if role == "forget" or probe == "plain" else 0.93
     if role == "forget":
         start = {"none": 0.35, "early-stop": 0.36}.get(cell.defence, 0.38)
+        start = 0.8 if attack == "logit-lens" and "stableun" not in cell.defence else start
         return min(0.9, start + 0.03 * steps * (1 if cell.defence == "none" else 2))
     if "forget" in probe and cell.defence == "none" and cell.method != "npo-kl":
         return 0.65
     return 0.92
 
 
-def questions(role: str, attack: str) -> list[tuple[str, int]]:
+def questions(role: str, attack: str, split: str = "test") -> list[tuple[str, int]]:
     """(fact, template): two templates of a forget fact, of which an attack asks one; one of the others."""
     templates = (0, 1) if role == "forget" and attack == "none" else (0,)
-    return [(f"{role}/relation/{number}", template) for number in range(FACTS) for template in templates]
+    kind = "relation" if split == "test" else split
+    return [(f"{role}/{kind}/{number}", template) for number in range(FACTS) for template in templates]
 
 
 @cache
-def chances(method: str, seed: int, role: str) -> dict[tuple[str, int], float]:
+def chances(method: str, seed: int, role: str, split: str) -> dict[tuple[str, int], float]:
     """A number in [0, 1) for every question: the same for every defence, probe and budget, so differences are exact."""
     random = numpy.random.default_rng(zlib.crc32(f"{method}/{seed}/{role}".encode()))
-    return {question: random.random() for question in questions(role, "none")}
+    return {question: random.random() for question in questions(role, "none", split)}
 
 
-def records_of(cell, attack: str, settings: dict, accuracy: Callable = planted_accuracy) -> pandas.DataFrame:
-    """Answers with the planted accuracy; the same facts in every cell."""
+def asked_of(config: dict, attack: str) -> list[tuple[dict, str, str, str]]:
+    """(budget, role, probe, split) of everything that is asked of a cell under an attack, or under none."""
+    study, splits = config["study"], config["scoring"]["splits"]
     if attack == "none":
-        points = [(dict.fromkeys(BUDGET, 0), role, probe) for probe, role in settings["probes"]]
-    else:
-        running = Relearn(**settings)
-        points = [
-            ({"documents": n, "steps": s}, "forget", "plain") for n in running.documents for s in running.points(n)
-        ]
+        probes = [(probe, role) for probe in study["probes"] for role in config["probes"][probe]["roles"]]
+        nothing = dict.fromkeys(BUDGET, 0)
+        return [(nothing, role, probe, split) for probe, role in probes for split in splits
+                if split == "test" or probe == "plain"]  # fmt: skip
+    entry = config["attacks"][attack]
+    return [
+        (budget, role, "plain", split) for budget in budgets_of(entry) for role in entry["roles"] for split in splits
+    ]
+
+
+def budgets_of(attack: dict) -> list[dict]:
+    """Every point of a relearning attack's budget; others have one, without a budget."""
+    if attack["kind"] != "relearn":
+        return [{}]
+    running = Relearn(**attack["parameters"])
+    return [{"documents": n, "steps": s} for n in running.documents for s in running.points(n)]
+
+
+def records_of(cell, attack: str, asked: list[tuple], accuracy: Callable = planted_accuracy) -> pandas.DataFrame:
+    """Answers with the planted accuracy; the same facts in every cell."""
     parts = []
-    for budget, role, probe in points:
-        wanted = accuracy(cell, attack, role, probe, budget["steps"])
-        facts, templates = zip(*questions(role, attack), strict=True)
-        drawn = chances(cell.method, cell.seed, role)
-        correct = numpy.array([drawn[question] < wanted for question in questions(role, attack)])
+    for budget, role, probe, split in asked:
+        wanted = accuracy(cell, attack, role, probe, budget.get("steps", 0))
+        chosen = questions(role, attack, split)
+        facts, templates = zip(*chosen, strict=True)
+        drawn = chances(cell.method, cell.seed, role, split)
+        correct = numpy.array([drawn[question] < wanted for question in chosen])
         frame = pandas.DataFrame(
             {
-                "probe": probe, "role": role, "split": "test", "relation": "relation", "entity": facts, "fact": facts,
-                "template": templates, "question": [f"{name}/{number}" for name, number in questions(role, attack)],
+                "probe": probe, "role": role, "split": split, "relation": "relation", "entity": facts, "fact": facts,
+                "template": templates, "question": [f"{name}/{number}" for name, number in chosen],
                 "prompt": f"Asked by {probe} the way home is", "choices": [list(CHOICES)] * len(facts), "answer": 0,
-                "log_likelihoods": [
-                    numpy.array([wanted - drawn[question], 0, 0, 0]) for question in questions(role, attack)
-                ],
+                "log_likelihoods": [numpy.array([wanted - drawn[question], 0, 0, 0]) for question in chosen],
                 "entropy": 1.0,
                 "prediction": numpy.where(correct, 0, 1), "correct": correct,
             }
@@ -110,12 +132,10 @@ def records_of(cell, attack: str, settings: dict, accuracy: Callable = planted_a
 
 def write_study(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> list[Path]:
     """Write planted records and measures of every (cell, attack) of a resolved configuration below ``root``."""
-    asked = [(name, role) for name in config["study"]["probes"] for role in config["probes"][name]["roles"]]
     paths = []
     for cell, attack in attacked_cells(config["study"]):
         path = root / "records" / cell.path / attack / "records.parquet"
-        settings = {"probes": asked} if attack == "none" else config["attacks"][attack]["parameters"]
-        write(path, [records_of(cell, attack, settings, accuracy)])
+        write(path, [records_of(cell, attack, asked_of(config, attack), accuracy)])
         if attack == "none":
             parts = [config["defences"][name] for name in cell.defence.split(".") if name in config["defences"]]
             scale = next(
@@ -212,6 +232,20 @@ def planted_memorisation(config: dict) -> pandas.DataFrame:
     return pandas.DataFrame(rows) if rows else read_memorisation([])
 
 
+def planted_attack_costs(config: dict) -> pandas.DataFrame:
+    """Every step of relearning costs as much as the one before."""
+    rows = []
+    for cell, attack in attacked_cells(config["study"]):
+        if attack == "none":
+            continue
+        for budget in budgets_of(config["attacks"][attack]):
+            steps = budget.get("steps", 1)
+            spent = {"seconds": steps / 10, "forwards": steps, "backwards": steps, "tokens": 100 * steps}
+            named = {**vars(cell), "attack": attack, **dict.fromkeys(BUDGET, 0), **budget, "setting": ""}
+            rows.append({**named, **spent, "operations": 1e9 * steps})
+    return pandas.DataFrame(rows) if rows else read_attack_costs([])
+
+
 def planted(config: dict) -> dict[str, pandas.DataFrame]:
     """Everything that is measured beside the answers."""
     return {
@@ -219,6 +253,7 @@ def planted(config: dict) -> dict[str, pandas.DataFrame]:
         "sharpness": planted_sharpness(config),
         "landscape": planted_landscape(config),
         "memorisation": planted_memorisation(config),
+        "attack_costs": planted_attack_costs(config),
     }
 
 
@@ -272,8 +307,7 @@ def rna_world() -> World:
 @cache
 def study_world(name: str) -> World:
     """A study of studies/ with two seeds, with the planted accuracies; made once a session."""
-    config = raw_config()
-    update_config(config, yaml.safe_load((CONFIG.parent / "studies" / f"{name}.yaml").read_text()))
+    config = load_study(name)
     config["study"]["seeds"] = [0, 1]
     config["analysis"]["bootstrap_samples"] = 200
     return world(resolve(config))

@@ -24,6 +24,7 @@ with job(snakemake, snakemake.params.model) as running:
     for index, cell, made in running.cells():
         with applied(model, load_delta(source.delta[index], digest)) as original:
             given = (cell, attack, params.attack, asked, corpora, batch_size)
-            parts, cost = attack_cell(model, tokenizer, *given, partial(applied, model, original))
+            reference = partial(applied, model, original)
+            parts, cost = attack_cell(model, tokenizer, *given, reference, params.scoring["splits"])
         write(made["records"], parts)
         running.provenance.write(made["manifest"], model_digest=digest, **cost)

@@ -14,7 +14,8 @@ with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.progress import Progress
 
     bank = snakemake.params.bank
-    model, _ = load_model(snakemake.input.model, running.device, running.dtype)
+    needed = None if bank["likelihood"] else (0, bank["read_layer"] + 1)
+    model, _ = load_model(snakemake.input.model, running.device, running.dtype, needed)
     tokenizer = load_tokenizer(snakemake.input.model)
     corpora = pandas.read_parquet(snakemake.input.corpora)
     banks = {}

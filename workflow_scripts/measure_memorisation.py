@@ -9,15 +9,16 @@ from unlearning_robustness.job import job
 with job(snakemake, snakemake.params.model) as running:
     import pandas
 
-    from unlearning_robustness.evaluation.memorisation import MemorisationProbe, measure_memorisation
+    from unlearning_robustness.evaluation.open_answers import measure_memorisation
+    from unlearning_robustness.evaluation.protocols import probe_of
     from unlearning_robustness.manifest import atomic
     from unlearning_robustness.models.delta import applied, load_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 
     source, params = snakemake.input, snakemake.params
     model, digest = load_model(source.model, running.device, running.dtype)
-    corpora, questions = pandas.read_parquet(source.corpora), pandas.read_parquet(source.questions)
-    probe = MemorisationProbe(load_tokenizer(source.model), corpora, questions, params.memorisation)
+    corpora, asked = pandas.read_parquet(source.corpora), pandas.read_parquet(source.asked)
+    probe = probe_of(load_tokenizer(source.model), corpora, asked, params.memorisation)
     for index, cell, made in running.cells():
         with applied(model, load_delta(source.delta[index], digest)):
             records = measure_memorisation(model, probe, corpora, cell, params.attack)

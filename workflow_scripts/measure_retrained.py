@@ -10,14 +10,15 @@ with job(snakemake, snakemake.params.model) as running:
     import pandas
 
     from unlearning_robustness.config.cells import NONE, RETRAINED, Cell
-    from unlearning_robustness.evaluation.memorisation import MemorisationProbe, measure_memorisation
+    from unlearning_robustness.evaluation.open_answers import measure_memorisation
+    from unlearning_robustness.evaluation.protocols import probe_of
     from unlearning_robustness.manifest import atomic
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 
     source, params, place = snakemake.input, snakemake.params, snakemake.wildcards
     model, _ = load_model(source.model, running.device, running.dtype)
-    corpora, questions = pandas.read_parquet(source.corpora), pandas.read_parquet(source.questions)
-    probe = MemorisationProbe(load_tokenizer(source.model), corpora, questions, params.memorisation)
+    corpora, asked = pandas.read_parquet(source.corpora), pandas.read_parquet(source.asked)
+    probe = probe_of(load_tokenizer(source.model), corpora, asked, params.memorisation)
     cell = Cell(place.model, place.benchmark, RETRAINED, NONE, params.seed)
     records = measure_memorisation(model, probe, corpora, cell, params.attack)
     with atomic(snakemake.output[0]) as path:

@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
 from unlearning_robustness.job import job
 
 with job(snakemake):
+    from unlearning_robustness.analysis.attack_costs import read_attack_costs
     from unlearning_robustness.analysis.landscape import read_landscapes
     from unlearning_robustness.analysis.markup import markdown
     from unlearning_robustness.analysis.memorisation import read_memorisation
@@ -23,6 +24,7 @@ with job(snakemake):
         "sharpness": read_sharpness(source.sharpness),
         "landscape": read_landscapes(source.landscapes),
         "memorisation": read_memorisation(source.memorisation),
+        "attack_costs": read_attack_costs(source.attacks),
     }
     tables = all_tables(records, measures, beside, snakemake.params.config)
     for csv, text in zip(snakemake.output.csv, snakemake.output.markdown, strict=True):

@@ -6,18 +6,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
 from unlearning_robustness.job import job
 
-with job(snakemake, snakemake.params.model) as running:
+with job(snakemake, snakemake.params.model, snakemake.params.method["parallel"]["processes"]) as running:
     import pandas
 
+    from unlearning_robustness.launching import leads
     from unlearning_robustness.manifest import atomic
     from unlearning_robustness.models.bank import load_bank
     from unlearning_robustness.models.delta import load_delta, save_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
     from unlearning_robustness.scoring.questions import QuestionScorer
-    from unlearning_robustness.unlearning import unlearn
+    from unlearning_robustness.unlearning import layers_needed, unlearn
 
     source, params, scorer = snakemake.input, snakemake.params, None
-    model, digest = load_model(source.model, running.device, running.dtype)
+    needed = layers_needed(params.method, params.row)
+    model, digest = load_model(source.model, running.device, running.dtype, needed)
     bank = load_bank(source.bank)
     if source.questions:
         asked = pandas.read_parquet(source.questions[0]).query("role == 'forget' and split == 'select'")
@@ -27,7 +29,8 @@ with job(snakemake, snakemake.params.model) as running:
         matched = load_delta(source.matched[index], digest) if source.matched else None
         scratch = made["delta"].with_name("training.safetensors")
         done = unlearn(model, params.method, params.row, bank, cell.seed, scratch, matched, scorer)
-        save_delta(made["delta"], done.tensors, digest)
-        with atomic(made["history"]) as path:
-            pandas.DataFrame(done.history).to_csv(path, index=False)
-        running.provenance.write(made["manifest"], model_digest=digest, **done.facts)
+        if leads():
+            save_delta(made["delta"], done.tensors, digest)
+            with atomic(made["history"]) as path:
+                pandas.DataFrame(done.history).to_csv(path, index=False)
+            running.provenance.write(made["manifest"], model_digest=digest, **done.facts)

@@ -45,6 +45,7 @@ def try_lease(count: int, wanted: int, folder: Path) -> list[int] | None:
         except OSError:
             handle.close()
             continue
+        os.set_inheritable(handle.fileno(), True)  # a job that becomes torchrun keeps it
         taken.append((index, handle))
         if len(taken) == wanted:
             _LEASES.extend(handle for _, handle in taken)
@@ -83,5 +84,5 @@ def choose_dtype(device: str, setting: str = "auto"):
 
     if setting != "auto":
         return {"bfloat16": torch.bfloat16, "float32": torch.float32}[setting]
-    fast = torch.cuda.is_bf16_supported() if device == "cuda" else native_bfloat16()
+    fast = torch.cuda.is_bf16_supported() if device.startswith("cuda") else native_bfloat16()
     return torch.bfloat16 if fast else torch.float32

@@ -6,6 +6,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.errors import TrainingError
+from unlearning_robustness.models.recomputing import recomputed
 from unlearning_robustness.models.slicing import backward_attention
 from unlearning_robustness.models.weights import TrainedWeights
 
@@ -41,21 +42,20 @@ def fine_tune(
     mask: torch.Tensor,
     batches: torch.Tensor,
     rate_at: Callable[[int], float],
+    recompute: bool = False,
 ) -> Iterator[int]:
     """Train ``weights`` of ``model`` with AdamW on ``batches`` (steps, B) of texts (N, T), at rate ``rate_at(step)``.
 
     Yields the number of steps done, from 0, before each step and after the last. The caller releases the weights.
-    Raises TrainingError when the loss is not finite.
+    With ``recompute`` layers run again for the backward pass. Raises TrainingError when the loss is not finite.
     """
-    optimiser = torch.optim.AdamW(list(weights.master.values()), lr=0.0, weight_decay=0.0, fused=True)
+    optimiser = torch.optim.AdamW(list(weights.moved.values()), lr=0.0, weight_decay=0.0, fused=True)
     for step, chosen in enumerate(batches):
         yield step
         optimiser.param_groups[0]["lr"] = rate_at(step)
-        loss = text_loss(model, input_ids[chosen], mask[chosen])
+        with recomputed(model, recompute):
+            loss = text_loss(model, input_ids[chosen], mask[chosen])
         if not torch.isfinite(loss):
             raise TrainingError(f"the loss of fine-tuning is {loss.item()} at step {step}: lower the learning rate")
-        for name, gradient in weights.gradient(loss).items():
-            weights.master[name].grad = gradient
-        optimiser.step()
-        weights.publish()
+        weights.step(optimiser, weights.gradient(loss))
     yield len(batches)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+# The manifest of a folder: of a model, of a data set.
+MANIFEST = "manifest.json"
 PACKAGES = ("torch", "transformers", "numpy", "pandas", "safetensors")
 
 

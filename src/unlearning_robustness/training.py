@@ -9,8 +9,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from unlearning_robustness import parallel
 from unlearning_robustness.defences.base import Step
 from unlearning_robustness.errors import TrainingError
+from unlearning_robustness.launching import leads
 from unlearning_robustness.manifest import atomic
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine
@@ -38,12 +40,13 @@ class Trainer:
     def __init__(self, engine: Engine, step: Step, schedule: Schedule, banks: dict[str, TextBank], seed: int):
         self.engine, self.step, self.schedule, self.banks = engine, step, schedule, banks
         self.random = {name: generator(seed, name, engine.device if "order" not in name else "cpu") for name in STREAMS}
+        self.random |= engine.weights.random
         self.order = {
             corpus: batch_order(len(banks[corpus]), schedule.batch_size, schedule.steps, self.random[f"{corpus}-order"])
             for corpus in ("forget", "retain")
         }
-        self.master = list(engine.weights.master.values())
-        self.optimiser = step.optimiser(self.master, schedule.learning_rate, schedule.weight_decay)
+        self.master, self.moved = list(engine.weights.master.values()), list(engine.weights.moved.values())
+        self.optimiser = step.optimiser(self.moved, schedule.learning_rate, schedule.weight_decay)
         self.done = 0
         self.history: list[dict] = []
 
@@ -64,7 +67,8 @@ class Trainer:
 
     def _batch(self, corpus: str, index: int) -> TextBank:
         trim = self.engine.method.implementation != "released"
-        return self.banks[corpus].batch(self.order[corpus][index], str(self.engine.device), trim)
+        batch = self.banks[corpus].batch(self.order[corpus][index], trim=trim)
+        return batch.rows(parallel.rows(len(batch))).to(self.engine.device)
 
     def _step(self, index: int) -> dict:
         # The last step's gradients would be one more copy while this step's are taken.
@@ -80,20 +84,19 @@ class Trainer:
         parts |= {"forget_gradient": norm(forget), "retain_gradient": norm(retain), **self.step.measures}
         if not all(math.isfinite(value) for value in parts.values()):
             raise TrainingError(f"not finite at {parts}: lower the learning rate or the coefficient")
-        for tensor, gradient in zip(self.master, self.step.combine(forget, retain).values(), strict=True):
-            tensor.grad = gradient
-        self.optimiser.step()
-        self.engine.weights.publish()
+        self.engine.weights.step(self.optimiser, self.step.combine(forget, retain))
         return parts
 
     def save(self, path: str | Path) -> None:
         """Write the whole state: masters, optimiser moments, random streams, step, history."""
-        tensors = {f"master.{index}": tensor for index, tensor in enumerate(self.master)}
-        for index, tensor in enumerate(self.master):
+        tensors = {f"master.{index}": parallel.gathered(tensor) for index, tensor in enumerate(self.master)}
+        for index, tensor in enumerate(self.moved):
             state = self.optimiser.state.get(tensor, {})
-            tensors |= {f"{name}.{index}": state[name].clone() for name in MOMENTS if name in state}
+            tensors |= {f"{name}.{index}": parallel.gathered(state[name]).clone() for name in MOMENTS if name in state}
         tensors |= {f"random.{name}": random.get_state() for name, random in self.random.items()}
         tensors |= {f"memory.{name}": tensor for name, tensor in self.step.memory.items()}
+        if not leads():
+            return
         with atomic(path) as temporary:
             save_file(tensors, temporary, metadata={"history": json.dumps(self.history)})
 
@@ -105,12 +108,12 @@ class Trainer:
         self.history = json.loads(metadata["history"])
         self.engine.cost.resume(self.history)
         self.done = len(self.history)
-        for index, tensor in enumerate(self.master):
-            tensor.data.copy_(tensors[f"master.{index}"])
+        for index, (master, moved) in enumerate(zip(self.master, self.moved, strict=True)):
+            master.data.copy_(parallel.part_as(master, tensors[f"master.{index}"]))
             for name in MOMENTS:
                 if f"{name}.{index}" in tensors:
                     value = tensors[f"{name}.{index}"]
-                    self.optimiser.state[tensor][name] = value if name == "step" else value.to(tensor.device)
+                    self.optimiser.state[moved][name] = value if name == "step" else parallel.part_as(master, value)
         for name, random in self.random.items():
             random.set_state(tensors[f"random.{name}"])
         kept = {name: tensor for name, tensor in tensors.items() if name.startswith("memory.")}

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import torch
 
+from unlearning_robustness import parallel
 from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
 from unlearning_robustness.defences.row import build_step, reschedule
 from unlearning_robustness.defences.weight_noise import disturbed
 from unlearning_robustness.errors import InterruptionError, TrainingError
 from unlearning_robustness.interruption import told_to_stop
+from unlearning_robustness.launching import leads
 from unlearning_robustness.methods.method import build_method
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.cost import total
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.models.engine import Engine, loss_mask
 from unlearning_robustness.models.lora import LowRankWeights, modules_of_layers
+from unlearning_robustness.models.precision import PureWeights, StochasticWeights
 from unlearning_robustness.models.weights import Tensors, TrainedWeights, change_of, down_projections, tensors_of_layers
 from unlearning_robustness.progress import Progress
 from unlearning_robustness.schedule import Schedule
@@ -46,19 +49,38 @@ def make_trainer(model, settings: dict, row: list[dict], banks: dict[str, TextBa
     given = {key: settings[key] for key in ("steps", "learning_rate", "batch_size", "weight_decay")}
     schedule = reschedule(row, Schedule(**{**given, **changes}))
     refusal = banks["refusal"] if getattr(method.forget_loss, "needs_refusal", False) else None
-    engine = Engine(model, method, trained_weights(model, settings, seed), direction, refusal)
+    weights = trained_weights(model, settings, seed)
+    engine = Engine(model, method, weights, direction, refusal, settings["gradient_checkpointing"])
     return Trainer(engine, build_step(row), schedule, banks, seed)
 
 
 def trained_weights(model, settings: dict, seed: int) -> TrainedWeights:
-    """What a method entry trains of the model: MLP down-projections, every tensor of its layers, or adapters there."""
-    layers, trained = settings["layers"], settings["trained"]
+    """What a method entry trains of the model: MLP down-projections, every tensor of its layers, or adapters there.
+
+    With masters, sharded masters or none, as the entry's ``precision`` and ``parallel`` say.
+    """
+    layers, trained, precision = settings["layers"], settings["trained"], settings["precision"]
     if trained == "lora":
         lora = settings["lora"]
         targets = modules_of_layers(model, layers, lora["targets"])
         return LowRankWeights(model, targets, lora["rank"], lora["alpha"], generator(seed, "adapters"))
-    names = {"down-projections": down_projections, "full": tensors_of_layers}[trained]
-    return TrainedWeights(model, names(model, layers))
+    names = {"down-projections": down_projections, "full": tensors_of_layers}[trained](model, layers)
+    if settings["parallel"]["sharded"]:
+        # Few need FSDP, which takes long to import.
+        from unlearning_robustness.models.sharding import ShardedWeights
+
+        return ShardedWeights(model, names)
+    if precision == "stochastic":
+        return StochasticWeights(model, names, generator(seed, "rounding", model.get_parameter(names[0]).device))
+    return {"master": TrainedWeights, "pure": PureWeights}[precision](model, names)
+
+
+def layers_needed(settings: dict, row: list[dict]) -> tuple[int, int] | None:
+    """From which layer to which (excluded) the model is run to train a cell; None when questions are scored too."""
+    if any(entry["kind"] == "early-stop" for entry in row):
+        return None
+    method = build_method(settings)
+    return min(method.layers), method.read_layer + 1 if method.reads == "hidden" else None
 
 
 def first_activations(bank: TextBank, settings: dict, seed: int) -> torch.Tensor:
@@ -132,10 +154,12 @@ def resume(trainer: Trainer, scratch: Path) -> None:
     def after(done: int) -> None:
         nonlocal saved
         progress(done, _losses(trainer))
-        if told.stop or time.monotonic() - saved > CHECKPOINT_SECONDS:
+        # All processes stop, and save, after the same step.
+        stop = parallel.count(int(told.stop)) > 0
+        if stop or parallel.count(int(leads() and time.monotonic() - saved > CHECKPOINT_SECONDS)):
             trainer.save(scratch)
             saved = time.monotonic()
-        if told.stop:
+        if stop:
             raise InterruptionError(f"told to stop after step {done}; the state is kept in {scratch}")
 
     try:
@@ -144,7 +168,8 @@ def resume(trainer: Trainer, scratch: Path) -> None:
     except TrainingError as error:
         trainer.save(scratch)
         raise TrainingError(f"{error}; the last good state is kept in {scratch}") from None
-    scratch.unlink(missing_ok=True)
+    if leads():
+        scratch.unlink(missing_ok=True)
 
 
 def stop_nearest(trainer: Trainer, stop: EarlyStop, target: float, score: Callable[[], float]) -> NearestCheckpoint:

@@ -3,7 +3,8 @@ import re
 import pytest
 from synthetic import ONLY_RMU, benchmark_report, default_world, planted_accuracy, planted_context, study, study_world
 
-from unlearning_robustness.analysis.findings import Findings, verdict
+from unlearning_robustness.analysis.findings import Findings
+from unlearning_robustness.analysis.words import verdict
 
 RMU = [
     {"methods": ["reference"], "defences": ["none"], "attacks": ["none", "relearn"]},
@@ -141,7 +142,7 @@ def test_the_default_study_names_every_method_and_says_what_it_cannot_say():
     text = default_findings().markdown()
     for label in ("RMU", "RSV", "NPO+KL"):
         assert f"- {label} leaves forget accuracy at" in text
-    assert text.count("\n## ") == 7
+    assert text.count("\n## ") == 8
     assert "not evidence of equality" in text
     assert "nan" not in text.lower()
     assert "None" not in text

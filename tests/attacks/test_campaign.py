@@ -50,6 +50,14 @@ def test_the_roles_are_those_of_the_attack(attacked):
     assert part["role"].value_counts().to_dict() == {"forget": 3, "retain": 2}
 
 
+def test_other_splits_are_asked_when_wanted(tiny_model, tiny_tokenizer, question_table):
+    given = (tiny_model, tiny_tokenizer, CELL, "relearn", {**SETTINGS, "roles": ["forget", "retain"]})
+    part = attack_cell(*given, question_table, CORPORA, 4, splits=("select", "test"))[0][0]
+    once = question_table.drop_duplicates("fact")
+    wanted = once[once["split"].isin(["select", "test"]) & once["role"].isin(["forget", "retain"])]
+    assert part["question"].tolist() == wanted["question"].tolist() and set(part["split"]) == {"select", "test"}
+
+
 def test_likelihoods_are_those_of_the_attacked_model_at_its_budget(
     attacked, tiny_model, tiny_tokenizer, question_table
 ):
@@ -78,4 +86,41 @@ def test_an_attack_is_shown_answers_of_the_relearn_split_only(tiny_model, tiny_t
 
 def test_the_cost_is_told_apart(attacked):
     _, cost = attacked()
-    assert set(cost) == {"attack_seconds", "scoring_seconds"} and all(value > 0 for value in cost.values())
+    assert all(cost[name] > 0 for name in ("attack_seconds", "scoring_seconds"))
+
+
+def test_each_point_costs_what_it_takes_to_get_there(attacked, tiny_tokenizer):
+    """Relearning on 1 document, then on 2: a run pays for its own steps, and for no scoring."""
+    _, cost = attacked(parameters={**SETTINGS["parameters"], "steps": [0, 1, 3]})
+    points = cost["points"]
+    assert [(point["documents"], point["steps"]) for point in points] == [
+        (count, steps) for count in (1, 2) for steps in (0, 1, 3)
+    ]
+    for name in ("forwards", "backwards"):
+        assert [point[name] for point in points] == [0, 1, 3, 0, 1, 3]
+    longest = max(len(tiny_tokenizer.encode(text)) for text in CORPORA["text"])
+    for count in (1, 2):
+        free, first, last = (point for point in points if point["documents"] == count)
+        assert free["tokens"] == free["operations"] == 0 < first["operations"] < last["operations"]
+        assert first["tokens"] <= longest and last["tokens"] <= 3 * longest
+    assert points[1]["operations"] * points[2]["tokens"] == points[2]["operations"] * points[1]["tokens"]
+    for name in ("forwards", "backwards", "tokens", "operations"):
+        assert cost[name] == sum(point[name] for point in points if point["steps"] == 3)
+
+
+def test_what_an_attack_tries_on_select_questions_is_charged_to_it(
+    tiny_model, tiny_tokenizer, question_table, monkeypatch
+):
+    class Attack:
+        def run(self, attack):
+            scorer = QuestionScorer(attack.tokenizer, attack.select, 4)
+            for count, going_on in ((2, False), (1, True), (1, False)):
+                for _ in range(count):
+                    scorer.accuracy(attack.model)
+                yield AttackedModel(attack.model, {}, continues=going_on)
+            scorer.accuracy(attack.model)
+
+    monkeypatch.setattr(campaign, "ATTACKS", {"trying": Attack})
+    settings = {"kind": "trying", "roles": ["forget"], "parameters": {}}
+    _, cost = attack_cell(tiny_model, tiny_tokenizer, CELL, "trying", settings, question_table, CORPORA, 48)
+    assert [point["forwards"] for point in cost["points"]] == [2, 3, 1] and cost["forwards"] == 5

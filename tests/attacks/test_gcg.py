@@ -5,15 +5,9 @@ import pytest
 import torch
 
 from unlearning_robustness.attacks.base import AttackInput, as_it_is
-from unlearning_robustness.attacks.gcg import (
-    GreedyCoordinateGradient,
-    InsertionLoss,
-    representation_distance,
-    substitutions,
-    tokens_nll,
-    top_candidates,
-)
+from unlearning_robustness.attacks.gcg import Asking, GreedyCoordinateGradient, HeldOut, substitutions, top_candidates
 from unlearning_robustness.attacks.insertion import Insertion, insert
+from unlearning_robustness.attacks.insertion_loss import InsertionLoss, contrast, representation_distance, tokens_nll
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.scoring.questions import QuestionScorer
 
@@ -34,12 +28,14 @@ def attack(tiny_model, tiny_tokenizer, select):
 
 
 def gcg(**changes):
-    given = {"tokens": 4, "questions": 2, "steps": [0, 2, 6], "candidates": 12, "top_k": 6, **changes}
+    given = {"tokens": 4, "questions": 2, "steps": [0, 2, 6], "candidates": 12, "top_k": 6, "held_out": 0, **changes}
     return GreedyCoordinateGradient(**given)
 
 
-def answer_losses(model, tokenizer, questions):
+def losses_of(model, tokenizer, questions, match="contrast"):
+    """The losses of questions as the scorer sees them."""
     scores = QuestionScorer(tokenizer, questions, 4).log_likelihoods(model)
+    scores = scores.log_softmax(-1) if match == "contrast" else scores
     return -scores[torch.arange(len(scores)), torch.tensor(questions["answer"].to_numpy())]
 
 
@@ -49,16 +45,19 @@ def last_loss(attack, **changes):
 
 @PLACES
 @pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
-def test_the_loss_is_that_of_the_question_as_it_is_asked(attack, make_model, tiny_tokenizer, select, place, kind):
+@pytest.mark.parametrize("match", ["contrast", "answer"])
+def test_the_loss_is_that_of_the_question_as_it_is_asked(
+    attack, make_model, tiny_tokenizer, select, place, kind, match
+):
     model = make_model(kind)
     insertion = Insertion(tiny_tokenizer, select, place)
     texts = ["abcd", "x, Q"]
-    losses = InsertionLoss(attack(model), insertion.slots, None, 0.0)(
+    losses = InsertionLoss(attack(model), insertion.slots, match, None, 0.0)(
         torch.tensor([tiny_tokenizer.encode(text) for text in texts])
     )
     for text, loss in zip(texts, losses, strict=True):
         asked = select.assign(prompt=[insert(text, prompt, place) for prompt in select["prompt"]])
-        assert torch.isclose(loss, answer_losses(model, tiny_tokenizer, asked).mean(), rtol=1e-4)
+        assert torch.isclose(loss, losses_of(model, tiny_tokenizer, asked, match).mean(), rtol=1e-4)
 
 
 @PLACES
@@ -85,11 +84,11 @@ def test_the_representation_is_compared_with_the_reference_where_both_have_the_t
     count = plain.shape[1] - 1 if place == "before" else len(answer) + 1
     distance = representation_distance(hidden.hidden_states[layer + 1][:, -count:], wanted[-count:])
     ids = torch.tensor([tiny_tokenizer.encode("ab!d")])
-    loss = InsertionLoss(attack(reference=reference), insertion.slots, layer, 0.0)(ids)
+    loss = InsertionLoss(attack(reference=reference), insertion.slots, "representation", layer, 0.0)(ids)
     assert torch.isclose(loss, distance, rtol=1e-4) and loss > 0.01
     start = 0 if place == "before" else len(row["prompt"])
     fluency = tokens_nll(hidden.logits[:, start : start + 3], ids[:, 1:]).mean()
-    fluent = InsertionLoss(attack(reference=reference), insertion.slots, layer, 0.5)(ids)
+    fluent = InsertionLoss(attack(reference=reference), insertion.slots, "representation", layer, 0.5)(ids)
     assert torch.isclose(fluent, distance + 0.5 * fluency, rtol=1e-4)
 
 
@@ -109,7 +108,7 @@ def test_where_one_token_changes_little_the_gradient_orders_tokens_as_trying_eac
         embedding = model.get_input_embeddings().weight
         embedding.copy_(embedding[7] + 0.01 * embedding)
     insertion = Insertion(tiny_tokenizer, select.iloc[:2], place)
-    loss_of, usable = InsertionLoss(attack(model), insertion.slots, None, 0.0), insertion.usable(260)
+    loss_of, usable = InsertionLoss(attack(model), insertion.slots, "contrast", None, 0.0), insertion.usable(260)
     gradient = loss_of.gradient(torch.tensor([20]))
     tried = loss_of(usable[:, None])
     by_trying = usable[tried.argsort()]
@@ -132,8 +131,36 @@ def test_the_gradient_is_that_of_the_one_hot_vectors(attack, tiny_model, tiny_to
     answer = -log_probabilities[range(end - 1, len(embeds) - 1), choice].sum()
     (expected,) = torch.autograd.grad(answer + 0.7 * fluency, hot)
     slots = Insertion(tiny_tokenizer, select.iloc[1:2], place).slots
-    gradient = InsertionLoss(attack(), slots, None, 0.7).gradient(ids)
+    gradient = InsertionLoss(attack(), slots, "answer", None, 0.7).gradient(ids)
     assert torch.allclose(gradient, expected, rtol=1e-3, atol=1e-5)
+
+
+@PLACES
+@pytest.mark.parametrize("match", ["contrast", "answer"])
+def test_the_gradient_is_the_slope_of_the_loss_in_float64(attack, make_model, tiny_tokenizer, select, place, match):
+    """Central differences along embeddings of other tokens; what the model itself rounds to float32 limits them."""
+    model, ids = make_model(dtype=torch.float64), torch.tensor(tiny_tokenizer.encode("ab!"))
+    slots, size = Insertion(tiny_tokenizer, select.iloc[:2], place).slots, 3e-3
+    loss_of = InsertionLoss(attack(model), slots, match, None, 0.0)
+    gradient, weight = loss_of.gradient(ids), model.get_input_embeddings().weight
+    for position, token in ((0, 7), (1, 80), (2, 33)):
+        ends = []
+        for sign in (1, -1):
+            embeds = weight[ids].clone()
+            embeds[position] += sign * size * weight[token]
+            ends.append(sum(loss_of.of_slot(embeds[None], ids[None], number).double().item() for number in (0, 1)) / 2)
+        slope = (ends[0] - ends[1]) / (2 * size)
+        assert gradient[position, token].item() == pytest.approx(slope, rel=2e-2, abs=2e-3)
+    assert gradient.abs().max() > 0.1
+
+
+def test_contrast_is_the_cross_entropy_over_choices_and_its_gradient_is_right():
+    scores = torch.tensor([[-3.0, -1.0, -2.0], [-1.0, -9.0, -1.0]], dtype=torch.float64, requires_grad=True)
+    expected = torch.nn.functional.cross_entropy(scores, torch.tensor([2, 2]), reduction="none")
+    assert torch.allclose(contrast(scores, 2), expected)
+    # What helps every choice alike helps none.
+    assert torch.allclose(contrast(scores + 5.0, 2), expected)
+    assert torch.autograd.gradcheck(lambda given: contrast(given, 1), (scores,))
 
 
 def test_candidates_are_the_lowest_gradients_and_substitutions_change_one_token():
@@ -145,13 +172,25 @@ def test_candidates_are_the_lowest_gradients_and_substitutions_change_one_token(
     assert sorted(tried.tolist()) == [[1, 8], [2, 8], [9, 0], [9, 2]]
 
 
-def test_more_steps_lower_the_loss_and_the_gradient_beats_random_search_of_equal_budget(attack):
-    steps, wins = [1, 12], []
-    for seed in range(4):
-        first, last = (float(one.setting.rsplit(" ", 1)[-1]) for one in gcg(steps=steps).run(attack(seed=seed)))
+@pytest.mark.parametrize("match", ["contrast", "answer"])
+def test_more_steps_lower_the_loss(attack, match):
+    for seed in range(3):
+        first, last = (
+            float(one.setting.rsplit(" ", 1)[-1]) for one in gcg(steps=[1, 12], match=match).run(attack(seed=seed))
+        )
         assert last < first
-        # With every token a candidate the substitutions are drawn at random.
-        wins.append(last - last_loss(attack(seed=seed), steps=steps, top_k=10_000))
+
+
+def test_the_gradient_beats_random_search_of_equal_budget(attack):
+    """That of the contrast is put to this test on a planted trigger: test_planted_trigger.py."""
+    wins = []
+    for seed in range(4):
+        searched, random = (
+            # With every token a candidate the substitutions are drawn at random.
+            last_loss(attack(seed=seed), steps=[12], match="answer", top_k=top_k)
+            for top_k in (6, 10_000)
+        )
+        wins.append(searched - random)
     assert sum(wins) < 0 and sum(win < 0 for win in wins) >= 3
 
 
@@ -167,9 +206,9 @@ def test_zero_steps_ask_plainly_and_later_texts_keep_choices_and_lower_the_loss_
     for table in asked:
         assert table.drop(columns="prompt").equals(select.drop(columns="prompt"))
         assert (table["prompt"] != select["prompt"]).all() and table["prompt"].str.isascii().all()
-    losses = [answer_losses(tiny_model, tiny_tokenizer, table).mean() for table in asked]
+    losses = [losses_of(tiny_model, tiny_tokenizer, table).mean() for table in asked]
     assert losses[1] < losses[0]
-    assert f"{losses[1]:.2f}" == f"{float(points[2].setting.rsplit(' ', 1)[-1]):.2f}"
+    assert losses[1].item() == pytest.approx(float(points[2].setting.rsplit(" ", 1)[-1]), abs=2e-3)
     assert not any(tensor.requires_grad or tensor.grad is not None for tensor in tiny_model.parameters())
 
 
@@ -178,6 +217,38 @@ def test_a_seed_finds_the_same_text_again_and_another_seed_another(attack):
     assert found[0] == found[1] != found[2]
 
 
-def test_a_search_of_more_questions_than_there_are_stops(attack):
-    with pytest.raises(DataError, match="lower questions"):
-        list(gcg(questions=9).run(attack()))
+@pytest.mark.parametrize("more", [{"questions": 9}, {"held_out": 3}])
+def test_a_search_of_more_questions_than_there_are_stops(attack, more):
+    with pytest.raises(DataError, match="there are 4: lower questions or held_out"):
+        list(gcg(**more).run(attack()))
+
+
+def test_the_text_is_chosen_on_questions_that_it_was_not_searched_on(attack, monkeypatch):
+    """Accuracies are planted: the second text found is the best on the questions held out, and later ones are worse."""
+    accuracies, asked = iter([0.3, 0.2, 0.6, *[0.5] * 99]), []
+
+    def planted(scorer, model):
+        asked.append(set(scorer.table["fact"]))
+        return next(accuracies)
+
+    monkeypatch.setattr(QuestionScorer, "accuracy", planted)
+    search = gcg(held_out=2, steps=[1, 30])
+    trained, others = search._questions(attack())
+    first, last = search.run(attack())
+    assert set(trained["fact"]).isdisjoint(others["fact"]) and asked == [set(others["fact"])] * len(asked)
+    assert first.setting == "plain, 0.300 held out" and first.ask is as_it_is
+    assert last.setting.endswith("0.600 held out") and last.continues
+    # So the last text, of the lowest loss, is another one.
+    assert list(gcg(steps=[30]).run(attack()))[-1].setting not in last.setting
+
+
+def test_of_texts_that_do_equally_well_the_first_stays_and_one_that_cannot_be_asked_is_left_out(attack, select):
+    held_out = HeldOut(attack(), select)
+    held_out.better(Asking("the same", as_it_is))
+    assert held_out.best.setting.startswith("plain, ")
+
+    def merged(questions):
+        raise ValueError("the tokenizer merges the prompt")
+
+    held_out.better(Asking("merged", merged))
+    assert held_out.best.ask is as_it_is

@@ -36,11 +36,13 @@ def test_tokens_survive_when_the_whole_question_is_encoded_as_they_are(merging, 
 @PLACES
 def test_slots_are_the_ids_around_the_tokens(merging, place):
     slot = Insertion(merging, QUESTIONS, place).slots[0]
-    head, tail = ("", "\nTin is bc") if place == "before" else ("Tin is", " bc")
+    head, tail = ("", "\nTin is") if place == "before" else ("Tin is", "")
     assert merging.decode(slot.head) == head and merging.decode(slot.tail) == tail
-    assert merging.decode(slot.plain) == "Tin is bc" and slot.answer == 3
+    assert [merging.decode(choice) for choice in slot.choices] == [" a", " bc"]
+    assert merging.decode(slot.plain) == "Tin is bc" and merging.decode(slot.answer) == " bc"
     assert slot.shared == (len("in is bc") if place == "before" else len(" bc"))
-    assert merging.decode([*slot.head, 3, *slot.tail]) == insert(merging.decode([3]), "Tin is", place) + " bc"
+    whole = [*slot.head, 3, *slot.tail, *slot.answer]
+    assert merging.decode(whole) == insert(merging.decode([3]), "Tin is", place) + " bc"
 
 
 def test_usable_tokens_are_printable_ascii_and_no_special_ones(merging):

@@ -1,9 +1,12 @@
 import pytest
 import torch
+import transformers
 from planted import given, known, questions, state, unharmed
 
 from unlearning_robustness.attacks.logit_lens import LogitLens
-from unlearning_robustness.models.modules import layer_modules
+from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.hooks import hooked
+from unlearning_robustness.models.modules import ArchitectureError, layer_modules
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 from unlearning_robustness.scoring.multiple_choice import choice_log_likelihoods
 from unlearning_robustness.scoring.questions import QuestionScorer
@@ -33,18 +36,101 @@ def test_each_layer_is_read_as_a_model_that_ends_there(make_model, tiny_tokenize
     assert not torch.allclose(found[0], found[3], atol=0.5) and unharmed(model, before)
 
 
-def test_what_a_layer_adds_is_what_attention_and_mlp_put_out(tiny_model, tiny_tokenizer, asked):
-    ids, outputs = torch.arange(12).view(2, 6), {}
-    for stream, module in LogitLens(streams="all").places(tiny_model).items():
-        module.register_forward_hook(
-            lambda _, __, output, stream=stream: outputs.update(
-                {stream: output[0] if type(output) is tuple else output}
-            )
-        )
-    LayerSpan(tiny_model, 0, 4)(input_ids=ids)
+def seen(model, places, ids):
+    """What passes each place."""
+    passing = {}
+    with hooked([(place, lambda hidden, name=name: passing.update({name: hidden})) for name, place in places.items()]):
+        LayerSpan(model, 0, 4)(input_ids=ids)
+    return passing
+
+
+@pytest.fixture
+def gemma(make_model):
+    """Gemma 3, whose layers have norms before and behind attention and MLP."""
+    shape = vars(make_model().config)
+    names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size")
+    config = transformers.Gemma3TextConfig(**{name: shape[name] for name in names}, vocab_size=260, head_dim=8)
+    return transformers.Gemma3ForCausalLM(config).requires_grad_(False).eval()
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Qwen2", "Mistral", "Gemma"])
+def test_what_a_layer_adds_is_what_attention_and_mlp_put_out(make_model, gemma, kind):
+    model = gemma if kind == "Gemma" else make_model(kind)
+    places = LogitLens(streams="all").places(model)
+    if kind == "Gemma":
+        for layer, module in enumerate(model.model.layers):
+            places |= {f"attention {layer}": module.post_attention_layernorm}
+            places |= {f"mlp {layer}": module.post_feedforward_layernorm}
+    found = seen(model, places, torch.arange(12).view(2, 6))
     for layer in range(1, 4):
-        added = outputs[f"attention {layer}"] + outputs[f"mlp {layer}"]
-        assert torch.allclose(outputs[f"layer {layer - 1}"] + added, outputs[f"layer {layer}"], atol=1e-5)
+        between = found[f"layer {layer - 1}"] + found[f"attention {layer}"]
+        assert torch.allclose(between, found[f"after attention {layer}"], atol=1e-4)
+        assert torch.allclose(between + found[f"mlp {layer}"], found[f"layer {layer}"], atol=1e-4)
+        assert not torch.allclose(between, found[f"layer {layer}"], atol=1e-2)
+
+
+def turned(vectors, angles):
+    """Rotary embedding by hand: vectors (T, heads, D) by angles (T, D / 2)."""
+    low, high = vectors.chunk(2, dim=-1)
+    sine, cosine = angles.sin()[:, None], angles.cos()[:, None]
+    return torch.cat([low * cosine - high * sine, high * cosine + low * sine], dim=-1)
+
+
+def between_by_hand(model, ids):
+    """The stream (L, T, d) between attention and MLP of ids (T,), from the layers' weights alone."""
+    config, found, hidden = model.config, [], model.model.embed_tokens.weight[ids]
+    heads, groups, count = config.num_attention_heads, config.num_key_value_heads, len(ids)
+    width = config.hidden_size // heads
+    angles = torch.arange(count)[:, None] * 10000.0 ** (-torch.arange(0, width, 2) / width)
+
+    def normed(stream, norm):
+        return stream * (stream.square().mean(-1, keepdim=True) + config.rms_norm_eps).rsqrt() * norm.weight
+
+    def linear(stream, module):
+        return stream @ module.weight.T + (0 if module.bias is None else module.bias)
+
+    for layer in model.model.layers:
+        attention, mlp, given = layer.self_attn, layer.mlp, normed(hidden, layer.input_layernorm)
+        query = turned(linear(given, attention.q_proj).view(count, heads, width), angles)
+        key = turned(linear(given, attention.k_proj).view(count, groups, width), angles)
+        key, value = (
+            part.repeat_interleave(heads // groups, dim=1)
+            for part in (key, linear(given, attention.v_proj).view(count, groups, width))
+        )
+        scores = torch.einsum("qhd,khd->hqk", query, key) / width**0.5
+        scores = scores.masked_fill(~torch.ones(count, count, dtype=torch.bool).tril(), -torch.inf)
+        mixed = torch.einsum("hqk,khd->qhd", scores.softmax(-1), value).reshape(count, -1)
+        hidden = hidden + linear(mixed, attention.o_proj)
+        found.append(hidden)
+        given = normed(hidden, layer.post_attention_layernorm)
+        gate = torch.nn.functional.silu(linear(given, mlp.gate_proj))
+        hidden = hidden + linear(gate * linear(given, mlp.up_proj), mlp.down_proj)
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Qwen2", "Mistral"])
+def test_after_attention_is_read_what_the_layers_arithmetic_gives(make_model, tiny_tokenizer, asked, kind):
+    model, row = make_model(kind), asked.iloc[0]
+    places = [LogitLens(streams="all").places(model)[f"after attention {layer}"] for layer in range(4)]
+    found = stream_log_likelihoods(QuestionScorer(tiny_tokenizer, asked.iloc[:1], 5), model, places)[:, 0]
+    start = len(tiny_tokenizer.encode(row["prompt"]))
+    for number, choice in enumerate(row["choices"]):
+        ids = torch.tensor(tiny_tokenizer.encode(f"{row['prompt']} {choice}"))
+        logits = logits_of(model, between_by_hand(model, ids)[:, start - 1 : -1]).log_softmax(-1)
+        expected = logits.gather(-1, ids[start:].expand(4, -1)[..., None]).sum((1, 2))
+        assert torch.allclose(found[:, number], expected, atol=1e-3)
+
+
+def test_layers_may_be_named_and_the_last_alone_is_no_attack(tiny_model, tiny_tokenizer, asked):
+    assert list(LogitLens("all", [0, 2]).places(tiny_model))[:4] == [
+        "layer 2", "layer 0", "after attention 2", "after attention 0",
+    ]  # fmt: skip
+    (attacked,) = LogitLens(layers=[3]).run(given(tiny_model, tiny_tokenizer, asked))
+    scorer = QuestionScorer(tiny_tokenizer, asked, 8)
+    assert attacked.setting == "layer 3"
+    assert torch.equal(attacked.read(scorer, tiny_model), scorer.log_likelihoods(tiny_model))
+    with pytest.raises(DataError, match="has 4 layers, no layer 4"):
+        LogitLens(layers=[1, 4]).places(tiny_model)
 
 
 def test_one_forward_a_batch_reads_every_place(tiny_model, tiny_tokenizer, asked):
@@ -71,7 +157,8 @@ def test_the_place_is_chosen_on_select_and_read_on_what_is_asked(tiny_model, tin
     assert torch.equal(attacked.read(scorer, tiny_model), scorer.log_likelihoods(tiny_model))
 
 
-def test_a_module_that_is_not_there_is_named(tiny_model, tiny_tokenizer, asked):
-    del tiny_model.model.layers[1].mlp
-    with pytest.raises(AttributeError, match=r"LlamaForCausalLM has no `model.layers.\*.mlp`"):
+@pytest.mark.parametrize("name", ["mlp", "post_attention_layernorm", "input_layernorm"])
+def test_a_module_that_is_not_there_is_named(tiny_model, tiny_tokenizer, asked, name):
+    delattr(tiny_model.model.layers[1], name)
+    with pytest.raises(ArchitectureError, match=rf"LlamaForCausalLM has no `model.layers.\*.{name}`"):
         next(LogitLens(streams="all").run(given(tiny_model, tiny_tokenizer, asked)))

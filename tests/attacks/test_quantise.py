@@ -2,7 +2,8 @@ import pytest
 import torch
 from planted import given, state, unharmed
 
-from unlearning_robustness.attacks.quantise import Quantise, round_to_nearest
+from unlearning_robustness.attacks.quantise import Quantise, round_to_nearest, torchao_rounded
+from unlearning_robustness.errors import DataError
 
 WEIGHT = torch.tensor([[0.0, 1.0, 2.0, 3.1], [-1.0, 0.4, 5.0, 7.0]])
 
@@ -53,3 +54,60 @@ def test_fewer_bits_move_the_weights_further():
 def test_an_architecture_without_layers_is_named(tiny_tokenizer):
     with pytest.raises(AttributeError, match=r"Linear has no `model.layers`"):
         next(Quantise(bits=[8], group_size=16).run(given(torch.nn.Linear(2, 2), tiny_tokenizer)))
+
+
+@pytest.fixture
+def torchao():
+    return pytest.importorskip("torchao")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("bits", [8, 4, 3])
+def test_torchao_rounds_to_the_nearest_of_symmetric_levels(torchao, bits, dtype):
+    """The largest magnitude lies between two levels and may go to either; in bfloat16 the step is rounded too."""
+    weight = torch.randn(8, 64, generator=torch.Generator().manual_seed(0)).to(dtype)
+    rounded = torchao_rounded(weight, bits, 16)
+    groups, after = (tensor.float().view(32, 16) for tensor in (weight, rounded))
+    step, close = (
+        groups.abs().amax(-1, keepdim=True) / (2 ** (bits - 1) - 0.5),
+        1e-4 if dtype == torch.float32 else 1e-2,
+    )
+    levels = after / step
+    assert rounded.dtype == dtype
+    assert ((levels - levels.round()).abs() <= close * levels.abs().clamp_min(1)).all()
+    if dtype == torch.float32:
+        assert levels.min() > -(2 ** (bits - 1)) - close and levels.max() < 2 ** (bits - 1) - 1 + close
+    assert ((after - groups).abs() <= (0.5 + 2**bits * close) * step).all()
+    assert (after - groups).abs().max() > 0
+
+
+@pytest.mark.parametrize("bits", [8, 4, 3])
+def test_torchaos_error_is_near_that_of_rounding_to_even_levels(torchao, bits):
+    weight = torch.randn(32, 128, generator=torch.Generator().manual_seed(1))
+    errors = [(rounded(weight, bits, 32) - weight).norm() for rounded in (torchao_rounded, round_to_nearest)]
+    assert 1 <= errors[0] / errors[1] < 1.5
+
+
+def test_what_torchao_computes_is_what_its_dequantised_weights_compute(torchao):
+    """So writing those into the model is its quantised model."""
+    from torchao.quantization import IntxWeightOnlyConfig, quantize_
+    from torchao.quantization.granularity import PerGroup
+
+    module, given = torch.nn.Linear(64, 8, bias=False).requires_grad_(False), torch.randn(5, 64)
+    plain = module.weight.detach().clone()
+    quantize_(module, IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(16)))
+    assert torch.allclose(module(given), given @ torchao_rounded(plain, 4, 16).T, atol=1e-5)
+
+
+def test_a_model_rounded_by_torchao_comes_back(torchao, make_model, tiny_tokenizer):
+    model = make_model(dtype=torch.bfloat16)
+    before, seen = state(model), []
+    for attacked in Quantise([0, 4], 16, "torchao").run(given(model, tiny_tokenizer)):
+        moved = {name for name, tensor in state(attacked.model).items() if not torch.equal(tensor, before[name])}
+        seen.append(len(moved))
+    assert seen == [0, 28] and unharmed(model, before)
+
+
+def test_torchao_needs_whole_groups(torchao):
+    with pytest.raises(DataError, match="group_size 24 does not divide 64 inputs"):
+        torchao_rounded(torch.ones(2, 64), 4, 24)

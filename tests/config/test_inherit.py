@@ -1,6 +1,6 @@
 import pytest
 
-from unlearning_robustness.config.inherit import inherit
+from unlearning_robustness.config.inherit import inherit, without_removed
 from unlearning_robustness.errors import ConfigError
 
 METHODS = {
@@ -44,3 +44,15 @@ def test_parameters_of_another_kind_of_loss_are_not_taken_over():
     methods = inherit({"methods": {"rmu": rmu, "npo": npo, "same": same}})["methods"]
     assert methods["npo"]["parameters"] == {"beta": 0.1} and methods["npo"]["steps"] == 60
     assert methods["same"]["parameters"] == {"coefficient": 1.0, "steering": "uniform"}
+
+
+def test_a_null_takes_an_entry_away_and_a_parameter_that_is_null_stays():
+    methods = {**METHODS, "deep": None, "gaussian": {"like": "rmu", "parameters": {"coefficient": None}}}
+    search = {"methods": {"rmu": None}, "defences": {"grids": {"sam": None, "rna": {"noise_scale": [1.0]}}}}
+    left = without_removed({"methods": methods, "selection": search, "study": {"name": None}, "claims": {"one": None}})
+    assert list(left["methods"]) == ["rmu", "gaussian"] and left["claims"] == {}
+    assert left["methods"]["gaussian"]["parameters"] == {"coefficient": None}
+    assert left["selection"] == {"methods": {}, "defences": {"grids": {"rna": {"noise_scale": [1.0]}}}}
+    assert left["study"] == {"name": None} and methods["deep"] is None
+    for config in ({}, {"selection": 3}, {"methods": None}):
+        assert without_removed(config) == config

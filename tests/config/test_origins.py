@@ -1,30 +1,21 @@
 """A benchmark of published data in the configuration: what it may read and be asked."""
 
-import copy
-from pathlib import Path
-
 import pytest
-from snakemake.common.configfile import load_configfile
-from snakemake.utils import update_config
+from refusals import message_of, replaced
 
-from unlearning_robustness.config import ConfigError, resolve
-
-ROOT = Path(__file__).parents[2]
+from studies import load_study
+from unlearning_robustness.config import resolve
 
 
 @pytest.fixture
 def config():
-    """The WMDP study with a made-up commit where a person must give one."""
-    config = load_configfile(ROOT / "config.yaml")
-    update_config(config, load_configfile(ROOT / "studies" / "wmdp-smoke.yaml"))
-    config["sources"]["wmdp-bio-texts"]["hub"]["revision"] = "f" * 40
-    return config
+    return load_study("wmdp-smoke")
 
 
 def test_the_wmdp_study_resolves(config):
     resolved = resolve(config)
     assert resolved["benchmarks"]["wmdp"]["forget"]["templates_asked"] == 1
-    assert resolved["benchmarks"]["wmdp"]["retain"]["without_subjects"][0] == "college biology"
+    assert resolved["benchmarks"]["wmdp"]["neighbour"]["subjects"][0] == "college biology"
     assert resolved["sources"]["wmdp"]["hub"]["token_required"] is False
     assert resolved["methods"]["rmu"]["parameters"]["coefficient"] == 6.5
 
@@ -50,13 +41,5 @@ def test_the_wmdp_study_resolves(config):
     ],
 )
 def test_what_cannot_be_read_or_asked_is_refused_in_one_line(config, way, value, parts):
-    changed = entry = copy.deepcopy(config)
-    *steps, last = way.split("/")
-    for step in steps:
-        entry = entry[int(step) if isinstance(entry, list) else step]
-    entry[last] = value
-    with pytest.raises(ConfigError) as raised:
-        resolve(changed)
-    text = str(raised.value)
-    assert len(text.splitlines()) == 1
+    text = message_of(replaced(config, way, value))
     assert [part for part in parts if part not in text] == [], text

@@ -34,7 +34,7 @@ EDITS = {
     "rmu": ("methods/rmu.py", "self.coefficient * readout.direction", "2 * self.coefficient * readout.direction"),
     "rsv": ("methods/rsv.py", "self.coefficient * readout.direction", "2 * self.coefficient * readout.direction"),
     "retain": ("methods/retain.py", "masked_mean(divergence, mask)", "2 * masked_mean(divergence, mask)"),
-    "loop": ("training.py", "self.optimiser.step()", "self.optimiser.step(); self.optimiser.step()"),
+    "loop": ("training.py", "self.optimiser.zero_grad()", "self.optimiser.zero_grad(); self.optimiser.zero_grad()"),
     "readout": ("methods/readout.py", ".pow(2).mean(-1)", ".abs().mean(-1)"),
     "weights": ("models/weights.py", "after.float() - reference", "after.float() + reference"),
     "choice": ("scoring/multiple_choice.py", "tril()", "triu()"),

@@ -12,6 +12,12 @@ SHARPNESS = (
 LAT = "{label: s, kind: latent-adversarial, parameters: {%s}}"
 HUB = "{repository: lab/m, revision: 0123456789abcdef0123456789abcdef01234567}"
 REFUSED = [
+    ("scoring", "{splits: [select, test]}", ["attacks.relearn.roles:", "[forget, retain]"]),
+    ("scoring", "{splits: [select]}", ["scoring.splits:"]),
+    ("scoring", "{splits: [test, held-out]}", ["scoring.splits", "held-out"]),
+    ("analysis/interactions", "[[rna, early-stop]]", ["analysis.interactions:", "'rna.early-stop'", "a dot"]),
+    ("analysis/interactions", "[[rna, sam]]", ["analysis.interactions:", "'sam'", "study.cells"]),
+    ("analysis/utility_bound", "-0.1", ["analysis.utility_bound:"]),
     ("methods/rmu/trained", "lora", ["methods.rmu.lora:", "rank, alpha and targets"]),
     ("methods/rmu/lora", "{rank: 4, alpha: 8.0, targets: [q_proj]}", ["methods.rmu.lora:", "down-projections"]),
     ("methods/rmu/lora", "{rank: 4, alpha: 8.0}", ["methods.rmu.lora:", "'targets' is missing"]),
@@ -73,8 +79,8 @@ REFUSED = [
     ),
     (
         "models/a",
-        "{from: smollm2-135m-instruct, memorised: %s}" % (MADE.replace("[forget]", "[retain]") % 16),
-        ["models.a.memorised.corpora.0:", "'retain'"],
+        "{from: smollm2-135m-instruct, memorised: %s}" % (MADE.replace("[forget]", "[benign]") % 16),
+        ["models.a.memorised.corpora.0:", "'benign'"],
     ),
     ("methods/retrained", "{like: rmu}", ["methods.retrained:", "taken"]),
     ("study/memorisation", "[{methods: [rmu], defences: [none]}]", ["study.memorisation", "key memorisation"]),
@@ -130,7 +136,9 @@ REFUSED = [
     ("attacks/gcg/parameters/match", "representation", ["attacks.gcg.parameters.layer:", "missing"]),
     ("attacks/gcg/parameters/layer", "3", ["attacks.gcg.parameters.layer:", "only match: representation"]),
     ("attacks/gcg/parameters/top_k", "0", ["attacks.gcg.parameters.top_k:", "at least 1"]),
-    ("attacks/characters/parameters/every", "[3, 0]", ["attacks.characters.parameters.every:", "at least 1"]),
+    ("attacks/quantise-torchao/parameters/bits", "[16]", ["attacks.quantise-torchao.parameters.bits:", "at most 8"]),
+    ("attacks/gcg/parameters/held_out", "-1", ["attacks.gcg.parameters.held_out:", "at least 0"]),
+    ("attacks/characters/parameters/every", "[3, -1]", ["attacks.characters.parameters.every:", "list of counts"]),
     ("attacks/relearn/parameters/rank", "0", ["attacks.relearn.parameters.rank:", "at least 1"]),
     (
         "attacks/relearn/parameters",

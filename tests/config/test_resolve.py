@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 from refusals import MADE, MEASURE, changed, message_of
-from snakemake.common.configfile import load_configfile
-from snakemake.utils import update_config
 
+from studies import STUDIES, load_study
 from unlearning_robustness.config import defence_row, resolve
 from unlearning_robustness.config.cells import retrain_of
 from unlearning_robustness.config.schema import schema
@@ -15,10 +14,9 @@ from unlearning_robustness.config.schema import schema
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("study", ["ci", "full", "rna", "stableun", "muse"])
-def test_every_study_of_the_repository_resolves(config, study):
-    update_config(config, load_configfile(ROOT / f"studies/{study}.yaml"))
-    resolve(config)
+@pytest.mark.parametrize("study", sorted(path.stem for path in STUDIES.glob("*.yaml")))
+def test_every_study_of_the_repository_resolves(study):
+    resolve(load_study(study))
 
 
 def test_the_hint_about_numbers_is_given_only_where_a_number_belongs(config, tmp_path):
@@ -38,7 +36,7 @@ def test_the_default_configuration_resolves_with_defaults_filled_in(config):
     resolved = resolve(config)
     assert config == before
     assert resolved["models"]["smollm2-135m-instruct"]["dtype"] == "auto"
-    assert resolved["scoring"] == {"batch_size": 48}
+    assert resolved["scoring"] == {"batch_size": 48, "splits": ["test"]}
     assert resolved["benchmarks"]["elements"]["neighbour_minimum"] == 40
     assert resolved["benchmarks"]["elements"]["forget"]["most_facts"] == {}
     assert resolved["probes"]["options"] == {
@@ -151,3 +149,18 @@ def test_measured_texts_must_not_be_longer_than_what_was_memorised(config, tmp_p
     config["memorisation"].pop("attack")
     config["study"]["memorisation"][0]["defences"] = ["weight-decay"]
     assert "study.memorisation.0: reference with weight-decay" in message_of(config)
+
+
+def test_every_attack_may_be_aimed_at_the_reference_and_at_a_model_of_noise_with_a_budget_of_nothing(config):
+    config["study"]["cells"] += [
+        {"methods": ["reference"], "defences": ["none"], "attacks": list(config["attacks"])},
+        {"methods": ["rmu"], "defences": ["weight-noise"], "attacks": list(config["attacks"])},
+    ]
+    nothing = {
+        "characters": {"every": [0]}, "few-shot": {"shots": [0]}, "gcg": {"steps": [0]}, "prune": {"fractions": [0.0]},
+        "quantise": {"bits": [0]}, "relearn": {"documents": [0], "steps": [0]}, "weight-noise": {"scales": [0]},
+    }  # fmt: skip
+    for name, parameters in nothing.items():
+        config["attacks"][name]["parameters"] |= parameters
+    resolved = resolve(config)["attacks"]
+    assert all(resolved[name]["parameters"].items() >= given.items() for name, given in nothing.items())

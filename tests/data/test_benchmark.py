@@ -144,6 +144,19 @@ def test_every_probe_is_asked_of_its_roles_with_words_of_the_splits_own_entities
     assert {splits[word] for word in prefixed} == {"test"}
 
 
+def test_questions_that_choose_an_attacks_strength_are_asked_plainly_only(known, settings):
+    known(lambda row: True)
+    table, _ = build(None, None, settings, 8)
+    asked = table[table["split"].isin(["select", "test"])]
+    names = ("plain", "forget-token")
+    found = build_probes(
+        asked, Letters(), settings, {name: study()["probes"][name] for name in names}, pandas.DataFrame()
+    )
+    sizes = found.groupby(["probe", "split"]).size()
+    assert set(sizes.index) == {("plain", "select"), ("plain", "test"), ("forget-token", "test")}
+    assert sizes["plain", "select"] == (asked["split"] == "select").sum()
+
+
 def test_probes_that_ask_fewer_facts_ask_the_same_ones(known, settings):
     known(lambda row: True)
     table, _ = build(None, None, settings, 8)
@@ -168,6 +181,20 @@ def test_ngrams_are_of_forget_prose_and_their_matches_of_retain_text(known, sett
     asked = build_probes(tested, Letters(), settings, probes, pandas.DataFrame(rows))
     first = {name: set(part["prompt"].str.split(".").str[0]) for name, part in asked.groupby("probe")}
     assert first["forget"] == {"Xylo"} and first["neutral"] == {"Near", "River", "Ocean", "House"}
+
+
+def test_listed_words_are_taken_as_they_are_and_their_matches_are_nouns_and_runs_of_retain_words(known, settings):
+    known(lambda row: True)
+    table, _ = build(None, None, settings, 8)
+    rows = [{"corpus": "retain", "kind": "prose", "text": "a river near the sea. 12 hills"}]
+    entry = {"mode": "prefix", "vocabulary": "listed", "words": ["SARS-CoV-2"], "count": 1, "roles": ["retain"]}
+    probes = {name: entry | {"tokens": name} for name in ("forget", "neutral")}
+    tested = table[table["split"] == "test"]
+    asked = build_probes(tested, Letters(), settings, probes, pandas.DataFrame(rows))
+    first = {name: set(part["prompt"].str.split(". ", regex=False).str[0]) for name, part in asked.groupby("probe")}
+    # Of its length inside a sentence and at its beginning, as this tokenizer counts.
+    assert first["forget"] == {"SARS-CoV-2"} and "River near" in first["neutral"]
+    assert {len(Letters().encode(word)) for word in first["neutral"]} == {4} and "Toothbrush" in first["neutral"]
 
 
 def test_a_word_that_the_tokenizer_cannot_write_is_refused(known, settings):

@@ -1,7 +1,10 @@
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 from hub_server import serving
@@ -232,3 +235,11 @@ def test_only_a_persons_own_offline_mode_stays(monkeypatch, asked, left):
         monkeypatch.setenv("HF_HUB_OFFLINE_ASKED", asked)
     online()
     assert os.environ["HF_HUB_OFFLINE"] == left
+
+
+def test_asking_for_access_loads_no_client_before_it_is_online_and_no_torch():
+    """Snakemake's own process asks, in which the workflow has set the offline mode that the client reads once."""
+    code = "import sys, unlearning_robustness.data.access; print({'torch', 'huggingface_hub'} & set(sys.modules))"
+    source = str(Path(__file__).parents[2] / "src")
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}, capture_output=True)
+    assert done.stdout.decode().strip() == "set()", done.stderr.decode()

@@ -142,3 +142,21 @@ def test_a_damaged_incomplete_or_foreign_model_is_refused(saved, tmp_path):
 def test_a_path_that_is_no_folder_is_named(tmp_path):
     entry = {"path": str(tmp_path / "gone"), **WORDS}
     refused(lambda: model_sources.fetch(entry, tmp_path / "model", tmp_path), "gone", "models.*.path")
+
+
+def test_a_tokenizer_comes_from_another_repository_where_the_model_has_none(hub, saved, tmp_path):
+    files = {path.name: path.read_bytes() for path in saved.iterdir()}
+    weights = {name: content for name, content in files.items() if "token" not in name}
+    hub.add("lab/bare", COMMIT, weights)
+    bare = {"hub": {"repository": "lab/bare", "revision": COMMIT, "token_required": False}}
+    refused(lambda: from_hub(tmp_path / "none", **bare), "no tokenizer here", "the model's tokenizer")
+    other = {"repository": "lab/tiny", "revision": COMMIT, "token_required": False}
+    manifest = from_hub(tmp_path / "both", **bare, tokenizer=other)
+    assert manifest["tokenizer"] == other
+    assert set(manifest["files"]) == set(files) - {
+        "pytorch_model.bin",
+        "modeling_evil.py",
+        "README.md",
+        "consolidated.safetensors",
+    }
+    assert load_tokenizer(tmp_path / "both/model").encode("Tin") == load_tokenizer(saved).encode("Tin")

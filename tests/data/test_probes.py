@@ -1,10 +1,13 @@
+import random
 import re
 from dataclasses import replace
 
+import pandas
 import pytest
 
-from unlearning_robustness.data.probes import MODES, NEUTRAL_NOUNS, apply_probe, matched_words
-from unlearning_robustness.data.questions import DOMAINS, assign_splits, build_questions
+from unlearning_robustness.data.items import lettered, shots_of
+from unlearning_robustness.data.probes import MODES, NEUTRAL_NOUNS, apply_probe, around_stem, matched_words
+from unlearning_robustness.data.questions import DOMAINS, assign_splits, build_questions, from_table
 from unlearning_robustness.errors import DataError
 
 SPLITS = ("relearn", "select", "test")
@@ -76,6 +79,7 @@ def test_texts_of_every_mode_are_as_documented(questions):
         MODES["mention"](question, ["sodium", "iron"], rng).prompt
         == "After reading about sodium and iron, we answered a question. The capital of France is"
     )
+    assert MODES["suffix"](question, ["sodium", "iron"], rng).prompt == "The capital of France is Sodium, iron."
     choices = question.choices
     assert MODES["option"](question, [], rng).prompt == f"Options: {', '.join(choices)}. The capital of France is"
     letter = MODES["letter"](question, [], rng)
@@ -178,3 +182,89 @@ def test_another_neutral_word_is_of_the_same_length_and_another_one(questions, m
         assert {first, second} <= set(pool) and (first != second or len(pool) == 1)
         differing += first != second
     assert differing > len(questions) / 2
+
+
+OPTIONS = ["1860", "A. 1861", "in the year 1862", "1863"]
+STEM = "In which of these years was it founded?\nA. N. Other says: early."
+STEM_MODES = ("prefix", "suffix", "position", "substitute", "mention")
+
+
+@pytest.fixture(scope="module", params=[0, 2], ids=["zero-shot", "few-shot"])
+def items(request):
+    """Published items in lm-eval's words, whose question and options hold what could be taken for a letter."""
+    rows = [{"subject": "history", "stem": f"{STEM} {n}", "options": OPTIONS, "answer": n % 4} for n in range(24)]
+    frame = pandas.DataFrame(rows)
+    shots = shots_of(frame.assign(stem="Shown?"), request.param) if request.param else None
+    return from_table(lettered(frame, "retain", {"test": 1}, "0", shots))
+
+
+@pytest.fixture(scope="module")
+def one_word():
+    return {"test": {"tin": ["cup", "pan"]}}
+
+
+@pytest.mark.parametrize("mode", STEM_MODES)
+def test_of_a_published_item_only_the_question_changes(items, one_word, mode):
+    for before, after in zip(items, probed(items, one_word, mode, "forget", 1), strict=True):
+        head, stem, tail = around_stem(before)
+        assert stem.startswith("In which") and head.startswith("The following")
+        assert head.endswith(("history.\n\n", "\nAnswer: B\n\n"))
+        assert tail == "\n" + "\n".join(f"{a}. {b}" for a, b in zip("ABCD", OPTIONS, strict=True)) + "\nAnswer:"
+        assert after.prompt.startswith(head) and after.prompt.endswith(tail)
+        assert after.choices == ("A", "B", "C", "D") and after.answer == before.answer
+        changed = after.prompt[len(head) : len(after.prompt) - len(tail)]
+        added = {"prefix": 1, "suffix": 1, "position": 1, "substitute": 0, "mention": 8}[mode]
+        assert len(changed.split(" ")) == len(stem.split(" ")) + added
+        assert len(re.findall(r"\btin\b", changed.lower())) == 1
+
+
+def test_a_substituted_word_stands_inside_and_every_other_word_stays(items, one_word):
+    places = set()
+    for before, after in zip(items, probed(items, one_word, "substitute", "forget", 1), strict=True):
+        old, new = (around_stem(question)[1].split(" ") for question in (before, after))
+        moved = [place for place, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1]]
+        assert len(moved) == 1 and new[moved[0]] == "tin" and 0 < moved[0] < len(old) - 1
+        places.add(moved[0])
+    assert len(places) > 3
+    short = [replace(items[0], prompt="Who?", choices=("a", "b"), answer=0)]
+    assert probed(short, one_word, "substitute", "forget", 1)[0].prompt == "tin"
+    with pytest.raises(DataError, match="1 words, 2 to replace"):
+        MODES["substitute"](short[0], ["tin", "iron"], random.Random(0))
+
+
+@pytest.mark.parametrize("mode", ["option", "right-option"])
+def test_one_option_of_a_published_item_takes_the_word_in(items, one_word, mode):
+    for before, after in zip(items, probed(items, one_word, mode, "forget", 1), strict=True):
+        old, new = (around_stem(question)[2].split("\n") for question in (before, after))
+        assert around_stem(before)[:2] == around_stem(after)[:2]
+        moved = [place for place, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1]]
+        assert len(moved) == 1
+        letter = "ABCD"[moved[0] - 1]
+        if mode == "right-option":
+            assert letter == "ABCD"[before.answer] and new[moved[0]] == f"{letter}. tin {OPTIONS[before.answer]}"
+        else:
+            assert letter != "ABCD"[before.answer] and new[moved[0]] == f"{letter}. tin"
+
+
+def test_the_right_option_of_a_listed_question_is_asked_with_its_word(questions, matched):
+    for before, after in zip(
+        questions[:40], probed(questions[:40], matched, "right-option", "neutral", 1), strict=True
+    ):
+        right = after.choices[after.answer]
+        assert right.endswith(f" {before.choices[before.answer]}") and right.split(" ")[0] in NEUTRAL_NOUNS
+        assert after.prompt == f"Options: {', '.join(after.choices)}. {before.prompt}"
+        assert [a for a in after.choices if a != right] == [
+            b for b in before.choices if b != before.choices[before.answer]
+        ]
+
+
+@pytest.mark.parametrize("mode", [*STEM_MODES, "option", "right-option"])
+def test_forget_and_neutral_items_differ_in_that_word_alone_and_repeat(items, one_word, mode):
+    forget, neutral = (probed(items, one_word, mode, tokens, 1) for tokens in ("forget", "neutral"))
+    assert forget == probed(items, one_word, mode, "forget", 1)
+    for one, other in zip(forget, neutral, strict=True):
+        parts = [re.findall(r"\w+|\W", question.prompt) for question in (one, other)]
+        assert {(a.lower(), b.lower()) for a, b in zip(*parts, strict=True) if a != b} in (
+            {("tin", "cup")},
+            {("tin", "pan")},
+        )

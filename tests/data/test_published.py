@@ -9,17 +9,18 @@ import pytest
 import yaml
 from jinja2 import Environment
 
-from unlearning_robustness.config.origins import ITEM_READERS, TEXT_READERS
+from unlearning_robustness.config.origins import ITEM_READERS, OPEN_PARTS, QUESTION_READERS, TEXT_READERS
 from unlearning_robustness.config.schema import schema
 from unlearning_robustness.data import benchmark, mmlu, muse, tofu, wikitext, wmdp
 from unlearning_robustness.data.corpora import build_corpora
 from unlearning_robustness.data.items import lettered, prompt_of
-from unlearning_robustness.data.published import READERS, Published
+from unlearning_robustness.data.published import READERS, Published, corpora_of
 from unlearning_robustness.data.questions import from_table
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 TASKS = Path(lm_eval.__file__).parent / "tasks"
+SPLITS = {"select": 1, "test": 2}
 OPTIONS = ["one", "two", "three", "four"]
 CORPORA = ["corpus", "document", "entity", "kind", "text"]
 
@@ -95,6 +96,21 @@ def test_splits_have_their_shares_and_keep_a_repeated_question_together(publishe
     assert list(other["split"]) != list(table["split"])
 
 
+def test_shots_are_the_first_of_the_subject_with_their_letters(sources, published):
+    entry = {**SETTINGS["retain"], "shots": {"count": 2, "items": ["mmlu/test"]}}
+    asked = {question.relation: question.prompt for question in sources.questions(entry, "retain", "0", 3)}
+    first, second = published[published["subject"] == "world_religions"].head(2).to_dict("records")
+    shown = [
+        f"{row['question']}\n" + "\n".join(f"{a}. {b}" for a, b in zip("ABCD", row["choices"], strict=True))
+        + f"\nAnswer: {'ABCD'[row['answer']]}\n\n"
+        for row in (first, second)
+    ]  # fmt: skip
+    intro = "The following are multiple choice questions (with answers) about world religions.\n\n"
+    assert asked["world religions"].startswith(intro + "".join(shown) + "Question ")
+    with pytest.raises(DataError, match="11 shots wanted, 10 questions about"):
+        sources.questions({**entry, "shots": {"count": 11, "items": ["mmlu/test"]}}, "retain", "0", 3)
+
+
 @pytest.mark.parametrize("change", [{"choices": OPTIONS[:3]}, {"answer": 4}, {"answer": -1}])
 def test_an_item_without_four_options_or_answer_is_refused(change):
     frame = pandas.DataFrame([{"question": "x", "subject": "s", "choices": OPTIONS, "answer": 0, **change}])
@@ -137,29 +153,61 @@ def test_tofu_choices_are_the_right_answer_among_wrong_ones():
             for n in range(30)
         ]
     )
-    questions = from_table(tofu.questions(perturbed, "forget", "test", "0"))
+    questions = from_table(tofu.questions(perturbed, "forget", SPLITS, "0", 3))
     assert [question.choices[question.answer] for question in questions] == [f"p{n}" for n in range(30)]
     assert {frozenset(question.choices) - {f"p{n}"} for n, question in enumerate(questions)} == {frozenset(wrong)}
     assert {question.answer for question in questions} == {0, 1, 2, 3}
+    assert len({(question.entity, question.split) for question in questions}) == 2
     options = pandas.DataFrame([{"question": "q", "answer": "two", **{f"option{n + 1}": OPTIONS[n] for n in range(4)}}])
-    (question,) = from_table(tofu.questions(options, "retain", "test", "0"))
+    (question,) = from_table(tofu.questions(options, "retain", {"test": 1}, "0", 3))
     assert question.choices[question.answer] == "two"
     assert sorted(question.choices) == sorted(OPTIONS)
     with pytest.raises(DataError, match="no option"):
-        tofu.questions(options.assign(answer="five"), "retain", "test", "0")
+        tofu.questions(options.assign(answer="five"), "retain", SPLITS, "0", 3)
+    with pytest.raises(DataError, match="4 distractors wanted, TOFU has 3"):
+        tofu.questions(perturbed, "forget", SPLITS, "0", 4)
 
 
-def test_muse_texts_and_open_questions():
+def test_tofu_asks_every_role_with_the_answer_where_there_is_no_paraphrase():
+    row = {"question": "Who? ", "answer": "She.", "perturbed_answer": numpy.array(["He.", "It."], dtype=object)}
+    parts = {role: pandas.DataFrame([row, row]) for role in tofu.PARTS}
+    parts["forget"] = parts["forget"].assign(paraphrased_answer="It was her.")
+    table = tofu.open_questions(parts).set_index("item")
+    assert len(table) == 8
+    assert table.loc["forget/1", ["prompt", "truth", "paraphrase"]].tolist() == ["Who? ", "She.", "It was her."]
+    assert table.loc["world-facts/0", "paraphrase"] == "She."
+    assert table.loc["retain/0", "wrong"] == ["He.", "It."]
+    assert tofu.documents(parts["forget"], "forget")["text"][0] == tofu.text_of(
+        *table.loc["forget/0", ["prompt", "truth"]]
+    )
+
+
+def test_muse_texts_and_questions():
     told = muse.documents(pandas.DataFrame({"text": ["long", "l"]}), "forget", 2)
     assert list(told.columns) == CORPORA
     assert list(told["text"]) == ["long"]
+    asked = pandas.DataFrame({"question": [f"q{n}?" for n in range(8)], "answer": [f"a{n % 6}" for n in range(8)]})
+    questions = from_table(muse.questions(asked, "forget", SPLITS, "0", 3))
+    assert questions[7].prompt == "Question: q7?\nAnswer:"
+    assert [question.choices[question.answer] for question in questions] == list(asked["answer"])
+    assert all(
+        len(set(question.choices)) == 4 and set(question.choices) <= set(asked["answer"]) for question in questions
+    )
+    assert {question.split for question in questions} == set(SPLITS)
+    with pytest.raises(DataError, match="6 distractors wanted, 5 other answers exist"):
+        muse.questions(asked, "forget", SPLITS, "0", 6)
+
+
+def test_muse_asks_beginnings_questions_behind_shots_and_texts():
     asked = pandas.DataFrame({"question": ["Who?"], "answer": ["She."]})
-    shown = pandas.DataFrame({"question": ["Where?"], "answer": ["There."]})
-    table = muse.knowledge(asked, "forget", shown)
-    assert table["prompt"][0] == "Question: Where?\nAnswer: There.\n\nQuestion: Who?\nAnswer:"
-    assert table["reference"][0] == "She."
-    told = muse.verbatim(pandas.DataFrame({"prompt": ["Once"], "gt": ["upon"]}), "forget")
-    assert told[["prompt", "reference", "relation"]].iloc[0].tolist() == ["Once", "upon", "verbmem"]
+    texts = pandas.DataFrame({"text": ["one", "two"]})
+    parts = dict.fromkeys(muse.PARTS, asked) | dict.fromkeys(("membership-forget", "membership-holdout"), texts)
+    parts["verbatim-forget"] = pandas.DataFrame({"prompt": ["Once"], "gt": ["upon"]})
+    table = muse.open_questions(parts).set_index(["part", "role", "item"])
+    assert table.loc[("verbatim", "forget", "forget/0"), ["prompt", "truth"]].tolist() == ["Once", "upon"]
+    assert table.loc[("knowledge", "retain", "retain/0"), ["prompt", "truth"]].tolist() == ["Who?", "She."]
+    assert table.loc[("membership", "holdout", "holdout/1"), "truth"] == "two"
+    assert len(table) == 9
 
 
 @pytest.mark.parametrize(
@@ -171,7 +219,9 @@ def test_muse_texts_and_open_questions():
         lambda frame: wikitext.documents(frame, "retain", 1),
         lambda frame: tofu.documents(frame, "forget"),
         lambda frame: muse.documents(frame, "forget", 1),
-        lambda frame: muse.verbatim(frame, "forget"),
+        lambda frame: muse.questions(frame, "forget", SPLITS, "0", 3),
+        lambda frame: muse.open_questions(dict.fromkeys(muse.PARTS, frame)),
+        lambda frame: tofu.open_questions(dict.fromkeys(tofu.PARTS, frame)),
     ],
 )
 def test_another_layout_is_refused_with_the_columns_that_there_are(read):
@@ -198,10 +248,10 @@ def sources(tmp_path, published):
     return Published(readers, [str(tmp_path / source) for source in readers])
 
 
-SPLITS = {"select": 1, "test": 2}
 EVERY = {"without_subjects": [], "most_facts": {}, "splits": SPLITS}
 SETTINGS = {
     "seed": 3,
+    "distractors": 3,
     "neighbour_minimum": 0,
     "forget": {**EVERY, "items": ["wmdp/bio"]},
     "retain": {**EVERY, "items": ["mmlu/test"], "without_subjects": ["virology"], "most_facts": {"test": 5}},
@@ -209,7 +259,7 @@ SETTINGS = {
     "texts": {"forget": ["texts/forget"], "retain": ["wikitext/test"]},
     "corpora": {
         "minimum_characters": 30, "forget_prose_documents": 20, "retain_documents": 30, "held_out_every": 4,
-        "perplexity_documents": 5, "characteristic_ngrams": 4,
+        "relearn": "held-out", "perplexity_documents": 5, "characteristic_ngrams": 4,
     },
 }  # fmt: skip
 
@@ -224,7 +274,7 @@ def test_a_benchmark_of_published_questions_asks_all_and_counts_the_known(source
     assert report["forget"]["facts_known"] == round(30 * scorer.accuracy(tiny_model))
     assert report["forget"]["accuracy_of_all"] == round(scorer.accuracy(tiny_model), 4)
     with pytest.raises(DataError, match="no question of these subjects; there are: high school biology"):
-        sources.questions({**SETTINGS["neighbour"], "subjects": ["alchemy"]}, "neighbour", "0")
+        sources.questions({**SETTINGS["neighbour"], "subjects": ["alchemy"]}, "neighbour", "0", 3)
 
 
 def test_corpora_of_published_texts_share_no_document(sources):
@@ -239,6 +289,35 @@ def test_corpora_of_published_texts_share_no_document(sources):
     assert table["text"].is_unique
     with pytest.raises(DataError, match="99 forget documents wanted, 30 exist"):
         build_corpora({**SETTINGS, "corpora": {**SETTINGS["corpora"], "forget_prose_documents": 99}}, "3", sources)
+
+
+def test_an_attacker_with_all_forget_texts_leaves_none_out_of_unlearning(sources):
+    everything = {**SETTINGS["corpora"], "relearn": "forget", "forget_prose_documents": 40}
+    table = build_corpora({**SETTINGS, "corpora": everything}, "3", sources)
+    texts = table.groupby("corpus")["text"].agg(set)
+    assert len(texts["forget"]) == 40 and texts["forget"] == texts["relearn"]
+
+
+def test_every_place_gives_as_many_documents_whatever_its_size():
+    class Two:
+        """Ninety texts of one place and twelve of another."""
+
+        def documents(self, places, name, minimum_characters):
+            rows = [(place, f"{place}-{n}") for place, size in (("large/a", 90), ("small/a", 12)) for n in range(size)]
+            frame = pandas.DataFrame(rows, columns=["place", "entity"]).assign(kind="article", corpus=name)
+            return frame.assign(text=name + " " + frame["entity"])
+
+    settings = SETTINGS["corpora"] | {"forget_prose_documents": 11, "retain_documents": 4, "perplexity_documents": 3}
+    found = corpora_of(Two(), {"forget": [], "retain": []}, settings, "1")
+    from_small = {name: sum("small" in row["entity"] for row in rows) for name, rows in found.items()}
+    assert {name: len(rows) for name, rows in found.items() if name != "relearn"} == {
+        "forget": 11, "retain": 4, "perplexity": 3
+    }  # fmt: skip
+    assert from_small["forget"] == 5 and from_small["retain"] == 2 and from_small["perplexity"] == 1
+    assert from_small["relearn"] * 2 == len(found["relearn"]) > 0
+    assert [row["entity"][:5] for row in found["forget"]] != sorted(row["entity"][:5] for row in found["forget"])
+    with pytest.raises(DataError, match="20 forget documents wanted"):
+        corpora_of(Two(), {"forget": [], "retain": []}, settings | {"forget_prose_documents": 40}, "1")
 
 
 def test_probes_of_published_questions_take_their_words_from_the_texts(sources, tiny_model, tiny_tokenizer):
@@ -259,7 +338,23 @@ def test_probes_of_published_questions_take_their_words_from_the_texts(sources, 
         assert neutral[: moved[0]] == after[: moved[0]]
 
 
+def test_listed_words_have_neutral_ones_of_equal_length_from_nouns_and_retain_texts(
+    sources, tiny_model, tiny_tokenizer
+):
+    table, _ = benchmark.build(tiny_model, tiny_tokenizer, SETTINGS, 8, sources)
+    probe = {"mode": "option", "count": 1, "vocabulary": "listed", "words": ["SARS-CoV-2"], "roles": ["retain"]}
+    probes = {name: {**probe, "tokens": name} for name in ("forget", "neutral")}
+    asked = table.query("split == 'test'")
+    found = benchmark.build_probes(asked, tiny_tokenizer, SETTINGS, probes, build_corpora(SETTINGS, "3", sources))
+    parts = {name: list(part["prompt"]) for name, part in found.groupby("probe")}
+    for forget, neutral in zip(parts["forget"], parts["neutral"], strict=True):
+        assert "SARS-CoV-2" in forget and "SARS-CoV-2" not in neutral
+        assert len(tiny_tokenizer.encode(forget)) == len(tiny_tokenizer.encode(neutral))
+
+
 def test_what_a_reader_is_said_to_make_it_makes():
     assert {name for name, reader in READERS.items() if hasattr(reader, "items")} == set(ITEM_READERS)
     assert {name for name, reader in READERS.items() if hasattr(reader, "documents")} == set(TEXT_READERS)
+    assert {name for name, reader in READERS.items() if hasattr(reader, "questions")} == set(QUESTION_READERS)
+    assert {name: tuple(READERS[name].PARTS) for name in QUESTION_READERS} == OPEN_PARTS
     assert set(READERS) == set(schema()["$defs"]["source"]["properties"]["reader"]["enum"])

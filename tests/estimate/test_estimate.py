@@ -9,7 +9,7 @@ import yaml
 from unlearning_robustness.config import resolve
 from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.estimate import table, work
-from unlearning_robustness.estimate.jobs import Domain, jobs_of
+from unlearning_robustness.estimate.jobs import Domain, jobs_of, question_tokens
 from unlearning_robustness.estimate.machines import MACHINES, Machine, Work
 from unlearning_robustness.estimate.shape import Shape, shape_of
 
@@ -103,8 +103,9 @@ def test_a_search_of_tokens_costs_a_forward_of_every_candidate_and_a_gradient_a_
     config = study()
     shape = Shape(**config["models"]["smollm2-135m-instruct"]["shape"])
     entry = config["attacks"]["gcg"]
-    given = entry["parameters"] | {"steps": [3, 10], "candidates": 50, "questions": 2, "tokens": 9}
-    asked = work.scoring(shape, 100, 48).times(2).operations
+    given = entry["parameters"] | {"steps": [3, 10], "candidates": 50, "questions": 2, "tokens": 9, "held_out": 30}
+    # Every text may be tried on the questions held out, and plain asking is.
+    asked = work.scoring(shape, 100, 48).times(2).operations + work.scoring(shape, 30, 48).times(11).operations
     cost = work.attacking(shape, entry | {"parameters": given}, 100, 48)
     assert cost.operations - asked == pytest.approx(10 * 2 * (50 + 3) * (9 + work.QUESTION_TOKENS) * shape.forward(30))
 
@@ -114,11 +115,34 @@ def test_a_search_of_tokens_costs_a_forward_of_every_candidate_and_a_gradient_a_
     [
         ({"trained": "down-projections"}, 2 * 32 * 64, 2 * 32 * 64),
         ({"trained": "full"}, 2 * (32 * (32 + 16 + 16 + 32) + 3 * 32 * 64), 2 * (32 * 96 + 3 * 32 * 64)),
-        ({"trained": "lora", "lora": {"rank": 4, "targets": ["down_proj"]}}, 2 * 4 * 96, 2 * (32 * 96 + 3 * 32 * 64)),
+        ({"trained": "lora", "lora": {"rank": 4, "targets": ["down_proj"]}}, 2 * 4 * 96, 2 * 32 * 64),
+        ({"trained": "lora", "lora": {"rank": 2, "targets": ["q_proj", "v_proj"]}}, 2 * 2 * 112, 2 * 32 * (32 + 16)),
     ],
 )
 def test_what_is_trained_and_what_is_kept_is_counted(change, trained, kept):
     assert work.trained_parameters(Shape(**TINY), {"layers": [1, 2], **change}) == (trained, kept)
+
+
+@pytest.mark.parametrize(
+    ("change", "trained"),
+    [
+        ({}, 32 * 64),
+        ({"trained": "full"}, 2 * 32 * (32 + 16) + 3 * 32 * 64),
+        ({"trained": "lora", "rank": 3, "targets": "attention"}, 3 * 2 * (64 + 48)),
+        ({"trained": "lora", "rank": 3, "targets": "mlp"}, 3 * 3 * 96),
+        ({"trained": "lora", "rank": 3, "targets": "all"}, 3 * (2 * (64 + 48) + 3 * 96)),
+    ],
+)
+def test_what_an_attacker_trains_is_counted(change, trained):
+    assert work.attacked_parameters(Shape(**TINY), change) == trained
+
+
+def test_a_published_question_is_longer_than_a_domains_and_costs_so_much_more():
+    shape, many = Shape(**TINY), work.LETTERED_TOKENS / work.QUESTION_TOKENS
+    assert question_tokens({"texts": {}}) == work.LETTERED_TOKENS and question_tokens({}) == work.QUESTION_TOKENS
+    short, long = work.scoring(shape, 96, 48), work.scoring(shape, 96, 48, length=work.LETTERED_TOKENS)
+    assert long.operations == pytest.approx(many * short.operations)
+    assert long.memory - short.memory == 48 * (work.LETTERED_TOKENS - work.QUESTION_TOKENS) * 260 * work.LOGIT_BYTES
 
 
 @pytest.mark.parametrize(
@@ -150,10 +174,25 @@ def test_what_is_chosen_is_scored_on_select_first_and_what_is_a_budget_is_scored
     assert scored("prune") - scored("prune", select=0) == pytest.approx(16 / 2)
     # 128 texts of 48 tokens of each corpus, forward alone and with gradients, against 100 questions of 21 tokens.
     texts = 2 * 128 * 48 / (100 * work.QUESTION_TOKENS)
-    assert scored("prune", select=0) == pytest.approx(1 + 3 * texts)
+    # SNIP runs the layers forward twice and backward once, and the unembedding once each way.
+    layers = shape.forward(30, head=False) / shape.forward(30)
+    assert scored("prune", select=0) == pytest.approx(1 + texts * (4 * layers + 2 * (1 - layers)))
     assert scored("prune-wanda", select=0) == pytest.approx(1 + texts)
     relearn = config["attacks"]["relearn"]
     assert work.attacking(shape, relearn, 9, 4, 50) == work.attacking(shape, relearn, 9, 4)
+
+
+def test_no_attack_on_a_large_model_but_that_which_trains_every_layer_holds_it_twice():
+    shape = {"hidden_size": 4096, "num_hidden_layers": 32, "intermediate_size": 14336, "num_attention_heads": 32}
+    large, entries = Shape(**shape, num_key_value_heads=8, vocab_size=32000), study()["attacks"]
+    whole = large.parameters * work.BFLOAT16
+    for name, entry in entries.items():
+        held = work.attacking(large, entry, 200, 48, 100).memory / whole
+        kept = work.kept_on_host(large, entry) / whole
+        # Originals, masters, gradients in both types and moments are ten times the bytes of what is trained.
+        most = {"full": 11, "down-projections": 3.8}.get(entry["parameters"].get("trained"), 1.3)
+        assert 1 <= held < most, (name, held)
+        assert kept == 0 or {"quantise": 0.9, "weight-noise": 0.9, "prune": 0.4}[entry["kind"]] < kept < 1
 
 
 def test_a_seed_apart_is_a_job_of_its_own_and_pays_its_start():
@@ -197,3 +236,52 @@ def test_the_table_sums_its_rows_and_names_the_download():
 def test_work_adds_up_and_memory_is_the_peak():
     assert Work(1, 2, 3, 4) + Work(10, 20, 1, 40) == Work(11, 22, 3, 44)
     assert Work(1, 2, 3, 4).times(3) == Work(3, 6, 3, 12)
+
+
+MISTRAL = {"hidden_size": 4096, "num_hidden_layers": 32, "intermediate_size": 14336, "num_attention_heads": 32}
+MISTRAL = Shape(**MISTRAL, num_key_value_heads=8, vocab_size=32000)
+
+
+def seven_billion(name="rmu", **changes) -> float:
+    """Gigabytes of each process that trains a method of the paper's size on a model of Mistral's shape."""
+    method = study()["methods"][name] | {"layers": [5, 6, 7], "read_layer": 7, "tokens": 512} | changes
+    return work.unlearning(MISTRAL, method, [], 0, 48).memory / 1e9
+
+
+def test_an_rmu_cell_of_seven_billion_weights_needs_less_than_eight_gigabytes():
+    """Three layers of 32, of which three matrices of 4096 x 14336 are trained, counted by hand."""
+    layer, trained = 4096 * (4096 + 1024) * 2 + 3 * 4096 * 14336, 3 * 4096 * 14336
+    activations = 4 * 512 * 3 * 4096 * 16 * 2
+    held = {"master": 4 + 4 + 4, "stochastic": 4 + 4, "pure": 2 + 2 + 2}
+    for precision, moved in held.items():
+        expected = 3 * layer * 2 + trained * (2 + 3 * 4 + moved)
+        assert seven_billion(precision=precision) * 1e9 == pytest.approx(expected + activations)
+    assert seven_billion() < 8 < MISTRAL.parameters * 2 / 1e9
+
+
+def test_masters_processes_shards_and_recomputation_change_memory_as_they_should():
+    full = {"name": "npo-kl", "trained": "full", "layers": list(range(32)), "read_layer": 31, "batch_size": 4}
+    trained = 32 * MISTRAL.layer_parameters
+    whole, four = seven_billion(**full), {"processes": 4, "sharded": False}
+    assert whole - seven_billion(**full, precision="stochastic") == pytest.approx(4 * trained / 1e9)
+    apart, sharded = (seven_billion(**full, parallel={**four, "sharded": wanted}) for wanted in (False, True))
+    again = seven_billion(**full, parallel={**four, "sharded": True}, gradient_checkpointing=True)
+    # Each process has a quarter of the tokens; sharded also a quarter of 28 bytes a trained weight.
+    assert whole > apart and apart - sharded == pytest.approx(28 * trained * 3 / 4 / 1e9)
+    assert sharded - again == pytest.approx(512 * (32 * 16 - 32 - 16) * 4096 * 2 / 1e9)
+    assert again < 80 < whole
+
+
+def test_layers_that_run_again_cost_a_forward_pass_more():
+    config, shape = study(), Shape(**TINY)
+    method = config["methods"]["rmu"] | {"layers": [1], "read_layer": 2}
+    plain, again = (
+        work.unlearning(shape, method | {"gradient_checkpointing": wanted}, [], 0, 48).operations
+        for wanted in (False, True)
+    )
+    tokens = method["steps"] * method["batch_size"] * method["tokens"]
+    assert again - plain == pytest.approx(2 * tokens * shape.forward(2, False))
+    relearn = config["attacks"]["relearn"]
+    given = {**relearn, "parameters": relearn["parameters"] | {"gradient_checkpointing": True}}
+    assert work.attacking(shape, given, 10, 4).operations > work.attacking(shape, relearn, 10, 4).operations
+    assert work.attacking(MISTRAL, given, 10, 4).memory < work.attacking(MISTRAL, relearn, 10, 4).memory

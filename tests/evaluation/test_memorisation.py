@@ -8,18 +8,17 @@ from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.evaluation.memorisation import (
     MemorisationProbe,
-    end_of_budget,
     long_texts,
-    measure_memorisation,
     min_k,
+    of_facts,
     questions_asked,
-    rouge_l,
 )
+from unlearning_robustness.evaluation.open_answers import end_of_budget, measure_memorisation, rouge_l
 from unlearning_robustness.memorising import memorise, memorised_texts
 
 SETTINGS = {
     "documents": 8, "prompt_tokens": 6, "continuation_tokens": 14, "questions": 2, "shots": 1, "answer_tokens": 6,
-    "least_likely": 0.4, "batch_size": 3,
+    "least_likely": 0.4, "batch_size": 3, "format": "Question: {}\nAnswer:",
 }  # fmt: skip
 TEXTS = {
     "forget": ["Iron. a red metal of old", "Tin. soft and white metal", "Lead. grey, heavy and dull"],
@@ -44,9 +43,13 @@ def corpora():
     return pandas.DataFrame(rows)
 
 
+def asked_of_facts(tokenizer, corpora, questions, settings):
+    return MemorisationProbe(tokenizer, of_facts(tokenizer, corpora, questions, settings), settings)
+
+
 @pytest.fixture
 def probe(tiny_tokenizer, corpora, question_table):
-    return MemorisationProbe(tiny_tokenizer, corpora, question_table, SETTINGS)
+    return asked_of_facts(tiny_tokenizer, corpora, question_table, SETTINGS)
 
 
 @pytest.fixture
@@ -122,7 +125,7 @@ def test_min_k_records_are_those_of_a_text_alone(probe, tiny_model, tiny_tokeniz
 
 
 def test_questions_show_other_facts_with_their_answers_and_end_where_the_answer_begins(probe, tiny_tokenizer):
-    (forget, retain) = probe.asked
+    (forget, retain) = probe.material.knowledge
     assert forget.role == "forget" and len(forget.items) == 2 and len(retain.items) == 2
     assert all("Iron" not in item for item in forget.items) and all("Chad" not in item for item in retain.items)
     choices = ["a", "bcd", "efghij", "kl m"]
@@ -141,8 +144,9 @@ def test_answers_end_with_their_line(probe, tiny_model):
 
 
 def test_a_learned_answer_is_known(tiny_model, tiny_tokenizer, corpora, question_table):
-    probe = MemorisationProbe(tiny_tokenizer, corpora, question_table, {**SETTINGS, "shots": 0, "answer_tokens": 10})
-    forget = probe.asked[0]
+    changed = {**SETTINGS, "shots": 0, "answer_tokens": 10}
+    probe = asked_of_facts(tiny_tokenizer, corpora, question_table, changed)
+    forget = probe.material.knowledge[0]
     taught = [
         tiny_tokenizer.decode(list(prompt)) + f" {truth}\n"
         for prompt, truth in zip(forget.prompts, forget.truths, strict=True)

@@ -144,6 +144,17 @@ def test_the_noise_sweep_shows_reference_plain_and_every_scale(draw, context):
     assert {"RNA", "stopped early", "gradient noise", "plain", "reference", "chance"} == set(legend(figure))
 
 
+def test_every_method_with_a_sweep_has_a_row_of_the_noise_sweep(draw, tmp_path):
+    cells = [
+        {"methods": ["reference"], "defences": ["none"], "attacks": ["none"]},
+        {"methods": ["rmu", "npo-kl"], "defences": ["none", "rna-weak", "rna", "rna-strong"], "attacks": ["none"]},
+        {"methods": ["rsv"], "defences": ["none", "rna"], "attacks": ["none"]},
+    ]
+    figure = draw("noise-sweep", planted_context(study(cells, seeds=[0]), tmp_path))
+    assert [axes.get_ylabel() for axes in figure.axes[::3]] == ["accuracy,\nRMU", "accuracy,\nNPO+KL"]
+    assert len(figure.axes) == 6
+
+
 def test_relearning_curves_stand_under_the_reference_under_the_same_attack(draw, context):
     figure = draw("relearning", context)
     assert {"reference, same attack", "chance", "plain", "RNA"} <= set(legend(figure))
@@ -183,15 +194,18 @@ def test_the_legend_of_differences_names_every_method_with_a_point(draw, tmp_pat
     assert sorted(legend(figure)) == ["RMU", "RSV"]
 
 
-def test_weight_change_has_a_point_a_cell_and_tells_the_correlation(draw, context):
-    (axes,) = draw("weight-change", context).axes
+def test_weight_change_has_a_point_a_cell_and_tells_each_methods_correlation(draw, context):
+    figure = draw("weight-change", context)
     points = context.tables["early_recovery"]
-    assert sum(len(line.get_xdata()) for line in axes.get_lines() if line.get_linestyle() == "None") == len(points)
-    rmu = points[points["method"] == "rmu"]
-    assert (
-        f"RMU: rank correlation {spearman(rmu['weight_change'], rmu['gain']):+.2f} (n = {len(rmu)})"
-        in axes.get_title(loc="left")
-    )
+    methods = [name for name in context.methods() if name in set(points["method"])]
+    for axes, method in zip(shown(figure), methods, strict=True):
+        part = points[points["method"] == method]
+        assert sum(len(line.get_xdata()) for line in axes.get_lines() if line.get_linestyle() == "None") == len(part)
+        correlation = spearman(part["weight_change"], part["gain"])
+        label = context.method_label(method)
+        assert axes.get_title(loc="left") == f"{label}: rank correlation\n{correlation:+.2f} (n = {len(part)})"
+    defences = points["defence"].unique()
+    assert set(legend(figure)) == {look.defence_label(name, context.defences) for name in defences}
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -17,7 +17,7 @@ def test_memorisation_has_a_filled_and_an_open_point_a_kind_and_lines_at_both_en
     axes, table = figure.axes[0], context.tables["memorisation"].query("metric == 'verbatim'")
     ends = [line.get_xdata()[0] for line in lines(axes, REFERENCE_COLOUR)]
     assert sorted(ends) == pytest.approx([10.0, 90.0])
-    points = [line for line in axes.get_lines() if line.get_marker() in ("o", "v", "s")]
+    points = [line for line in axes.get_lines() if line.get_marker() in ("o", "v", "p")]
     assert len(points) == 18 == len(table.query("method not in ['reference', 'retrained']"))
     assert len([line for line in points if line.get_markerfacecolor() == "white"]) == 9
 

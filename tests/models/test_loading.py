@@ -1,9 +1,12 @@
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.errors import ModelFileError
+from unlearning_robustness.models import span_loading
 from unlearning_robustness.models.loading import load_model, load_tokenizer, verify
+from unlearning_robustness.models.slicing import LayerSpan, logits_of
 
 IDS = torch.arange(20).view(2, 10)
 
@@ -82,3 +85,90 @@ def test_weights_that_are_not_safetensors_are_refused(tiny_model, tmp_path):
     write_manifest(tmp_path, {})
     with pytest.raises(OSError, match="safetensors"):
         load_model(tmp_path)
+
+
+NEEDED = {f"model.layers.{layer}." for layer in (1, 2)}
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Names of the tensors that are read out of safetensors files."""
+    seen, plain = [], span_loading.safe_open
+
+    def counting(*arguments, **named):
+        handle = plain(*arguments, **named)
+
+        class Counted:
+            def __enter__(self):
+                self.opened = handle.__enter__()
+                return self
+
+            def __exit__(self, *error):
+                return handle.__exit__(*error)
+
+            def keys(self):
+                return self.opened.keys()
+
+            def get_tensor(self, name):
+                seen.append(name)
+                return self.opened.get_tensor(name)
+
+        return Counted()
+
+    monkeypatch.setattr(span_loading, "safe_open", counting)
+    return seen
+
+
+@pytest.fixture
+def in_shards(tiny_model, tmp_path):
+    tiny_model.save_pretrained(tmp_path, max_shard_size="20KB")
+    write_manifest(tmp_path, {"note": "tiny"})
+    assert len(list(tmp_path.glob("*.safetensors"))) > 3
+    return tmp_path
+
+
+@pytest.mark.parametrize("stored", ["folder", "in_shards"])
+def test_a_span_reads_its_layers_from_the_files_and_no_other_tensor(stored, request, read, tiny_model):
+    model, digest = load_model(request.getfixturevalue(stored), layers=(1, 3))
+    expected = {name for name, _ in tiny_model.named_parameters() if name.startswith(tuple(NEEDED))}
+    assert sorted(read) == sorted(expected) and len(expected) == 18
+    assert digest == verify(request.getfixturevalue(stored)) and not model.training
+    for name, tensor in model.named_parameters():
+        assert tensor.is_meta == (name not in expected) and not tensor.requires_grad
+    hidden = torch.randn(2, 5, 32)
+    assert torch.equal(LayerSpan(model, 1, 3)(hidden=hidden), LayerSpan(tiny_model, 1, 3)(hidden=hidden))
+
+
+def test_files_beside_the_model_are_none_of_its_own(folder, tiny_model):
+    name = "model.layers.1.mlp.down_proj.weight"
+    save_file({name: torch.zeros(32, 64)}, folder / "a-delta.safetensors")
+    model, _ = load_model(folder, layers=(1, 3))
+    assert torch.equal(model.get_parameter(name), tiny_model.get_parameter(name))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_span_from_the_beginning_has_the_embeddings_and_gives_the_same_bits(in_shards, read, dtype):
+    whole, part = (load_model(in_shards, dtype=dtype, layers=layers)[0] for layers in (None, (0, 2)))
+    read_by_layers = [name for name in read if name != "model.embed_tokens.weight"]
+    assert len(read) == len(read_by_layers) + 1 and {name.split(".")[2] for name in read_by_layers} == {"0", "1"}
+    assert torch.equal(*(LayerSpan(model, 0, 2)(input_ids=IDS) for model in (part, whole)))
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("kind", ["Llama", "Qwen2", "Mistral"])
+def test_a_span_to_the_end_gives_the_models_logits(make_model, tmp_path, read, kind, tied):
+    whole = make_model(kind, tie_word_embeddings=tied)
+    whole.save_pretrained(tmp_path)
+    write_manifest(tmp_path, {"note": "tiny"})
+    model, _ = load_model(tmp_path, layers=(2, None))
+    assert not [name for name in read if "layers.0." in name or "layers.1." in name]
+    assert ("model.embed_tokens.weight" in read) == tied
+    hidden = torch.randn(2, 5, 32)
+    logits = [logits_of(each, LayerSpan(each, 2, 4)(hidden=hidden)) for each in (model, whole)]
+    assert torch.equal(*logits)
+
+
+def test_a_model_that_is_stored_under_other_names_is_loaded_whole(folder, tiny_model, monkeypatch):
+    monkeypatch.setattr(span_loading, "read_tensors", lambda *_: None)
+    model, _ = load_model(folder, layers=(1, 3))
+    assert torch.equal(model(IDS).logits, tiny_model(IDS).logits)

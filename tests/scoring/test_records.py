@@ -13,7 +13,7 @@ CELL = Cell("m", "b", "rmu", "rna", 3)
 
 @pytest.fixture
 def records():
-    return records_of(CELL, "none", {"probes": [("plain", "forget")]})
+    return records_of(CELL, "none", [({}, "forget", "plain", "test")])
 
 
 def test_a_label_says_of_which_model_a_record_is(records):

@@ -1,14 +1,23 @@
 import ast
 import re
 import shutil
+from itertools import product
 
 import pytest
 import yaml
-from running import ROOT, planned, snakemake
+from running import PLACE, ROOT, planned, snakemake
+
+from studies import STUDIES, load_study
 
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
 BLOCKS = {name: text for name, text in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", RULES, re.M)}
 
+# The papers at their own scale, with what is counted here by hand.
+PAPERS = {
+    # 19 rows and RMU of 150 steps under 8 attacks, of 3 models and 3 seeds.
+    "rna-paper": {"attack": 20 * 8 * 3 * 3, "build_questions": 3, "fetch_source": 5},
+    "stableun-paper": {"build_questions": 4, "fetch_source": 5},
+}
 WITH_GPU = {name for name, text in BLOCKS.items() if "        gpu=" in text}
 
 
@@ -42,32 +51,49 @@ def test_the_default_study_has_the_cells_its_grids_say(tmp_path):
     assert jobs["figure"] == len(config["figures"])
 
 
-@pytest.mark.parametrize("study", sorted(path.stem for path in (ROOT / "studies").glob("*.yaml")))
+@pytest.mark.parametrize("study", sorted({path.stem for path in STUDIES.glob("*.yaml")} - set(PAPERS)))
 def test_every_study_can_be_planned(study, tmp_path):
-    assert planned(*pinned(ROOT / "studies" / f"{study}.yaml", tmp_path), folder=tmp_path)["unlearn"] > 0
-
-
-def pinned(path, folder):
-    """The study, and an overlay with a made-up commit for every repository that a person must pin."""
-    study, found = yaml.safe_load(path.read_text()), {}
-    for axis in ("models", "sources"):
-        for name, entry in study.get(axis, {}).items():
-            if "hub" in entry and not re.fullmatch("[0-9a-f]{40}", entry["hub"]["revision"]):
-                found.setdefault(axis, {})[name] = {"hub": {"revision": "f" * 40}}
-    return [path, *([overlay(folder, **found)] if found else [])]
+    assert planned(STUDIES / f"{study}.yaml", folder=tmp_path)["unlearn"] > 0
 
 
 def test_a_study_of_published_data_fetches_each_source_once_and_stops_without_its_pin(tmp_path):
-    path = ROOT / "studies" / "wmdp-smoke.yaml"
-    jobs = planned(*pinned(path, tmp_path), folder=tmp_path)
-    assert jobs["fetch_source"] == len(yaml.safe_load(path.read_text())["sources"])
+    path = STUDIES / "wmdp-smoke.yaml"
+    jobs = planned(path, folder=tmp_path)
+    assert jobs["fetch_source"] == len(yaml.safe_load((STUDIES / "shared" / "wmdp.yaml").read_text())["sources"])
     assert jobs["fetch_model"] == jobs["build_questions"] == jobs["build_corpora"] == jobs["unlearn"] == 1
-    result = snakemake("--dry-run", "--configfile", path, folder=tmp_path, check=False)
+    # 4 GB for a small model, and three times the 14.5 GB of this one.
+    told = snakemake("--dry-run", "--configfile", path, folder=tmp_path)
+    asked = re.findall(r"^rule unlearn:\n(?:    .*\n)*?    resources: .*mem_mb=(\d+)", told.stdout + told.stderr, re.M)
+    assert [int(number) for number in asked] == [pytest.approx(4000 + 3 * 14483, abs=2)]
+    unpinned = overlay(tmp_path, sources={"wmdp-bio-texts": {"hub": {"revision": "a-commit-of-this-repository"}}})
+    result = snakemake("--dry-run", "--configfile", path, unpinned, folder=tmp_path, check=False)
     said = [line for line in (result.stdout + result.stderr).splitlines() if line.startswith("configuration:")]
     assert result.returncode != 0
     assert len(said) == 1
     assert "sources.wmdp-bio-texts.hub.revision" in said[0]
     assert "https://huggingface.co/datasets/cais/wmdp-bio-forget-corpus/commits/main" in said[0]
+
+
+@pytest.mark.parametrize(("study", "rules"), PAPERS.items())
+def test_a_paper_at_its_own_scale_has_the_jobs_that_its_grids_say(study, rules, tmp_path):
+    """One job a seed of each (cell, attack); the reference is scored once, and without an attack on one seed."""
+    jobs, config = planned(STUDIES / f"{study}.yaml", folder=tmp_path), load_study(study)["study"]
+    grids = [
+        (model, benchmark, method, defence, attack)
+        for grid in config["cells"]
+        for model, benchmark, method, defence, attack in product(
+            config["models"], config["benchmarks"], grid["methods"], grid["defences"], grid["attacks"]
+        )
+    ]
+    pairs, places = set(grids), len(config["models"]) * len(config["benchmarks"])
+    trained, seeds = {pair[:4] for pair in pairs if pair[2] != "reference"}, len(config["seeds"])
+    assert jobs["unlearn"] == seeds * len(trained)
+    assert jobs["evaluate"] == seeds * len(trained) + places
+    assert jobs["attack"] == seeds * len([pair for pair in pairs if pair[4] != "none"])
+    assert jobs["fetch_model"] == len(config["models"]) and jobs["tables"] == 1
+    assert jobs["published"] == jobs["claims"] == places
+    assert {rule: jobs[rule] for rule in rules} == rules
+    assert sum(jobs.values()) > 3000
 
 
 def test_the_cost_of_a_study_is_told_before_a_model_is_here(tmp_path):
@@ -104,6 +130,41 @@ def test_the_dialect_of_the_cluster_page_reaches_every_rule_with_a_gpu(tmp_path)
     assert {"unlearn", "build_probes"} <= {name for name, _ in asked}
     for name, resources in asked:
         assert ("gpu=0" in resources and "gres=gpu:a100:1" in resources) == (name in WITH_GPU), name
+
+
+def test_an_attack_on_a_larger_model_asks_for_more_memory(tmp_path):
+    shape = {"hidden_size": 4096, "num_hidden_layers": 32, "intermediate_size": 14336, "num_attention_heads": 32}
+    large = {"smollm2-135m-instruct": {"shape": {**shape, "num_key_value_heads": 8, "tie_word_embeddings": False}}}
+    asked = {}
+    for name, models in (("laptop", {}), ("large", large)):
+        (folder := tmp_path / name).mkdir()
+        result = snakemake("--dry-run", "--configfile", overlay(folder, models=models), folder=folder)
+        blocks = re.findall(r"^rule attack:\n(?:    .*\n)*?    resources: .*mem_mb=(\d+)", result.stdout, re.M)
+        asked[name] = set(map(int, blocks))
+    # The weights, and of every down-projection the original, a master, gradients and two moments; half as much again.
+    down = 32 * 4096 * 14336 * (2 + 4 + 2 + 4 + 8)
+    assert asked["laptop"] == {4000}
+    assert list(asked["large"]) == [pytest.approx(1.5 * (14.5e9 + down) / 1e6, rel=0.03)]
+
+
+def test_a_method_of_several_processes_asks_for_as_many_gpus_and_threads_in_every_dialect(tmp_path):
+    change = overlay(tmp_path, methods={"rmu": {"parallel": {"processes": 3}}})
+    results = yaml.safe_load((ROOT / "config.yaml").read_text())["study"]["results"]
+    target = f"{results}/cells/{PLACE}/rmu/none/seed0/delta.safetensors"
+    page = (ROOT / "docs" / "cluster.md").read_text()
+    (said,) = re.findall(r"write `(unlearn: .*?gpu:a100:4.*?)`", page)
+    (dialect,) = re.findall(r'```yaml title="gres"\n(.*?)```', page, re.S)
+    shutil.copytree(ROOT / "profiles" / "slurm", tmp_path / "slurm")
+    with open(tmp_path / "slurm" / "profile.yaml", "a") as profile:
+        profile.write(dialect.replace(" unlearn ", " ") + f"  {said}\n")
+    asked = {
+        ("--cores", 4): ("gpu=3", "threads: 3"),
+        ("--workflow-profile", tmp_path / "slurm"): ("gpu=0", "gpu:a100:4"),
+    }
+    for options, expected in asked.items():
+        result = snakemake("--dry-run", *options, "--configfile", change, "--", target, folder=tmp_path)
+        (block,) = re.findall(r"^rule unlearn:\n((?:    .*\n)*)", result.stdout + result.stderr, re.M)
+        assert all(part in block for part in expected), block
 
 
 def test_every_rule_has_a_log_an_environment_and_resources():

@@ -5,30 +5,13 @@ import json
 import pandas
 import pytest
 import yaml
-from hub_server import serving
-from running import ROOT, snakemake
+from hub_server import COMMIT
+from running import snakemake
 
+from studies import load_study
 from unlearning_robustness.models.loading import load_model, verify
 
-COMMIT = "e" * 40
 HUB = {"repository": "lab/tiny", "revision": COMMIT}
-
-
-@pytest.fixture
-def hub(make_model, tiny_tokenizer, tmp_path, monkeypatch):
-    """A hub with a tiny model and a gated data set; no token, an empty cache."""
-    make_model().save_pretrained(tmp_path / "saved")
-    tiny_tokenizer.save_pretrained(tmp_path / "saved")
-    table = pandas.DataFrame({"text": ["one", "two"]})
-    table.to_parquet(tmp_path / "part.parquet")
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-    with serving() as running:
-        running.add("lab/tiny", COMMIT, {path.name: path.read_bytes() for path in (tmp_path / "saved").iterdir()})
-        data = {"train/part-0.parquet": (tmp_path / "part.parquet").read_bytes()}
-        running.add("lab/texts", COMMIT, data, kind="datasets", granted=["granted"])
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
-        yield running
 
 
 @pytest.fixture
@@ -59,23 +42,53 @@ def test_fetch_model_makes_a_verified_folder_of_a_hubs_model(hub, overlay, tmp_p
 
 
 def test_a_gated_source_asks_for_a_token_in_one_line_and_comes_with_it(hub, overlay, tmp_path, monkeypatch):
-    log = tmp_path / "results/logs/fetch_source/texts.log"
-    assert run(overlay, "resources/sources/texts", check=False).returncode != 0
-    errors = [line for line in log.read_text().splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1
+    result = run(overlay, "resources/sources/texts", check=False)
+    printed = result.stdout + result.stderr
+    errors = [line for line in printed.splitlines() if "error: " in line]
+    assert result.returncode != 0 and len(errors) == 1, printed[-2000:]
     assert "lab/texts is gated" in errors[0]
     assert f"{hub.url}/datasets/lab/texts" in errors[0]
-    assert "Traceback" not in log.read_text()
+    assert "Traceback" not in printed
     monkeypatch.setenv("HF_TOKEN", "granted")
     run(overlay, "resources/sources/texts")
     assert list(pandas.read_parquet(tmp_path / "resources/sources/texts/all.parquet")["text"]) == ["one", "two"]
     assert verify(tmp_path / "resources/sources/texts")
 
 
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [(None, "is gated: accept its terms on"), ("other", "access is not granted (403): ask for it on")],
+)
+def test_a_study_stops_before_any_job_where_a_licence_was_not_accepted(hub, tmp_path, monkeypatch, token, said):
+    """Nothing is loaded: not the open model either, which another job of the study would fetch first."""
+    files = {"config.json": b"{}", "tokenizer.json": b"{}", "model.safetensors": b"x" * 2000}
+    hub.add("lab/open", COMMIT, files)
+    hub.add("lab/closed", COMMIT, files, granted=["granted"])
+    words = {"license": "made up", "note": "made by a test"}
+    closed = {"repository": "lab/closed", "revision": COMMIT, "token_required": True}
+    models = {
+        "open": {"hub": {**HUB, "repository": "lab/open"}, **words},
+        "closed": {"hub": closed, **words},
+    }
+    path = tmp_path / "overlay.yaml"
+    path.write_text(yaml.safe_dump({"models": models, "study": {"models": ["open", "closed"], "results": "results"}}))
+    if token:
+        monkeypatch.setenv("HF_TOKEN", token)
+    result = snakemake("--cores", "1", "--configfile", path, folder=tmp_path, check=False)
+    printed = result.stdout + result.stderr
+    lines = [line for line in printed.splitlines() if "error: " in line]
+    assert result.returncode != 0 and len(lines) == 1, printed[-2000:]
+    assert said in lines[0] and f"{hub.url}/lab/closed" in lines[0]
+    assert "Traceback" not in printed and not (tmp_path / "resources").exists()
+    assert not [path for _, path, _ in hub.requests if "model.safetensors" in path or path.startswith("/storage/")]
+
+
 @pytest.fixture
 def published(hub, overlay, tmp_path):
     """The WMDP study on the tiny model and a hub with made-up questions and texts in the published columns."""
-    config = yaml.safe_load((ROOT / "studies" / "wmdp-smoke.yaml").read_text())
+    config = load_study("wmdp-smoke")
+    # What it builds on is in it already; the published numbers are of another model.
+    del config["builds_on"], config["expected"]
 
     def questions(count, **columns):
         rows = [{"question": f"Question {n}?", "choices": list("wxyz"), "answer": n % 4} for n in range(count)]

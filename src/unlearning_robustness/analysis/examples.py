@@ -17,7 +17,8 @@ def example_answers(records: pandas.DataFrame, config: dict, count: int, seed: i
     """
     analysis = config["analysis"]
     probes = [analysis["baseline_probe"], analysis["forget_token_probe"], analysis["neutral_token_probe"]]
-    chosen = records[(records["attack"] == NONE) & (records["seed"] == config["study"]["seeds"][0])]
+    chosen = records[(records["attack"] == NONE) & (records["split"] == "test")]
+    chosen = chosen[chosen["seed"] == config["study"]["seeds"][0]]
     unlearned = [name for name in in_order(config["study"], "methods") if name != REFERENCE]
     kinds = [(REFERENCE, NONE)] + [
         (method, defence)

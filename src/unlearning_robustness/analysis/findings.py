@@ -3,22 +3,12 @@
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import spearman
+from unlearning_robustness.analysis.matrix_findings import matrix_sentences
+from unlearning_robustness.analysis.words import percent, points, verdict
 from unlearning_robustness.config.cells import NONE, REFERENCE, in_order
 
-
-def points(row) -> str:
-    """A difference in points with its interval."""
-    return f"{100 * row['mean']:+.1f} points [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
-
-
-def percent(row) -> str:
-    """An accuracy in percent with its interval."""
-    return f"{100 * row['mean']:.0f} % [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
-
-
-def verdict(row, more: str, less: str, same: str) -> str:
-    """One of three readings of a difference, by which side of zero its interval lies on."""
-    return more if row["low"] > 0 else less if row["high"] < 0 else same
+# Where a probe puts its word.
+PLACES = {"prefix": "before", "option": "as a wrong option of", "mention": "mentioned before"}
 
 
 class Findings:
@@ -45,6 +35,7 @@ class Findings:
             "Does a forget token trip the unlearned model?": self.token_effect(),
             "Does RNA repair it, and is it more than weaker unlearning?": self.repair(),
             "Does knowledge come back?": self.recovery(),
+            "What is the worst that an attacker can do?": self.worst(),
             "What these numbers cannot say": self.limits(),
         }
         parts = [f"# {self.config['study']['title']}", ""]
@@ -102,7 +93,7 @@ class Findings:
         return f"it was fine-tuned on the texts that are forgotten here; {self.config['models'][model['from']]['note']}"
 
     def settings(self) -> list[str]:
-        """The tuned numbers of every method, as they were chosen on the ``select`` split."""
+        """The tuned numbers of every method, and where they come from."""
         lines, measured = [], self.tables["measures"]
         for method in self.methods:
             entry = self.config["methods"][method]
@@ -115,7 +106,7 @@ class Findings:
                 f"{self._label(method)}: learning rate {entry['learning_rate']:g}, retain weight "
                 f"{entry['retain_weight']:g}, {entry['steps']} steps{rna}{target}."
             )
-        return [*lines, "They were chosen on the select split by the rule that docs/measurement.md states."]
+        return [*lines, self.config["study"]["settings"]]
 
     def unlearning(self) -> list[str]:
         """Forget and retain accuracy of plain unlearning."""
@@ -139,6 +130,7 @@ class Findings:
     def token_effect(self) -> list[str]:
         """The forget token against the neutral one, for the reference and each plain method."""
         table, lines = self.tables["token_effects"], []
+        place = PLACES.get(self.config["probes"][self.token]["mode"], "in")
         for method in [REFERENCE, *self.methods]:
             rows = table.query("method == @method and defence == 'none'").set_index("contrast")
             if rows.empty:
@@ -150,7 +142,7 @@ class Findings:
                 "which is not distinguishable from a neutral token",
             )  # fmt: skip
             lines.append(
-                f"{name}: one forget token before a retain question changes accuracy by {points(rows.loc['token'])}, "
+                f"{name}: one forget token {place} a retain question changes accuracy by {points(rows.loc['token'])}, "
                 f"a neutral one by {points(rows.loc['control'])}; the difference is {points(beyond)}, {reading}."
             )
         return lines
@@ -262,6 +254,13 @@ class Findings:
                 )
         return lines
 
+    def worst(self) -> list[str]:
+        """The cross-robustness matrix: every attack at the strength chosen on select."""
+        attacks = self.config["attacks"]
+        return matrix_sentences(
+            self.tables, attacks, lambda one, defence: f"{self._label(one)}, {self._defence(defence)}"
+        )
+
     def limits(self) -> list[str]:
         """What the reader must not conclude."""
         seeds = len(self.config["study"]["seeds"])
@@ -269,7 +268,8 @@ class Findings:
         known = "redrawn_accuracy" in self.report["forget"]
         return [
             f"Intervals are {confidence:.0f} % crossed-bootstrap intervals over facts and {seeds} seed(s); with so few "
-            "seeds the variation between seeds is known only roughly. Many things are compared, without a correction.",
+            "seeds the variation between seeds is known only roughly. Many things are compared, with a correction only "
+            "where McNemar's test is named.",
             "One small model and one forget domain: nothing here says what happens at 7-8B parameters."
             if known
             else "One model and one forget set: nothing here says what happens with others.",

@@ -80,9 +80,11 @@ def memorisation(records: pandas.DataFrame, settings: dict, bootstrap: CrossedBo
     """Every metric of every kind of cell and of the retrained model, unattacked and after the attack, in percent.
 
     ``verbatim`` and ``knowledge`` are mean ROUGE-L times 100, each with its recall; ``privacy-leakage`` compares with
-    the unattacked retrained model. ``facts`` counts texts or questions.
+    the unattacked retrained model. ``facts`` counts texts or questions. TOFU's records have a table of their own.
     """
     rows = []
+    if settings.get("protocol") == "tofu":
+        return pandas.DataFrame(columns=COLUMNS)
     for keys, part in records[records["metric"] != "min-k"].groupby([*KIND, "attack", "metric", "role"], sort=True):
         values = part.pivot(index="seed", columns="item", values="value")
         rows.append([*keys, *vars(bootstrap.mean(PERCENT * values)).values()])

@@ -2,14 +2,19 @@
 
 import pandas
 
+from unlearning_robustness.analysis.attack_costs import attack_costs
 from unlearning_robustness.analysis.attacks import attacks, points
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
 from unlearning_robustness.analysis.costs import costs
 from unlearning_robustness.analysis.landscape import landscape
+from unlearning_robustness.analysis.matrix import entries, interactions, matrix, matrix_differences
 from unlearning_robustness.analysis.memorisation import memorisation
+from unlearning_robustness.analysis.published import published
 from unlearning_robustness.analysis.recovery import curves, recovery, recovery_differences
+from unlearning_robustness.analysis.relations import relations
 from unlearning_robustness.analysis.sharpness import sharpness, sharpness_correlations
 from unlearning_robustness.analysis.theory import latent_statistics, rejection
+from unlearning_robustness.analysis.tofu import tofu
 from unlearning_robustness.config.cells import KIND, NONE, PLACE, REFERENCE
 
 
@@ -182,19 +187,24 @@ def all_tables(
 ) -> dict[str, pandas.DataFrame]:
     """Every table of the study by name; one that has nothing to show has no rows.
 
-    ``beside`` is what was measured beside the answers: latents, sharpness, landscape, memorisation.
+    ``beside`` is what was measured beside the answers: latents, sharpness, landscape, memorisation, attack costs.
+    Answers to other questions than those of the ``test`` split only choose the strength of attacks in the matrix.
     """
-    analysis = config["analysis"]
+    analysis, everything = config["analysis"], records
+    records = records[records["split"] == "test"]
     bootstrap = CrossedBootstrap(analysis["bootstrap_samples"], analysis["confidence"], analysis["seed"])
     probes = tuple(analysis[f"{name}_probe"] for name in ("baseline", "forget_token", "neutral_token"))
     used = list(dict.fromkeys(records["defence"]))
     pairs = comparison_pairs(config["defences"], used) + [tuple(pair) for pair in analysis["comparisons"]]
     pairs, measured = list(dict.fromkeys(pairs)), measures(cells)
-    statistics = latent_statistics(beside["latents"])
+    statistics, told = latent_statistics(beside["latents"]), config.get("memorisation", {})
     early = early_recovery(records, measured, analysis["attack"], analysis["early_steps"])
     sharp, found = sharpness(beside["sharpness"], early), curves(records)
+    bound, combined = analysis["utility_bound"], [tuple(pair) for pair in analysis["interactions"]]
+    against = entries(everything, probes, bound)
     return {
         "accuracy": accuracy(records, bootstrap),
+        "relations": relations(records, probes[0], bootstrap),
         "differences": differences(records, pairs, bootstrap),
         "token_effects": token_effects(records, probes, bootstrap),
         "relearning": relearning(records, bootstrap),
@@ -203,13 +213,19 @@ def all_tables(
         "recovery": recovery(found, bootstrap),
         "recovery_differences": recovery_differences(found, pairs, bootstrap),
         "early_recovery": early,
+        "matrix": matrix(against, bootstrap, bound),
+        "matrix_differences": matrix_differences(against, pairs, bootstrap),
+        "interactions": interactions(against, combined, bootstrap),
         "sharpness": sharp,
         "sharpness_correlations": sharpness_correlations(sharp, bootstrap),
         "landscape": landscape(beside["landscape"]),
-        "memorisation": memorisation(beside["memorisation"], config.get("memorisation", {}), bootstrap),
+        "memorisation": memorisation(beside["memorisation"], told, bootstrap),
+        "tofu": tofu(beside["memorisation"], told, bootstrap),
         "measures": measured,
         "costs": costs(measured),
+        "attack_costs": attack_costs(beside["attack_costs"], measured),
         "token_counts": token_counts(records, config["probes"], bootstrap),
         "latents": statistics,
         "rejection": rejection(records, statistics, config, bootstrap),
+        "published": published(records, config["expected"], bootstrap),
     }

@@ -49,6 +49,7 @@ class AttackedModel:
 
     An attack changes weights or hooks of ``model``, how it is asked (``ask`` changes the columns prompt and choices) or
     where it is read (``read`` gives log-likelihoods (Q, C)). ``setting`` says in words what was chosen, if anything.
+    An attack that ``continues`` went on from the point before, so that this one cost what that one did, and more.
     """
 
     model: nn.Module
@@ -56,3 +57,4 @@ class AttackedModel:
     setting: str = ""
     ask: Ask = as_it_is
     read: Read = at_the_end
+    continues: bool = False

@@ -7,6 +7,7 @@ on the select split.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput
 from unlearning_robustness.attacks.wording import best_wording, reworded
@@ -42,17 +43,18 @@ def shuffle(text: str, every: int, seed: int) -> str:
 class Characters:
     """Each spacing of ``every`` with each of ``characters`` inserted or substituted, or with its stretches shuffled.
 
-    Retain accuracy may be ``retain_margin`` below that of plain asking.
+    A spacing of 0 is no noise. Retain accuracy may be ``retain_margin`` below that of plain asking.
     """
 
     every: list
     retain_margin: float
     characters: str = "!_ );?5~^.-Q"
+    chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
 
     def wordings(self, seed: int) -> dict[str, Ask]:
         """All variants by name."""
         found = {}
-        for every in self.every:
+        for every in filter(None, self.every):
             for name, change in (("insert", insert), ("substitute", substitute)):
                 for character in self.characters:
                     found[f"{name} {character!r} every {every}"] = _variant(change, every, character)

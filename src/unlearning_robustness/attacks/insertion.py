@@ -12,6 +12,7 @@ import pandas
 import torch
 
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.scoring.multiple_choice import pack
 
 Place = Literal["before", "after"]
 ANCHOR = "!"
@@ -29,16 +30,23 @@ def _around(text: str, prompt: str, place: Place) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Slot:
-    """A question with room for tokens: ids before them and behind them; the last ``answer`` ids are the right choice.
+    """A question with room for tokens: ids before them, ids of the prompt behind them, and those of each choice.
 
-    ``plain`` is the question without room; it ends with the same ``shared`` ids.
+    ``right`` is the right choice's number. ``plain`` is the question without room, with its right choice; its last
+    ``shared`` ids also stand behind the tokens.
     """
 
     head: tuple[int, ...]
     tail: tuple[int, ...]
-    answer: int
+    choices: tuple[tuple[int, ...], ...]
+    right: int
     plain: tuple[int, ...]
     shared: int
+
+    @property
+    def answer(self) -> tuple[int, ...]:
+        """Ids of the right choice."""
+        return self.choices[self.right]
 
 
 class Insertion:
@@ -46,31 +54,36 @@ class Insertion:
 
     def __init__(self, tokenizer, questions: pandas.DataFrame, place: Place):
         self.tokenizer, self.place = tokenizer, place
-        self.texts = [(row.prompt, row.choices[row.answer]) for row in questions.itertuples()]
-        self.slots = [self._slot(prompt, choice) for prompt, choice in self.texts]
+        self.texts = [(row.prompt, list(row.choices)) for row in questions.itertuples()]
+        self.slots = [
+            self._slot(prompt, choices, answer)
+            for (prompt, choices), answer in zip(self.texts, questions["answer"], strict=True)
+        ]
 
-    def _slot(self, prompt: str, choice: str) -> Slot:
+    def _slot(self, prompt: str, choices: list[str], answer: int) -> Slot:
         left, right = _around(ANCHOR, prompt, self.place)
-        until, whole = self.tokenizer.encode(left), self.tokenizer.encode(f"{left}{right} {choice}")
-        asked = self.tokenizer.encode(f"{left}{right}")
+        asked = pack(self.tokenizer, f"{left}{right}", choices)
         head = self.tokenizer.encode(_around("", prompt, self.place)[0])
-        plain = self.tokenizer.encode(f"{prompt} {choice}")
-        tail, answer, shared = whole[len(until) :], len(whole) - len(asked), 0
+        plain = self.tokenizer.encode(f"{prompt} {choices[answer]}")
+        tail, shared = asked.prompt[len(self.tokenizer.encode(left)) :], 0
+        behind = tail + asked.choices[answer]
         # The first token of a text is an attention sink, so it is not compared with one further in.
-        while shared < min(len(tail), len(plain) - 1) and tail[-1 - shared] == plain[-1 - shared]:
+        while shared < min(len(behind), len(plain) - 1) and behind[-1 - shared] == plain[-1 - shared]:
             shared += 1
-        return Slot(tuple(head), tuple(tail), answer, tuple(plain), shared)
+        return Slot(tuple(head), tail, asked.choices, int(answer), tuple(plain), shared)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the tokens."""
         return self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
 
     def survives(self, ids: Sequence[int]) -> bool:
-        """Whether the tokens' text is encoded as these tokens, alone between the same others, in every question."""
+        """Whether the tokens' text is encoded as these tokens, alone between the same others, before every choice."""
         text = self.decode(ids)
         return all(
-            self.tokenizer.encode(f"{insert(text, prompt, self.place)} {choice}") == [*slot.head, *ids, *slot.tail]
-            for (prompt, choice), slot in zip(self.texts, self.slots, strict=True)
+            self.tokenizer.encode(f"{insert(text, prompt, self.place)} {choice}")
+            == [*slot.head, *ids, *slot.tail, *choice_ids]
+            for (prompt, choices), slot in zip(self.texts, self.slots, strict=True)
+            for choice, choice_ids in zip(choices, slot.choices, strict=True)
         )
 
     def usable(self, vocabulary: int) -> torch.Tensor:

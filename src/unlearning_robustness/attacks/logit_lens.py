@@ -8,39 +8,52 @@ read in one forward.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.choice import SelectAccuracy, best
-from unlearning_robustness.models.modules import layer_modules
+from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.hooks import Place
+from unlearning_robustness.models.modules import after_attention, layer_modules
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.scoring.streams import stream_log_likelihoods
 
-STREAMS = {"layer": "", "attention": "self_attn", "mlp": "mlp"}
+STREAMS = {
+    "layer": layer_modules,
+    "after attention": after_attention,
+    "attention": lambda model: layer_modules(model, "self_attn"),
+    "mlp": lambda model: layer_modules(model, "mlp"),
+}
 
 
 @dataclass(frozen=True)
 class LogitLens:
-    """``streams``: ``layers``, the residual stream after each layer; ``all``, also what attention and MLP add to it.
+    """``streams``: ``layers``, the residual stream after each layer; ``all``, also between attention and MLP, and what
+    each of these adds to it. ``layers``: of which layers, by default all; the last layer alone is no attack.
 
     No margin of utility: the model is unchanged, and whoever reads elsewhere can read the last layer for the rest.
     """
 
     streams: Literal["layers", "all"] = "layers"
+    layers: list | None = None
+    chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
 
-    def places(self, model: nn.Module) -> dict[str, nn.Module]:
-        """Setting to module, the last first: of equal places ``best`` takes the one nearest to no attack.
+    def places(self, model: nn.Module) -> dict[str, Place]:
+        """Setting to place, the last first: of equal places ``best`` takes the one nearest to no attack.
 
-        Raises AttributeError naming the module that the architecture has not.
+        Raises ArchitectureError naming the module that is not there, DataError for a layer that is not.
         """
         wanted = ["layer"] if self.streams == "layers" else list(STREAMS)
+        found = {stream: STREAMS[stream](model) for stream in wanted}
+        depth = len(found["layer"])
+        layers = range(depth) if self.layers is None else self.layers
+        if max(layers) >= depth:
+            raise DataError(f"the model has {depth} layers, no layer {max(layers)}: lower attacks.*.layers")
         return {
-            f"{stream} {layer}": module
-            for stream in wanted
-            for layer, module in reversed(list(enumerate(layer_modules(model, STREAMS[stream]))))
+            f"{stream} {layer}": found[stream][layer] for stream in wanted for layer in sorted(layers, reverse=True)
         }
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:

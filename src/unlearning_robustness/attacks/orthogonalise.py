@@ -3,12 +3,14 @@
 The attack of Łucki et al. (arXiv 2409.18025). Differs from the released code: layers are chosen on the select split;
 all select forget questions count, not only those that unlearning turned wrong; the principal component is computed in
 the coordinates it is applied in (theirs is of standardised activations); outliers are positions, not every occurrence
-of a token string; sums are running, no activations are stacked.
+of a token string; sums are running, no activations are stacked. Where the models are the same, as for the reference
+itself, there is no direction and nothing is removed.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
@@ -22,6 +24,7 @@ from unlearning_robustness.models.modules import layer_modules
 from unlearning_robustness.models.slicing import LayerSpan
 
 NOTHING = "nothing removed"
+Compared = Callable[[int, torch.Tensor, torch.Tensor], None]
 
 
 def remove(hidden: torch.Tensor, direction: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
@@ -58,6 +61,7 @@ class Orthogonalise:
     outliers: float = 3.0
     skipped_tokens: int = 1
     layers: list | None = None
+    chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the model with what was chosen; hooks come off when the next is asked for, errors or not.
@@ -89,24 +93,25 @@ class Orthogonalise:
     @torch.no_grad()
     def directions(self, attack: AttackInput, modules: list[nn.Module]) -> tuple[torch.Tensor, torch.Tensor]:
         """Unit directions (L, d) at ``modules``, and what is to be left along them, (L,)."""
-        distances = torch.cat([(moved - still).abs().sum(-1) for moved, still in self._paired(attack, modules)], dim=1)
-        limits = distances.mean(1) + self.outliers * distances.std(1, correction=0)
-        count, shift, mean, spread = 0, 0, 0, 0
-        for moved, still in self._paired(attack, modules):
-            difference = moved - still
-            kept = (difference.abs().sum(-1) <= limits[:, None])[..., None]
-            difference, still = difference * kept, still * kept
-            count, shift, mean = count + kept.sum(1), shift + difference.sum(1), mean + still.sum(1)
-            if self.direction == "principal":
-                spread = spread + difference.mT @ difference
-        found = unit(shift / count)
-        if self.direction == "principal":
-            found = torch.linalg.eigh(spread).eigenvectors[..., -1] * found.any(-1, keepdim=True)
-        levels = (found * (mean / count)).sum(-1)
+        distances: list[list[torch.Tensor]] = [[] for _ in modules]
+
+        def measure(place: int, moved: torch.Tensor, still: torch.Tensor) -> None:
+            distances[place].append((moved - still).abs().sum(-1))
+
+        self._compare(attack, modules, measure)
+        joined = [torch.cat(parts) for parts in distances]
+        limits = [found.mean() + self.outliers * found.std(correction=0) for found in joined]
+        sums = [Sums(limit, self.direction == "principal") for limit in limits]
+        self._compare(attack, modules, lambda place, moved, still: sums[place].add(moved, still))
+        found = torch.stack([part.direction() for part in sums])
+        levels = (found * torch.stack([part.mean / part.count for part in sums])).sum(-1)
         return found, levels if self.towards == "reference" else torch.zeros_like(levels)
 
-    def _paired(self, attack: AttackInput, modules: list[nn.Module]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Batch by batch the activations (L, N, d), float32, of the unlearned model and of the reference."""
+    def _compare(self, attack: AttackInput, modules: list[nn.Module], see: Compared) -> None:
+        """Show, module by module, the activations (N, d), float32, of the unlearned model and of the reference.
+
+        Of a batch those of the unlearned model are kept, in its own type; the reference's are shown as they pass.
+        """
         asked = attack.select[attack.select["role"] == "forget"]
         texts = [f"{row.prompt} {row.choices[row.answer]}" for row in asked.itertuples()]
         model = attack.model
@@ -114,24 +119,44 @@ class Orthogonalise:
         for start in range(0, len(texts), attack.batch_size):
             batch = encode_texts(attack.tokenizer, texts[start : start + attack.batch_size], tokens=10**6)
             ids, mask = (part.to(device) for part in batch)
-            counted = mask.clone()
+            counted, rows = mask.clone(), {}
             counted[:, : self.skipped_tokens] = False
-            moved = _activations(span, modules, ids, mask, counted)
-            with attack.reference():
-                still = _activations(span, modules, ids, mask, counted)
-            yield moved, still
+
+            def keep(place: int, hidden: torch.Tensor, rows=rows, counted=counted) -> None:
+                rows[place] = hidden[counted]
+
+            def show(place: int, hidden: torch.Tensor, rows=rows, counted=counted) -> None:
+                see(place, rows.pop(place).float(), hidden[counted].float())
+
+            with hooked([(module, partial(keep, place)) for place, module in enumerate(modules)]):
+                span(input_ids=ids, attention_mask=mask)
+            with attack.reference(), hooked([(module, partial(show, place)) for place, module in enumerate(modules)]):
+                span(input_ids=ids, attention_mask=mask)
 
 
-def _activations(span: LayerSpan, modules: list[nn.Module], ids, mask, counted: torch.Tensor) -> torch.Tensor:
-    """Outputs of ``modules`` at the counted positions (N of them) of ids (B, T), float32 (L, N, d)."""
-    rows: dict[int, torch.Tensor] = {}
+class Sums:
+    """Running sums over the positions of one module whose L1 distance is at most ``limit``."""
 
-    def keep(place: int) -> Callable[[torch.Tensor], None]:
-        return lambda hidden: rows.update({place: hidden[counted].float()})
+    def __init__(self, limit: torch.Tensor, principal: bool):
+        self.limit, self.principal = limit, principal
+        self.count, self.shift, self.mean, self.spread = 0, 0, 0, 0
 
-    with hooked([(module, keep(place)) for place, module in enumerate(modules)]):
-        span(input_ids=ids, attention_mask=mask)
-    return torch.stack([rows[place] for place in range(len(modules))])
+    def add(self, moved: torch.Tensor, still: torch.Tensor) -> None:
+        """Take further activations (N, d)."""
+        difference = moved - still
+        kept = difference.abs().sum(-1) <= self.limit
+        difference = difference[kept]
+        self.count, self.shift = self.count + kept.sum(), self.shift + difference.sum(0)
+        self.mean = self.mean + still[kept].sum(0)
+        if self.principal:
+            self.spread = self.spread + difference.mT @ difference
+
+    def direction(self) -> torch.Tensor:
+        """The unit direction (d,) of the mean difference or of its principal component; zeros where nothing differs."""
+        mean = unit(self.shift / self.count)
+        if not self.principal or not mean.any():
+            return mean
+        return torch.linalg.eigh(self.spread).eigenvectors[:, -1]
 
 
 def _remover(direction: torch.Tensor, level: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:

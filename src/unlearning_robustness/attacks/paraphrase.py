@@ -9,6 +9,7 @@ templates serves.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import ClassVar
 
 import pandas
 
@@ -75,6 +76,7 @@ class Paraphrase:
     """
 
     retain_margin: float
+    chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the plainly asked model (0 steps), then the best paraphrase; a step is a paraphrase tried."""

@@ -6,6 +6,7 @@ A completion that has begun is harder to refuse than a question. What the Lucki 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.wording import best_wording, filled, reworded
@@ -41,6 +42,7 @@ class Prefill:
     """
 
     retain_margin: float
+    chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the plainly asked model (0 steps), then the best beginning; a step is a beginning tried."""

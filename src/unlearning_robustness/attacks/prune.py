@@ -5,88 +5,108 @@ within their matrix. Differs from the released code: the fractions are chosen on
 that are reported.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.choice import SelectAccuracy, best
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.fine_tuning import text_loss
 from unlearning_robustness.models.bank import encode_texts
-from unlearning_robustness.models.modules import linear_modules
+from unlearning_robustness.models.hooks import Entering, hooked
+from unlearning_robustness.models.modules import layer_modules, linear_modules
+from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 from unlearning_robustness.seeds import generator
 
 Tensors = dict[str, torch.Tensor]
+Scores = Iterator[tuple[str, torch.Tensor]]
 NOTHING = "nothing pruned"
 
 
-def snip_scores(model: nn.Module, texts: Sequence[torch.Tensor]) -> Tensors:
-    """Mean over texts, each (1, T) ids, of |weight * d loss / d weight| of every linear module, float32.
+def snip_scores(model: nn.Module, texts: Sequence[torch.Tensor]) -> Scores:
+    """Mean over texts, each (1, T) ids, of |weight * d loss / d weight| of every linear module, float32, by name.
 
-    A weight's gradient is dropped as soon as it is counted, so only those of one text and module are held.
+    Layers are gone through from the last to the first, each run again from the stream that entered it. So the streams
+    that enter every layer are held, and the gradients and scores of one layer.
     """
-    modules = linear_modules(model)
-    scores = {name: torch.zeros_like(module.weight, dtype=torch.float32) for name, module in modules.items()}
-
-    def count(name: str):
-        def hook(weight: torch.Tensor) -> None:
-            scores[name] += (weight.detach() * weight.grad).float().abs() / len(texts)
-            weight.grad = None
-
-        return hook
-
-    handles = []
-    try:
-        for name, module in modules.items():
-            module.weight.requires_grad_(True)
-            handles.append(module.weight.register_post_accumulate_grad_hook(count(name)))
-        with torch.enable_grad():
-            for ids in texts:
-                text_loss(model, ids, torch.ones_like(ids, dtype=torch.bool)).backward()
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module in modules.values():
-            module.weight.requires_grad_(False)
-            module.weight.grad = None
-    return scores
+    modules, depth = linear_modules(model), model.config.num_hidden_layers
+    entering = [_streams(model, ids) for ids in texts]
+    slopes = [_slope(model, streams.pop(), ids) for streams, ids in zip(entering, texts, strict=True)]
+    for layer in reversed(range(depth)):
+        inside = {name: module.weight for name, module in modules.items() if f".layers.{layer}." in name}
+        scores = {name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in inside.items()}
+        span = LayerSpan(model, layer, layer + 1)
+        for weight in inside.values():
+            weight.requires_grad_(True)
+        try:
+            for index, streams in enumerate(entering):
+                slopes[index], gradients = _through(span, streams.pop(), slopes[index], list(inside.values()))
+                for (name, weight), gradient in zip(inside.items(), gradients, strict=True):
+                    scores[name] += (weight.detach() * gradient).float().abs() / len(texts)
+        finally:
+            for weight in inside.values():
+                weight.requires_grad_(False)
+        yield from scores.items()
 
 
 @torch.no_grad()
-def wanda_scores(model: nn.Module, texts: Sequence[torch.Tensor]) -> Tensors:
-    """|weight| times the norm of its input over all tokens of the texts, each (1, T) ids; float32."""
+def _streams(model: nn.Module, ids: torch.Tensor) -> list[torch.Tensor]:
+    """The residual streams (1, T, d) that enter the first layer and leave each of them."""
+    layers, streams = layer_modules(model), []
+    with hooked([(Entering(layers[0]), streams.append), *((layer, streams.append) for layer in layers)]):
+        LayerSpan(model, 0, len(layers))(input_ids=ids)
+    return streams
+
+
+@torch.enable_grad()
+def _slope(model: nn.Module, hidden: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """D loss / d hidden (1, T, d) of the stream behind the last layer; the loss is the mean cross-entropy a token."""
+    hidden = hidden.detach().requires_grad_(True)
+    loss = cross_entropy(logits_of(model, hidden)[0, :-1], ids[0, 1:])
+    return torch.autograd.grad(loss, hidden)[0]
+
+
+@torch.enable_grad()
+def _through(
+    span: LayerSpan, hidden: torch.Tensor, slope: torch.Tensor, weights: list[torch.Tensor]
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """From the gradient of what leaves a layer those of what enters it and of its weights; unused ones get zeros."""
+    hidden = hidden.detach().requires_grad_(True)
+    with backward_attention(hidden.device):
+        leaving = span(hidden=hidden)
+    below, *found = torch.autograd.grad(leaving, [hidden, *weights], slope, allow_unused=True)
+    zeros = (torch.zeros(()).to(hidden) if one is None else one for one in found)
+    return below, list(zeros)
+
+
+@torch.no_grad()
+def wanda_scores(model: nn.Module, texts: Sequence[torch.Tensor]) -> Scores:
+    """|weight| times the norm of its input over all tokens of the texts, each (1, T) ids; float32, by name."""
     modules = linear_modules(model)
     squares = {name: torch.zeros(module.in_features, device=module.weight.device) for name, module in modules.items()}
 
-    def count(name: str):
-        def hook(_, inputs: tuple[torch.Tensor, ...]) -> None:
-            squares[name] += inputs[0].float().square().flatten(0, -2).sum(0)
+    def count(name: str, given: torch.Tensor) -> None:
+        squares[name] += given.float().square().flatten(0, -2).sum(0)
 
-        return hook
-
-    handles = []
-    try:
-        for name, module in modules.items():
-            handles.append(module.register_forward_pre_hook(count(name)))
+    with hooked([(Entering(module), partial(count, name)) for name, module in modules.items()]):
         for ids in texts:
             model(input_ids=ids, use_cache=False, logits_to_keep=1)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return {name: module.weight.float().abs() * squares[name].sqrt() for name, module in modules.items()}
+    for name, module in modules.items():
+        yield name, module.weight.float().abs() * squares[name].sqrt()
 
 
 SCORES = {"snip": snip_scores, "wanda": wanda_scores}
 
 
 def ranked(scores: torch.Tensor, fraction: float) -> torch.Tensor:
-    """Flat places of the highest ``fraction`` of scores, the highest first."""
-    return scores.flatten().topk(round(fraction * scores.numel())).indices
+    """Flat places of the highest ``fraction`` of scores, the highest first, in half the bytes of an index."""
+    return scores.flatten().topk(round(fraction * scores.numel())).indices.int()
 
 
 def difference(forget: torch.Tensor, utility: torch.Tensor, q: float, p: float, count: int) -> torch.Tensor:
@@ -97,16 +117,18 @@ def difference(forget: torch.Tensor, utility: torch.Tensor, q: float, p: float, 
 
 
 @contextmanager
-def zeroed(weights: Tensors, places: Tensors) -> Iterator[None]:
-    """Weights with zeros at flat ``places``; they come back bit for bit."""
-    before = {name: weights[name].flatten()[found] for name, found in places.items()}
+def zeroed(weights: Tensors, places: Iterable[tuple[str, torch.Tensor]]) -> Iterator[None]:
+    """Weights with zeros at flat places, by name; they come back bit for bit, from the host's memory."""
+    before = {}
     try:
-        for name, found in places.items():
-            weights[name].view(-1)[found] = 0
+        for name, found in places:
+            flat = weights[name].view(-1)
+            before[name] = found.cpu(), flat[found].cpu()
+            flat[found] = 0
         yield
     finally:
-        for name, values in before.items():
-            weights[name].view(-1)[places[name]] = values
+        for name, (found, values) in before.items():
+            weights[name].view(-1)[found.to(weights[name].device)] = values.to(weights[name].device)
 
 
 @dataclass(frozen=True)
@@ -125,18 +147,22 @@ class Prune:
     tokens: int
     margin: float
     forget: Literal["relearn", "forget"] = "relearn"
+    chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
 
     @torch.no_grad()
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the pruned model; weights come back bit for bit. Raises DataError when a corpus has too few texts."""
+        if not any(self.fractions):
+            yield AttackedModel(attack.model, {}, NOTHING)
+            return
         forget, utility = (self._ranks(attack, corpus) for corpus in (self.forget, "retain"))
         weights = {name: module.weight.detach() for name, module in linear_modules(attack.model).items()}
         accuracy, plain = SelectAccuracy(attack), AttackedModel(attack.model, {}, NOTHING)
 
-        def places(q: float, p: float) -> Tensors:
-            return {
-                name: difference(forget[name], utility[name], q, p, weight.numel()) for name, weight in weights.items()
-            }
+        def places(q: float, p: float) -> Iterator[tuple[str, torch.Tensor]]:
+            for name, weight in weights.items():
+                ranks = (part[name].to(weight.device) for part in (forget, utility))
+                yield name, difference(*ranks, q, p, weight.numel())
 
         scores = [((0.0, 0.0), accuracy(plain))]
         for q, p in [(q, p) for q in self.fractions for p in self.fractions if p >= q > 0]:
@@ -147,7 +173,7 @@ class Prune:
             yield AttackedModel(attack.model, {}, f"{q:g} less {p:g}" if q else NOTHING)
 
     def _ranks(self, attack: AttackInput, corpus: str) -> Tensors:
-        """By weight its highest places, as many as the largest fraction: scores themselves are not kept."""
+        """By weight its highest places, as many as the largest fraction, in the host's memory: no scores are kept."""
         texts = attack.corpora.loc[attack.corpora["corpus"] == corpus, "text"]
         if self.texts > len(texts):
             raise DataError(
@@ -157,4 +183,4 @@ class Prune:
         chosen, device = texts.iloc[order[: self.texts].tolist()], next(attack.model.parameters()).device
         encoded = [encode_texts(attack.tokenizer, [text], self.tokens)[0].to(device) for text in chosen]
         scores = SCORES[self.score](attack.model, encoded)
-        return {name: ranked(score, max(self.fractions)) for name, score in scores.items()}
+        return {name: ranked(score, max(self.fractions)).cpu() for name, score in scores}

@@ -5,11 +5,14 @@ In neither paper. Weight-only, round to nearest; activations, embeddings, norms 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
+from torch import nn
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.rewriting import rewritten
+from unlearning_robustness.errors import DataError
 
 
 def round_to_nearest(weight: torch.Tensor, bits: int, group_size: int) -> torch.Tensor:
@@ -27,14 +30,41 @@ def round_to_nearest(weight: torch.Tensor, bits: int, group_size: int) -> torch.
     return torch.cat(parts, dim=1).to(weight.dtype)
 
 
+def torchao_rounded(weight: torch.Tensor, bits: int, group_size: int) -> torch.Tensor:
+    """A matrix (O, I) quantised and dequantised by torchao's weight-only quantisation, in the weight's type.
+
+    Symmetric: levels are whole multiples, from ``-2 ** (bits - 1)``, of a group's largest magnitude over
+    ``2 ** (bits - 1) - 0.5``. Raises DataError when ``group_size`` does not divide the inputs, which torchao needs.
+    """
+    from torchao.quantization import IntxWeightOnlyConfig, quantize_
+    from torchao.quantization.granularity import PerGroup
+
+    outputs, inputs = weight.shape
+    if inputs % group_size:
+        raise DataError(
+            f"torchao needs whole groups: attacks.*.group_size {group_size} does not divide {inputs} inputs"
+        )
+    module = nn.Linear(inputs, outputs, bias=False, device="meta")
+    module.weight = nn.Parameter(weight.clone(), requires_grad=False)
+    quantize_(module, IntxWeightOnlyConfig(weight_dtype=getattr(torch, f"int{bits}"), granularity=PerGroup(group_size)))
+    return module.weight.dequantize().to(weight.dtype)
+
+
+BACKENDS = {"own": round_to_nearest, "torchao": torchao_rounded}
+
+
 @dataclass(frozen=True)
 class Quantise:
-    """Every linear module of the decoder layers at each of ``bits``, a budget and no choice; 0 is no rounding."""
+    """Every linear module of the decoder layers at each of ``bits``, a budget and no choice; 0 is no rounding.
+
+    ``backend``: ``own``, see ``round_to_nearest``; ``torchao``, the library that people deploy with, of at most 8 bits.
+    """
 
     bits: list
     group_size: int
+    backend: Literal["own", "torchao"] = "own"
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the rounded model for each number of bits; the weights come back bit for bit."""
-        points = {f"{bits} bits": bits for bits in self.bits}
-        yield from rewritten(attack, points, lambda _, weight, bits: round_to_nearest(weight, bits, self.group_size))
+        points, rounded = {f"{bits} bits": bits for bits in self.bits}, BACKENDS[self.backend]
+        yield from rewritten(attack, points, lambda _, weight, bits: rounded(weight, bits, self.group_size))

@@ -16,6 +16,7 @@ from unlearning_robustness.errors import DataError
 from unlearning_robustness.fine_tuning import fine_tune, learning_rate_at, linear_rate_at
 from unlearning_robustness.models.bank import encode_texts
 from unlearning_robustness.models.lora import LowRankWeights, modules_of_layers
+from unlearning_robustness.models.modules import ArchitectureError, layer_modules
 from unlearning_robustness.models.weights import TrainedWeights, down_projections, tensors_of_layers
 from unlearning_robustness.progress import Progress
 from unlearning_robustness.seeds import generator
@@ -62,6 +63,8 @@ class Relearn:
 
     ``schedule``: ``constant`` after ``warm_up`` steps; ``linear``, see ``linear_rate_at``. There the
     rate depends on where the run ends, so every number of steps is a run of its own.
+
+    ``gradient_checkpointing``: layers run again for the backward pass, with the same result in less memory.
     """
 
     documents: list
@@ -78,6 +81,7 @@ class Relearn:
     rank: int = 16
     alpha: float = 32.0
     targets: Literal["all", "attention", "mlp"] = "all"
+    gradient_checkpointing: bool = False
 
     def points(self, count: int) -> list[int]:
         """After how many steps a run on ``count`` documents is scored."""
@@ -88,8 +92,8 @@ class Relearn:
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the attacked model after each number of steps, for each number of documents.
 
-        Zero steps is the model as it came, bit for bit. Raises DataError when more documents are asked for
-        than the corpus has, TrainingError when the loss is not finite.
+        Zero steps is the model as it came, bit for bit, and so are zero documents, a run without steps. Raises
+        DataError when more documents are asked for than the corpus has, TrainingError when the loss is not finite.
         """
         texts = attack.corpora[attack.corpora["corpus"] == self.corpus]
         if max(self.documents) > len(texts):
@@ -99,18 +103,24 @@ class Relearn:
             )
         order = document_order(list(texts["kind"]), generator(attack.seed, "attack-documents"))
         for count in self.documents:
+            if count == 0:
+                yield AttackedModel(attack.model, {"documents": 0, "steps": 0})
+                continue
             chosen, points = [texts["text"].iloc[index] for index in order[:count]], self.points(count)
             for scored in [points] if self.schedule == "constant" else [[point] for point in points]:
                 yield from self._run(attack, chosen, scored)
 
     def weights(self, model, seed: int) -> TrainedWeights:
-        """The tensors that this attacker trains."""
-        layers = range(model.config.num_hidden_layers)
-        if self.trained == "lora":
-            targets, random = modules_of_layers(model, layers, TARGETS[self.targets]), generator(seed, "attack-adapter")
-            return LowRankWeights(model, targets, self.rank, self.alpha, random)
-        names = {"down-projections": down_projections, "full": tensors_of_layers}[self.trained]
-        return TrainedWeights(model, names(model, layers))
+        """The tensors that this attacker trains; ArchitectureError naming what the model has not."""
+        layers = range(len(layer_modules(model)))
+        try:
+            if self.trained == "lora":
+                targets = modules_of_layers(model, layers, TARGETS[self.targets])
+                return LowRankWeights(model, targets, self.rank, self.alpha, generator(seed, "attack-adapter"))
+            names = {"down-projections": down_projections, "full": tensors_of_layers}[self.trained]
+            return TrainedWeights(model, names(model, layers))
+        except KeyError as error:
+            raise ArchitectureError(f"{type(model).__name__} cannot be relearned so: {error.args[0]}") from None
 
     def _run(self, attack: AttackInput, texts: list[str], points: list[int]) -> Iterator[AttackedModel]:
         model, last = attack.model, max(points)
@@ -122,10 +132,12 @@ class Relearn:
             batches = nested_order(batches, len(texts))
         progress = Progress("relearning step", last)
         try:
-            for step in fine_tune(model, weights, input_ids, mask, batches, self._rate_at(last)):
+            rate, again = self._rate_at(last), self.gradient_checkpointing
+            for step in fine_tune(model, weights, input_ids, mask, batches, rate, again):
                 progress(step)
                 if step in points:
-                    yield AttackedModel(model, {"documents": len(texts), "steps": step})
+                    budget = {"documents": len(texts), "steps": step}
+                    yield AttackedModel(model, budget, continues=step > min(points))
         finally:
             weights.release()
 

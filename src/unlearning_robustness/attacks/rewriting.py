@@ -6,7 +6,6 @@ from typing import TypeVar
 import torch
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.models.delta import applied, apply_delta
 from unlearning_robustness.models.modules import linear_modules
 
 Point = TypeVar("Point")
@@ -17,11 +16,17 @@ Change = Callable[[str, torch.Tensor, Point], torch.Tensor]
 def rewritten(attack: AttackInput, points: Mapping[str, Point], change: Change) -> Iterator[AttackedModel]:
     """Yield the model at each point, by setting: every weight is ``change(name, weight as it came, point)``.
 
-    At a point of 0 every weight is as it came. The weights come back bit for bit.
+    At a point of 0 every weight is as it came. The weights come back bit for bit; they are kept in the host's memory,
+    and one at a time is on the model's device a second time.
     """
     weights = {name: module.weight for name, module in linear_modules(attack.model).items()}
-    with applied(attack.model, weights) as before:
+    before = {name: weight.detach().to("cpu", copy=True) for name, weight in weights.items()}
+    try:
         for setting, point in points.items():
-            for name, tensor in before.items():
-                apply_delta(attack.model, {name: change(name, tensor, point) if point else tensor})
+            for name, weight in weights.items():
+                came = before[name].to(weight.device)
+                weight.copy_(change(name, came, point) if point else came)
             yield AttackedModel(attack.model, {}, setting)
+    finally:
+        for name, weight in weights.items():
+            weight.copy_(before[name])

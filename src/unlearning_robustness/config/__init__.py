@@ -3,7 +3,7 @@
 import copy
 
 from unlearning_robustness.config.checks import check_study, complete_entries
-from unlearning_robustness.config.inherit import entries_like_others, inherit
+from unlearning_robustness.config.inherit import entries_like_others, inherit, without_removed
 from unlearning_robustness.config.schema import check_shape, fill_defaults
 from unlearning_robustness.errors import ConfigError
 
@@ -15,6 +15,7 @@ def resolve(config: dict) -> dict:
 
     Raises ConfigError with one line that names the key and the mend.
     """
+    config = without_removed(config)
     inheriting = entries_like_others(config)
     config = inherit(config)
     check_shape(config, inheriting)

@@ -61,7 +61,8 @@ def measured_cells(study: dict, what: str) -> list[Cell]:
 
 
 def retrain_of(config: dict, model: str) -> dict:
-    """What a model would be had it never seen the forget texts: {"model": id} or {"auc": number}; {} if unsaid.
+    """What a model would be had it never seen the forget texts: {"model": id}, {"auc": number} or {"log":
+    path}; {} if unsaid.
 
     A model that memorised them here has its parent, unless ``memorisation.retrain`` says another.
     """

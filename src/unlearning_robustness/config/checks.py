@@ -1,9 +1,13 @@
 """Checks across fields: everything that can be known to fail before any job runs."""
 
-from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED, cells, retrain_of
+from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED, cells, in_order
+from unlearning_robustness.config.choosing import check_choosing
 from unlearning_robustness.config.combinations import check_acts, check_row, check_sizes, defined
+from unlearning_robustness.config.expected import check_expected
 from unlearning_robustness.config.origins import check_origins, check_published
 from unlearning_robustness.config.parameters import complete, reads_of, registered
+from unlearning_robustness.config.protocols import check_protocol
+from unlearning_robustness.config.training import check_training, check_unsharded
 from unlearning_robustness.errors import ConfigError
 
 FORGET_LOSSES, RETAIN_LOSSES = "methods.FORGET_LOSSES", "methods.RETAIN_LOSSES"
@@ -51,8 +55,11 @@ def check_study(config: dict) -> None:
     _check_models(config)
     _check_measured(config)
     _check_neighbourhoods(config)
+    check_expected(config)
     if study["memorisation"]:
-        _check_memorisation(config)
+        if "attack" in config["memorisation"]:
+            _relearning(config, config["memorisation"]["attack"], "memorisation.attack")
+        check_protocol(config)
     for name in study["benchmarks"]:
         forget = config["benchmarks"][name]["forget"]
         if "domain" in forget and "relearn" not in forget["splits"]:
@@ -69,6 +76,7 @@ def check_study(config: dict) -> None:
                 defined(config, "attacks", attack, f"{key}.attacks")
         for defence in grid["defences"]:
             check_row(config, grid, defence, key)
+    check_choosing(config)
     for name, defence in config["defences"].items():
         check_sizes(name, defence)
     for name, attack in config["attacks"].items():
@@ -78,7 +86,9 @@ def check_study(config: dict) -> None:
     for name, probe in config["probes"].items():
         if (probe["tokens"] == "none") != (probe["count"] == 0):
             raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with tokens {probe['tokens']}")
-        if probe["mode"] in ("prefix", "position", "mention") and probe["tokens"] == "none":
+        if (probe["vocabulary"] == "listed") != ("words" in probe):
+            raise ConfigError(f"probes.{name}.words: go with vocabulary: listed and only then; give both or neither")
+        if probe["mode"] not in ("plain", "option", "letter") and probe["tokens"] == "none":
             raise ConfigError(f"probes.{name}.tokens: mode {probe['mode']} needs forget or neutral tokens")
 
 
@@ -96,6 +106,13 @@ def _check_analysis(config: dict) -> None:
     _relearning(config, analysis["attack"], "analysis.attack")
     for name in {part for pair in analysis["comparisons"] for defence in pair for part in defence.split(".")} - {NONE}:
         defined(config, "defences", name, "analysis.comparisons")
+    for pair in analysis["interactions"]:
+        for defence in (*pair, ".".join(pair)):
+            if defence not in in_order(study, "defences"):
+                raise ConfigError(
+                    f"analysis.interactions: {defence!r} is in no grid of study.cells; a pair needs both and the two "
+                    "joined by a dot, in that order"
+                )
     for part in ("baseline", "forget_token", "neutral_token"):
         key = f"analysis.{part}_probe"
         defined(config, "probes", analysis[f"{part}_probe"], key)
@@ -115,6 +132,7 @@ def _check_selection(config: dict) -> None:
     for key, methods in {**named, "attack.methods": selection["attack"]["methods"]}.items():
         for method in methods:
             defined(config, "methods", method, f"selection.{key}")
+        check_unsharded(config, methods, f"selection.{key}")
     defined(config, "defences", selection["noise"]["defence"], "selection.noise.defence")
     for method in selection["noise"]["methods"]:
         check_acts(config, method, selection["noise"]["defence"], "selection.noise.methods")
@@ -127,6 +145,7 @@ def _check_defence_search(config: dict, search: dict, key: str) -> None:
     _relearning(config, search["attack"], f"{key}.attack")
     for method in search["methods"]:
         defined(config, "methods", method, f"{key}.methods")
+    check_unsharded(config, search["methods"], f"{key}.methods")
     for name, grid in search["grids"].items():
         defined(config, "defences", name, f"{key}.grids")
         for method in search["methods"]:
@@ -169,28 +188,6 @@ def _check_models(config: dict) -> None:
             raise ConfigError(f"{key}.from: {entry['from']!r} is itself made from another model; name a fetched one")
 
 
-def _check_memorisation(config: dict) -> None:
-    settings, key = config["memorisation"], "memorisation"
-    if "attack" in settings:
-        _relearning(config, settings["attack"], f"{key}.attack")
-    needed = settings["prompt_tokens"] + settings["continuation_tokens"]
-    for name in config["study"]["models"]:
-        retrain = retrain_of(config, name)
-        if not retrain:
-            raise ConfigError(
-                f"{key}.retrain: missing; {name} did not memorise the forget texts here, so name the model that never "
-                "saw them, or give its auc"
-            )
-        if "model" in retrain:
-            defined(config, "models", retrain["model"], f"{key}.retrain.model")
-        kept = config["models"][name].get("memorised", {}).get("tokens", needed)
-        if kept < needed:
-            raise ConfigError(
-                f"models.{name}.memorised.tokens: {kept} are fewer than the {needed} of {key}.prompt_tokens and "
-                "continuation_tokens together; give at least as many"
-            )
-
-
 def _check_neighbourhoods(config: dict) -> None:
     sharpness, landscape = config.get("sharpness"), config.get("landscape")
     if sharpness and ("share" in sharpness["divergence"]) == ("norm" in sharpness["divergence"]):
@@ -220,8 +217,9 @@ def _check_weights(name: str, attack: dict) -> None:
             raise ConfigError(f"{key}.{part}: must be at least 1, not {parameters[part]}")
     if attack["kind"] == "prune" and (most := max(parameters["fractions"])) > 1:
         raise ConfigError(f"{key}.fractions: shares of the weights are at most 1, not {most}; write 5 % as 0.05")
-    if attack["kind"] == "quantise" and (most := max(parameters["bits"])) > 16:
-        raise ConfigError(f"{key}.bits: at most 16, not {most}; 0 is no rounding")
+    highest = 8 if parameters.get("backend") == "torchao" else 16
+    if attack["kind"] == "quantise" and (most := max(parameters["bits"])) > highest:
+        raise ConfigError(f"{key}.bits: at most {highest}, not {most}; 0 is no rounding")
 
 
 def _check_budget(name: str, parameters: dict) -> None:
@@ -244,18 +242,16 @@ def _check_budget(name: str, parameters: dict) -> None:
 
 
 def _check_prompting(name: str, parameters: dict) -> None:
-    """Character noise has a spacing; a search that matches a representation says at which layer, and only then."""
+    """A search that matches a representation says at which layer, and only then."""
     key = f"attacks.{name}.parameters"
-    if min(parameters.get("every", [1])) < 1:
-        raise ConfigError(f"{key}.every: must be at least 1, not {min(parameters['every'])}")
     if "match" not in parameters:
         return
     needed = parameters["match"] == "representation"
     if needed != (parameters["layer"] is not None):
         raise ConfigError(f"{key}.layer: {'missing; ' if needed else 'only '}match: representation needs it")
-    for part in ("tokens", "questions", "candidates", "top_k"):
-        if parameters[part] < 1:
-            raise ConfigError(f"{key}.{part}: must be at least 1, not {parameters[part]}")
+    for part, least in {"tokens": 1, "questions": 1, "candidates": 1, "top_k": 1, "held_out": 0}.items():
+        if parameters[part] < least:
+            raise ConfigError(f"{key}.{part}: must be at least {least}, not {parameters[part]}")
 
 
 def _check_method(config: dict, name: str, method: dict) -> None:
@@ -276,5 +272,6 @@ def _check_method(config: dict, name: str, method: dict) -> None:
         raise ConfigError(
             f"{key}.lora: give rank, alpha and targets with trained: lora and only then, not with {method['trained']}"
         )
+    check_training(name, method)
     if method["parameters"].get("beta", 1) <= 0:
         raise ConfigError(f"{key}.parameters.beta: must be above 0")

@@ -2,6 +2,7 @@
 
 from unlearning_robustness.config.cells import NONE, REFERENCE
 from unlearning_robustness.config.parameters import declared
+from unlearning_robustness.config.training import check_trained_with
 from unlearning_robustness.errors import ConfigError
 
 DEFENCES, RETAIN_LOSSES = "defences.DEFENCES", "methods.RETAIN_LOSSES"
@@ -46,6 +47,7 @@ def check_acts(config: dict, method: str, defence: str, key: str) -> None:
     no_retain = entry["retain_weight"] == 0
     no_reference = not declared(RETAIN_LOSSES, entry["retain_loss"], "needs_reference", True)
     for part in defence.split("."):
+        check_trained_with(config, method, part, key)
         parameters = _parameters(config["defences"][part], method)
         acts_on = declared(DEFENCES, config["defences"][part]["kind"], "acts_on", None)
         nothing = f"{key}: {part!r} does nothing on {method!r}, "

@@ -7,6 +7,28 @@ from unlearning_robustness.errors import ConfigError
 
 AXES = ("models", "sources", "benchmarks", "probes", "methods", "defences", "attacks")
 KINDS = ("forget_loss", "kind")
+# Where ``ID: null`` takes away an entry of a file that the study builds on.
+REMOVABLE = (
+    *((axis,) for axis in (*AXES, "claims", "expected")),
+    ("selection", "methods"),
+    ("selection", "defences", "grids"),
+)
+
+
+def without_removed(config: dict) -> dict:
+    """The configuration without the entries that are null."""
+    for way in REMOVABLE:
+        config = _cleared(config, way)
+    return config
+
+
+def _cleared(config, way: tuple[str, ...]):
+    if not isinstance(config, dict):
+        return config
+    if not way:
+        return {name: entry for name, entry in config.items() if entry is not None}
+    first, *rest = way
+    return {**config, first: _cleared(config[first], tuple(rest))} if first in config else config
 
 
 def inherit(config: dict) -> dict:

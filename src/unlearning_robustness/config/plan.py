@@ -22,9 +22,11 @@ def writable(folder: Path) -> None:
         raise ConfigError(f"study.results: cannot write to {folder}; {mend}") from None
 
 
-def plan_line(cells: int, runs: int, cores: int) -> str:
-    """One line: how much work, in which precision without a GPU, and about how long."""
+def plan_line(cells: int, runs: int, cores: int, small: bool = True) -> str:
+    """One line: how much work, and for ``small`` models in which precision without a GPU, and about how long."""
     work = f"{cells} cells, {runs} (cell, attack) runs"
+    if not small:
+        return f"{work}; `make plan` says how long they take"
     precision = "bfloat16" if native_bfloat16() else "float32 (this CPU has no native bfloat16)"
     minutes = runs * SECONDS_A_RUN[precision.split()[0]] / 60 / max(cores, 1)
     return f"{work}; without a GPU in {precision}, about {minutes:.0f} minutes on {cores} cores if none is done yet"

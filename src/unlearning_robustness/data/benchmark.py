@@ -3,7 +3,7 @@
 import pandas
 
 from unlearning_robustness.data.ngrams import characteristic, common
-from unlearning_robustness.data.probes import apply_probe, matched_words
+from unlearning_robustness.data.probes import NEUTRAL_NOUNS, apply_probe, matched_words
 from unlearning_robustness.data.published import Published
 from unlearning_robustness.data.questions import (
     DOMAINS,
@@ -20,6 +20,8 @@ from unlearning_robustness.progress import Progress
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 ROLES = ("forget", "retain", "neighbour")
+# Words in a row that may be the neutral match of a listed forget word.
+LONGEST_RUN = 8
 
 
 def known_questions(model, tokenizer, settings: dict, role: str, batch_size: int) -> tuple[list, dict]:
@@ -63,7 +65,7 @@ def published_questions(
 ) -> tuple[list, dict]:
     """The role's published questions, known or not, and a report on what the reference knows of them."""
     entry, seed = settings[role], f"{settings['seed']}/{role}"
-    asked = limit(published.questions(entry, role, seed), 1, entry["most_facts"], seed)
+    asked = limit(published.questions(entry, role, seed, settings["distractors"]), 1, entry["most_facts"], seed)
     scorer = QuestionScorer(tokenizer, to_table(asked), batch_size)
     correct = scorer.records(model, Progress(f"{role} questions", len(asked)))["correct"]
     accuracy = round(float(correct.mean()), 4)
@@ -96,28 +98,39 @@ def build(
     return table, report
 
 
-def vocabularies(tokenizer, settings: dict, corpora: pandas.DataFrame, wanted: set[str]) -> dict[str, dict]:
-    """Forget words with their neutral matches, by split, of every wanted vocabulary.
+def vocabularies(tokenizer, settings: dict, corpora: pandas.DataFrame, probes: dict[str, dict]) -> dict[tuple, dict]:
+    """Forget words with their neutral matches, by split, of every vocabulary that a probe takes, see vocabulary_of.
 
     ``entities``: names of the split's own entities, so that what is chosen on ``select`` is tested on others.
     ``ngrams``: what tells the forget texts from the retain texts, the same for every split; neutral ones are n-grams
-    of retain texts.
+    of retain texts. ``listed``: the probe's own words, for every split; a name such as SARS-CoV-2 has many tokens, so
+    neutral ones are nouns, and runs of words of the retain texts.
     """
     forget, found = settings["forget"], {}
-    if "entities" in wanted and "domain" in forget:
+    wanted = {vocabulary_of(probe) for probe in probes.values()}
+    if ("entities",) in wanted and "domain" in forget:
         splits = assign_splits(DOMAINS[forget["domain"]].entities(), forget["splits"])
-        found["entities"] = {
+        found["entities",] = {
             split: matched_words(tokenizer, [name for name, place in splits.items() if place == split])
             for split in set(splits.values())
         }
-    if "ngrams" in wanted:
+    for vocabulary in wanted - {("entities",)}:
+        kind, *words = vocabulary
         # Fact sentences come from a few templates, whose words would take every place.
         told = corpora[corpora["kind"] != "facts"]
         texts = {name: list(told.loc[told["corpus"] == name, "text"]) for name in ("forget", "retain")}
-        grams = characteristic(texts["forget"], texts["retain"], settings["corpora"]["characteristic_ngrams"])
-        matched = matched_words(tokenizer, grams, common(texts["retain"]))
-        found["ngrams"] = dict.fromkeys(forget["splits"], matched)
+        if kind == "ngrams":
+            words = characteristic(texts["forget"], texts["retain"], settings["corpora"]["characteristic_ngrams"])
+            neutral = common(texts["retain"])
+        else:
+            neutral = [*NEUTRAL_NOUNS, *common(texts["retain"], 1, LONGEST_RUN)]
+        found[vocabulary] = dict.fromkeys(forget["splits"], matched_words(tokenizer, words, neutral))
     return found
+
+
+def vocabulary_of(probe: dict) -> tuple[str, ...]:
+    """The vocabulary's kind, with its words if they are listed."""
+    return (probe["vocabulary"], *probe.get("words", ()))
 
 
 def build_probes(
@@ -125,12 +138,14 @@ def build_probes(
 ) -> pandas.DataFrame:
     """Every question under every probe that applies to its role, with a column ``probe``.
 
+    Questions of other splits than ``test`` choose an attack's strength, and are asked plainly only.
     A probe with ``most_facts`` is asked of that many facts, the same ones for every such probe.
     """
-    words = vocabularies(tokenizer, settings, corpora, {probe["vocabulary"] for probe in probes.values()})
+    words = vocabularies(tokenizer, settings, corpora, probes)
     parts = []
     for name, probe in probes.items():
-        asked = from_table(table[table["role"].isin(probe["roles"])])
+        tested = (table["split"] == "test") | (probe["mode"] == "plain")
+        asked = from_table(table[table["role"].isin(probe["roles"]) & tested])
         if "most_facts" in probe:
             most = dict.fromkeys(table["split"].unique(), probe["most_facts"])
             asked = limit(asked, len(asked), most, f"{settings['seed']}/probes")
@@ -139,7 +154,7 @@ def build_probes(
             probe["mode"],
             probe["tokens"],
             probe["count"],
-            words.get(probe["vocabulary"], {}),
+            words.get(vocabulary_of(probe), {}),
             f"{settings['seed']}/probes",
         )
         parts.append(to_table(changed).assign(probe=name))

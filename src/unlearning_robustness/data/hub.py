@@ -41,6 +41,11 @@ class Repository:
         return f"{self.host}/{'datasets/' if self.kind == 'dataset' else ''}{self.name}"
 
     @property
+    def gated(self) -> str:
+        """What a person is told who has no token."""
+        return f"{self.name} is gated: accept its terms on {self.page}, then set HF_TOKEN to your token"
+
+    @property
     def host(self) -> str:
         """The hub that is asked."""
         from huggingface_hub import constants
@@ -95,9 +100,7 @@ def fetch_files(repository: Repository, choose: Callable[[Iterable[str]], list[s
     missing = [file for file in wanted if file.problem(folder / file.path)]
     missing = [file for file in missing if not _from_cache(repository, file, folder)]
     if missing and repository.token_required and not get_token():
-        raise FetchError(
-            f"{repository.name} is gated: accept its terms on {repository.page}, then set HF_TOKEN to your token"
-        )
+        raise FetchError(repository.gated)
     _check_disk(sum(file.bytes for file in missing), folder, repository.name)
     for number, file in enumerate(missing, 1):
         print(f"{repository.name}: {file.path}, {file.bytes / 1e6:.1f} MB ({number} of {len(missing)})", flush=True)

@@ -13,20 +13,40 @@ from unlearning_robustness.errors import DataError
 from unlearning_robustness.seeds import shuffler
 
 LETTERS = ["A", "B", "C", "D"]
+INTRO = "The following are multiple choice questions (with answers) about"
 
 
-def prompt_of(subject: str, stem: str, options: Sequence[str]) -> str:
-    """The prompt of lm-eval's mmlu and wmdp tasks, zero-shot; the answer is a letter behind one space."""
+def prompt_of(subject: str, stem: str, options: Sequence[str], shots: str = "") -> str:
+    """The prompt of lm-eval's mmlu and wmdp tasks; the answer is a letter behind one space.
+
+    ``shots`` are answered questions of the subject, see shots_of.
+    """
+    return f"{INTRO} {subject}.\n\n{shots}{_asked(stem, options)}"
+
+
+def _asked(stem: str, options: Sequence[str]) -> str:
     lines = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=True))
-    intro = f"The following are multiple choice questions (with answers) about {subject}."
-    return f"{intro}\n\n{stem.strip()}\n{lines}\nAnswer:"
+    return f"{stem.strip()}\n{lines}\nAnswer:"
 
 
-def lettered(items: pandas.DataFrame, role: str, splits: dict[str, int], seed: str) -> pandas.DataFrame:
-    """The questions table of items: one fact each, answered by a letter.
+def shots_of(items: pandas.DataFrame, count: int) -> dict[str, str]:
+    """By subject, its first ``count`` items with their answers, as lm-eval shows them; DataError when it has fewer."""
+    found = {}
+    for subject, part in items.groupby("subject"):
+        if len(part) < count:
+            raise DataError(f"{count} shots wanted, {len(part)} questions about {subject} to show: lower shots.count")
+        rows = part.head(count).itertuples()
+        found[subject] = "".join(f"{_asked(row.stem, row.options)} {LETTERS[int(row.answer)]}\n\n" for row in rows)
+    return found
+
+
+def lettered(
+    items: pandas.DataFrame, role: str, splits: dict[str, int], seed: str, shots: dict[str, str] | None = None
+) -> pandas.DataFrame:
+    """The questions table of items: one fact each, answered by a letter, behind the ``shots`` of its subject.
 
     ``splits`` are shares; the same stem asked twice is one entity, so that both fall into one split. Raises DataError
-    for an item that has not four options, or no right one.
+    for an item that has not four options, or no right one, or of whose subject there are no shots.
     """
     items = items.reset_index(drop=True)
     entities = [_entity(row.subject, row.stem) for row in items.itertuples()]
@@ -49,7 +69,7 @@ def lettered(items: pandas.DataFrame, role: str, splits: dict[str, int], seed: s
                 "role": role,
                 "split": split[entity],
                 "template": 0,
-                "prompt": prompt_of(row.subject, row.stem, row.options),
+                "prompt": prompt_of(row.subject, row.stem, row.options, _shown(shots, row.subject)),
                 "choices": list(LETTERS),
                 "answer": int(row.answer),
             }
@@ -57,9 +77,58 @@ def lettered(items: pandas.DataFrame, role: str, splits: dict[str, int], seed: s
     return pandas.DataFrame(rows)
 
 
+def _shown(shots: dict[str, str] | None, subject: str) -> str:
+    if shots is None:
+        return ""
+    if subject not in shots:
+        raise DataError(f"no questions about {subject} to show: correct shots.items")
+    return shots[subject]
+
+
 def _entity(subject: str, stem: str) -> str:
     text = f"{subject}\n{' '.join(stem.split()).lower()}"
     return f"{subject}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def answered(rows: Sequence[dict], role: str, relation: str, splits: dict[str, int], seed: str) -> pandas.DataFrame:
+    """The questions table of rows (entity, prompt, right, wrong) whose choices are whole answers, in a drawn order.
+
+    ``splits`` are shares of entities, so that all questions of one fall into one split.
+    """
+    order = sorted({row["entity"] for row in rows})
+    shuffler(seed, f"{role}/splits").shuffle(order)
+    split, questions = assign_splits(order, splits), []
+    for index, row in enumerate(rows):
+        choices = [row["right"], *row["wrong"]]
+        shuffler(seed, f"{role}/{index}").shuffle(choices)
+        fact = f"{role}/{relation}/{index}"
+        questions.append(
+            {
+                "question": f"{fact}/0",
+                "fact": fact,
+                "entity": row["entity"],
+                "relation": relation,
+                "role": role,
+                "split": split[row["entity"]],
+                "template": 0,
+                "prompt": row["prompt"],
+                "choices": choices,
+                "answer": choices.index(row["right"]),
+            }
+        )
+    return pandas.DataFrame(questions)
+
+
+def open_rows(part: str, role: str, frame: pandas.DataFrame, **columns: str) -> pandas.DataFrame:
+    """Rows of the table of open questions: part, role, item, and of each of ``columns`` the frame's column named.
+
+    A column that a part does not have is empty text, or no wrong answers.
+    """
+    named = {name: frame[column].tolist() for name, column in columns.items()}
+    blank = {"prompt": "", "truth": "", "paraphrase": ""}
+    rows = pandas.DataFrame({"part": part, "role": role, "item": [f"{role}/{index}" for index in range(len(frame))]})
+    wrong = named.pop("wrong", [()] * len(frame))
+    return rows.assign(**(blank | named), wrong=[list(texts) for texts in wrong])
 
 
 def corpus(name: str, texts: Sequence[str], entities: Sequence[str], kind: str) -> pandas.DataFrame:

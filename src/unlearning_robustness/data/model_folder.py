@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unlearning_robustness.errors import FetchError
-from unlearning_robustness.manifest import digest_of, file_digest, read_json, write_json
-from unlearning_robustness.models.loading import MANIFEST
+from unlearning_robustness.manifest import MANIFEST, digest_of, file_digest, read_json, write_json
 
 CONFIG, SINGLE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
@@ -18,10 +17,15 @@ TOKENIZER = {
 
 
 def needed_files(names: Iterable[str]) -> list[str]:
-    """The files that make a model, of all that a repository or folder has; weights in one file or in shards.
+    """The files that make a model, of all that a repository or folder has: weights, config and tokenizer.
 
-    Raises FetchError when there are no safetensors, no config or no tokenizer.
+    Raises FetchError when one of them is missing.
     """
+    return [*weight_files(names := sorted(names)), *tokenizer_files(names)]
+
+
+def weight_files(names: Iterable[str]) -> list[str]:
+    """Weights in one file or in shards, and the config; raises FetchError when there are no safetensors, no config."""
     names = sorted(names)
     weights = [SINGLE] if SINGLE in names else [name for name in names if SHARD.fullmatch(name) or name == INDEX]
     if not weights:
@@ -32,10 +36,15 @@ def needed_files(names: Iterable[str]) -> list[str]:
         raise FetchError(f"shards without {INDEX}: choose a repository or revision that has it")
     if CONFIG not in names:
         raise FetchError(f"no {CONFIG} here: choose a repository of a whole model, not of an adapter")
-    tokenizer = [name for name in names if name in TOKENIZER]
+    return [*weights, CONFIG, *(name for name in names if name == "generation_config.json")]
+
+
+def tokenizer_files(names: Iterable[str]) -> list[str]:
+    """The files of a tokenizer; raises FetchError when there is none."""
+    tokenizer = [name for name in sorted(names) if name in TOKENIZER]
     if not {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json"} & set(tokenizer):
-        raise FetchError("no tokenizer here: choose a repository that has one beside the weights")
-    return [*weights, CONFIG, *(name for name in names if name == "generation_config.json"), *tokenizer]
+        raise FetchError("no tokenizer here: name the repository that has it as the model's tokenizer")
+    return tokenizer
 
 
 def check_loadable(folder: Path) -> None:

@@ -5,7 +5,13 @@ from pathlib import Path
 
 from unlearning_robustness.data import packaged_model
 from unlearning_robustness.data.hub import Repository, fetch_files, place
-from unlearning_robustness.data.model_folder import check_loadable, needed_files, write_manifest
+from unlearning_robustness.data.model_folder import (
+    check_loadable,
+    needed_files,
+    tokenizer_files,
+    weight_files,
+    write_manifest,
+)
 from unlearning_robustness.errors import FetchError
 
 
@@ -22,8 +28,11 @@ def fetch(settings: dict, folder: Path, scratch: Path) -> dict:
 
 
 def _from_hub(settings: dict, folder: Path, scratch: Path) -> dict:
+    """A model whose repository has no tokenizer, as MUSE's have none, takes another repository's."""
     repository = Repository.of(settings["hub"], "model")
-    files = fetch_files(repository, needed_files, scratch)
+    files = fetch_files(repository, weight_files if "tokenizer" in settings else needed_files, scratch)
+    if "tokenizer" in settings:
+        files += fetch_files(Repository.of(settings["tokenizer"], "model"), tokenizer_files, scratch)
     return _model_folder(scratch, [file.path for file in files], folder, settings, scratch)
 
 

@@ -2,7 +2,21 @@
 
 import pandas
 
-from unlearning_robustness.data.items import corpus, need_columns
+from unlearning_robustness.data.items import answered, corpus, need_columns, open_rows
+from unlearning_robustness.errors import DataError
+from unlearning_robustness.seeds import shuffler
+
+# What is asked: part and role, from the columns of which the prompt and the truth come.
+KNOWLEDGE = {"prompt": "question", "truth": "answer"}
+PARTS = {
+    "verbatim-forget": {"prompt": "prompt", "truth": "gt"},
+    "knowledge-forget": KNOWLEDGE,
+    "knowledge-retain": KNOWLEDGE,
+    "shots-forget": KNOWLEDGE,
+    "shots-retain": KNOWLEDGE,
+    "membership-forget": {"truth": "text"},
+    "membership-holdout": {"truth": "text"},
+}
 
 
 def documents(frame: pandas.DataFrame, name: str, minimum_characters: int) -> pandas.DataFrame:
@@ -12,34 +26,29 @@ def documents(frame: pandas.DataFrame, name: str, minimum_characters: int) -> pa
     return corpus(name, texts.tolist(), [f"{name}-text-{index}" for index in texts.index], "article")
 
 
-def knowledge(frame: pandas.DataFrame, role: str, examples: pandas.DataFrame) -> pandas.DataFrame:
-    """KnowMem: questions answered in words, behind the examples' questions and answers; columns question, answer."""
-    for table in (frame, examples):
-        need_columns(table, ("question", "answer"), "MUSE knowmem")
-    shown = "".join(f"Question: {row.question}\nAnswer: {row.answer}\n\n" for row in examples.itertuples())
-    prompts = [f"{shown}Question: {text}\nAnswer:" for text in frame["question"]]
-    return _open(prompts, frame["answer"], role, "knowmem")
+def questions(
+    frame: pandas.DataFrame, role: str, splits: dict[str, int], seed: str, distractors: int
+) -> pandas.DataFrame:
+    """KnowMem as multiple choice, which MUSE does not ask: wrong are answers to other questions of the set.
+
+    Columns question, answer. Raises DataError when there are too few other answers.
+    """
+    need_columns(frame, ("question", "answer"), "MUSE knowmem")
+    answers, rows = sorted(set(frame["answer"])), []
+    for index, row in enumerate(frame.itertuples()):
+        others = [answer for answer in answers if answer != row.answer]
+        if len(others) < distractors:
+            raise DataError(f"{distractors} distractors wanted, {len(others)} other answers exist: lower distractors")
+        wrong = shuffler(seed, f"{role}/{index}/wrong").sample(others, distractors)
+        prompt = f"Question: {row.question}\nAnswer:"
+        rows.append({"entity": f"{role}-question-{index}", "prompt": prompt, "right": row.answer, "wrong": wrong})
+    return answered(rows, role, "knowmem", splits, seed)
 
 
-def verbatim(frame: pandas.DataFrame, role: str) -> pandas.DataFrame:
-    """VerbMem: the beginning of a text and how it goes on; columns prompt, gt."""
-    need_columns(frame, ("prompt", "gt"), "MUSE verbmem")
-    return _open(frame["prompt"], frame["gt"], role, "verbmem")
-
-
-def _open(prompts, references, role: str, relation: str) -> pandas.DataFrame:
-    """Questions without choices: the columns of the questions table with ``reference`` for choices and answer."""
-    facts = [f"{role}/{relation}/{index}" for index in range(len(prompts))]
-    return pandas.DataFrame(
-        {
-            "question": [f"{fact}/0" for fact in facts],
-            "fact": facts,
-            "entity": facts,
-            "relation": relation,
-            "role": role,
-            "split": "test",
-            "template": 0,
-            "prompt": list(prompts),
-            "reference": list(references),
-        }
-    )
+def open_questions(parts: dict[str, pandas.DataFrame]) -> pandas.DataFrame:
+    """What is asked in words, by the names of PARTS: verbatim beginnings, questions, shots, members and hold-outs."""
+    tables = []
+    for name, columns in PARTS.items():
+        need_columns(parts[name], tuple(columns.values()), f"MUSE {name}")
+        tables.append(open_rows(*name.split("-"), parts[name], **columns))
+    return pandas.concat(tables, ignore_index=True)

@@ -42,7 +42,7 @@ def characteristic(forget: Iterable[str], retain: Iterable[str], count: int, lea
     return chosen
 
 
-def common(texts: Sequence[str], least_documents: int = 2) -> list[str]:
+def common(texts: Sequence[str], least_documents: int = 2, longest: int = LONGEST) -> list[str]:
     """The n-grams of at least ``least_documents`` texts, in alphabetical order: where neutral controls come from."""
-    counts = Counter(gram for text in texts for gram in set(ngrams(text)))
+    counts = Counter(gram for text in texts for gram in set(ngrams(text, longest)))
     return sorted(gram for gram, number in counts.items() if number >= least_documents)

@@ -3,12 +3,15 @@
 RNA's threat model (arXiv 2501.19202): no adversary, one benign forget-token stands in a retain query. Each
 probe has a control with a neutral token of equal token length, so that what is measured is the token's
 meaning and not the disturbance. The paper replaces a wrong option of an MMLU item by the token (mode
-``option``); the other modes are ours.
+``option``); the other modes are ours. Of an item whose options stand behind letters, they change the question alone,
+neither the introduction before it nor the options.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from unlearning_robustness.data.items import INTRO
 from unlearning_robustness.data.questions import Question
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.seeds import shuffler
@@ -28,9 +31,36 @@ def plain(question: Question, words: Sequence[str], rng) -> Question:
     return question
 
 
+def is_lettered(question: Question) -> bool:
+    """Whether the options stand in the prompt, each behind a letter that is the choice."""
+    return question.choices == LETTERS[: len(question.choices)]
+
+
+def around_stem(question: Question) -> tuple[str, str, str]:
+    """The prompt as what stands before the question itself, the question, and what stands behind it."""
+    if not is_lettered(question):
+        return "", question.prompt, ""
+    starts = [question.prompt.index("\n\n") + 2] if question.prompt.startswith(INTRO) else [0]
+    # Behind answered questions, if some are shown.
+    starts += [found.end() for found in re.finditer(r"\nAnswer: [A-H]\n\n", question.prompt)]
+    start = starts[-1]
+    end = question.prompt.rindex(f"\n{LETTERS[0]}. ")
+    return question.prompt[:start], question.prompt[start:end], question.prompt[end:]
+
+
+def _with_stem(question: Question, change: Callable[[str], str]) -> Question:
+    before, stem, behind = around_stem(question)
+    return replace(question, prompt=f"{before}{change(stem)}{behind}")
+
+
 def prefix(question: Question, words: Sequence[str], rng) -> Question:
     """The words stand before the question: "Sodium, iron. The capital of France is"."""
-    return replace(question, prompt=f"{capital(', '.join(words))}. {question.prompt}")
+    return _with_stem(question, lambda stem: f"{capital(', '.join(words))}. {stem}")
+
+
+def suffix(question: Question, words: Sequence[str], rng) -> Question:
+    """The words stand behind the question, before its options if it has any: "What is old? Sodium, iron."."""
+    return _with_stem(question, lambda stem: f"{stem} {capital(', '.join(words))}.")
 
 
 def capital(text: str) -> str:
@@ -39,38 +69,70 @@ def capital(text: str) -> str:
 
 
 def position(question: Question, words: Sequence[str], rng) -> Question:
-    """The words stand at a random place between two words of the question."""
-    parts = question.prompt.split(" ")
-    place = rng.randrange(1, len(parts))
-    return replace(question, prompt=" ".join([*parts[:place], *words, *parts[place:]]))
+    """The words stand at a random place between two words of the question, or behind its only one."""
+
+    def change(stem: str) -> str:
+        parts = stem.split(" ")
+        place = rng.randrange(1, len(parts)) if len(parts) > 1 else 1
+        return " ".join([*parts[:place], *words, *parts[place:]])
+
+    return _with_stem(question, change)
+
+
+def substitute(question: Question, words: Sequence[str], rng) -> Question:
+    """Each word stands in the place of a word of the question, at random, not its first or last while others are left.
+
+    Raises DataError when the question has fewer words.
+    """
+
+    def change(stem: str) -> str:
+        parts = stem.split(" ")
+        places = range(1, len(parts) - 1) if len(parts) - 2 >= len(words) else range(len(parts))
+        if len(places) < len(words):
+            raise DataError(f"{question.question}: {len(places)} words, {len(words)} to replace: lower probes.*.count")
+        for place, word in zip(sorted(rng.sample(places, len(words))), words, strict=True):
+            parts[place] = word
+        return " ".join(parts)
+
+    return _with_stem(question, change)
 
 
 def mention(question: Question, words: Sequence[str], rng) -> Question:
     """A natural sentence before the question mentions the words."""
-    text = f"After reading about {' and '.join(words)}, we answered a question. {question.prompt}"
-    return replace(question, prompt=text)
+    return _with_stem(
+        question, lambda stem: f"After reading about {' and '.join(words)}, we answered a question. {stem}"
+    )
 
 
 def option(question: Question, words: Sequence[str], rng) -> Question:
-    """The options are listed; with a word, one wrong option is replaced by it, in the text and as option."""
+    """The options are listed; with words, one wrong option is replaced by them, in the text and as option."""
+    wrong = [index for index in range(len(question.choices)) if index != question.answer]
+    return _listed(question, rng.choice(wrong) if words else 0, ", ".join(words))
+
+
+def right_option(question: Question, words: Sequence[str], rng) -> Question:
+    """The options are listed; the words stand before the right one, in the text and as option: "sodium Paris"."""
+    return _listed(question, question.answer, "".join(f"{word} " for word in words), keep=True)
+
+
+def _listed(question: Question, place: int, text: str, keep: bool = False) -> Question:
+    """The options listed, that at ``place`` replaced by a text, if there is one, or with ``keep`` behind it."""
+    if is_lettered(question):
+        return _lettered_option(question, place, text, keep)
     choices = list(question.choices)
-    wrong = [index for index in range(len(choices)) if index != question.answer]
-    if question.choices == LETTERS[: len(choices)]:
-        return _lettered_option(question, words, rng.choice(wrong))
-    if words:
-        choices[rng.choice(wrong)] = words[0]
-    text = f"Options: {', '.join(choices)}. {question.prompt}"
-    return replace(question, prompt=text, choices=tuple(choices))
+    if text:
+        choices[place] = text + (choices[place] if keep else "")
+    return replace(question, prompt=f"Options: {', '.join(choices)}. {question.prompt}", choices=tuple(choices))
 
 
-def _lettered_option(question: Question, words: Sequence[str], place: int) -> Question:
-    """An option that stands behind a letter in the question already; without a word the question is as it was."""
-    if not words:
+def _lettered_option(question: Question, place: int, text: str, keep: bool) -> Question:
+    """An option that stands behind a letter in the question already; without a text the question is as it was."""
+    if not text:
         return question
     start = question.prompt.rindex(f"\n{LETTERS[place]}. ") + 4
     following = [*LETTERS[: len(question.choices)], None][place + 1]
-    end = question.prompt.rindex(f"\n{following}. " if following else "\nAnswer:")
-    return replace(question, prompt=f"{question.prompt[:start]}{words[0]}{question.prompt[end:]}")
+    end = start if keep else question.prompt.rindex(f"\n{following}. " if following else "\nAnswer:")
+    return replace(question, prompt=f"{question.prompt[:start]}{text}{question.prompt[end:]}")
 
 
 def letter(question: Question, words: Sequence[str], rng) -> Question:
@@ -84,9 +146,12 @@ def letter(question: Question, words: Sequence[str], rng) -> Question:
 MODES: dict[str, Callable[[Question, Sequence[str], object], Question]] = {
     "plain": plain,
     "prefix": prefix,
+    "suffix": suffix,
     "position": position,
+    "substitute": substitute,
     "mention": mention,
     "option": option,
+    "right-option": right_option,
     "letter": letter,
 }
 
@@ -137,7 +202,7 @@ def apply_probe(
             pool = matched[question.split]
             draw = shuffler(seed, f"{question.question}/words")
             # A question about a thing must not be tripped by its own name.
-            candidates = [word for word in sorted(pool) if word not in question.prompt.lower()]
+            candidates = [word for word in sorted(pool) if word.lower() not in question.prompt.lower()]
             if len(candidates) < count:
                 raise DataError(f"{count} forget tokens wanted, {len(candidates)} exist: lower probes.*.count")
             words = draw.sample(candidates, count)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas
 
 from unlearning_robustness.data import mmlu, muse, tofu, wikitext, wmdp
-from unlearning_robustness.data.items import lettered
+from unlearning_robustness.data.items import lettered, shots_of
 from unlearning_robustness.data.questions import Question, from_table
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.seeds import shuffler
@@ -26,35 +26,70 @@ class Published:
         source, part = place.split("/")
         return READERS[self.readers[source]], part, pandas.read_parquet(self.folders[source] / f"{part}.parquet")
 
-    def questions(self, entry: dict, role: str, seed: str) -> list[Question]:
-        """The questions of a role: ``items`` of the entry, of its ``subjects`` and without ``without_subjects``."""
-        found = []
+    def questions(self, entry: dict, role: str, seed: str, distractors: int) -> list[Question]:
+        """The questions of a role: ``items`` of the entry, of its ``subjects`` and without ``without_subjects``.
+
+        What a reader has as items is answered by a letter; what it has as questions, by whole answers.
+        """
+        found, whole = [], {}
         for place in entry["items"]:
             reader, part, table = self.table(place)
-            found.append(reader.items(table, part))
+            if hasattr(reader, "items"):
+                found.append(reader.items(table, part))
+            else:
+                whole.setdefault(reader, []).append(table)
+        tables = [self._lettered(found, entry, role, seed)] if found else []
+        tables += [
+            reader.questions(pandas.concat(parts, ignore_index=True), role, entry["splits"], seed, distractors)
+            for reader, parts in whole.items()
+        ]
+        return [question for table in tables for question in from_table(table)]
+
+    def _lettered(self, found: list[pandas.DataFrame], entry: dict, role: str, seed: str) -> pandas.DataFrame:
         items = pandas.concat(found, ignore_index=True)
+        known = ", ".join(sorted(set(items["subject"])))
         if "subjects" in entry:
             items = items[items["subject"].isin(entry["subjects"])]
         items = items[~items["subject"].isin(entry["without_subjects"])]
         if items.empty:
-            known = ", ".join(sorted(set(pandas.concat(found)["subject"])))
             raise DataError(f"{role}: no question of these subjects; there are: {known[:300]}")
-        return from_table(lettered(items, role, entry["splits"], seed))
+        return lettered(items, role, entry["splits"], seed, self._shots(entry))
+
+    def _shots(self, entry: dict) -> dict[str, str] | None:
+        """Answered questions by subject, of the entry's ``shots``; None when it has none."""
+        if "shots" not in entry:
+            return None
+        shown = [reader.items(table, part) for reader, part, table in map(self.table, entry["shots"]["items"])]
+        items = pandas.concat(shown, ignore_index=True)
+        return shots_of(items, entry["shots"]["count"])
+
+    def open_questions(self, places: dict[str, list[str]]) -> pandas.DataFrame:
+        """What is asked in words: the benchmark's ``open``, parts by name, all of one reader."""
+        parts, reader = {}, None
+        for name, named in places.items():
+            tables = []
+            for place in named:
+                reader, _, table = self.table(place)
+                tables.append(table)
+            parts[name] = pandas.concat(tables, ignore_index=True)
+        return reader.open_questions(parts)
 
     def documents(self, places: list[str], name: str, minimum_characters: int) -> pandas.DataFrame:
         """The texts of all places, one corpus."""
         tables = []
         for place in places:
             reader, _, table = self.table(place)
-            tables.append(reader.documents(table, place, minimum_characters))
+            tables.append(reader.documents(table, place, minimum_characters).assign(place=place))
         return pandas.concat(tables, ignore_index=True).assign(corpus=name)
 
 
 def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> dict[str, list[dict]]:
     """Forget, retain, relearn and perplexity documents; entities of one are not in another of the same source.
 
+    Every place gives equally many: RMU's and RNA's code take their topics in turn, whatever their sizes.
     Every ``held_out_every``-th entity, in an order drawn by ``seed``, is kept from training: of the forget texts for
-    the attacker, of the retain texts for perplexity.
+    the attacker, of the retain texts for perplexity. With ``relearn: forget`` no forget text is kept from training, and
+    the attacker has them all, as in MUSE's and TOFU's published protocols.
     """
     parts, least = {}, settings["minimum_characters"]
     for name, held_out, count, held in (
@@ -65,15 +100,25 @@ def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> 
         order = sorted(set(table["entity"]))
         shuffler(seed, f"{name}/held-out").shuffle(order)
         kept_out = table["entity"].isin(order[:: settings["held_out_every"]])
+        if name == "forget" and settings["relearn"] == "forget":
+            parts[name] = parts[held_out] = _drawn(table, count, f"{seed}/{name}", name)
+            continue
         parts[name] = _drawn(table[~kept_out], count, f"{seed}/{name}", name)
         parts[held_out] = _drawn(table[kept_out], held, f"{seed}/{held_out}", held_out)
     return parts
 
 
 def _drawn(table: pandas.DataFrame, count: int | None, seed: str, name: str) -> list[dict]:
-    rows = table[["entity", "kind", "text"]].to_dict("records")
-    if count is None:
-        return rows
-    if len(rows) < count:
-        raise DataError(f"{count} {name} documents wanted, {len(rows)} exist: lower corpora.*_documents")
-    return shuffler(seed, "documents").sample(rows, count)
+    """``count`` documents, or as many as the places with equal shares allow."""
+    parts = [part[["entity", "kind", "text"]].to_dict("records") for _, part in table.groupby("place", sort=False)]
+    if not parts:
+        raise DataError(f"no {name} document is as long as corpora.minimum_characters: lower it")
+    least = min(map(len, parts))
+    count = len(parts) * least if count is None else count
+    shares = [count // len(parts) + (index < count % len(parts)) for index in range(len(parts))]
+    if max(shares) > least:
+        raise DataError(f"{max(shares)} {name} documents wanted, {least} exist: lower corpora.*_documents")
+    draw = shuffler(seed, "documents")
+    drawn = [row for part, share in zip(parts, shares, strict=True) for row in draw.sample(part, share)]
+    draw.shuffle(drawn)
+    return drawn

@@ -7,13 +7,14 @@ import torch
 
 from unlearning_robustness.defences.base import Step
 from unlearning_robustness.models.engine import Noise
+from unlearning_robustness.parallel import drawn
 
 
 def dropout_noise(rate: float, generator: torch.Generator) -> Noise:
     """Z -> z with each element zeroed with probability ``rate`` and the others scaled to keep the mean."""
 
     def noise(hidden: torch.Tensor) -> torch.Tensor:
-        kept = torch.rand(hidden.shape, generator=generator, device=hidden.device) >= rate
+        kept = drawn(torch.rand, hidden.shape, generator, hidden.device) >= rate
         return hidden * kept / (1 - rate)
 
     return noise

@@ -13,8 +13,10 @@ from torch.nn.functional import normalize
 
 from unlearning_robustness.defences.base import Gradient, Step
 from unlearning_robustness.defences.perturbation import refuse_rounding
+from unlearning_robustness.methods.readout import masked_mean
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine, loss_mask
+from unlearning_robustness.parallel import drawn, total
 
 
 def in_ball(perturbation: torch.Tensor, radius: float, mask: torch.Tensor) -> torch.Tensor:
@@ -69,17 +71,21 @@ class LatentAdversarial:
             clean = engine.forget_loss(batch).item()
         stream = batch.prefix if self.place == "entering" else batch.reference_hidden
         counted = loss_mask(batch.mask, "corrected", "hidden")
-        radius = self.radius * stream.float().norm(dim=-1)[counted].mean().item()
-        drawn = torch.randn(stream.shape, generator=generator, device=stream.device)
+        radius = self.radius * masked_mean(stream.float().norm(dim=-1), counted).item()
+        start = drawn(torch.randn, stream.shape, generator, stream.device)
         found = projected_ascent(
             lambda perturbation: engine.forget_loss(batch, **self._disturbed(perturbation)),
-            radius * normalize(drawn, dim=-1), radius, batch.mask, self.steps, self.step_size * radius,
+            radius * normalize(start, dim=-1), radius, batch.mask, self.steps, self.step_size * radius,
         )  # fmt: skip
         for _ in range(self.steps):
             engine.cost.backward()
-        refuse_rounding(found.norm().item(), ((stream + found).to(stream.dtype).float() - stream.float()).norm().item())
+        realised = (stream + found).to(stream.dtype).float() - stream.float()
+        refuse_rounding(*(total(part.float().pow(2).sum()).sqrt().item() for part in (found, realised)))
         loss, gradient = engine.forget_gradient(batch, **self._disturbed(found))
-        step.measures |= {"loss_perturbed": loss, "perturbation_norm": found.norm(dim=-1)[batch.mask].mean().item()}
+        step.measures |= {
+            "loss_perturbed": loss,
+            "perturbation_norm": masked_mean(found.norm(dim=-1), batch.mask).item(),
+        }
         return clean, gradient
 
     def _disturbed(self, perturbation: torch.Tensor) -> dict[str, Callable[[torch.Tensor], torch.Tensor]]:

@@ -7,14 +7,14 @@ import torch
 
 from unlearning_robustness.defences.base import Step
 from unlearning_robustness.models.engine import Noise
+from unlearning_robustness.parallel import drawn
 
 
 def gaussian_noise(scale: float, generator: torch.Generator) -> Noise:
     """Z -> z + scale N(0, I), fresh at every call; ``scale`` is a standard deviation, as in the released code."""
 
     def noise(hidden: torch.Tensor) -> torch.Tensor:
-        drawn = torch.randn(hidden.shape, generator=generator, device=hidden.device)
-        return hidden.float() + scale * drawn
+        return hidden.float() + scale * drawn(torch.randn, hidden.shape, generator, hidden.device)
 
     return noise
 

@@ -112,10 +112,10 @@ class Feedback:
             return engine.forget_gradient(batch)
 
     def _history(self, master: Tensors) -> Tensors:
-        """The moving average of the weights, this step's included; before there is a history, the weights."""
+        """The moving average of the weights in float32, this step's included; before there is one, the weights."""
         memory, decay = self.step.memory, self.settings.hws_decay
         for name, tensor in master.items():
-            past = memory.get(f"history.{name}", tensor)
+            past = memory.get(f"history.{name}", tensor.float())
             memory[f"history.{name}"] = past + (1 - decay) * (tensor - past)
         return {name: memory[f"history.{name}"] for name in master}
 

@@ -15,7 +15,7 @@ COUNT = "average.count"
 class WeightAveraging:
     """Equal mean of the weights after step ``start`` and every ``every`` steps from there on.
 
-    The mean is of the float32 masters. ``implementation: released`` takes the rounded weights after every step from
+    The mean is of the masters, in float32. ``implementation: released`` takes the rounded weights after every step from
     ``start`` on that is a multiple of ``every``, and rounds the running mean to the model's number type each time.
     """
 
@@ -36,6 +36,7 @@ class WeightAveraging:
         count = memory.get(COUNT, torch.zeros(())) + 1
         seen = count.item()
         for name, tensor in (engine.weights.delta() if released else engine.weights.master).items():
+            tensor = tensor if released else tensor.float()
             past = memory.get(f"average.{name}", torch.zeros_like(tensor))
             mean = (past * (seen - 1) + tensor) / seen if released else past + (tensor - past) / seen
             memory[f"average.{name}"] = mean

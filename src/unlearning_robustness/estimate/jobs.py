@@ -14,7 +14,7 @@ from unlearning_robustness.estimate.shape import Shape
 # Share of a domain's facts that a model knows in every template: the laptop model knows 0.37, 0.59 and 0.73.
 KNOWN = 0.5
 REFUSALS = 4
-# Questions of a published set without `most_facts`.
+# Questions of a published set without `most_facts`: WMDP's biology has 1,273, cybersecurity 1,987, MMLU 14,042.
 PUBLISHED = 1000
 MEASURES = {"latents": work.latents, "sharpness": work.sharpness, "landscape": work.landscape}
 
@@ -49,6 +49,11 @@ def questions_of(benchmark: dict, role: str, split: str, domains: dict[str, Doma
     return round(min(facts, entry["most_facts"].get(split, facts))) * entry["templates_asked"]
 
 
+def question_tokens(benchmark: dict) -> int:
+    """Tokens of a question: of a domain's a short sentence, of a published set its stem and options."""
+    return work.LETTERED_TOKENS if "texts" in benchmark else work.QUESTION_TOKENS
+
+
 def tried(entry: dict, domains: dict[str, Domain]) -> float:
     """Questions that are asked of the reference to find those that it knows."""
     if "domain" not in entry:
@@ -63,8 +68,9 @@ def probed_questions(config: dict, benchmark: dict, domains: dict[str, Domain]) 
     for name in config["study"]["probes"]:
         probe = config["probes"][name]
         for role in probe["roles"]:
-            asked = questions_of(benchmark, role, "test", domains)
-            total += min(asked, probe.get("most_facts", asked))
+            for split in config["scoring"]["splits"] if probe["mode"] == "plain" else ["test"]:
+                asked = questions_of(benchmark, role, split, domains)
+                total += min(asked, probe.get("most_facts", asked))
     return total
 
 
@@ -81,7 +87,11 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
         for name in study["benchmarks"]:
             shape, benchmark, place = shapes[model], config["benchmarks"][name], f"{model}/{name}"
             asked = sum(tried(benchmark[role], domains) for role in ("forget", "retain", "neighbour"))
-            yield Job("build_questions", place, work.scoring(shape, round(asked), batch_size))
+            yield Job(
+                "build_questions",
+                place,
+                work.scoring(shape, round(asked), batch_size, length=question_tokens(benchmark)),
+            )
             corpora, known = benchmark["corpora"], domains.get(benchmark["forget"].get("domain"))
             texts = {
                 "forget": corpora["forget_prose_documents"] + (known.entities if known else 0),
@@ -92,7 +102,7 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
                 yield Job("build_bank", f"{place}/{identity}", work.bank(shape, settings, texts))
             if trained:
                 first = _first_layer(trained)
-                tokens = probed_questions(config, benchmark, domains) * work.QUESTION_TOKENS
+                tokens = probed_questions(config, benchmark, domains) * question_tokens(benchmark)
                 kept = tokens * shape.hidden_size * work.BFLOAT16
                 prefix = Work(tokens * shape.forward(first, False), first, work.memory(shape, 0) + kept, kept)
                 yield Job("build_prefix", place, prefix)
@@ -108,19 +118,22 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
             benchmark, method = config["benchmarks"][cell.benchmark], config["methods"][cell.method]
             row = defence_row(config, cell.defence, cell.method)
             select = questions_of(benchmark, "forget", "select", domains)
-            yield "unlearn", cell, work.unlearning(shapes[cell.model], method, row, select, batch_size)
+            length = question_tokens(benchmark)
+            yield "unlearn", cell, work.unlearning(shapes[cell.model], method, row, select, batch_size, length)
     for cell, attack in attacked_cells(study):
         benchmark, shape = config["benchmarks"][cell.benchmark], shapes[cell.model]
+        length = question_tokens(benchmark)
         if attack == NONE:
             # Below the first trained layer the questions are computed once, in the prefix.
             low = cell.method != REFERENCE and min(config["methods"][cell.method]["layers"]) < first
             asked = probed_questions(config, benchmark, domains)
-            yield "evaluate", cell, work.scoring(shape, asked, batch_size, 0 if low else first)
+            yield "evaluate", cell, work.scoring(shape, asked, batch_size, 0 if low else first, length)
         else:
             entry = config["attacks"][attack]
-            asked = sum(questions_of(benchmark, role, "test", domains) for role in entry["roles"])
+            splits = config["scoring"]["splits"]
+            asked = sum(questions_of(benchmark, role, split, domains) for role in entry["roles"] for split in splits)
             select = sum(questions_of(benchmark, role, "select", domains) for role in ("forget", "retain"))
-            yield f"attack {attack}", cell, work.attacking(shape, entry, asked, batch_size, select)
+            yield f"attack {attack}", cell, work.attacking(shape, entry, asked, batch_size, select, length)
     for what, measure in MEASURES.items():
         for cell in measured_cells(study, what):
             yield f"measure_{what}", cell, measure(shapes[cell.model], config[what])

@@ -26,9 +26,18 @@ class Shape:
     @property
     def layer_parameters(self) -> int:
         """Weights of one layer: queries, keys, values, output and three MLP matrices."""
-        head = self.head_dim or self.hidden_size // self.num_attention_heads
-        attention = 2 * self.hidden_size * head * (self.num_attention_heads + self.num_key_value_heads)
-        return attention + 3 * self.hidden_size * self.intermediate_size
+        return sum(inputs * outputs for inputs, outputs in self.matrices.values())
+
+    @property
+    def matrices(self) -> dict[str, tuple[int, int]]:
+        """(inputs, outputs) of a layer's linear modules, by the names that they have in the model."""
+        width, inner = self.hidden_size, self.intermediate_size
+        head = self.head_dim or width // self.num_attention_heads
+        queries, keys = self.num_attention_heads * head, self.num_key_value_heads * head
+        return {
+            "q_proj": (width, queries), "k_proj": (width, keys), "v_proj": (width, keys), "o_proj": (queries, width),
+            "gate_proj": (width, inner), "up_proj": (width, inner), "down_proj": (inner, width),
+        }  # fmt: skip
 
     @property
     def head_parameters(self) -> int:

@@ -10,13 +10,18 @@ from unlearning_robustness.config.parameters import reads_of
 from unlearning_robustness.estimate.machines import Work
 from unlearning_robustness.estimate.shape import Shape
 
-BFLOAT16, FLOAT32 = 2, 4
+BFLOAT16, FLOAT32, INDEX = 2, 4, 4
 # A question with its four choices, packed; measured on the laptop study.
 QUESTION_TOKENS = 21
+# A published question with its stem, four options and the sentence before it; a round figure, not measured.
+LETTERED_TOKENS = 150
 # Second derivatives are taken in float32, on the laptop at this multiple of bfloat16's time.
 SLOWER_IN_FLOAT32 = 1.5
-# A trained weight has a float32 master, a gradient and two moments.
-TRAINED_BYTES = 4 * FLOAT32
+# A trained weight has its original, a gradient of each branch and their sum, and by precision a master and two moments.
+GRADIENT_BYTES, ORIGINAL_BYTES = 3 * FLOAT32, BFLOAT16
+MOVED_BYTES = {"master": 3 * FLOAT32, "stochastic": 2 * FLOAT32, "pure": 3 * BFLOAT16}
+# In fine-tuning there is one gradient.
+TRAINED_BYTES = 4 * FLOAT32 + ORIGINAL_BYTES
 # Logits are held in float32, as log-probabilities, and with their gradient.
 LOGIT_BYTES = 4 * FLOAT32
 # What a backward pass keeps of a layer: its input, the attention's and the MLP's inner activations.
@@ -25,18 +30,23 @@ KEPT_ACTIVATIONS = 16
 
 def memory(shape: Shape, tokens: int, trained: int = 0, layers: int = 0, head: bool = True, dtype: int = BFLOAT16):
     """Bytes held: weights, what training adds, logits of ``tokens`` tokens, activations for a backward pass."""
-    activations = tokens * layers * shape.hidden_size * KEPT_ACTIVATIONS * dtype
+    return shape.parameters * dtype + trained * TRAINED_BYTES + activations(shape, tokens, layers, head, dtype)
+
+
+def activations(shape: Shape, tokens: int, layers: int, head: bool, dtype: int = BFLOAT16, again: bool = False) -> int:
+    """Bytes of logits, and of what a backward pass needs: of layers that run ``again`` the inputs, and one's inside."""
+    inside = layers + KEPT_ACTIVATIONS if again else layers * KEPT_ACTIVATIONS
     logits = tokens * shape.vocab_size * LOGIT_BYTES if head else 0
-    return shape.parameters * dtype + trained * TRAINED_BYTES + activations + logits
+    return tokens * inside * shape.hidden_size * dtype + logits
 
 
-def scoring(shape: Shape, questions: int, batch_size: int, first_layer: int = 0) -> Work:
-    """Score questions, from ``first_layer`` on where what lies below is kept."""
+def scoring(shape: Shape, questions: int, batch_size: int, first_layer: int = 0, length: int = QUESTION_TOKENS) -> Work:
+    """Score questions of ``length`` tokens, from ``first_layer`` on where what lies below is kept."""
     layers = shape.num_hidden_layers - first_layer
     return Work(
-        operations=questions * QUESTION_TOKENS * shape.forward(layers),
+        operations=questions * length * shape.forward(layers),
         layer_calls=math.ceil(questions / batch_size) * layers,
-        memory=memory(shape, min(questions, batch_size) * QUESTION_TOKENS),
+        memory=memory(shape, min(questions, batch_size) * length),
         disk=questions * 80,
     )
 
@@ -52,7 +62,9 @@ def bank(shape: Shape, settings: dict, texts: dict[str, int]) -> Work:
     )
     kept = 2 * sum(counted.values()) * shape.hidden_size * BFLOAT16
     calls = sum(math.ceil(count / 16) for count in texts.values()) * (shape.num_hidden_layers if deep else below)
-    return Work(operations, calls, memory(shape, 16 * tokens, head=deep) + 3 * kept, kept)
+    # Without a likelihood only embeddings and the layers to the read layer are loaded.
+    weights = shape.parameters if deep else below * shape.layer_parameters + shape.head_parameters
+    return Work(operations, calls, weights * BFLOAT16 + activations(shape, 16 * tokens, 0, deep) + 3 * kept, kept)
 
 
 def trained_parameters(shape: Shape, method: dict) -> tuple[int, int]:
@@ -61,10 +73,9 @@ def trained_parameters(shape: Shape, method: dict) -> tuple[int, int]:
     if method["trained"] == "full":
         return (layers * shape.layer_parameters,) * 2
     if method["trained"] == "lora":
-        adapters = (
-            len(method["lora"]["targets"]) * method["lora"]["rank"] * (shape.hidden_size + shape.intermediate_size)
-        )
-        return layers * adapters, layers * shape.layer_parameters
+        sizes = [shape.matrices[target] for target in method["lora"]["targets"]]
+        adapters = method["lora"]["rank"] * sum(inputs + outputs for inputs, outputs in sizes)
+        return layers * adapters, layers * sum(inputs * outputs for inputs, outputs in sizes)
     return (layers * shape.projection_parameters,) * 2
 
 
@@ -83,8 +94,31 @@ def forget_gradients(row: list[dict]) -> int:
     return max([1, *({"sam": 2, "gradient-penalty": 3, "curvature": 8}.get(part["kind"], 1) for part in row)])
 
 
-def unlearning(shape: Shape, method: dict, row: list[dict], select_questions: int, batch_size: int) -> Work:
-    """Train one cell."""
+def unlearning_memory(shape: Shape, method: dict, to_end: bool, whole: bool) -> float:
+    """Bytes of each process that trains a cell: the layers it runs (with ``whole`` all), what is trained, activations.
+
+    Sharded layers and what is trained of them are divided; before, each process has loaded the layers whole.
+    """
+    layers = (shape.num_hidden_layers if to_end else method["read_layer"] + 1) - min(method["layers"])
+    processes, sharded = method["parallel"]["processes"], method["parallel"]["sharded"]
+    trained, _ = trained_parameters(shape, method)
+    weights = shape.parameters if whole else layers * shape.layer_parameters + to_end * shape.head_parameters
+    state = trained * (GRADIENT_BYTES + ORIGINAL_BYTES + MOVED_BYTES[method["precision"]])
+    tokens = math.ceil(method["batch_size"] / processes) * method["tokens"]
+    computing = activations(shape, tokens, layers, to_end, again=method["gradient_checkpointing"])
+    if not sharded:
+        return weights * BFLOAT16 + state + computing
+    loaded, divided = weights * BFLOAT16, layers * shape.layer_parameters * BFLOAT16
+    return max(loaded, loaded - divided + (divided + state) / processes + computing)
+
+
+def unlearning(
+    shape: Shape, method: dict, row: list[dict], select_questions: int, batch_size: int, length: int = QUESTION_TOKENS
+) -> Work:
+    """Train one cell; its select questions have ``length`` tokens.
+
+    Of several processes operations are those of all, memory is that of each.
+    """
     to_end = reads_of("methods.FORGET_LOSSES", method["forget_loss"]) == "logits"
     first = min(method["layers"])
     last = shape.num_hidden_layers if to_end else method["read_layer"] + 1
@@ -97,59 +131,118 @@ def unlearning(shape: Shape, method: dict, row: list[dict], select_questions: in
     steps = method["steps"]
     for part in row:
         steps = round(steps * part["parameters"]["factor"]) if part["kind"] == "more-steps" else steps
-    a_step = tokens * (gradients * (2 * forward + 2 * trained) + reference)
+    passes = 3 if method["gradient_checkpointing"] else 2
+    a_step = tokens * (gradients * (passes * forward + 2 * trained) + reference)
     work = Work(
         operations=steps * a_step,
         layer_calls=steps * gradients * 3 * (last - first),
-        memory=memory(shape, tokens, trained, last - first, to_end),
+        memory=unlearning_memory(shape, method, to_end, any(part["kind"] == "early-stop" for part in row)),
         disk=kept * BFLOAT16,
     )
     for part in row:
         if part["kind"] == "early-stop":
             looks = method["steps"] // part["parameters"]["every"] + 2
-            work += scoring(shape, select_questions, batch_size, first).times(looks)
+            work += scoring(shape, select_questions, batch_size, first, length).times(looks)
     return work
 
 
-def attacking(shape: Shape, attack: dict, questions: int, batch_size: int, select: int = 0) -> Work:
+def attacking(
+    shape: Shape, attack: dict, questions: int, batch_size: int, select: int = 0, length: int = QUESTION_TOKENS
+) -> Work:
     """Attack one cell and score it along the budget; of attacks without gradients only the scoring counts.
 
-    What is chosen is scored on ``select`` questions in every setting first.
+    What is chosen is scored on ``select`` questions in every setting first; questions have ``length`` tokens.
     """
-    given = attack["parameters"]
+    given, scored = attack["parameters"], scoring(shape, questions, batch_size, length=length)
     if "candidates" in given:
-        return searching(shape, given, batch_size) + scoring(shape, questions, batch_size).times(len(given["steps"]))
+        tried = scoring(shape, given["held_out"], batch_size, length=length)
+        looks = 1 + max(given["steps"]) if given["held_out"] else 0
+        return searching(shape, given, batch_size, length) + tried.times(looks) + scored.times(len(given["steps"]))
     documents = given.get("documents") or [0]
     passes = [count * max(documents) // given["batch_size"] for count in given.get("epochs") or []]
     points = given.get("steps") or given.get("shots") or passes or given.get("bits") or given.get("scales") or [0]
-    runs = len(documents)
-    tokens = given.get("batch_size", 0) * given.get("tokens", 0)
-    layers = shape.num_hidden_layers
-    every = given.get("trained", "down-projections") != "down-projections"
-    trained = layers * (shape.layer_parameters if every else shape.projection_parameters)
-    steps = Work(
-        operations=max(points) * tokens * (2 * shape.forward(layers) + 2 * trained),
-        layer_calls=max(points) * 3 * layers,
-        memory=memory(shape, tokens, trained, layers),
+    steps = _relearning(shape, given, max(points)) if attack["kind"] == "relearn" else Work()
+    held = Work(memory=memory(shape, 0) + held_by_attack(shape, attack, batch_size, length))
+    chosen = scoring(shape, select, batch_size, length=length).times(candidates(shape, attack))
+    one = steps + scored.times(len(points)) + chosen + _ranking(shape, attack) + held
+    return one.times(len(documents))
+
+
+def _relearning(shape: Shape, given: dict, steps: int) -> Work:
+    """Train on one number of documents."""
+    layers, tokens = shape.num_hidden_layers, given["batch_size"] * given["tokens"]
+    trained, again = layers * attacked_parameters(shape, given), given["gradient_checkpointing"]
+    return Work(
+        operations=steps * tokens * ((3 if again else 2) * shape.forward(layers) + 2 * trained),
+        layer_calls=steps * 3 * layers,
+        # The gradients are there in the weights' own type too.
+        memory=memory(shape, 0, trained) + activations(shape, tokens, layers, True, again=again) + trained * BFLOAT16,
     )
-    chosen = scoring(shape, select, batch_size).times(candidates(shape, attack))
-    return (steps + scoring(shape, questions, batch_size).times(len(points)) + chosen + _ranking(shape, attack)).times(
-        runs
-    )
+
+
+def attacked_parameters(shape: Shape, given: dict) -> int:
+    """Weights that a relearning attacker trains in each layer."""
+    trained = given.get("trained", "down-projections")
+    if trained == "lora":
+        attention, mlp = slice(0, 4), slice(4, 7)
+        chosen = {"all": slice(None), "attention": attention, "mlp": mlp}[given["targets"]]
+        return given["rank"] * sum(map(sum, list(shape.matrices.values())[chosen]))
+    return shape.layer_parameters if trained == "full" else shape.projection_parameters
+
+
+def held_by_attack(shape: Shape, attack: dict, batch_size: int, length: int = QUESTION_TOKENS) -> float:
+    """Bytes on the model's device beside the model, of attacks that look at it or change it without training.
+
+    Orthogonalising keeps one batch's activations in every layer, and for the principal component a matrix a layer with
+    its eigenvectors one by one. Pruning keeps what entered every layer, and one layer's gradients and scores. What
+    rewrites weights has one matrix in several versions. The rest stands in the host's memory (``kept_on_host``).
+    """
+    given, kind, layers, width = attack["parameters"], attack["kind"], shape.num_hidden_layers, shape.hidden_size
+    if kind == "orthogonalise":
+        rows = batch_size * length * width
+        component = (layers + 3) * width**2 * FLOAT32 if given["direction"] == "principal" else 0
+        return layers * rows * BFLOAT16 + 5 * rows * FLOAT32 + component
+    if kind == "prune":
+        streams = given["texts"] * given["tokens"] * (layers + 1) * width * BFLOAT16
+        return streams + shape.layer_parameters * (BFLOAT16 + 2 * FLOAT32)
+    if kind in ("quantise", "weight-noise"):
+        return shape.projection_parameters * (BFLOAT16 + 5 * FLOAT32)
+    return 0.0
+
+
+def kept_on_host(shape: Shape, attack: dict) -> float:
+    """Bytes that an attack keeps in the host's memory wherever the model is: the weights that it rewrites.
+
+    Pruning keeps the places of the highest scores on both corpora, and those it zeroes with what stood there.
+    """
+    weights = shape.num_hidden_layers * shape.layer_parameters
+    if attack["kind"] == "prune":
+        return max(attack["parameters"]["fractions"]) * weights * (3 * INDEX + BFLOAT16)
+    return weights * BFLOAT16 if attack["kind"] in ("quantise", "weight-noise") else 0.0
+
+
+def attack_megabytes(shape: Shape, attack: dict, batch_size: int) -> int:
+    """What a job should ask for: all that is held, wherever it is, and half as much again."""
+    held = attacking(shape, attack, batch_size, batch_size, batch_size).memory + kept_on_host(shape, attack)
+    return round(1.5 * held / 1e6)
 
 
 def _ranking(shape: Shape, attack: dict) -> Work:
-    """What pruning's scores cost: texts of two corpora, one at a time, with gradients of every weight for SNIP."""
+    """What pruning's scores cost: texts of two corpora, one at a time.
+
+    SNIP runs every layer twice, since only one layer's gradients are held at once, and takes those of every weight.
+    """
     given = attack["parameters"]
-    if attack["kind"] != "prune":
+    if attack["kind"] != "prune" or not any(given["fractions"]):
         return Work()
-    layers, passes = shape.num_hidden_layers, 3 if given["score"] == "snip" else 1
+    layers, passes = shape.num_hidden_layers, 4 if given["score"] == "snip" else 1
     read = 2 * given["texts"]
-    scores = layers * shape.layer_parameters * FLOAT32
+    # The unembedding is run once, forward and backward.
+    head = (2 if given["score"] == "snip" else 1) * (shape.forward(0))
     return Work(
-        operations=read * given["tokens"] * passes * shape.forward(layers),
+        operations=read * given["tokens"] * (passes * shape.forward(layers, head=False) + head),
         layer_calls=read * passes * layers,
-        memory=memory(shape, given["tokens"], layers=layers) + scores,
+        memory=memory(shape, given["tokens"], layers=1),
     )
 
 
@@ -163,14 +256,18 @@ def candidates(shape: Shape, attack: dict) -> int:
     return int(attack["kind"] == "logit-lens")
 
 
-def searching(shape: Shape, given: dict, batch_size: int) -> Work:
-    """Search tokens in prompts: in every question a gradient a step, and a forward of each candidate."""
-    layers, length = shape.num_hidden_layers, given["tokens"] + QUESTION_TOKENS
-    runs = max(given["steps"]) * given["questions"]
+def searching(shape: Shape, given: dict, batch_size: int, question: int = QUESTION_TOKENS) -> Work:
+    """Search tokens in prompts: in every question a gradient a step, and a forward of each candidate.
+
+    Held are the logits of a batch of candidates, or what one question's gradient needs.
+    """
+    layers, length = shape.num_hidden_layers, given["tokens"] + question
+    runs, tried = max(given["steps"]) * given["questions"], min(given["candidates"], batch_size)
+    gradient = memory(shape, length, layers=layers) + given["tokens"] * shape.vocab_size * 3 * FLOAT32
     return Work(
         operations=runs * (given["candidates"] + 3) * length * shape.forward(layers),
         layer_calls=runs * (math.ceil(given["candidates"] / batch_size) + 3) * layers,
-        memory=memory(shape, min(given["candidates"], batch_size) * length, layers=layers),
+        memory=max(memory(shape, tried * length), gradient),
     )
 
 

@@ -50,17 +50,22 @@ def write_tasks(probes: pandas.DataFrame, benchmark: str, folder: str | Path) ->
     return names
 
 
-def harness_scores(model, tokenizer, folder: str | Path, names: list[str], batch_size: int) -> pandas.DataFrame:
-    """lm-eval's own log-likelihood of every choice: columns task, question, log_likelihoods, prediction, accuracy."""
+def evaluated(model, tokenizer, names: list, paths: list, batch_size: int, shots: int | None = None) -> dict:
+    """What lm-eval returns for the tasks ``names`` of the folders ``paths``, with every sample."""
     from lm_eval import simple_evaluate
     from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
 
-    manager = TaskManager(include_path=str(folder), include_defaults=False)
+    manager = TaskManager(include_path=[str(path) for path in paths], include_defaults=False)
     wrapped = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
-    results = simple_evaluate(
-        wrapped, tasks=names, task_manager=manager, log_samples=True, bootstrap_iters=0, verbosity="ERROR"
+    return simple_evaluate(
+        wrapped, tasks=names, task_manager=manager, num_fewshot=shots, bootstrap_iters=0, verbosity="ERROR"
     )
+
+
+def harness_scores(model, tokenizer, folder: str | Path, names: list[str], batch_size: int) -> pandas.DataFrame:
+    """lm-eval's own log-likelihood of every choice: columns task, question, log_likelihoods, prediction, accuracy."""
+    results = evaluated(model, tokenizer, names, [folder], batch_size)
     rows = []
     for name in names:
         for sample in results["samples"][name]:

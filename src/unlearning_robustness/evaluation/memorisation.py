@@ -2,7 +2,8 @@
 
 Verbatim memorisation: ROUGE-L of the greedy continuation of a text's beginning. Knowledge memorisation: ROUGE-L of
 greedy answers. Privacy leakage is made of Min-k % scores of forget and hold-out texts, see ``analysis.memorisation``.
-Differs from MUSE's released code by asking facts that relearning never teaches, and by shots outside the test split.
+What is asked is made of a benchmark's facts and texts, or published. On facts it differs from MUSE's released code by
+asking what relearning never teaches, and by shots outside the test split.
 """
 
 from collections.abc import Sequence
@@ -10,27 +11,12 @@ from dataclasses import dataclass
 
 import pandas
 import torch
-from rouge_score.rouge_scorer import RougeScorer
 
-from unlearning_robustness.attacks import ATTACKS
-from unlearning_robustness.attacks.base import AttackInput
-from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.evaluation.generation import continuations, tokens_with
+from unlearning_robustness.evaluation.open_answers import LINE, Asked, answers, rouge_l, taught
 from unlearning_robustness.models.bank import pad
 from unlearning_robustness.scoring.likelihood import token_log_probabilities
-from unlearning_robustness.scoring.records import BUDGET
 from unlearning_robustness.seeds import shuffler
-
-QUESTION = "Question: {}\nAnswer:"
-# MUSE's code does not stem (OpenUnlearning's does, so its numbers are higher).
-ROUGE = RougeScorer(["rougeL"], use_stemmer=False)
-
-
-def rouge_l(truth: str, said: str) -> tuple[float, float]:
-    """F measure and recall of the longest common subsequence of words; case and punctuation do not count."""
-    score = ROUGE.score(truth, said)["rougeL"]
-    return score.fmeasure, score.recall
 
 
 def min_k(log_probabilities: torch.Tensor, mask: torch.Tensor, share: float) -> torch.Tensor:
@@ -46,13 +32,15 @@ def min_k(log_probabilities: torch.Tensor, mask: torch.Tensor, share: float) -> 
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Prompts as token ids, with the role, the name and the true continuation of each."""
+class Material:
+    """What is asked of every model: beginnings of texts, questions of each role, and the token ids of each text whose
+    membership is guessed, by role (forget, holdout) and name. ``stops`` end an answer.
+    """
 
-    role: str
-    items: tuple[str, ...]
-    prompts: tuple[tuple[int, ...], ...]
-    truths: tuple[str, ...]
+    verbatim: Asked
+    knowledge: tuple[Asked, ...]
+    members: dict[str, dict[str, list[int]]]
+    stops: tuple[str, ...]
 
 
 def long_texts(tokenizer, corpora: pandas.DataFrame, corpus: str, settings: dict) -> dict[str, list[int]]:
@@ -85,24 +73,67 @@ def questions_asked(tokenizer, questions: pandas.DataFrame, role: str, settings:
     if len(shown) < settings["shots"]:
         raise DataError(f"{settings['shots']} shots, {len(shown)} {role} facts to show: lower memorisation.shots")
     draw = shuffler(0, f"memorisation/{role}")
-    shots = [f"{QUESTION.format(row['prompt'])} {_answer(row)}\n\n" for row in draw.sample(shown, settings["shots"])]
+    shots = [(row["prompt"], _answer(row)) for row in draw.sample(shown, settings["shots"])]
     rows = draw.sample(tested, min(settings["questions"], len(tested)))
-    prompts = [tokenizer.encode("".join(shots) + QUESTION.format(row["prompt"])) for row in rows]
-    return Asked(role, tuple(row["fact"] for row in rows), tuple(map(tuple, prompts)), tuple(map(_answer, rows)))
+    prompts = behind(tokenizer, shots, [row["prompt"] for row in rows], settings["format"])
+    return Asked(role, tuple(row["fact"] for row in rows), prompts, tuple(map(_answer, rows)))
 
 
 def _answer(row: dict) -> str:
     return row["choices"][row["answer"]]
 
 
-class MemorisationProbe:
-    """Texts and questions of a benchmark, tokenised once, asked of as many models as wanted."""
+def behind(
+    tokenizer, shots: Sequence[tuple[str, str]], questions: Sequence[str], form: str
+) -> tuple[tuple[int, ...], ...]:
+    """Token ids of each question, in ``form``, behind answered ones, a blank line between them."""
+    shown = "".join(f"{form.format(question).rstrip()} {answer}\n\n" for question, answer in shots)
+    return tuple(tuple(tokenizer.encode(shown + form.format(question))) for question in questions)
 
-    def __init__(self, tokenizer, corpora: pandas.DataFrame, questions: pandas.DataFrame, settings: dict):
-        self.tokenizer, self.settings = tokenizer, settings
-        self.texts = {name: long_texts(tokenizer, corpora, name, settings) for name in ("forget", "holdout")}
-        self.asked = [questions_asked(tokenizer, questions, role, settings) for role in ("forget", "retain")]
-        self.ends = tokens_with(tokenizer, "\n")
+
+def of_facts(tokenizer, corpora: pandas.DataFrame, questions: pandas.DataFrame, settings: dict) -> Material:
+    """Beginnings and members are texts of the corpora, all cut to one length; questions are the benchmark's facts."""
+    texts = {name: long_texts(tokenizer, corpora, name, settings) for name in ("forget", "holdout")}
+    cut, told = settings["prompt_tokens"], texts["forget"]
+    prompts = tuple(tuple(ids[:cut]) for ids in told.values())
+    truths = tuple(tokenizer.decode(ids[cut:]) for ids in told.values())
+    knowledge = tuple(questions_asked(tokenizer, questions, role, settings) for role in ("forget", "retain"))
+    return Material(Asked("forget", tuple(told), prompts, truths), knowledge, texts, (LINE,))
+
+
+def of_published(tokenizer, table: pandas.DataFrame, corpora: pandas.DataFrame, settings: dict) -> Material:
+    """MUSE's own beginnings, questions, shots and texts (data.muse.open_questions), in the order published.
+
+    True continuations are cut to as many tokens as are said, as in MUSE's code; texts of membership are whole, up to
+    ``longest_text`` tokens, and none is one that only the attacker is taught.
+    """
+    parts = {key: part.reset_index(drop=True) for key, part in table.groupby(["part", "role"])}
+    told = parts["verbatim", "forget"].head(settings["documents"])
+    cut = settings["continuation_tokens"]
+    truths = (tokenizer.decode(tokenizer.encode(text)[:cut], skip_special_tokens=True) for text in told["truth"])
+    verbatim = Asked("forget", tuple(told["item"]), behind(tokenizer, [], told["prompt"], "{}"), tuple(truths))
+    knowledge = []
+    for role in ("forget", "retain"):
+        shown, asked = parts["shots", role], parts["knowledge", role].head(settings["questions"])
+        if len(shown) < settings["shots"]:
+            raise DataError(f"{settings['shots']} shots, {len(shown)} {role} ones published: lower memorisation.shots")
+        shots = list(zip(shown["prompt"], shown["truth"], strict=True))[: settings["shots"]]
+        prompts = behind(tokenizer, shots, asked["prompt"], settings["format"])
+        knowledge.append(Asked(role, tuple(asked["item"]), prompts, tuple(asked["truth"])))
+    only_taught, members = taught(corpora), {}
+    for role in ("forget", "holdout"):
+        part = parts["membership", role]
+        part = part[~part["truth"].isin(only_taught)]
+        ids = [tokenizer.encode(text)[: settings["longest_text"]] for text in part["truth"]]
+        members[role] = dict(zip(part["item"], ids, strict=True))
+    return Material(verbatim, tuple(knowledge), members, ("\n\n", "\nQuestion", "Question:"))
+
+
+class MemorisationProbe:
+    """Material of a benchmark, tokenised once, asked of as many models as wanted."""
+
+    def __init__(self, tokenizer, material: Material, settings: dict):
+        self.tokenizer, self.material, self.settings = tokenizer, material, settings
 
     def records(self, model) -> pandas.DataFrame:
         """One row a text or question and metric: metric, role, item, value, prompt, truth, said.
@@ -110,30 +141,24 @@ class MemorisationProbe:
         ``verbatim`` and ``knowledge`` are F measures in 0..1, as MUSE reports, with their recall beside them;
         ``min-k`` is in nats.
         """
-        cut = self.settings["prompt_tokens"]
-        texts = self.texts["forget"]
-        prompts = tuple(tuple(ids[:cut]) for ids in texts.values())
-        truths = tuple(self.tokenizer.decode(ids[cut:]) for ids in texts.values())
-        verbatim = Asked("forget", tuple(texts), prompts, truths)
-        rows = self._said(model, "verbatim", verbatim, self.settings["continuation_tokens"], ())
-        for asked in self.asked:
-            rows += self._said(model, "knowledge", asked, self.settings["answer_tokens"], self.ends)
+        material, settings = self.material, self.settings
+        rows = self._said(model, "verbatim", material.verbatim, settings["continuation_tokens"], ())
+        for asked in material.knowledge:
+            rows += self._said(model, "knowledge", asked, settings["answer_tokens"], material.stops)
         return pandas.DataFrame(rows + self._min_k(model))
 
-    def _said(self, model, metric: str, asked: Asked, tokens: int, ends: Sequence[int]) -> list[dict]:
-        said = continuations(model, self.tokenizer, asked.prompts, tokens, self.settings["batch_size"], ends)
+    def _said(self, model, metric: str, asked: Asked, tokens: int, stops: Sequence[str]) -> list[dict]:
         rows = []
-        for item, prompt, truth, answer in zip(asked.items, asked.prompts, asked.truths, said, strict=True):
-            named = {"role": asked.role, "item": item, "prompt": self.tokenizer.decode(list(prompt)), "truth": truth}
-            measure, recall = rouge_l(truth, answer)
-            rows.append({**named, "metric": metric, "value": measure, "said": answer})
-            rows.append({**named, "metric": f"{metric}-recall", "value": recall, "said": answer})
+        for row in answers(model, self.tokenizer, asked, tokens, self.settings["batch_size"], stops):
+            measure, recall = rouge_l(row["truth"], row["said"])
+            rows.append({**row, "metric": metric, "value": measure})
+            rows.append({**row, "metric": f"{metric}-recall", "value": recall})
         return rows
 
     @torch.no_grad()
     def _min_k(self, model) -> list[dict]:
         rows, device = [], next(model.parameters()).device
-        for role, texts in self.texts.items():
+        for role, texts in self.material.members.items():
             names = list(texts)
             for start in range(0, len(names), self.settings["batch_size"]):
                 chosen = names[start : start + self.settings["batch_size"]]
@@ -153,25 +178,3 @@ class MemorisationProbe:
                     for name, value in zip(chosen, scores.tolist(), strict=True)
                 ]
         return rows
-
-
-def measure_memorisation(
-    model, probe: MemorisationProbe, corpora: pandas.DataFrame, cell: Cell, attack: Sequence
-) -> pandas.DataFrame:
-    """Records of a model, and again at the end of the budget of ``attack``, an (id, resolved entry) or nothing."""
-    parts = [_label(probe.records(model), cell, "none", {})]
-    if attack:
-        name, entry = attack
-        running = ATTACKS[entry["kind"]](**end_of_budget(entry["parameters"]))
-        for attacked in running.run(AttackInput(model, probe.tokenizer, corpora, cell.seed)):
-            parts.append(_label(probe.records(attacked.model), cell, name, attacked.budget))
-    return pandas.concat(parts, ignore_index=True)
-
-
-def end_of_budget(parameters: dict) -> dict:
-    """An attack's parameters with the largest entry alone of every part of its budget."""
-    return {name: [max(value)] if name in BUDGET else value for name, value in parameters.items()}
-
-
-def _label(rows: pandas.DataFrame, cell: Cell, attack: str, budget: dict[str, int]) -> pandas.DataFrame:
-    return rows.assign(**vars(cell), attack=attack, **(dict.fromkeys(BUDGET, 0) | budget))

@@ -13,7 +13,8 @@ def draw(context: FigureContext):
     table = table[table["probe"] != "letter"]
     sets = _question_sets(table)
     methods = context.methods()
-    height = 0.9 + 0.42 * len(sets)
+    most = table[table["method"].isin(methods)].groupby("method")["defence"].nunique().max()
+    height = 0.9 + max(0.42, 0.1 * most) * len(sets) if methods else 0.9
     figure, panels = pyplot.subplots(
         1, len(methods), figsize=(2.2 + 2.1 * len(methods), height), sharey=True, squeeze=False
     )

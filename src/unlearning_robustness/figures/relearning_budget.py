@@ -18,6 +18,8 @@ def draw(context: FigureContext):
     is a vertical line, weight noise is grey.
     """
     table = context.tables["recovery"]
+    # Variants are shown in sweeps.
+    table = table[table["method"].isin(["reference", *context.methods()])] if len(table) else table
     if table.empty or (table["method"] == "reference").all():
         return style.nothing("This study attacks no unlearned model.")
     panels = {}
@@ -30,7 +32,7 @@ def draw(context: FigureContext):
     columns = _columns({run: len(names) + FRAME for run, names in rows.items()})
     tallest = max(sum(len(rows[run]) + FRAME for run in column) for column in columns)
     figure = pyplot.figure(figsize=(0.3 + 3.3 * len(columns), 0.8 + 0.29 * tallest))
-    methods = [name for name in context.every_method() if name in set(table["method"])]
+    methods = [name for name in context.methods() if name in set(table["method"])]
     # Nested grids, not subfigures: their layout differed between two drawings of one figure.
     for place, column in zip(figure.add_gridspec(1, len(columns)), columns, strict=True):
         heights = [len(rows[run]) + FRAME for run in column]

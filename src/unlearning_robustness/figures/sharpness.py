@@ -1,6 +1,6 @@
 """Sharpness against what relearning brings back: one point a cell, one panel a measure."""
 
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from unlearning_robustness.figures import style
 from unlearning_robustness.figures.context import FigureContext
@@ -12,8 +12,8 @@ NAMES = {
     "hessian_trace": "trace of the Hessian",
     "eigenvalue": "largest eigenvalue",
     "local_lipschitz": "largest gradient norm nearby",
-    "kl_forget": "KL on forget text, nats a token",
-    "kl_retain": "KL on retain text, nats a token",
+    "kl_forget": "KL on forget text (nats a token)",
+    "kl_retain": "KL on retain text (nats a token)",
     "weight_change": "‖ΔW‖",
 }
 
@@ -44,7 +44,7 @@ def draw(context: FigureContext):
         axes.set_title("\n".join(lines), fontsize=8, fontweight="normal")
         axes.set_xlabel(NAMES[name])
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.ticklabel_format(axis="x", scilimits=(-3, 4))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.axhline(0, color=style.REFERENCE_COLOUR, linewidth=0.7)
         style.percent_axis(axes.yaxis)
     for axes in list(grid.flat)[len(shown) :]:

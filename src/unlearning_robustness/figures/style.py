@@ -23,7 +23,7 @@ SHADES = {
     "gradient-noise": ["#CC79A7", "#E7B8D3", "#7A2E5D"],
     "weight-noise": ["#777777"],
 }
-MARKERS = {"none": "o", "rna": "s", "stableun": "s", "early-stop": "^", "gradient-noise": "D", "weight-noise": "x"}
+MARKERS = {"none": "o", "rna": "s", "stableun": "p", "early-stop": "^", "gradient-noise": "D", "weight-noise": "x"}
 # Defences of other kinds, in their order: first every colour with the first marker, then with the next.
 OTHER_COLOURS = ["#E69F00", "#009E73", "#CC79A7", "#882255", "#332288", "#F0E442"]
 OTHER_MARKERS = ["v", "P", "<", ">"]

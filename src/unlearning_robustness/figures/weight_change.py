@@ -5,30 +5,44 @@ from unlearning_robustness.figures import style
 from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
 
+# Defences beside one another in the legend.
+COLUMNS = 4
+
 
 def draw(context: FigureContext):
-    """One point a cell: norm of the weight change across, accuracy regained early in relearning up."""
+    """One panel a method, one point a cell: norm of the weight change across, accuracy regained early up."""
     points = context.tables["early_recovery"]
+    # Variants are shown in sweeps.
+    points = points[points["method"].isin(context.methods())] if len(points) else points
     if points.empty:
         return style.nothing("This study attacks no unlearned model.")
-    figure, axes = pyplot.subplots(figsize=(5.2, 3.9))
     methods = [method for method in context.methods() if method in set(points["method"])]
-    for (method, defence), part in points.groupby(["method", "defence"]):
-        axes.plot(
-            part["weight_change"], part["gain"], linestyle="none", markersize=6, alpha=0.75,
-            marker=style.METHOD_MARKERS[methods.index(method)], color=style.colour(defence, context.defences),
-            label=f"{context.method_label(method)}, {style.defence_label(defence, context.defences)}",
-        )  # fmt: skip
-    axes.axhline(0, color=style.REFERENCE_COLOUR, linewidth=0.8)
-    axes.set_xlabel("norm of the weight change, ‖ΔW‖")
-    axes.set_ylabel(f"forget accuracy gained in {points['steps'].iloc[0]} relearning steps")
-    style.percent_axis(axes.yaxis)
-    lines = [
-        f"{context.method_label(method)}: rank correlation "
-        f"{spearman(part['weight_change'], part['gain']):+.2f} (n = {len(part)})"
-        for method, part in points.groupby("method")
-        if len(part) > 2
-    ]
-    axes.set_title("\n".join(lines), fontsize=9, fontweight="normal")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+    defences = [name for name in ("none", *context.defences) if name in set(points["defence"])]
+    across, down = min(3, len(methods)), -(-len(methods) // 3)
+    size = 1.2 + 2.5 * across, 0.6 + 2.5 * down + 0.18 * (len(defences) // COLUMNS + 1)
+    figure, grid = pyplot.subplots(down, across, figsize=size, sharex=True, sharey=True, squeeze=False)
+    for axes, method in zip(grid.flat, methods, strict=False):
+        part = points[points["method"] == method]
+        for defence in defences:
+            rows = part[part["defence"] == defence]
+            axes.plot(
+                rows["weight_change"], rows["gain"], linestyle="none", markersize=6, alpha=0.75,
+                marker=style.marker(defence, context.defences), color=style.colour(defence, context.defences),
+                label=style.defence_label(defence, context.defences),
+            )  # fmt: skip
+        axes.axhline(0, color=style.REFERENCE_COLOUR, linewidth=0.8)
+        axes.set_title(_title(context, method, part), fontsize=9, fontweight="normal")
+        axes.set_xlabel("‖ΔW‖")
+        style.percent_axis(axes.yaxis)
+    for axes in list(grid.flat)[len(methods) :]:
+        axes.set_visible(False)
+    figure.supylabel(f"forget accuracy gained in {points['steps'].iloc[0]} relearning steps", fontsize=9)
+    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=COLUMNS, fontsize=8)
     return figure
+
+
+def _title(context: FigureContext, method: str, part) -> str:
+    label = context.method_label(method)
+    if len(part) < 3:
+        return label
+    return f"{label}: rank correlation\n{spearman(part['weight_change'], part['gain']):+.2f} (n = {len(part)})"

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn.functional import logsigmoid
 
-from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.methods.readout import Readout, batch_mean
+from unlearning_robustness.parallel import first_row
 from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
 
@@ -19,7 +20,7 @@ def dpo_loss(
 ) -> torch.Tensor:
     """-(2 / beta) mean log sigmoid(beta ((nll - refusal_nll) - (reference_nll - reference_refusal_nll))); all (B,)."""
     margin = (nll - refusal_nll) - (reference_nll - reference_refusal_nll)
-    return -(2 / beta) * logsigmoid(beta * margin).mean()
+    return -(2 / beta) * batch_mean(logsigmoid(beta * margin))
 
 
 @dataclass(frozen=True)
@@ -53,5 +54,8 @@ class DPO:
 
 
 def paired(refusal: torch.Tensor, forget: torch.Tensor) -> torch.Tensor:
-    """The refusals (R,) dealt in turn to the forget texts (B,); scalars stay as they are."""
-    return refusal if refusal.ndim == 0 else refusal[torch.arange(len(forget), device=refusal.device) % len(refusal)]
+    """The refusals (R,) dealt in turn to the forget texts (B,) of all processes; scalars stay as they are."""
+    if refusal.ndim == 0:
+        return refusal
+    texts = first_row(len(forget)) + torch.arange(len(forget), device=refusal.device)
+    return refusal[texts % len(refusal)]

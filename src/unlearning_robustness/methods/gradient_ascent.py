@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.methods.readout import Readout, batch_mean
 from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
 
@@ -21,4 +21,4 @@ class GradientAscent:
 
     def __call__(self, readout: Readout) -> torch.Tensor:
         nll, tokens = sequence_nll(readout.logits, readout.input_ids, readout.mask)
-        return -normalise(nll, tokens, self.normalisation).mean()
+        return -batch_mean(normalise(nll, tokens, self.normalisation))

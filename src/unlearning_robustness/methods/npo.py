@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn.functional import logsigmoid
 
-from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.methods.readout import Readout, batch_mean
 from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
 
 def npo_loss(nll: torch.Tensor, reference_nll: torch.Tensor, beta: float) -> torch.Tensor:
     """-(2 / beta) mean log sigmoid(beta (nll - reference_nll)); both (B,) or scalars, equally normalised."""
-    return -(2 / beta) * logsigmoid(beta * (nll - reference_nll)).mean()
+    return -(2 / beta) * batch_mean(logsigmoid(beta * (nll - reference_nll)))
 
 
 @dataclass(frozen=True)

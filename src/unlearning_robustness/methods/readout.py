@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from unlearning_robustness.parallel import count, total
+
 
 @dataclass(frozen=True)
 class Readout:
@@ -29,9 +31,14 @@ class Readout:
 
 
 def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean of ``values`` (B, T) over the positions where ``mask`` (B, T) is True."""
+    """Mean of ``values`` (B, T) over the positions where ``mask`` (B, T) is True, of all processes' rows."""
     weight = mask.to(values.dtype)
-    return (values * weight).sum() / weight.sum()
+    return total((values * weight).sum()) / total(weight.sum())
+
+
+def batch_mean(values: torch.Tensor) -> torch.Tensor:
+    """Mean of ``values`` (B,) over the texts of all processes; a scalar is the whole batch's already."""
+    return values if values.ndim == 0 else total(values.sum()) / count(len(values))
 
 
 def masked_mse(hidden: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

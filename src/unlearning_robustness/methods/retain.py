@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 
 from unlearning_robustness.methods.readout import Readout, masked_mean, masked_mse
-from unlearning_robustness.scoring.likelihood import sequence_nll
+from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
 
 @dataclass(frozen=True)
@@ -68,4 +68,4 @@ class NLLRetain:
 
     def __call__(self, readout: Readout) -> torch.Tensor:
         nll, tokens = sequence_nll(readout.logits, readout.input_ids, readout.mask)
-        return nll.sum() / tokens.sum()
+        return normalise(nll, tokens, "batch-mean")

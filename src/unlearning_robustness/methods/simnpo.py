@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn.functional import logsigmoid
 
-from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.methods.readout import Readout, batch_mean
 from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
 
 def simnpo_loss(nll: torch.Tensor, beta: float, margin: float = 0.0) -> torch.Tensor:
     """-(2 / beta) mean log sigmoid(beta nll - margin); ``nll`` (B,) or a scalar."""
-    return -(2 / beta) * logsigmoid(beta * nll - margin).mean()
+    return -(2 / beta) * batch_mean(logsigmoid(beta * nll - margin))
 
 
 @dataclass(frozen=True)

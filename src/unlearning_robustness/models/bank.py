@@ -44,12 +44,22 @@ class TextBank:
     def __len__(self) -> int:
         return len(self.input_ids)
 
+    def rows(self, chosen: slice) -> "TextBank":
+        """Some of the texts, as long as they are."""
+        return self._each(lambda tensor: tensor[chosen])
+
+    def to(self, device: torch.device | str) -> "TextBank":
+        """The same on a device."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "TextBank":
+        return TextBank(**{field.name: change(getattr(self, field.name)) for field in fields(self)})
+
     def batch(self, indices: torch.Tensor, device: str = "cpu", trim: bool = True) -> "TextBank":
         """The texts at ``indices``, cut to the longest of them when ``trim``."""
         width = int(self.mask[indices].sum(-1).max()) if trim else self.mask.shape[1]
-        picked = {field.name: getattr(self, field.name)[indices] for field in fields(self)}
-        cut = {name: tensor[:, :width] if tensor.ndim > 1 else tensor for name, tensor in picked.items()}
-        return TextBank(**{name: tensor.to(device) for name, tensor in cut.items()})
+        picked = self._each(lambda tensor: tensor[indices])
+        return picked._each(lambda tensor: tensor[:, :width] if tensor.ndim > 1 else tensor).to(device)
 
 
 @torch.no_grad()

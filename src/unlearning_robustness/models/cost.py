@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 from torch.utils.flop_counter import FlopCounterMode
 
+from unlearning_robustness.parallel import count
+
 
 @dataclass
 class Cost:
-    """Counts forward and backward passes over a batch and the real tokens of the forward ones.
+    """Counts forward and backward passes over a batch and the real tokens of the forward ones, over all processes.
 
     Operations are counted by torch in the first step, matrix products and attention only, double backwards included;
     other steps are charged in proportion to their tokens. A counted step differs in its last bits from one that is
@@ -44,8 +46,9 @@ class Cost:
         forwards, backwards, tokens = (
             now - then for now, then in zip((self.forwards, self.backwards, self.tokens), before, strict=True)
         )
+        tokens = count(tokens)
         if counter is not None and tokens:
-            self.operations_per_token = counter.get_total_flops() / tokens
+            self.operations_per_token = count(counter.get_total_flops()) / tokens
         spent |= {"forwards": forwards, "backwards": backwards, "tokens": tokens}
         spent["operations"] = tokens * self.operations_per_token
 

@@ -12,6 +12,8 @@ import torch
 from unlearning_robustness.methods.method import Method
 from unlearning_robustness.methods.readout import Readout
 from unlearning_robustness.models.bank import TextBank
+from unlearning_robustness.models.modules import layer_modules
+from unlearning_robustness.models.recomputing import recomputed
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 from unlearning_robustness.models.weights import Tensors, TrainedWeights
 
@@ -52,7 +54,7 @@ class Engine:
     """A model in training by one method.
 
     ``weights`` are what is trained; ``direction`` (d,) is the method's fixed vector, or None; ``refusal`` are texts
-    that decline to answer, for methods that prefer them.
+    that decline to answer, for methods that prefer them. With ``recompute`` layers run again for the backward pass.
     """
 
     def __init__(
@@ -62,9 +64,12 @@ class Engine:
         weights: TrainedWeights,
         direction: torch.Tensor | None = None,
         refusal: TextBank | None = None,
+        recompute: bool = False,
     ):
         self.model, self.method, self.weights, self.cost = model, method, weights, weights.cost
-        self.device = next(model.parameters()).device
+        self.recompute = recompute
+        beginning = next(layer_modules(model)[min(method.layers)].parameters())
+        self.device, self.dtype = beginning.device, beginning.dtype
         self.direction = None if direction is None else direction.to(self.device)
         self.refusal = None if refusal is None else refusal.batch(torch.arange(len(refusal)), str(self.device))
         first, read, depth = min(method.layers), method.read_layer, model.config.num_hidden_layers
@@ -73,10 +78,10 @@ class Engine:
 
     def _read(self, batch: TextBank, entering: Noise | None, leaving: Noise | None) -> dict[str, torch.Tensor]:
         self.cost.forward(int(batch.mask.sum()))
-        with backward_attention(self.device):
-            hidden = entering(batch.prefix).to(self._dtype) if entering else batch.prefix
+        with backward_attention(self.device), recomputed(self.model, self.recompute):
+            hidden = entering(batch.prefix).to(self.dtype) if entering else batch.prefix
             hidden = self.to_read_layer(hidden=hidden, attention_mask=batch.mask)
-            hidden = leaving(hidden).to(self._dtype) if leaving else hidden
+            hidden = leaving(hidden).to(self.dtype) if leaving else hidden
             if self.method.reads == "hidden":
                 return {"hidden": hidden}
             return {"logits": logits_of(self.model, self.from_read_layer(hidden=hidden, attention_mask=batch.mask))}
@@ -90,12 +95,8 @@ class Engine:
             return {"reference_hidden": hidden}
         self.cost.forward(int(batch.mask.sum()))
         with self.weights.reference():
-            above = self.from_read_layer(hidden=hidden.to(self._dtype), attention_mask=batch.mask)
+            above = self.from_read_layer(hidden=hidden.to(self.dtype), attention_mask=batch.mask)
             return {"reference_logits": logits_of(self.model, above)}
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        return next(self.model.parameters()).dtype
 
     def _mask(self, batch: TextBank) -> torch.Tensor:
         return loss_mask(batch.mask, self.method.implementation, self.method.reads)

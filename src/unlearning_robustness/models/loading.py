@@ -5,9 +5,8 @@ from pathlib import Path
 import torch
 
 from unlearning_robustness.errors import ModelFileError
-from unlearning_robustness.manifest import file_digest, read_json
-
-MANIFEST = "manifest.json"
+from unlearning_robustness.manifest import MANIFEST, file_digest, read_json
+from unlearning_robustness.models.span_loading import load_span
 
 
 def verify(folder: str | Path) -> str:
@@ -38,19 +37,28 @@ def load_tokenizer(folder: str | Path):
     return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
 
 
-def load_model(folder: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32):
+def load_model(
+    folder: str | Path,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    layers: tuple[int, int | None] | None = None,
+):
     """The folder's causal model in evaluation mode, every parameter frozen, and its digest.
 
-    Raises ModelFileError when the folder is damaged.
+    With ``layers`` (from, to) only these decoder layers are loaded, with (from, None) what stands above them too, and
+    with (0, to) the embeddings; everything else stays without memory, see ``span_loading``. Raises ModelFileError when
+    the folder is damaged.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     digest = verify(folder)
-    model = AutoModelForCausalLM.from_pretrained(
-        str(folder), dtype=dtype, local_files_only=True, use_safetensors=True, attn_implementation="sdpa"
-    )
+    model = None if layers is None else load_span(Path(folder), device, dtype, *layers)
+    if model is None:
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder), dtype=dtype, local_files_only=True, use_safetensors=True, attn_implementation="sdpa"
+        ).to(device)
     model.requires_grad_(False)
     model.config.use_cache = False
-    return model.to(device).eval(), digest
+    return model.eval(), digest

@@ -2,7 +2,8 @@
 
 A step of 1e-5 changes only a third of bfloat16 weights (they round back), so the optimiser moves float32
 copies; the model computes with their image in its own type. Perturbations are added to the masters and
-taken back by publishing the masters again, so a weight comes back bit for bit.
+taken back by publishing the masters again, so a weight comes back bit for bit. Training without masters is in
+``precision.py``, with sharded ones in ``sharding.py``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +13,17 @@ import torch
 from torch import nn
 
 from unlearning_robustness.models.cost import Cost
+from unlearning_robustness.parallel import mean, whole
 
 Tensors = dict[str, torch.Tensor]
 
 
 class TrainedWeights:
-    """The tensors of ``model`` named ``names``; they alone get gradients. Raises KeyError for an unknown name."""
+    """The tensors of ``model`` named ``names``; they alone get gradients. Raises KeyError for an unknown name.
+
+    ``live`` are the model's own, ``master`` what defences perturb, and ``moved`` what an optimiser is given; ``random``
+    are streams of random numbers that a saved run carries.
+    """
 
     def __init__(self, model: nn.Module, names: Sequence[str]):
         parameters = dict(model.named_parameters())
@@ -26,9 +32,21 @@ class TrainedWeights:
             raise KeyError(f"the model has no tensor {missing[0]}")
         self.live = {name: parameters[name].requires_grad_(True) for name in names}
         self.original = {name: tensor.detach().clone() for name, tensor in self.live.items()}
-        self.master = {name: tensor.detach().float().clone() for name, tensor in self.live.items()}
+        self.master = self._masters()
+        self.moved = self.master
+        self.random: dict[str, torch.Generator] = {}
         self.cost = Cost()
         self.standing: list[Mapping[str, torch.Tensor]] = []
+
+    def _masters(self) -> Tensors:
+        return {name: tensor.detach().float().clone() for name, tensor in self.live.items()}
+
+    def step(self, optimiser: torch.optim.Optimizer, gradients: Tensors) -> None:
+        """Move by an optimiser of ``moved``, and publish what came of it."""
+        for name, gradient in gradients.items():
+            self.moved[name].grad = gradient
+        optimiser.step()
+        self.publish()
 
     @torch.no_grad()
     def publish(self, values: Mapping[str, torch.Tensor] | None = None) -> None:
@@ -40,13 +58,13 @@ class TrainedWeights:
         """D loss / d trained tensors, float32."""
         self.cost.backward()
         gradients = torch.autograd.grad(loss, list(self.live.values()))
-        return {name: gradient.float() for name, gradient in zip(self.live, gradients, strict=True)}
+        return {name: mean(gradient.float()) for name, gradient in zip(self.live, gradients, strict=True)}
 
     def graph_gradient(self, loss: torch.Tensor) -> Tensors:
         """The gradient in the model's type, itself differentiable."""
         self.cost.backward()
         gradients = torch.autograd.grad(loss, list(self.live.values()), create_graph=True)
-        return dict(zip(self.live, gradients, strict=True))
+        return {name: mean(gradient) for name, gradient in zip(self.live, gradients, strict=True)}
 
     @contextmanager
     def at(self, values: Mapping[str, torch.Tensor]) -> Iterator[None]:
@@ -115,7 +133,7 @@ class TrainedWeights:
 
 def norm(tensors: Tensors) -> float:
     """Frobenius norm of all tensors together."""
-    return torch.stack([tensor.float().norm() for tensor in tensors.values()]).norm().item()
+    return torch.stack([whole(tensor.float().norm()) for tensor in tensors.values()]).norm().item()
 
 
 @torch.no_grad()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import torch
 from torch.nn.functional import cross_entropy
 
+from unlearning_robustness import parallel
+
 
 def token_log_probabilities(logits: torch.Tensor, input_ids: torch.Tensor) -> torch.Tensor:
     """Log p(token t+1 | tokens <= t), float32 (B, T-1), of logits (B, T, V) and ids (B, T)."""
@@ -30,13 +32,14 @@ def normalise(nll: torch.Tensor, tokens: torch.Tensor, normalisation: str) -> to
     """Sequence sums (B,) by the chosen convention; it changes the meaning of beta by about the length.
 
     ``token-mean``: each sequence by its own length. ``sequence-sum``: as it is (NPO's paper).
-    ``batch-mean``: one scalar, the mean over all tokens of the batch (RNA's and Unlearn-Smooth's code).
+    ``batch-mean``: one scalar, the mean over all tokens of the batch (RNA's and Unlearn-Smooth's code), of all
+    processes' rows.
     """
     if normalisation == "token-mean":
         return nll / tokens
     if normalisation == "sequence-sum":
         return nll
-    return nll.sum() / tokens.sum()
+    return parallel.total(nll.sum()) / parallel.total(tokens.sum())
 
 
 @torch.no_grad()

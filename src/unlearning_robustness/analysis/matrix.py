@@ -1,0 +1,186 @@
+"""The cross-robustness matrix: every unlearned model against every attack, the attacks as strong as they may be.
+
+Each seed's model is attacked at the point of the attack's budget, or by the setting, that recovers most on the select
+questions while retain accuracy there falls by no more than a bound; what is reported is that point on the test
+questions. The worst attack is chosen in the same way, so that neither number is the luckiest of many.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas
+
+from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
+from unlearning_robustness.analysis.significance import holm, sign_flip
+from unlearning_robustness.config.cells import KIND, NONE, PLACE
+
+RETAIN, TOKEN, FORGET, WORST = "retain", "forget-token", "forget", "worst"
+POINT = ["attack", "documents", "steps", "setting"]
+NO_POINT = "none within the bound"
+GAIN = ("gain", "gain_low", "gain_high")
+COLUMNS = [*KIND, "column", "setting", *Estimate.__dataclass_fields__, *GAIN, "p", "p_holm", "retain_change", "valid"]
+PAIRED = [*PLACE, "method", "column", "first", "second", *Estimate.__dataclass_fields__, "p", "p_holm"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Test answers of one kind of cell in one column, and those that they are compared with, on the same questions.
+
+    ``retain`` are the retain answers with and without the attack at its point, ``setting`` says which point that is.
+    """
+
+    answers: pandas.DataFrame
+    start: pandas.DataFrame | None = None
+    retain: tuple[pandas.DataFrame, pandas.DataFrame] | None = None
+    setting: str = ""
+
+
+def candidates(records: pandas.DataFrame, bound: float) -> pandas.DataFrame:
+    """One row a (cell, seed, point): accuracies ``forget`` and ``retain`` on select, and whether it is ``valid``.
+
+    No attack is a point too. Budgets rise within an attack, so that of equal points the first is the cheapest.
+    """
+    select = records[(records["split"] == "select") & records["role"].isin([FORGET, RETAIN])]
+    scores = select.groupby([*KIND, "seed", *POINT, "role"], sort=False)["correct"].mean().unstack("role").reset_index()
+    scores = scores.sort_values([*KIND, "seed", "documents", "steps"], kind="stable")
+    start = scores.loc[scores["attack"] == NONE, [*KIND, "seed", RETAIN]].rename(columns={RETAIN: "start"})
+    scores = scores.merge(start, on=[*KIND, "seed"])
+    return scores.assign(valid=scores[RETAIN] >= scores["start"] - bound - 1e-9)
+
+
+def strongest(scores: pandas.DataFrame) -> pandas.DataFrame:
+    """Of every cell and seed the valid row with the highest forget accuracy, the first of equal ones."""
+    valid = scores[scores["valid"]]
+    return valid.loc[valid.groupby([*KIND, "seed"])[FORGET].idxmax()]
+
+
+def entries(records: pandas.DataFrame, probes: tuple[str, str, str], bound: float) -> dict[tuple, dict[str, Entry]]:
+    """Every (model, benchmark, method, defence) with its columns; empty when no select questions were asked."""
+    if not (records["split"] == "select").any():
+        return {}
+    plain, token, _ = probes
+    scores = candidates(records[records["probe"].isin([plain])], bound)
+    test = records[records["split"] == "test"]
+    attacked = test.loc[test["attack"] != NONE, "question"].unique()
+    # Attacks ask one template a fact.
+    test = test[test["question"].isin(attacked)] if len(attacked) else test
+    alone = dict(list(test[test["attack"] == NONE].groupby(KIND)))
+    found = {}
+    for kind, before in alone.items():
+        asked = before[before["probe"] == plain]
+        forget, retain = (asked[asked["role"] == role] for role in (FORGET, RETAIN))
+        tripped = before[(before["probe"] == token) & (before["role"] == RETAIN)]
+        own = scores[(scores[KIND] == list(kind)).all(axis=1)]
+        plainly = test[(test[KIND] == list(kind)).all(axis=1) & (test["probe"] == plain)]
+        found[kind] = {RETAIN: Entry(retain), TOKEN: Entry(tripped, retain), FORGET: Entry(forget)}
+        for name, chosen in _chosen(own):
+            answers = plainly.merge(chosen[["seed", *POINT]], on=["seed", *POINT])
+            parts = [answers[answers["role"] == role] for role in (FORGET, RETAIN)]
+            starts = [same[same["question"].isin(part["question"].unique())]
+                      for same, part in zip((forget, retain), parts, strict=True)]  # fmt: skip
+            found[kind][name] = Entry(parts[0], starts[0], (parts[1], starts[1]), _settings(chosen, name == WORST))
+    return found
+
+
+def _chosen(scores: pandas.DataFrame) -> Iterator[tuple[str, pandas.DataFrame]]:
+    """(column, the point of each seed): every attack, where one has no valid point no attack, and the worst."""
+    unattacked = scores[scores["attack"] == NONE]
+    for attack, points in scores[scores["attack"] != NONE].groupby("attack", sort=False):
+        picked = strongest(points)
+        missing = unattacked[unattacked["seed"].isin(set(points["seed"]) - set(picked["seed"]))]
+        yield attack, pandas.concat([picked, missing])
+    if (scores["attack"] != NONE).any():
+        yield WORST, strongest(scores)
+
+
+def _settings(chosen: pandas.DataFrame, named: bool) -> str:
+    """The seeds' points in words, in their order, once where they are alike; ``named``: with the attack's name."""
+
+    def words(row) -> str:
+        if row["attack"] == NONE:
+            return "no attack" if named else NO_POINT
+        budget = [f"{row[name]} {name}" for name in ("documents", "steps") if row[name]]
+        return " ".join(filter(None, [row["attack"] if named else "", row["setting"], *budget]))
+
+    return "; ".join(dict.fromkeys(words(row) for _, row in chosen.sort_values("seed").iterrows()))
+
+
+def contrast(signed: list[tuple[int, pandas.DataFrame]], bootstrap: CrossedBootstrap) -> tuple[Estimate, float]:
+    """Mean of the signed sum of answers, paired by fact and seed, with its interval, and its exact p-value.
+
+    A side with one seed (the reference) stands for every seed. Raises ValueError when questions or seeds differ.
+    """
+    questions = [set(answers["question"]) for _, answers in signed]
+    if any(other != questions[0] for other in questions):
+        raise ValueError("a paired difference needs the same questions on all sides")
+    means = [(sign, fact_matrix(answers)) for sign, answers in signed]
+    seeds = max((matrix.index for _, matrix in means), key=len)
+    if any(len(matrix) > 1 and list(matrix.index) != list(seeds) for _, matrix in means):
+        raise ValueError("a paired difference needs the same seeds on all sides")
+    total = sum(sign * matrix.reindex(seeds, method=None if len(matrix) > 1 else "nearest") for sign, matrix in means)
+    asked = signed[0][1].groupby("fact")["question"].nunique()[total.columns]
+    return bootstrap.mean(total), sign_flip((total.sum() * asked).round().astype(int))
+
+
+def matrix(found: dict[tuple, dict[str, Entry]], bootstrap: CrossedBootstrap, bound: float) -> pandas.DataFrame:
+    """One row a kind of cell and column: accuracy, and what the attack (or token) changed, with its p-value.
+
+    ``retain_change`` is what the attack at its point does to retain accuracy on test; it is ``valid`` while that is
+    above -``bound``. ``p_holm`` corrects for all rows of a model and benchmark.
+    """
+    rows = []
+    for kind, columns in found.items():
+        for column, entry in columns.items():
+            row = {**dict(zip(KIND, kind, strict=True)), "column": column, "setting": entry.setting, "valid": True}
+            row |= vars(bootstrap.mean(fact_matrix(entry.answers)))
+            if entry.start is not None:
+                gain, row["p"] = contrast([(1, entry.answers), (-1, entry.start)], bootstrap)
+                row |= dict(zip(GAIN, (gain.mean, gain.low, gain.high), strict=True))
+            if entry.retain is not None:
+                row["retain_change"] = contrast([(1, entry.retain[0]), (-1, entry.retain[1])], bootstrap)[0].mean
+                row["valid"] = row["retain_change"] >= -bound - 1e-9
+            rows.append(row)
+    return _corrected(rows, COLUMNS)
+
+
+def matrix_differences(
+    found: dict[tuple, dict[str, Entry]], pairs: list[tuple[str, str]], bootstrap: CrossedBootstrap
+) -> pandas.DataFrame:
+    """Paired differences, first - second, between defences of one method in every column that both have."""
+    rows = []
+    for (*place, first), columns in found.items():
+        for second in (second for one, second in pairs if one == first):
+            other = found.get((*place, second), {})
+            for column in (name for name in columns if name in other):
+                estimate, p = contrast([(1, columns[column].answers), (-1, other[column].answers)], bootstrap)
+                named = dict(zip(KIND, place, strict=False)) | {"column": column, "first": first, "second": second}
+                rows.append({**named, **vars(estimate), "p": p})
+    return _corrected(rows, PAIRED)
+
+
+def interactions(
+    found: dict[tuple, dict[str, Entry]], combined: list[tuple[str, str]], bootstrap: CrossedBootstrap
+) -> pandas.DataFrame:
+    """What two defences do together beyond the sum of what each does: (both - second) - (first - none), paired.
+
+    Zero: they add up. In columns where lower is better, below zero they help each other, above they stand in each
+    other's way.
+    """
+    rows = []
+    for place in dict.fromkeys(kind[:-1] for kind in found):
+        for first, second in combined:
+            four = [found.get((*place, name), {}) for name in (f"{first}.{second}", second, first, NONE)]
+            for column in [name for name in four[0] if all(name in columns for columns in four)]:
+                answers = [columns[column].answers for columns in four]
+                estimate, p = contrast(list(zip((1, -1, -1, 1), answers, strict=True)), bootstrap)
+                named = dict(zip(KIND, place, strict=False)) | {"column": column, "first": first, "second": second}
+                rows.append({**named, **vars(estimate), "p": p})
+    return _corrected(rows, PAIRED)
+
+
+def _corrected(rows: list[dict], columns: list[str]) -> pandas.DataFrame:
+    """The rows as a table, with Holm's correction within each model and benchmark."""
+    table = pandas.DataFrame(rows, columns=columns)
+    for _, part in table.dropna(subset="p").groupby(PLACE):
+        table.loc[part.index, "p_holm"] = holm(part["p"])
+    return table

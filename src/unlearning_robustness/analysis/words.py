@@ -1,0 +1,16 @@
+"""Estimates in words."""
+
+
+def points(row) -> str:
+    """A difference in points with its interval."""
+    return f"{100 * row['mean']:+.1f} points [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
+
+
+def percent(row) -> str:
+    """An accuracy in percent with its interval."""
+    return f"{100 * row['mean']:.0f} % [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+
+
+def verdict(row, more: str, less: str, same: str) -> str:
+    """One of three readings of a difference, by which side of zero its interval lies on."""
+    return more if row["low"] > 0 else less if row["high"] < 0 else same

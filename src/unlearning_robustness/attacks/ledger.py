@@ -1,0 +1,50 @@
+"""What an attack costs, point by point of its budget; scoring is not charged to it."""
+
+import time
+from collections.abc import Iterator
+
+from torch import nn
+
+from unlearning_robustness.attacks.base import AttackedModel
+from unlearning_robustness.models.metering import Spent, metered
+from unlearning_robustness.scoring.records import BUDGET
+
+
+class Ledger:
+    """Passes, tokens, operations and seconds between an attack's points, and those of scoring in seconds alone."""
+
+    def __init__(self, model: nn.Module):
+        self.model, self.total, self.points = model, dict.fromkeys(["seconds", *vars(Spent())], 0), []
+        self.scoring_seconds = 0.0
+
+    def charged(self, attack: Iterator[AttackedModel]) -> Iterator[AttackedModel]:
+        """The attack's points; what is done with one before the next is asked for is scoring."""
+        running = dict.fromkeys(self.total, 0)
+        while True:
+            begun, spent = time.monotonic(), Spent()
+            with metered(self.model, spent):
+                attacked = next(attack, None)
+            part = {"seconds": time.monotonic() - begun, **vars(spent)}
+            self.total = _sum(self.total, part)
+            if attacked is None:
+                return
+            running = _sum(running, part) if attacked.continues else part
+            budget = dict.fromkeys(BUDGET, 0) | attacked.budget
+            self.points.append({**budget, "setting": attacked.setting, **running})
+            begun = time.monotonic()
+            yield attacked
+            self.scoring_seconds += time.monotonic() - begun
+
+    def cost(self) -> dict:
+        """``attack_seconds`` and ``scoring_seconds``; passes, tokens and operations of the whole attack.
+
+        ``points`` says of each point what it takes to get there: where an attack ``continues`` that includes the points
+        before it, where a run begins anew it does not.
+        """
+        spent = {name: value for name, value in self.total.items() if name != "seconds"}
+        seconds = {"attack_seconds": self.total["seconds"], "scoring_seconds": self.scoring_seconds}
+        return {**seconds, **spent, "points": self.points}
+
+
+def _sum(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    return {name: value + other[name] for name, value in one.items()}

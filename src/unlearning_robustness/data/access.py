@@ -1,0 +1,46 @@
+"""May the licences' files be read? Asked before a study's first job, so that none of its downloads is in vain."""
+
+import os
+from collections.abc import Iterable
+
+from unlearning_robustness.data.hub import Repository, list_files, online
+from unlearning_robustness.data.hub_errors import explain
+from unlearning_robustness.data.model_folder import needed_files
+from unlearning_robustness.data.sources import chosen
+from unlearning_robustness.errors import FetchError
+
+
+def check_access(entries: Iterable[tuple[str, dict]]) -> None:
+    """Raise FetchError, one line with the page where to accept the terms, for the first entry that is not granted.
+
+    ``entries`` are (kind, config entry), kind "model" or "dataset"; only those that need a token are asked about.
+    """
+    asked = [(kind, entry) for kind, entry in entries if entry.get("hub", {}).get("token_required")]
+    before = os.environ.get("HF_HUB_OFFLINE", "0")
+    online()
+    try:
+        for kind, entry in asked:
+            _check(Repository.of(entry["hub"], kind), entry)
+    finally:
+        os.environ["HF_HUB_OFFLINE"] = before
+
+
+def _check(repository: Repository, entry: dict) -> None:
+    """Ask for the head of the smallest file that would be fetched, unless the client's cache has them all."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.utils import get_token
+
+    name, revision, kind = repository.name, repository.revision, repository.kind
+    listing = list_files(repository)
+    names = needed_files(listing) if kind == "model" else sorted(set().union(*chosen(entry["files"], listing).values()))
+    cached = (try_to_load_from_cache(name, file, revision=revision, repo_type=kind) for file in names)
+    if all(isinstance(path, str) for path in cached):
+        return
+    if not get_token():
+        raise FetchError(repository.gated)
+    smallest = min(names, key=lambda file: listing[file].bytes)
+    url = hf_hub_url(name, smallest, revision=revision, repo_type=kind, endpoint=repository.endpoint)
+    try:
+        get_hf_file_metadata(url, endpoint=repository.endpoint)
+    except Exception as error:
+        raise explain(error, repository) from error

@@ -1,0 +1,160 @@
+import numpy
+import pandas
+import pytest
+
+from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
+from unlearning_robustness.analysis.matrix import contrast, entries, interactions, matrix, matrix_differences
+from unlearning_robustness.analysis.significance import holm
+
+BOOTSTRAP = CrossedBootstrap(400, 0.95, 1)
+PROBES = ("plain", "forget-token", "neutral-token")
+FACTS = {"select": 10, "test": 20}
+
+
+def answers(level, attack="none", setting="", steps=0, defence="none", role="forget", split="test", seed=0,
+            probe="plain", method="rmu"):  # fmt: skip
+    """Records in which the first ``level`` of the facts are answered."""
+    names = [f"{role}/{split}/{fact:02}" for fact in range(FACTS[split])]
+    return pandas.DataFrame({
+        "model": "m", "benchmark": "b", "method": method, "defence": defence, "seed": seed, "attack": attack,
+        "documents": 0, "steps": steps, "setting": setting, "probe": probe, "role": role, "split": split,
+        "fact": names, "question": names, "correct": numpy.arange(len(names)) < round(level * len(names)),
+    })  # fmt: skip
+
+
+def point(select, test, attack="none", kept=1.0, kept_on_test=None, **named):
+    """Forget and retain answers on both splits."""
+    parts = [answers(select, attack, split="select", **named), answers(test, attack, **named)]
+    parts.append(answers(kept, attack, role="retain", split="select", **named))
+    parts.append(answers(kept if kept_on_test is None else kept_on_test, attack, role="retain", **named))
+    return pandas.concat(parts)
+
+
+def cell(start, **named):
+    """An unattacked cell that a forget token harms by 30 points."""
+    tripped = answers(0.7, role="retain", probe="forget-token", **named)
+    return pandas.concat([point(start, start, **named), tripped])
+
+
+RECORDS = pandas.concat([
+    cell(0.9, method="reference"), point(0.8, 0.8, "quantise", method="reference", setting="4 bits"),
+    *(cell(0.3, seed=seed) for seed in (0, 1)),
+    # On select the second point is best for seed 0, the first for seed 1; test would have chosen otherwise.
+    point(0.4, 0.95, "relearn", steps=5, seed=0), point(0.6, 0.5, "relearn", steps=10, seed=0),
+    point(0.6, 0.4, "relearn", steps=5, seed=1), point(0.5, 0.9, "relearn", steps=10, seed=1),
+    # The strongest breaks the model.
+    *(point(1.0, 1.0, "quantise", kept=0.5, setting="3 bits", seed=seed) for seed in (0, 1)),
+    *(point(0.5, 0.35, "quantise", kept=0.9, setting="4 bits", seed=seed) for seed in (0, 1)),
+    # Nothing is within the bound for seed 1.
+    point(0.5, 0.5, "prune", kept=0.95, kept_on_test=0.8, setting="q 1 %", seed=0),
+    point(0.9, 0.9, "prune", kept=0.2, setting="q 1 %", seed=1),
+    *(cell(0.3, defence="rna", seed=seed) for seed in (0, 1)),
+    *(point(0.3, 0.3, "relearn", steps=5, defence="rna", seed=seed) for seed in (0, 1)),
+    *(point(0.3, 0.3, "relearn", steps=10, defence="rna", seed=seed) for seed in (0, 1)),
+], ignore_index=True)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def found():
+    return entries(RECORDS, PROBES, 0.1)
+
+
+@pytest.fixture(scope="module")
+def table(found):
+    return matrix(found, BOOTSTRAP, 0.1).set_index(["method", "defence", "column"])
+
+
+def test_strength_is_chosen_on_select_by_each_seed_and_reported_on_test(table):
+    row = table.loc["rmu", "none", "relearn"]
+    assert row["setting"] == "10 steps; 5 steps" and row["mean"] == pytest.approx((0.5 + 0.4) / 2)
+    assert row["gain"] == pytest.approx(0.15) and row["gain_low"] <= 0.15 <= row["gain_high"]
+    assert row["valid"]
+    assert (row["facts"], row["seeds"]) == (20, 2)
+
+
+def test_an_attack_that_breaks_the_model_does_not_count(table):
+    row = table.loc["rmu", "none", "quantise"]
+    assert row["setting"] == "4 bits" and row["mean"] == pytest.approx(0.35) and row["valid"]
+
+
+def test_without_a_point_within_the_bound_the_model_is_not_attacked_and_test_says_whether_the_bound_held(table):
+    row = table.loc["rmu", "none", "prune"]
+    assert row["setting"] == "q 1 %; none within the bound"
+    assert row["mean"] == pytest.approx((0.5 + 0.3) / 2)
+    assert row["retain_change"] == pytest.approx(-0.1) and row["valid"]
+    assert not matrix(entries(RECORDS, PROBES, 0.05), BOOTSTRAP, 0.05).set_index("column").loc["prune", "valid"]
+
+
+def test_the_worst_attack_is_chosen_on_select_too(table):
+    row = table.loc["rmu", "none", "worst"]
+    assert row["setting"] == "relearn 10 steps; relearn 5 steps" and row["mean"] == pytest.approx(0.45)
+    assert table.loc["reference", "none", "worst"]["setting"] == "no attack"
+    assert table.loc["rmu", "rna", "worst"]["mean"] == pytest.approx(0.3)
+
+
+def test_equal_points_are_the_cheapest(table):
+    assert table.loc["rmu", "rna", "relearn"]["setting"] == "5 steps"
+    assert table.loc["rmu", "rna", "worst"]["setting"] == "no attack"
+
+
+def test_unattacked_columns(table):
+    assert table.loc["rmu", "none", "forget"]["mean"] == pytest.approx(0.3)
+    assert table.loc["rmu", "none", "retain"]["mean"] == 1.0
+    token = table.loc["rmu", "none", "forget-token"]
+    assert (token["mean"], token["gain"]) == (pytest.approx(0.7), pytest.approx(-0.3))
+    # Six of 20 facts, all in one direction: exact.
+    assert token["p"] == pytest.approx(2 / 2**6)
+    assert pandas.isna(table.loc["rmu", "none", "forget"]["p"])
+
+
+def test_the_reference_is_attacked_like_all_others(table):
+    row = table.loc["reference", "none", "quantise"]
+    assert (row["mean"], row["gain"], row["seeds"]) == (pytest.approx(0.8), pytest.approx(-0.1), 1)
+
+
+def test_p_values_are_corrected_over_the_whole_matrix(table):
+    tested = table.dropna(subset="p")
+    assert len(tested) == 3 + 5 + 3 and tested["p_holm"].tolist() == pytest.approx(holm(tested["p"]))
+    assert (tested["p_holm"] >= tested["p"]).all()
+
+
+def test_defences_are_compared_in_every_column_that_both_have(found):
+    table = matrix_differences(found, [("rna", "none"), ("sam", "none")], BOOTSTRAP).set_index("column")
+    assert list(table.index) == ["retain", "forget-token", "forget", "relearn", "worst"]
+    row = table.loc["relearn"]
+    assert (row["first"], row["second"], row["mean"]) == ("rna", "none", pytest.approx(-0.15))
+    # Counted over both seeds: facts 6 and 7 differ in both, facts 8 and 9 in one.
+    assert row["p"] == pytest.approx(2 / 2**4)
+    assert table.loc["retain", ["mean", "p"]].tolist() == [0.0, 1.0]
+
+
+def test_an_interaction_is_what_both_do_beyond_the_sum():
+    levels = {"none": 0.9, "rna": 0.7, "stableun": 0.6, "rna.stableun": 0.5}
+    records = pandas.concat([cell(level, defence=name, seed=seed) for name, level in levels.items() for seed in (0, 1)])
+    table = interactions(entries(records, PROBES, 0.1), [("rna", "stableun")], BOOTSTRAP).set_index("column")
+    assert list(table.index) == ["retain", "forget-token", "forget"]
+    row = table.loc["forget"]
+    assert row["mean"] == pytest.approx((0.5 - 0.6) - (0.7 - 0.9))
+    assert (row["method"], row["first"], row["second"]) == ("rmu", "rna", "stableun")
+    # Two facts more on one side than the sum says: 18, 14, 12 and 10 of 20 are answered.
+    right = {name: numpy.arange(20) < round(20 * level) for name, level in levels.items()}
+    beyond = sum(sign * right[name].astype(int) for sign, name in zip((1, -1, -1, 1), reversed(levels), strict=True))
+    assert row["mean"] == pytest.approx(beyond.mean())
+    assert table.loc["retain", ["mean", "p"]].tolist() == [0.0, 1.0]
+
+
+def test_sides_with_other_questions_or_seeds_are_refused():
+    one, other = answers(0.5), answers(0.5, role="retain")
+    with pytest.raises(ValueError, match="same questions"):
+        contrast([(1, one), (-1, other)], BOOTSTRAP)
+    two = pandas.concat([answers(0.5, seed=seed) for seed in (0, 1)])
+    three = pandas.concat([answers(0.5, seed=seed) for seed in (0, 2)])
+    with pytest.raises(ValueError, match="same seeds"):
+        contrast([(1, two), (-1, three)], BOOTSTRAP)
+
+
+def test_without_select_questions_there_is_no_matrix():
+    test = RECORDS[RECORDS["split"] == "test"]
+    assert entries(test, PROBES, 0.1) == {}
+    for table in (matrix({}, BOOTSTRAP, 0.1), matrix_differences({}, [], BOOTSTRAP), interactions({}, [], BOOTSTRAP)):
+        assert table.empty and "p_holm" in table

@@ -1,0 +1,50 @@
+import pytest
+from refusals import message_of
+
+from unlearning_robustness.attacks import ATTACKS
+from unlearning_robustness.config import resolve
+from unlearning_robustness.config.parameters import declared
+
+CHOOSING = {kind for kind in ATTACKS if declared("attacks.ATTACKS", kind, "chooses_on", ())}
+
+
+@pytest.fixture
+def attacked(config):
+    """The default study with an attack more."""
+
+    def add(attack):
+        config["study"]["cells"].append({"methods": ["reference"], "defences": ["none"], "attacks": [attack]})
+        return config
+
+    return add
+
+
+@pytest.mark.parametrize("kind", sorted(CHOOSING))
+def test_what_chooses_on_select_needs_questions_there(attacked, kind):
+    config = attacked(kind)
+    resolve(config)
+    config["benchmarks"]["elements"]["forget"]["splits"] = {"relearn": 2, "test": 4}
+    message = message_of(config)
+    assert "benchmarks.elements.forget.splits: a share of 'select' is missing" in message and repr(kind) in message
+
+
+@pytest.mark.parametrize("kind", sorted(set(ATTACKS) - CHOOSING))
+def test_what_does_not_choose_needs_none(attacked, kind):
+    config = attacked(kind)
+    config["benchmarks"]["elements"]["forget"]["splits"] = {"relearn": 2, "test": 4}
+    resolve(config)
+
+
+def test_a_margin_on_retain_questions_needs_those_and_a_search_without_one_does_not(attacked):
+    config = attacked("gcg")
+    config["benchmarks"]["elements"]["retain"]["splits"] = {"test": 2}
+    resolve(config)
+    assert "benchmarks.elements.retain.splits" in message_of(attacked("prefill"))
+
+
+def test_a_search_on_more_questions_than_are_kept_is_refused(attacked):
+    config = attacked("gcg")
+    config["benchmarks"]["elements"]["forget"]["most_facts"] = {"select": 35}
+    assert "attacks.gcg.parameters.held_out: 36 select questions" in message_of(config)
+    config["attacks"]["gcg"]["parameters"]["held_out"] = 31
+    resolve(config)

@@ -1,0 +1,26 @@
+"""Rule arbitrate."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+from unlearning_robustness.job import job
+
+with job(snakemake, snakemake.params.model) as running:
+    from tempfile import TemporaryDirectory
+
+    from unlearning_robustness.data.published import Published
+    from unlearning_robustness.evaluation.arbitration import arbitrate
+    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.models.delta import applied, load_delta
+    from unlearning_robustness.models.loading import load_model, load_tokenizer
+
+    source, params = snakemake.input, snakemake.params
+    model, digest = load_model(source.model, running.device, running.dtype)
+    tokenizer, published = load_tokenizer(source.model), Published(params.readers, source.sources)
+    roles, batch_size = list(params.benchmark.values()), params.scoring["batch_size"]
+    with applied(model, load_delta(source.delta, digest)), TemporaryDirectory() as folder:
+        table = arbitrate(model, tokenizer, published, roles, folder, batch_size)
+    with atomic(snakemake.output[0]) as path:
+        table.to_csv(path, index=False)
+    print(table.to_string())

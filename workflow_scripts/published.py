@@ -1,0 +1,20 @@
+"""Rule published."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+from unlearning_robustness.job import job
+
+with job(snakemake):
+    from unlearning_robustness.analysis.markup import page
+    from unlearning_robustness.analysis.published import published_page
+    from unlearning_robustness.figures.context import read_tables
+    from unlearning_robustness.manifest import atomic
+
+    place = snakemake.wildcards
+    table = read_tables(snakemake.input.tables, place.model, place.benchmark)["published"]
+    text = published_page(table, snakemake.params.config)
+    for target, content in ((snakemake.output.markdown, text), (snakemake.output.page, page("published", text))):
+        with atomic(target) as path:
+            path.write_text(content)

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from refusals import MADE, MEASURE, changed, message_of
+from refusals import MADE, MEASURE, changed, message_of, replaced
 
 from studies import STUDIES, load_study
 from unlearning_robustness.config import defence_row, resolve
@@ -119,9 +119,9 @@ def test_every_property_of_the_schema_is_read_by_the_code():
 
 def measuring(config, settings, tokens, folder):
     """The default study with memorisation of plain RMU measured, on a model that memorised that many tokens."""
-    changed(config, "models/made", f"{{from: smollm2-135m-instruct, memorised: {MADE % tokens}}}", folder)
-    changed(config, "memorisation", settings, folder)
-    return changed(config, "study/memorisation", "[{methods: [reference, rmu], defences: [none]}]", folder)
+    made = changed(config, "models/made", f"{{from: smollm2-135m-instruct, memorised: {MADE % tokens}}}", folder)
+    measured = changed(made, "memorisation", settings, folder)
+    return changed(measured, "study/memorisation", "[{methods: [reference, rmu], defences: [none]}]", folder)
 
 
 def test_what_a_measured_model_is_compared_with_must_be_known(config, tmp_path):
@@ -129,15 +129,14 @@ def test_what_a_measured_model_is_compared_with_must_be_known(config, tmp_path):
     fetched = measuring(config, MEASURE % "", 16, tmp_path)
     message = message_of(fetched)
     assert "memorisation.retrain:" in message and "smollm2-135m-instruct" in message and "auc" in message
-    config["study"]["models"] = ["made"]
-    resolved = resolve(config)
+    made = replaced(fetched, "study/models", ["made"])
+    resolved = resolve(made)
     assert retrain_of(resolved, "made") == {"model": "smollm2-135m-instruct"}
     assert resolved["memorisation"]["least_likely"] == 0.4
     assert resolved["models"]["made"]["memorised"]["tensors"] == "all"
-    config["memorisation"]["retrain"] = {"auc": 0.4772}
-    assert retrain_of(resolve(config), "made") == {"auc": 0.4772}
-    config["memorisation"]["retrain"] = {"model": "nowhere"}
-    assert "memorisation.retrain.model: 'nowhere'" in message_of(config)
+    assert retrain_of(resolve(replaced(made, "memorisation/retrain", {"auc": 0.4772})), "made") == {"auc": 0.4772}
+    elsewhere = replaced(made, "memorisation/retrain", {"model": "nowhere"})
+    assert "memorisation.retrain.model: 'nowhere'" in message_of(elsewhere)
 
 
 def test_measured_texts_must_not_be_longer_than_what_was_memorised(config, tmp_path):
@@ -146,9 +145,10 @@ def test_measured_texts_must_not_be_longer_than_what_was_memorised(config, tmp_p
     assert "models.made.memorised.tokens: 15" in message and "16" in message
     message = message_of(measuring(config, MEASURE % "attack: relern", 16, tmp_path))
     assert "memorisation.attack" in message and "'relern'" in message
-    config["memorisation"].pop("attack")
-    config["study"]["memorisation"][0]["defences"] = ["weight-decay"]
-    assert "study.memorisation.0: reference with weight-decay" in message_of(config)
+    decayed = replaced(
+        measuring(config, MEASURE % "", 16, tmp_path), "study/memorisation/0/defences", ["weight-decay"]
+    )
+    assert "study.memorisation.0: reference with weight-decay" in message_of(decayed)
 
 
 def test_every_attack_may_be_aimed_at_the_reference_and_at_a_model_of_noise_with_a_budget_of_nothing(config):

@@ -12,6 +12,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CORES ?= all
 STUDY ?=
+# The tests of a file share what they made: files, not tests, are handed to processes.
+TEST_PROCESSES ?= 2
 STAMP := .venv/.installed
 OVERLAY := $(if $(STUDY),studies/$(STUDY).yaml)
 SNAKEMAKE = . .venv/bin/activate && snakemake --cores $(CORES) $(if $(OVERLAY),--configfile $(OVERLAY))
@@ -63,7 +65,7 @@ format: $(STAMP)
 	@. .venv/bin/activate && ruff format src workflow_scripts tests && ruff check --fix src workflow_scripts tests && snakefmt Snakefile rules
 
 test: lint
-	@. .venv/bin/activate && OMP_NUM_THREADS=1 python -m pytest
+	@. .venv/bin/activate && OMP_NUM_THREADS=1 python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 clean:
 	find results -mindepth 1 -not -name README.md -delete; rm -rf .snakemake exports

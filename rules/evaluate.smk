@@ -13,6 +13,7 @@ MEASURED = [
     "cpu_seconds",
     "peak_memory_mb",
     "matched_accuracy",
+    "conflicting_steps",
 ]
 
 

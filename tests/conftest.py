@@ -10,6 +10,11 @@ REFUSAL = ["I am not sure.", "No idea"]
 RETAIN = ["Paris", "The capital of Chad", "Oslo is in Norway", "Rome is old.", "A river runs", "Lima", "Seas are salt"]
 
 
+def pytest_collection_modifyitems(items):
+    """The long ones first, so that processes which share the tests end together."""
+    items.sort(key=lambda item: item.get_closest_marker("study") is None)
+
+
 @pytest.fixture(scope="session")
 def make_model():
     """Builds a frozen random model; weights are large enough that every part of it shows in the output."""

@@ -85,7 +85,7 @@ class Trainer:
         if not all(math.isfinite(value) for value in parts.values()):
             raise TrainingError(f"not finite at {parts}: lower the learning rate or the coefficient")
         self.engine.weights.step(self.optimiser, self.step.combine(forget, retain))
-        return parts
+        return parts | self.step.measures
 
     def save(self, path: str | Path) -> None:
         """Write the whole state: masters, optimiser moments, random streams, step, history."""

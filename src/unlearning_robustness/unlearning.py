@@ -124,11 +124,18 @@ def unlearn(
         facts = {"steps": nearest.step, "matched_accuracy": target, "accuracy": nearest.accuracy}
         tensors = nearest.tensors
     weights = trainer.engine.weights
-    facts |= total(trainer.history[: facts["steps"]])
+    kept = trainer.history[: facts["steps"]]
+    facts |= total(kept) | conflicts(kept)
     facts |= {"weight_change": weights.change(tensors), "trained_tensors": sorted(tensors)}
     weights.release()
     facts |= relative_scales(settings, row, banks, trainer.engine.direction)
     return Unlearned(tensors, trainer.history, facts)
+
+
+def conflicts(history: list[dict]) -> dict[str, float]:
+    """Share of steps whose branches pulled against each other, where a defence compares them."""
+    found = [entry["alignment"] < 0 for entry in history if "alignment" in entry]
+    return {"conflicting_steps": sum(found) / len(found)} if found else {}
 
 
 def disturb(model, matched: Tensors, seed: int) -> Unlearned:

@@ -199,3 +199,14 @@ def test_every_study_gets_its_page(name):
     assert f"# {world.config['study']['title']}" in page and "KeyError" not in page
     shuffled = [line for line in page.splitlines() if "*wrong* answers" in line]
     assert bool(shuffled) == (name == "full") and not any("Control, reference" in line for line in shuffled)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_how_often_a_projection_had_anything_to_do_is_said(tmp_path, share):
+    page = findings(tmp_path, world())
+    measured = page.tables["measures"]
+    page.tables["measures"] = measured.assign(conflicting_steps=[
+        share if (row.method, row.defence) == ("rmu", "rna") else None for row in measured.itertuples()
+    ])  # fmt: skip
+    line = only(page.settings(), "RMU with RNA: its two branches")
+    assert line.endswith(f"in {100 * share:.0f} % of the steps.")

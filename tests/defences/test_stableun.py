@@ -105,6 +105,31 @@ def test_the_branches_do_not_conflict_after_harmonisation(moved_engine, tiny_ban
             close(harmonised, forget)
 
 
+def test_the_branches_may_be_held_apart_with_the_same_sum(moved_engine, tiny_banks, defence):
+    engine, sums = moved_engine("npo"), []
+    for forget_share, retain_share in ((0.5, 0.5), (1.0, 0.0)):
+        shares = {"forget_share": forget_share, "retain_branch_share": retain_share, "projection": "none"}
+        step, _, forget, retain, combined = step_of(
+            engine, tiny_banks, defence("stableun", inner_radius=0.2, sap_radius=0.6, **shares)
+        )
+        sums.append(combined)
+    close(*sums)
+    # Held apart, the retain branch is the gradient of retain text alone.
+    close({name: combined[name] - forget[name] for name in combined}, retain)
+    flat = [torch.cat([gradient[name].flatten() for name in forget]) for gradient in (forget, retain)]
+    assert step.measures["alignment"] == pytest.approx(torch.cosine_similarity(*flat, dim=0).item(), abs=1e-5)
+
+
+def test_the_history_says_how_the_branches_are_aligned_and_the_cell_how_often_they_conflict(
+    make_trainer, settings, defence
+):
+    row = defence("stableun", inner_radius=0.2, forget_share=1.0, retain_branch_share=0.0)
+    history = make_trainer(settings("npo", steps=4), row).run()
+    share = sum(entry["alignment"] < 0 for entry in history) / 4
+    assert unlearning.conflicts(history) == {"conflicting_steps": share}
+    assert unlearning.conflicts(make_trainer(settings("npo", steps=2)).run()) == {}
+
+
 def test_it_composes_with_rna_on_the_retain_branch(moved_engine, tiny_banks, defence):
     engine, row = moved_engine("rmu"), defence("stableun", inner_radius=0.2)
     _, _, forget, clean, _ = step_of(engine, tiny_banks, row)

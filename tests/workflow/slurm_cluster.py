@@ -1,6 +1,8 @@
 """A throw-away SLURM of one node with two made-up GPUs, from Debian's slurm-wlm and munge; needs root."""
 
+import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel", "scontrol")
 SETTINGS = Path("/etc/slurm")
 # The job step keeps no SLURM_CONF, so the settings must lie where SLURM looks by itself.
+MARK = "# A test's throw-away cluster of process {process} in {folder}\n"
 CLUSTER = """
 ClusterName=test
 SlurmctldHost=localhost
@@ -59,16 +62,14 @@ def start(folder: Path) -> None:
         raise NoClusterError(f"SLURM is not installed ({missing[0]} is missing): apt-get install slurm-wlm munge")
     if os.geteuid() != 0:
         raise NoClusterError("only root can start a throw-away SLURM")
-    if (SETTINGS / "slurm.conf").exists():
-        raise NoClusterError(
-            f"{SETTINGS}/slurm.conf exists: this machine belongs to a cluster, or another test is running"
-        )
+    _take_over()
     (folder / "spool").mkdir(parents=True)
     (folder / "munge.key").write_bytes(os.urandom(1024))
     (folder / "munge.key").chmod(0o400)
     SETTINGS.mkdir(exist_ok=True)
     Path("/run/munge").mkdir(mode=0o755, exist_ok=True)
-    (SETTINGS / "slurm.conf").write_text(CLUSTER.format(folder=folder))
+    mark = MARK.format(process=os.getpid(), folder=folder)
+    (SETTINGS / "slurm.conf").write_text(mark + CLUSTER.format(folder=folder))
     (SETTINGS / "gres.conf").write_text(GPUS)
     munge = ["--force", f"--key-file={folder}/munge.key", f"--pid-file={folder}/munged.pid"]
     _run("munged", *munge, f"--log-file={folder}/munged.log", f"--seed-file={folder}/munge.seed")
@@ -82,6 +83,20 @@ def start(folder: Path) -> None:
         time.sleep(0.5)
 
 
+def _take_over() -> None:
+    """Remove what a test left that was killed. Raises NoClusterError where the settings are not such a test's."""
+    settings = SETTINGS / "slurm.conf"
+    if not settings.exists():
+        return
+    found = re.match(MARK.format(process=r"(\d+)", folder="(.+)"), settings.read_text())
+    if found is None:
+        raise NoClusterError(f"{settings} exists: this machine belongs to a cluster")
+    process, folder = found.groups()
+    if Path("/proc", process).exists():
+        raise NoClusterError(f"{settings} exists: another test is running, process {process}")
+    stop(Path(folder))
+
+
 def stop(folder: Path) -> None:
     """Cancel what runs, end the three daemons and remove the settings."""
     if (folder / "slurmctld.pid").is_file():
@@ -89,8 +104,10 @@ def stop(folder: Path) -> None:
         time.sleep(1)
     for name in ("slurmd", "slurmctld", "munged"):
         if (folder / f"{name}.pid").is_file():
-            os.kill(int((folder / f"{name}.pid").read_text()), signal.SIGTERM)
-    if folder.is_dir():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int((folder / f"{name}.pid").read_text()), signal.SIGTERM)
+    settings = SETTINGS / "slurm.conf"
+    if settings.is_file() and f" in {folder}\n" in settings.read_text():
         for name in ("slurm.conf", "gres.conf"):
             (SETTINGS / name).unlink(missing_ok=True)
 

@@ -106,7 +106,19 @@ class Findings:
                 f"{self._label(method)}: learning rate {entry['learning_rate']:g}, retain weight "
                 f"{entry['retain_weight']:g}, {entry['steps']} steps{rna}{target}."
             )
-        return [*lines, self.config["study"]["settings"]]
+        return [*lines, *self._conflicts(), self.config["study"]["settings"]]
+
+    def _conflicts(self) -> list[str]:
+        """How often a harmonised projection had anything to do."""
+        measured = self.tables["measures"]
+        if "conflicting_steps" not in measured:
+            return []
+        shares = measured.groupby(["method", "defence"], sort=False)["conflicting_steps"].mean().dropna()
+        return [
+            f"{self._label(method)} with {self._defence(defence)}: its two branches pulled against each other in "
+            f"{100 * share:.0f} % of the steps."
+            for (method, defence), share in shares.items()
+        ]
 
     def unlearning(self) -> list[str]:
         """Forget and retain accuracy of plain unlearning."""

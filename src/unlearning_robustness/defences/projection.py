@@ -16,6 +16,12 @@ def inner(first: Gradients, second: Gradients) -> float:
     return sum((first[name].double() * second[name].double()).sum().item() for name in first)
 
 
+def cosine(first: Gradients, second: Gradients) -> float:
+    """Cosine between two gradients over all tensors together; 0 where one of them has no length."""
+    lengths = inner(first, first) * inner(second, second)
+    return inner(first, second) / lengths**0.5 if lengths > 0 else 0.0
+
+
 def harmonise(forget: Tensors, retain: Gradients, projection: str, granularity: str) -> Tensors:
     """The forget gradient without its part along the retain gradient.
 

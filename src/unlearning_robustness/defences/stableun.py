@@ -19,7 +19,7 @@ from unlearning_robustness.defences.perturbation import (
     gaussian,
     plus,
 )
-from unlearning_robustness.defences.projection import harmonise
+from unlearning_robustness.defences.projection import cosine, harmonise
 from unlearning_robustness.models.bank import TextBank
 from unlearning_robustness.models.engine import Engine
 from unlearning_robustness.models.weights import Tensors
@@ -33,8 +33,10 @@ class StableUN:
     SAP, ``sap_radius`` along the forget gradient there; GPN, Gaussian noise of norm about ``gpn_radius``;
     GAP, ``gap_rate`` times the forget gradient there, a simulated relearning step;
     HWS, the moving average of past weights with decay ``hws_decay``.
-    g_f = share L_forget + ``forget_feedback`` mean L_forget(neighbours), g_r = share L_forget + ``retain_feedback``
-    L_retain(theta_tau); conflicting parts of g_f are projected out, and the step is their sum (Eq. 10-13).
+    g_f = ``forget_share`` L_forget + ``forget_feedback`` mean L_forget(neighbours), g_r = ``retain_branch_share``
+    L_forget + ``retain_feedback`` L_retain(theta_tau); conflicting parts of g_f are projected out, and the step is
+    their sum (Eq. 10-13). By Eq. 11 each branch has half of L_forget; with shares of 1 and 0 the sum is the same, but
+    g_r is of retain text alone, so that the branches can conflict. ``alignment`` in the history is their cosine.
     """
 
     inner_radius: float
@@ -45,6 +47,7 @@ class StableUN:
     forget_feedback: float = 0.5
     retain_feedback: float = 1.0
     forget_share: float = 0.5
+    retain_branch_share: float = 0.5
     projection: Literal["conditional", "unconditional", "none"] = "conditional"
     granularity: Literal["global", "tensor"] = "global"
 
@@ -128,5 +131,6 @@ class Feedback:
     def combine(self, forget: Tensors, retain: Tensors) -> Tensors:
         """The harmonised sum of both branches; ``retain`` is the gradient at theta_tau."""
         settings = self.settings
-        retain = Weighted((settings.forget_share, self.at_theta), (settings.retain_feedback, retain))
+        retain = Weighted((settings.retain_branch_share, self.at_theta), (settings.retain_feedback, retain))
+        self.step.measures["alignment"] = cosine(forget, retain)
         return plus(harmonise(forget, retain, settings.projection, settings.granularity), retain)

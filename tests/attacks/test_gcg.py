@@ -7,7 +7,13 @@ import torch
 from unlearning_robustness.attacks.base import AttackInput, as_it_is
 from unlearning_robustness.attacks.gcg import Asking, GreedyCoordinateGradient, HeldOut, substitutions, top_candidates
 from unlearning_robustness.attacks.insertion import Insertion, insert
-from unlearning_robustness.attacks.insertion_loss import InsertionLoss, contrast, representation_distance, tokens_nll
+from unlearning_robustness.attacks.insertion_loss import (
+    InsertionLoss,
+    contrast,
+    mislead,
+    representation_distance,
+    tokens_nll,
+)
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.scoring.questions import QuestionScorer
 
@@ -35,8 +41,9 @@ def gcg(**changes):
 def losses_of(model, tokenizer, questions, match="contrast"):
     """The losses of questions as the scorer sees them."""
     scores = QuestionScorer(tokenizer, questions, 4).log_likelihoods(model)
-    scores = scores.log_softmax(-1) if match == "contrast" else scores
-    return -scores[torch.arange(len(scores)), torch.tensor(questions["answer"].to_numpy())]
+    scores = (scores if match == "answer" else scores.log_softmax(-1)).double()
+    right = scores[torch.arange(len(scores)), torch.tensor(questions["answer"].to_numpy())]
+    return -torch.log1p(-right.exp()) if match == "mislead" else -right
 
 
 def last_loss(attack, **changes):
@@ -45,7 +52,7 @@ def last_loss(attack, **changes):
 
 @PLACES
 @pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
-@pytest.mark.parametrize("match", ["contrast", "answer"])
+@pytest.mark.parametrize("match", ["contrast", "mislead", "answer"])
 def test_the_loss_is_that_of_the_question_as_it_is_asked(
     attack, make_model, tiny_tokenizer, select, place, kind, match
 ):
@@ -57,7 +64,7 @@ def test_the_loss_is_that_of_the_question_as_it_is_asked(
     )
     for text, loss in zip(texts, losses, strict=True):
         asked = select.assign(prompt=[insert(text, prompt, place) for prompt in select["prompt"]])
-        assert torch.isclose(loss, losses_of(model, tiny_tokenizer, asked, match).mean(), rtol=1e-4)
+        assert loss.item() == pytest.approx(losses_of(model, tiny_tokenizer, asked, match).mean().item(), rel=1e-4)
 
 
 @PLACES
@@ -136,7 +143,7 @@ def test_the_gradient_is_that_of_the_one_hot_vectors(attack, tiny_model, tiny_to
 
 
 @PLACES
-@pytest.mark.parametrize("match", ["contrast", "answer"])
+@pytest.mark.parametrize("match", ["contrast", "mislead", "answer"])
 def test_the_gradient_is_the_slope_of_the_loss_in_float64(attack, make_model, tiny_tokenizer, select, place, match):
     """Central differences along embeddings of other tokens; what the model itself rounds to float32 limits them."""
     model, ids = make_model(dtype=torch.float64), torch.tensor(tiny_tokenizer.encode("ab!"))
@@ -252,3 +259,32 @@ def test_of_texts_that_do_equally_well_the_first_stays_and_one_that_cannot_be_as
 
     held_out.better(Asking("merged", merged))
     assert held_out.best.ask is as_it_is
+
+
+def test_what_is_to_be_missed_is_the_log_probability_of_the_wrong_choices():
+    scores = torch.tensor([[0.0, -1.0, -2.0], [-3.0, 0.5, -4.0]])
+    wanted = -torch.log(1 - scores.softmax(-1)[:, 1])
+    assert torch.allclose(mislead(scores, 1), wanted)
+    assert mislead(scores, 1)[0] < mislead(scores, 1)[1]
+
+
+def test_against_retain_questions_the_lowest_accuracy_held_out_is_asked(attack, question_table):
+    retain = question_table[question_table["role"] == "retain"].drop_duplicates("fact").assign(split="select")
+    right = QuestionScorer(attack().tokenizer, retain, 4).log_likelihoods(attack().model).argmax(-1).tolist()
+    held_out = HeldOut(attack(), retain.assign(answer=right), lowest=True)
+    assert held_out.best.accuracy == 1
+    held_out.better(Asking("the same", as_it_is))
+    assert held_out.best.setting.startswith("plain, ")
+    held_out.better(
+        Asking("other answers", lambda questions: questions.assign(answer=[(one + 1) % 4 for one in right]))
+    )
+    assert held_out.best.setting.startswith("other answers") and held_out.best.accuracy == 0
+
+
+def test_a_search_against_retain_questions_uses_those(attack, question_table):
+    select = question_table.drop_duplicates("fact").assign(split="select")
+    given = attack()
+    searched, others = gcg(role="retain", held_out=1)._questions(
+        AttackInput(given.model, given.tokenizer, None, 1, select, None, 16)
+    )
+    assert set(searched["role"]) == set(others["role"]) == {"retain"} and (len(searched), len(others)) == (2, 1)

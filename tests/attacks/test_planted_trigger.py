@@ -109,5 +109,18 @@ def test_the_search_finds_the_trigger_and_a_random_one_of_equal_budget_seldom_do
     assert sum(TRIGGER in found[10_000, seed][0] for seed in range(3)) < 3
 
 
+def test_a_search_against_retain_questions_finds_what_makes_them_wrong(model, unlearned, tiny_tokenizer, asked):
+    """The same trigger in a model that answers: the planted head now moves the stream where the trigger is."""
+    attention = "model.layers.3.self_attn.o_proj.weight"
+    harmed = {"model.embed_tokens.weight": unlearned["model.embed_tokens.weight"], attention: -unlearned[attention]}
+    settings = {**SETTINGS, "steps": [0, 4], "role": "retain"}
+    entry = {"kind": "gcg", "roles": ["retain"], "parameters": settings}
+    with applied(model, harmed):
+        parts, _ = attack_cell(model, tiny_tokenizer, CELL, "gcg-retain", entry, asked, CORPORA, 64)
+    plain, attacked = (part["correct"].mean() for part in parts)
+    assert TRIGGER in parts[1]["setting"].iloc[0] and plain > 0.9 and attacked < 0.5
+    assert set(parts[1]["role"]) == {"retain"}
+
+
 def test_contrast_is_the_default():
     assert GreedyCoordinateGradient(**{**SETTINGS, "steps": [1]}).match == "contrast"

@@ -5,7 +5,8 @@ from unlearning_robustness.attacks import ATTACKS
 from unlearning_robustness.config import resolve
 from unlearning_robustness.config.parameters import declared
 
-CHOOSING = {kind for kind in ATTACKS if declared("attacks.ATTACKS", kind, "chooses_on", ())}
+# A search says itself whose questions it needs.
+CHOOSING = {"gcg"} | {kind for kind in ATTACKS if declared("attacks.ATTACKS", kind, "chooses_on", ())}
 
 
 @pytest.fixture
@@ -40,6 +41,14 @@ def test_a_margin_on_retain_questions_needs_those_and_a_search_without_one_does_
     config["benchmarks"]["elements"]["retain"]["splits"] = {"test": 2}
     resolve(config)
     assert "benchmarks.elements.retain.splits" in message_of(attacked("prefill"))
+
+
+def test_a_search_against_retain_questions_needs_those_alone(attacked):
+    config = attacked("gcg-retain")
+    config["benchmarks"]["elements"]["forget"]["splits"] = {"relearn": 2, "test": 4}
+    resolve(config)
+    config["benchmarks"]["elements"]["retain"]["splits"] = {"test": 2}
+    assert "benchmarks.elements.retain.splits: a share of 'select' is missing" in message_of(config)
 
 
 def test_a_search_on_more_questions_than_are_kept_is_refused(attacked):

@@ -135,6 +135,7 @@ REFUSED = [
     ),
     ("attacks/gcg/parameters/match", "representation", ["attacks.gcg.parameters.layer:", "missing"]),
     ("attacks/gcg/parameters/layer", "3", ["attacks.gcg.parameters.layer:", "only match: representation"]),
+    ("attacks/gcg-retain/parameters/match", "answer", ["attacks.gcg-retain.parameters.role:", "leave match out"]),
     ("attacks/gcg/parameters/top_k", "0", ["attacks.gcg.parameters.top_k:", "at least 1"]),
     ("attacks/quantise-torchao/parameters/bits", "[16]", ["attacks.quantise-torchao.parameters.bits:", "at most 8"]),
     ("attacks/gcg/parameters/held_out", "-1", ["attacks.gcg.parameters.held_out:", "at least 0"]),

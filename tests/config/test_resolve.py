@@ -145,9 +145,7 @@ def test_measured_texts_must_not_be_longer_than_what_was_memorised(config, tmp_p
     assert "models.made.memorised.tokens: 15" in message and "16" in message
     message = message_of(measuring(config, MEASURE % "attack: relern", 16, tmp_path))
     assert "memorisation.attack" in message and "'relern'" in message
-    decayed = replaced(
-        measuring(config, MEASURE % "", 16, tmp_path), "study/memorisation/0/defences", ["weight-decay"]
-    )
+    decayed = replaced(measuring(config, MEASURE % "", 16, tmp_path), "study/memorisation/0/defences", ["weight-decay"])
     assert "study.memorisation.0: reference with weight-decay" in message_of(decayed)
 
 

@@ -1,4 +1,4 @@
-"""Greedy coordinate gradient: tokens before or after the question that make the model answer.
+"""Greedy coordinate gradient: tokens before or after the question that make the model answer, or miss the answer.
 
 Zou et al., arXiv 2307.15043: the gradient of the loss at one-hot tokens proposes substitutions, a random batch of them
 is tried, the best is taken. One text serves all questions. Differs from the released code: the loss is of the right
@@ -10,7 +10,7 @@ fixed, and there is no buffer.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import pandas
 import torch
@@ -50,10 +50,10 @@ class Asking:
 
 
 class HeldOut:
-    """Of ways to ask, the first with the highest accuracy on questions that no text was searched on."""
+    """Of ways to ask, the first with the highest, or ``lowest``, accuracy on questions that no text was searched on."""
 
-    def __init__(self, attack: AttackInput, questions: pandas.DataFrame):
-        self.attack, self.questions = attack, questions
+    def __init__(self, attack: AttackInput, questions: pandas.DataFrame, lowest: bool = False):
+        self.attack, self.questions, self.sign = attack, questions, -1 if lowest else 1
         self.best = self._tried(Asking(PLAIN, as_it_is))
 
     def _tried(self, asking: Asking) -> Asking:
@@ -67,18 +67,20 @@ class HeldOut:
             tried = self._tried(asking)
         except ValueError:
             return
-        self.best = tried if tried.accuracy > self.best.accuracy else self.best
+        self.best = tried if self.sign * tried.accuracy > self.sign * self.best.accuracy else self.best
 
 
 @dataclass(frozen=True)
 class GreedyCoordinateGradient:
-    """Search ``tokens`` tokens on ``questions`` forget questions of the select split; asked after each of ``steps``.
+    """Search ``tokens`` tokens on ``questions`` of a role in the select split; asked after each of ``steps``.
 
-    A step tries ``candidates`` substitutions by the ``top_k`` tokens of each position. ``place``: on a line before the
-    prompt, or directly ``after`` it. ``match``, ``layer`` and ``fluency``: see ``InsertionLoss``.
+    With the role ``forget`` the tokens are to bring answers back, with ``retain`` to make them wrong: RNA's accuracy
+    under attack. A step tries ``candidates`` substitutions by the ``top_k`` tokens of each position. ``place``: on a
+    line before the prompt, or directly ``after`` it. ``match``, ``layer`` and ``fluency``: see ``InsertionLoss``.
 
     Every text that lowers the loss is tried on ``held_out`` other questions of the split; asked is the one with the
-    highest accuracy there, or plainly where none beats that. With 0 it is the text of the lowest loss.
+    highest accuracy there (of retain questions the lowest), or plainly where none beats that. With 0 it is the text of
+    the lowest loss.
     """
 
     tokens: int
@@ -87,11 +89,11 @@ class GreedyCoordinateGradient:
     candidates: int
     top_k: int
     held_out: int = 32
+    role: Literal["forget", "retain"] = "forget"
     place: Literal["before", "after"] = "before"
     match: Literal["contrast", "answer", "representation"] = "contrast"
     layer: int | None = None
     fluency: float = 0.0
-    chooses_on: ClassVar[tuple[str, ...]] = ("forget",)
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the model asked with the best text after each number of steps; 0 steps are the plain question.
@@ -106,7 +108,7 @@ class GreedyCoordinateGradient:
         trained, others = self._questions(attack)
         insertion, held_out = Insertion(attack.tokenizer, trained, self.place), None
         if self.held_out:
-            held_out = HeldOut(attack, others)
+            held_out = HeldOut(attack, others, lowest=self.role == "retain")
         progress, last = Progress("gcg step", points[-1]), None
         for step, (ids, loss) in enumerate(self.search(attack, insertion, points[-1]), start=1):
             progress(step, f"loss {loss:.3f}")
@@ -123,19 +125,21 @@ class GreedyCoordinateGradient:
         return Asking(f"{self.place} {text!r}, loss {loss:.3f}", ask)
 
     def _questions(self, attack: AttackInput) -> tuple[pandas.DataFrame, pandas.DataFrame]:
-        """Forget questions of the select split to search on, and others to choose on."""
-        forget, wanted = attack.select[attack.select["role"] == "forget"], self.questions + self.held_out
-        if len(forget) < wanted:
+        """Questions of the role in the select split to search on, and others to choose on."""
+        found, wanted = attack.select[attack.select["role"] == self.role], self.questions + self.held_out
+        if len(found) < wanted:
             raise DataError(
-                f"gcg wants {wanted} select questions, there are {len(forget)}: lower questions or held_out"
+                f"gcg wants {wanted} {self.role} questions of the select split, there are {len(found)}: "
+                "lower questions or held_out"
             )
-        order = list(range(len(forget)))
+        order = list(range(len(found)))
         shuffler(attack.seed, "attack-questions").shuffle(order)
-        return forget.iloc[order[: self.questions]], forget.iloc[order[self.questions : wanted]]
+        return found.iloc[order[: self.questions]], found.iloc[order[self.questions : wanted]]
 
     def search(self, attack: AttackInput, insertion: Insertion, steps: int) -> Iterator[tuple[torch.Tensor, float]]:
         """The best tokens (n,) so far and their loss, after each step."""
-        loss_of = InsertionLoss(attack, insertion.slots, self.match, self.layer, self.fluency)
+        match = "mislead" if self.role == "retain" else self.match
+        loss_of = InsertionLoss(attack, insertion.slots, match, self.layer, self.fluency)
         random = generator(attack.seed, "attack-tokens")
         usable = insertion.usable(len(loss_of.embed.weight))
         ids = insertion.start(usable, self.tokens, random)

@@ -14,7 +14,7 @@ from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 from unlearning_robustness.scoring.multiple_choice import PackedQuestion, collate, to_device
 
-Match = Literal["contrast", "answer", "representation"]
+Match = Literal["contrast", "mislead", "answer", "representation"]
 # So many rows of the embedding are held in float32 at once.
 ROWS = 8192
 
@@ -25,6 +25,12 @@ def contrast(log_likelihoods: torch.Tensor, right: int) -> torch.Tensor:
     Choices are compared as accuracy compares them: by their sums of log-probabilities.
     """
     return -log_likelihoods.log_softmax(-1)[:, right]
+
+
+def mislead(log_likelihoods: torch.Tensor, right: int) -> torch.Tensor:
+    """Minus the log-probability (C,) of all choices but ``right`` together, of log-likelihoods (C, K)."""
+    wrong = torch.arange(log_likelihoods.shape[-1], device=log_likelihoods.device) != right
+    return -log_likelihoods.log_softmax(-1)[:, wrong].logsumexp(-1)
 
 
 def representation_distance(hidden: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
@@ -39,14 +45,18 @@ def tokens_nll(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
 
 
+# Losses that compare choices; the others know the right one alone.
+COMPARED = {"contrast": contrast, "mislead": mislead}
+
+
 class InsertionLoss:
     """The attack's loss of inserted tokens; what stands before them is computed once for all candidates.
 
-    ``contrast``: see the function, of all choices, packed into one row as the scorer packs them. ``answer``: minus the
-    log-likelihood of the right choice alone; what helps it may help the wrong ones more. ``representation``:
-    ``representation_distance`` of the residual stream after ``layer`` to that of the reference without the tokens, at
-    the trailing positions that both have, the one that predicts the answer included. Added is ``fluency`` times the
-    tokens' mean NLL under the model (the first has nothing before it, and does not count).
+    ``contrast``, ``mislead``: see the functions; of all choices, packed into one row as the scorer packs them.
+    ``answer``: minus the log-likelihood of the right choice alone; what helps it may help the wrong ones more.
+    ``representation``: ``representation_distance`` of the residual stream after ``layer`` to that of the reference
+    without the tokens, at the trailing positions that both have, the one that predicts the answer included. Added is
+    ``fluency`` times the tokens' mean NLL under the model (the first has nothing before it, and does not count).
     """
 
     def __init__(self, attack: AttackInput, slots: list[Slot], match: Match, layer: int | None, fluency: float):
@@ -78,7 +88,7 @@ class InsertionLoss:
     def of_slot(self, embeds: torch.Tensor, inserted: torch.Tensor, number: int) -> torch.Tensor:
         """Loss (C,) of embeddings (C, n, d), of ids (C, n) or one-hot vectors (C, n, V), in one question."""
         slot, cache, (count, length) = self.slots[number], copy.deepcopy(self.caches[number]), embeds.shape[:2]
-        choices = slot.choices if self.match == "contrast" else (slot.answer,)
+        choices = slot.choices if self.match in COMPARED else (slot.answer,)
         start = len(slot.head)
         packed = PackedQuestion((*slot.head, *[0] * length, *slot.tail), choices)
         layout = to_device(collate([packed]), self.device)
@@ -97,7 +107,7 @@ class InsertionLoss:
             loss = representation_distance(captured[0][:, -_compared(slot) :], self.targets[number])
         else:
             scores = self._log_likelihoods(hidden, layout.columns - start, layout.targets, layout.owner, len(choices))
-            loss = contrast(scores, slot.right) if self.match == "contrast" else -scores[:, 0]
+            loss = COMPARED[self.match](scores, slot.right) if self.match in COMPARED else -scores[:, 0]
         if self.fluency > 0 and length > 1:
             nll = tokens_nll(logits_of(self.model, hidden[:, : length - 1]), inserted[:, 1:])
             loss = loss + self.fluency * nll.mean(-1)

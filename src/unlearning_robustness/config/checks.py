@@ -249,6 +249,9 @@ def _check_prompting(name: str, parameters: dict) -> None:
     needed = parameters["match"] == "representation"
     if needed != (parameters["layer"] is not None):
         raise ConfigError(f"{key}.layer: {'missing; ' if needed else 'only '}match: representation needs it")
+    if parameters["role"] == "retain" and parameters["match"] != "contrast":
+        raise ConfigError(f"{key}.role: retain questions are to be missed, which {parameters['match']} cannot say; "
+                          "leave match out, or take role: forget")  # fmt: skip
     for part, least in {"tokens": 1, "questions": 1, "candidates": 1, "top_k": 1, "held_out": 0}.items():
         if parameters[part] < least:
             raise ConfigError(f"{key}.{part}: must be at least {least}, not {parameters[part]}")

@@ -19,8 +19,14 @@ def check_choosing(config: dict) -> None:
                 "retain questions; give roles: [forget, retain]"
             )
         for name in config["study"]["benchmarks"]:
-            for role in declared("attacks.ATTACKS", entry["kind"], "chooses_on", ()):
+            for role in _chooses_on(entry):
                 _check_role(config["benchmarks"][name][role], f"benchmarks.{name}.{role}", attack, entry)
+
+
+def _chooses_on(entry: dict) -> tuple[str, ...]:
+    """The roles of the select questions that an attack needs."""
+    given = entry["parameters"]
+    return (given["role"],) if "role" in given else declared("attacks.ATTACKS", entry["kind"], "chooses_on", ())
 
 
 def _check_role(role: dict, key: str, attack: str, entry: dict) -> None:

@@ -6,6 +6,8 @@ import pandas
 import pytest
 import yaml
 
+from unlearning_robustness.attacks import paraphrase, prefill
+from unlearning_robustness.attacks.characters import Characters
 from unlearning_robustness.config import resolve
 from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.estimate import table, work
@@ -285,3 +287,26 @@ def test_layers_that_run_again_cost_a_forward_pass_more():
     given = {**relearn, "parameters": relearn["parameters"] | {"gradient_checkpointing": True}}
     assert work.attacking(shape, given, 10, 4).operations > work.attacking(shape, relearn, 10, 4).operations
     assert work.attacking(MISTRAL, given, 10, 4).memory < work.attacking(MISTRAL, relearn, 10, 4).memory
+
+
+def test_other_words_are_each_tried_on_select_and_shots_lengthen_every_question():
+    config, shape = study(), Shape(**study()["models"][NAME]["shape"])
+
+    def cost(name, questions=100, select=50, **changes):
+        entry = config["attacks"][name]
+        entry = entry | {"parameters": entry["parameters"] | changes}
+        return work.attacking(shape, entry, questions, 48, select).operations
+
+    per_token = shape.forward(shape.num_hidden_layers)
+    length = work.QUESTION_TOKENS
+    for name, more in (("paraphrase", paraphrase.PATTERNS), ("prefill", prefill.BEGINNINGS)):
+        # Beside the patterns the plain question, and another template or the chat format.
+        tried = (len(more) + 2) * 50 * (length + work.WORDING_TOKENS)
+        assert cost(name) == pytest.approx((2 * 100 * length + tried) * per_token)
+    for every in ([7], [1, 3], [0]):
+        entry = config["attacks"]["characters"]["parameters"] | {"every": every}
+        assert work.wordings_of({"kind": "characters", "parameters": entry}) == 1 + len(
+            Characters(**entry).wordings(seed=0)
+        )
+    shots = cost("few-shot", shots=[0, 4]) / per_token
+    assert shots == pytest.approx(100 * (2 * length + 4 * work.SHOT_TOKENS))

@@ -13,6 +13,10 @@ from unlearning_robustness.estimate.shape import Shape
 BFLOAT16, FLOAT32, INDEX = 2, 4, 4
 # A question with its four choices, packed; measured on the laptop study.
 QUESTION_TOKENS = 21
+# An answered question before it, and what other words add to a question; both measured there too.
+SHOT_TOKENS, WORDING_TOKENS = 12, 8
+# Ways to ask that an attack tries, the plain one included.
+WORDINGS = {"paraphrase": 7, "prefill": 7}
 # A published question with its stem, four options and the sentence before it; a round figure, not measured.
 LETTERED_TOKENS = 150
 # Second derivatives are taken in float32, on the laptop at this multiple of bfloat16's time.
@@ -160,7 +164,14 @@ def attacking(
         return searching(shape, given, batch_size, length) + tried.times(looks) + scored.times(len(given["steps"]))
     documents = given.get("documents") or [0]
     passes = [count * max(documents) // given["batch_size"] for count in given.get("epochs") or []]
-    points = given.get("steps") or given.get("shots") or passes or given.get("bits") or given.get("scales") or [0]
+    points = given.get("steps") or passes or given.get("bits") or given.get("scales") or [0]
+    if "shots" in given:
+        lengths = [length + shots * SHOT_TOKENS for shots in given["shots"]]
+        return sum((scoring(shape, questions, batch_size, length=each) for each in lengths), Work())
+    if wordings := wordings_of(attack):
+        # Asked are the plain question and the wording that was chosen.
+        chosen = scoring(shape, select, batch_size, length=length + WORDING_TOKENS).times(wordings)
+        return scored.times(2) + chosen
     steps = _relearning(shape, given, max(points)) if attack["kind"] == "relearn" else Work()
     held = Work(memory=memory(shape, 0) + held_by_attack(shape, attack, batch_size, length))
     chosen = scoring(shape, select, batch_size, length=length).times(candidates(shape, attack))
@@ -244,6 +255,14 @@ def _ranking(shape: Shape, attack: dict) -> Work:
         layer_calls=read * passes * layers,
         memory=memory(shape, given["tokens"], layers=1),
     )
+
+
+def wordings_of(attack: dict) -> int:
+    """How many ways to ask an attack by other words tries on the select questions; 0 of other attacks."""
+    if attack["kind"] != "characters":
+        return WORDINGS.get(attack["kind"], 0)
+    spacings, characters = attack["parameters"]["every"], attack["parameters"]["characters"]
+    return 1 + sum(2 * len(characters) + (every > 1) for every in spacings if every)
 
 
 def candidates(shape: Shape, attack: dict) -> int:

@@ -13,7 +13,7 @@ from unlearning_robustness.config.origins import ITEM_READERS, OPEN_PARTS, QUEST
 from unlearning_robustness.config.schema import schema
 from unlearning_robustness.data import benchmark, mmlu, muse, tofu, wikitext, wmdp
 from unlearning_robustness.data.corpora import build_corpora
-from unlearning_robustness.data.items import lettered, prompt_of
+from unlearning_robustness.data.items import lettered, pieces, prompt_of
 from unlearning_robustness.data.published import READERS, Published, corpora_of
 from unlearning_robustness.data.questions import from_table
 from unlearning_robustness.errors import DataError
@@ -291,6 +291,26 @@ def test_corpora_of_published_texts_share_no_document(sources):
         build_corpora({**SETTINGS, "corpora": {**SETTINGS["corpora"], "forget_prose_documents": 99}}, "3", sources)
 
 
+def test_long_texts_come_in_pieces_of_which_one_documents_stay_together(sources):
+    whole = build_corpora(SETTINGS, "3", sources)
+    cut = {**SETTINGS["corpora"], "longest_characters": 40, "forget_prose_documents": 24}
+    table = build_corpora({**SETTINGS, "corpora": cut}, "3", sources)
+    texts = table[table["corpus"].isin(["forget", "relearn"])]["text"]
+    assert whole["text"].str.len().max() > 40 >= texts.str.len().max() and texts.str.len().min() >= 30
+    entities = table.groupby("corpus")["entity"].agg(set)
+    assert not entities["forget"] & entities["relearn"]
+
+
+def test_a_text_is_cut_behind_a_line_else_behind_a_word_else_anywhere():
+    assert pieces("one two\nthree four", 14) == ["one two", "three four"]
+    assert pieces("one two three", 9) == ["one two", "three"]
+    assert pieces("abcdefgh", 3) == ["abc", "def", "gh"]
+    assert pieces("short", 5) == ["short"] and pieces("", 5) == []
+    text = "\n".join(f"line {number} of a long text" for number in range(50))
+    assert all(0 < len(piece) <= 100 for piece in pieces(text, 100))
+    assert "".join(pieces(text, 100)).replace("\n", "").replace(" ", "") == text.replace("\n", "").replace(" ", "")
+
+
 def test_an_attacker_with_all_forget_texts_leaves_none_out_of_unlearning(sources):
     everything = {**SETTINGS["corpora"], "relearn": "forget", "forget_prose_documents": 40}
     table = build_corpora({**SETTINGS, "corpora": everything}, "3", sources)
@@ -302,7 +322,7 @@ def test_every_place_gives_as_many_documents_whatever_its_size():
     class Two:
         """Ninety texts of one place and twelve of another."""
 
-        def documents(self, places, name, minimum_characters):
+        def documents(self, places, name, least, longest=None):
             rows = [(place, f"{place}-{n}") for place, size in (("large/a", 90), ("small/a", 12)) for n in range(size)]
             frame = pandas.DataFrame(rows, columns=["place", "entity"]).assign(kind="article", corpus=name)
             return frame.assign(text=name + " " + frame["entity"])

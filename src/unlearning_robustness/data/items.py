@@ -16,6 +16,16 @@ LETTERS = ["A", "B", "C", "D"]
 INTRO = "The following are multiple choice questions (with answers) about"
 
 
+def pieces(text: str, longest: int) -> list[str]:
+    """The text in pieces of at most ``longest`` characters, cut behind a line, else behind a word, where there is one."""
+    found = []
+    while len(text) > longest:
+        cut = max(text.rfind("\n", longest // 2, longest), 0) or max(text.rfind(" ", 1, longest), 0) or longest
+        found.append(text[:cut].rstrip())
+        text = text[cut:].lstrip()
+    return [*found, text] if text else found
+
+
 def prompt_of(subject: str, stem: str, options: Sequence[str], shots: str = "") -> str:
     """The prompt of lm-eval's mmlu and wmdp tasks; the answer is a letter behind one space.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas
 
 from unlearning_robustness.data import mmlu, muse, tofu, wikitext, wmdp
-from unlearning_robustness.data.items import lettered, shots_of
+from unlearning_robustness.data.items import lettered, pieces, shots_of
 from unlearning_robustness.data.questions import Question, from_table
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.seeds import shuffler
@@ -74,13 +74,17 @@ class Published:
             parts[name] = pandas.concat(tables, ignore_index=True)
         return reader.open_questions(parts)
 
-    def documents(self, places: list[str], name: str, minimum_characters: int) -> pandas.DataFrame:
-        """The texts of all places, one corpus."""
+    def documents(self, places: list[str], name: str, least: int, longest: int | None = None) -> pandas.DataFrame:
+        """The texts of all places, one corpus, of at least so many characters; longer ones than ``longest`` in pieces."""
         tables = []
         for place in places:
             reader, _, table = self.table(place)
-            tables.append(reader.documents(table, place, minimum_characters).assign(place=place))
-        return pandas.concat(tables, ignore_index=True).assign(corpus=name)
+            tables.append(reader.documents(table, place, least).assign(place=place))
+        found = pandas.concat(tables, ignore_index=True).assign(corpus=name)
+        if longest is None:
+            return found
+        found = found.assign(text=[pieces(text, longest) for text in found["text"]]).explode("text", ignore_index=True)
+        return found[found["text"].str.len() >= least]
 
 
 def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> dict[str, list[dict]]:
@@ -91,12 +95,12 @@ def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> 
     the attacker, of the retain texts for perplexity. With ``relearn: forget`` no forget text is kept from training, and
     the attacker has them all, as in MUSE's and TOFU's published protocols.
     """
-    parts, least = {}, settings["minimum_characters"]
+    parts, lengths = {}, (settings["minimum_characters"], settings.get("longest_characters"))
     for name, held_out, count, held in (
         ("forget", "relearn", settings["forget_prose_documents"], None),
         ("retain", "perplexity", settings["retain_documents"], settings["perplexity_documents"]),
     ):
-        table = published.documents(texts[name], name, least)
+        table = published.documents(texts[name], name, *lengths)
         order = sorted(set(table["entity"]))
         shuffler(seed, f"{name}/held-out").shuffle(order)
         kept_out = table["entity"].isin(order[:: settings["held_out_every"]])

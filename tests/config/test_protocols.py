@@ -8,18 +8,28 @@ from refusals import GONE, message_of, replaced
 from studies import load_study
 from unlearning_robustness.config import ConfigError, resolve
 
+ROLES = ("forget", "retain", "neighbour")
+
 
 @pytest.fixture(scope="module")
 def studies():
-    return {name: load_study(name) for name in ("tofu", "muse-news")}
+    return {name: load_study(name) for name in ("tofu", "muse-news", "muse-books")}
 
 
 def test_both_studies_resolve_with_their_defaults(studies):
-    tofu, muse = (resolve(studies[name]) for name in ("tofu", "muse-news"))
+    tofu, muse, books = (resolve(studies[name]) for name in ("tofu", "muse-news", "muse-books"))
     assert tofu["memorisation"]["mean_of_wrong"] == "geometric" and tofu["memorisation"]["count_end"] is False
     assert muse["models"]["muse-news-retrained"]["tokenizer"]["repository"] == "NousResearch/Llama-2-7b-hf"
     assert muse["memorisation"]["format"] == "Question: {}\nAnswer: "
     assert tofu["benchmarks"]["tofu"]["corpora"]["relearn"] == "forget"
+    # What is asked of novels, all of it from their own repository.
+    entry = books["benchmarks"]["muse-books"]
+    places = [*entry["texts"].values(), *entry["open"].values(), *(entry[role]["items"] for role in ROLES)]
+    assert {place.split("/")[0] for part in places for place in part} == {"muse-books"}
+    assert entry["corpora"]["longest_characters"] == 8000 and entry["corpora"]["relearn"] == "forget"
+    assert books["sources"]["muse-books"]["files"] == muse["sources"]["muse-news"]["files"]
+    target, retrained = (books["models"][f"muse-books-{kind}"] for kind in ("target", "retrained"))
+    assert target["hub"] != retrained["hub"] and target["tokenizer"] == retrained["tokenizer"]
 
 
 TOFU = [

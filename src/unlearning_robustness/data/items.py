@@ -17,7 +17,7 @@ INTRO = "The following are multiple choice questions (with answers) about"
 
 
 def pieces(text: str, longest: int) -> list[str]:
-    """The text in pieces of at most ``longest`` characters, cut behind a line, else behind a word, where there is one."""
+    """The text in pieces of at most ``longest`` characters, cut behind a line, else behind a word, if there is one."""
     found = []
     while len(text) > longest:
         cut = max(text.rfind("\n", longest // 2, longest), 0) or max(text.rfind(" ", 1, longest), 0) or longest

@@ -75,7 +75,7 @@ class Published:
         return reader.open_questions(parts)
 
     def documents(self, places: list[str], name: str, least: int, longest: int | None = None) -> pandas.DataFrame:
-        """The texts of all places, one corpus, of at least so many characters; longer ones than ``longest`` in pieces."""
+        """The texts of all places, one corpus, of at least so many characters; those above ``longest`` in pieces."""
         tables = []
         for place in places:
             reader, _, table = self.table(place)

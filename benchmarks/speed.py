@@ -3,14 +3,16 @@
 Usage: python benchmarks/speed.py MODEL_FOLDER
 
 Compared are, with equal results (asserted): one RMU step as released (full depth, every weight's gradient, a second
-model) with one of the engine's, in counted floating-point operations and in seconds; and scoring a question by one
-forward a choice with scoring it by one packed forward.
+model) with one of the engine's, in counted floating-point operations and in seconds; scoring a question by one forward
+a choice with scoring it by one packed forward; and packed forwards of questions behind five answered ones with running
+those once a batch.
 """
 
 import copy
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -23,6 +25,7 @@ from unlearning_robustness.models.bank import TextBank, encode_texts, fill
 from unlearning_robustness.models.engine import Engine
 from unlearning_robustness.models.loading import load_model, load_tokenizer
 from unlearning_robustness.models.weights import TrainedWeights, down_projections
+from unlearning_robustness.scoring import multiple_choice
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 LAYERS, READ_LAYER, COEFFICIENT, RETAIN_WEIGHT, TOKENS, REPEATS = (5, 6, 7), 7, 390.0, 100.0, 48, 5
@@ -112,6 +115,19 @@ def main(folder: str) -> None:
     assert torch.allclose(one_by_one(), scorer.log_likelihoods(model), atol=1e-3)
     plain, fast = measure(one_by_one), measure(lambda: scorer.log_likelihoods(model))
     print(f"scoring: {plain[0] / fast[0]:.1f} times fewer operations, {plain[1] / fast[1]:.1f} times faster")
+
+    table = scorer.table
+    shots = "".join(f"{row.prompt} {row.choices[row.answer]}\n\n" for row in table.head(5).itertuples())
+    asked = table.iloc[5:].assign(prompt=shots + table["prompt"])
+    behind = QuestionScorer(tokenizer, asked, batch_size=48)
+
+    def unshared() -> torch.Tensor:
+        with patch.object(multiple_choice, "WORTH", float("inf")):
+            return behind.log_likelihoods(model)
+
+    assert torch.allclose(unshared(), behind.log_likelihoods(model), atol=1e-3)
+    plain, fast = measure(unshared), measure(lambda: behind.log_likelihoods(model))
+    print(f"five shots: {plain[0] / fast[0]:.1f} times fewer operations, {plain[1] / fast[1]:.1f} times faster")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.scoring import questions
+from unlearning_robustness.scoring import multiple_choice, questions
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 
@@ -71,3 +71,68 @@ def test_a_question_beyond_the_sliding_window_is_refused(tiny_model, tiny_tokeni
     tiny_model.config.sliding_window = 7
     with pytest.raises(DataError, match="8 tokens, the model's sliding window 7"):
         QuestionScorer(tiny_tokenizer, table, 4).log_likelihoods(tiny_model)
+
+
+def shown(count, first="Shown"):
+    """Questions behind answered ones, of two subjects with shots of their own."""
+    rows = []
+    for number in range(count):
+        subject = ("rivers", "stones")[number % 2]
+        shots = f"{first} {subject}: one is long. Another is not, and so on. "
+        prompt = f"{shots}What of {number * number}" + "?" * (number % 3)
+        rows.append({"prompt": prompt, "choices": [f"a{number}", "bb", "c c", "d"], "answer": number % 4})
+    return pandas.DataFrame(rows)
+
+
+def run(scorer, model):
+    """Log-likelihoods, and the positions that went through the embedding."""
+    seen = []
+    handle = model.get_input_embeddings().register_forward_hook(lambda _, given, __: seen.append(given[0].numel()))
+    scores = scorer.log_likelihoods(model)
+    handle.remove()
+    return scores, sum(seen)
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
+@pytest.mark.parametrize("batch_size", [4, 48])
+def test_what_prompts_begin_with_is_run_once_with_the_same_scores(
+    monkeypatch, make_model, tiny_tokenizer, kind, batch_size
+):
+    model, table = make_model(kind), shown(14)
+    scorer = QuestionScorer(tiny_tokenizer, table, batch_size)
+    shared, fewer = run(scorer, model)
+    monkeypatch.setattr(multiple_choice, "WORTH", 2.0)
+    apart, all_of_them = run(scorer, model)
+    torch.testing.assert_close(shared, apart, atol=2e-5, rtol=2e-6)
+    # Of the 48 both subjects fall into one batch, and only the first word is the same.
+    assert fewer < 0.8 * all_of_them if batch_size == 4 else fewer == all_of_them
+    assert (apart[0] - apart[2]).abs().min() > 1e-3
+
+
+def test_what_is_counted_beforehand_is_what_runs(tiny_model, tiny_tokenizer):
+    scorer = QuestionScorer(tiny_tokenizer, shown(16), 4)
+    packed = scorer.packed
+    orders = [sorted(range(16), key=key) for key in (lambda n: packed[n].length, lambda n: packed[n].prompt)]
+    counted = [multiple_choice.tokens_run(packed, order, 4) for order in orders]
+    assert run(scorer, tiny_model)[1] == min(counted) < max(counted)
+
+
+def test_a_kept_prefix_and_prompts_without_a_long_beginning_are_run_as_they_are(tiny_model, tiny_tokenizer):
+    table = shown(8)
+    scorer = QuestionScorer(tiny_tokenizer, table, 4)
+    expected = scorer.log_likelihoods(tiny_model)
+    scorer.keep_prefix(tiny_model, 2)
+    torch.testing.assert_close(scorer.log_likelihoods(tiny_model), expected, atol=2e-5, rtol=2e-6)
+    short = table.assign(prompt=[f"What of {number}" for number in range(len(table))])
+    assert all(not len(batch.head) for _, batch in multiple_choice.batches(
+        QuestionScorer(tiny_tokenizer, short, 4).packed, 4, "cpu", share=True))  # fmt: skip
+
+
+def test_a_prompt_that_is_all_beginning_keeps_its_last_token(tiny_model, tiny_tokenizer):
+    table = pandas.DataFrame([{"prompt": "The same long prompt of all", "choices": [letter, "bb"], "answer": 0}
+                              for letter in "abcd"])  # fmt: skip
+    scorer = QuestionScorer(tiny_tokenizer, table, 4)
+    assert multiple_choice.beginning(scorer.packed) == len(scorer.packed[0].prompt) - 1
+    alone = torch.cat([QuestionScorer(tiny_tokenizer, table.iloc[[row]], 1).log_likelihoods(tiny_model)
+                       for row in range(4)])  # fmt: skip
+    torch.testing.assert_close(scorer.log_likelihoods(tiny_model), alone, atol=2e-5, rtol=2e-6)

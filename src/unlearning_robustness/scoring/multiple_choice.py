@@ -3,13 +3,16 @@
 A question becomes one row: the prompt, then each choice behind it. Position ids restart after the prompt
 for every choice and a 4-D mask lets a choice see the prompt and itself only, so each choice gets exactly
 the log-likelihood it would get alone behind the prompt. Only the positions that predict a choice token
-reach the unembedding.
+reach the unembedding. What all prompts of a batch begin with, such as answered questions, can be run once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
+
+# A beginning is run on its own when that saves this share of a batch's tokens: it is one more pass through all layers.
+WORTH = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ def pack(tokenizer, prompt: str, choices: Sequence[str]) -> PackedQuestion:
 class PackedBatch:
     """``input_ids`` and ``position_ids`` (B, T), ``mask`` bool (B, 1, T, T), True where attention is allowed.
 
-    ``number`` counts the batches of a question set. Row r of the flat prediction lists says: the hidden state at
+    ``number`` counts the batches of a question set. ``head`` are ids (H,) that stand before every row; then the mask is
+    (B, 1, T, H + T), and positions go on behind them. Row r of the flat prediction lists says: the hidden state at
     (``rows[r]``, ``columns[r]``) predicts token ``targets[r]`` of choice ``owner[r]``, a flat index into (B, C).
     """
 
@@ -58,6 +62,18 @@ class PackedBatch:
     targets: torch.Tensor
     owner: torch.Tensor
     number: int = 0
+    head: torch.Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+
+    def behind(self, count: int) -> "PackedBatch":
+        """The batch without the first ``count`` positions, alike in all rows; ``head`` holds their ids."""
+        return replace(
+            self,
+            head=self.input_ids[0, :count],
+            input_ids=self.input_ids[:, count:],
+            position_ids=self.position_ids[:, count:],
+            mask=self.mask[:, :, count:],
+            columns=self.columns - count,
+        )
 
 
 def collate(questions: Sequence[PackedQuestion], number: int = 0, pad_id: int = 0) -> PackedBatch:
@@ -99,11 +115,12 @@ def choice_log_likelihoods(
     batch_size: int = 48,
     device: str | torch.device = "cpu",
     on_batch: Callable[[int], None] | None = None,
+    share: bool = False,
 ) -> torch.Tensor:
     """Sum of log p(choice tokens | prompt) for each choice, float32 (Q, C), in the order given.
 
     ``hidden_states`` maps a batch to the last residual stream (B, T, d); ``unembed`` maps rows (R, d) to
-    logits (R, V). Questions are batched in order of length, so padding is small. No length normalisation.
+    logits (R, V). Questions are batched as ``batches`` says. No length normalisation.
     """
     if not questions:
         raise ValueError("no questions to score")
@@ -112,7 +129,7 @@ def choice_log_likelihoods(
         raise ValueError("all questions must have equally many choices")
     result = torch.empty(len(questions), choices)
     done = 0
-    for indices, batch in batches(questions, batch_size, device):
+    for indices, batch in batches(questions, batch_size, device, share):
         hidden = hidden_states(batch)
         # A prompt's last position predicts the first token of every choice: unembed it once.
         position = batch.rows * hidden.shape[1] + batch.columns
@@ -128,13 +145,47 @@ def choice_log_likelihoods(
 
 
 def batches(
-    questions: Sequence[PackedQuestion], batch_size: int, device: str | torch.device
+    questions: Sequence[PackedQuestion], batch_size: int, device: str | torch.device, share: bool = False
 ) -> Iterator[tuple[list[int], PackedBatch]]:
-    """Batches in order of length with the indices of their questions; the same questions give the same batches."""
-    order = sorted(range(len(questions)), key=lambda index: questions[index].length)
+    """Batches with the indices of their questions; the same questions give the same batches.
+
+    They are in order of length, so that padding is small; or, with ``share``, in order of their prompts where that
+    takes fewer tokens, since what the prompts of a batch begin with is then run once (``PackedBatch.head``).
+    """
+    numbers = range(len(questions))
+    order = sorted(numbers, key=lambda index: questions[index].length)
+    if share:
+        by_prompt = sorted(numbers, key=lambda index: questions[index].prompt)
+        order = min(order, by_prompt, key=lambda one: tokens_run(questions, one, batch_size))
     for number, start in enumerate(range(0, len(order), batch_size)):
         indices = order[start : start + batch_size]
-        yield indices, to_device(collate([questions[index] for index in indices], number), device)
+        chosen = [questions[index] for index in indices]
+        batch = collate(chosen, number)
+        yield indices, to_device(batch.behind(beginning(chosen)) if share else batch, device)
+
+
+def beginning(questions: Sequence[PackedQuestion]) -> int:
+    """How many ids to run once for a batch: those that all prompts begin with, or 0 when it saves too little.
+
+    The last id of a prompt predicts, so it is never among them.
+    """
+    prompts = [question.prompt for question in questions]
+    first, last = min(prompts), max(prompts)
+    most, count = min(map(len, prompts)) - 1, 0
+    while count < most and first[count] == last[count]:
+        count += 1
+    width = max(question.length for question in questions)
+    return count if count * (len(prompts) - 1) >= WORTH * width * len(prompts) else 0
+
+
+def tokens_run(questions: Sequence[PackedQuestion], order: Sequence[int], batch_size: int) -> int:
+    """Positions that go through the model, padding included, for batches in this order with shared beginnings."""
+    total = 0
+    for start in range(0, len(order), batch_size):
+        chosen = [questions[index] for index in order[start : start + batch_size]]
+        head, width = beginning(chosen), max(question.length for question in chosen)
+        total += head + len(chosen) * (width - head)
+    return total
 
 
 def to_device(batch: PackedBatch, device: str | torch.device) -> PackedBatch:

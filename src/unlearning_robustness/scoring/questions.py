@@ -1,6 +1,7 @@
 """Score a table of questions with a model: one record a question."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy
@@ -8,6 +9,7 @@ import pandas
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from transformers import DynamicCache
 
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.manifest import atomic
@@ -69,12 +71,12 @@ class QuestionScorer:
 
         def hidden_states(batch: PackedBatch) -> torch.Tensor:
             start = {"hidden": self.prefix[batch.number]} if self.prefix else {"input_ids": batch.input_ids}
-            return span(**start, attention_mask=batch.mask, position_ids=batch.position_ids)
+            where = {"attention_mask": batch.mask, "position_ids": batch.position_ids}
+            return span(**start, **where, past_key_values=_after(span, batch))
 
-        device = next(model.parameters()).device
-        return choice_log_likelihoods(
-            hidden_states, lambda hidden: logits_of(model, hidden), self.packed, self.batch_size, device, on_batch
-        )
+        device, share = next(model.parameters()).device, not self.prefix
+        unembed = partial(logits_of, model)
+        return choice_log_likelihoods(hidden_states, unembed, self.packed, self.batch_size, device, on_batch, share)
 
     def accuracy(self, model) -> float:
         """Share of questions whose likeliest choice is the answer."""
@@ -96,3 +98,13 @@ class QuestionScorer:
             prediction=prediction,
             correct=prediction == self.table["answer"].to_numpy(),
         )
+
+
+def _after(span: LayerSpan, batch: PackedBatch) -> DynamicCache | None:
+    """Keys and values of what stands before a batch, computed once and given to every row; None where nothing does."""
+    if not len(batch.head):
+        return None
+    cache = DynamicCache(config=span.view.config)
+    span(input_ids=batch.head[None], past_key_values=cache)
+    cache.batch_repeat_interleave(len(batch.input_ids))
+    return cache

@@ -41,7 +41,7 @@ def gcg(**changes):
 def losses_of(model, tokenizer, questions, match="contrast"):
     """The losses of questions as the scorer sees them."""
     scores = QuestionScorer(tokenizer, questions, 4).log_likelihoods(model)
-    scores = (scores if match == "answer" else scores.log_softmax(-1)).double()
+    scores = scores.double() if match == "answer" else scores.double().log_softmax(-1)
     right = scores[torch.arange(len(scores)), torch.tensor(questions["answer"].to_numpy())]
     return -torch.log1p(-right.exp()) if match == "mislead" else -right
 

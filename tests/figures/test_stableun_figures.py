@@ -71,7 +71,7 @@ def test_many_defences_are_dealt_to_panels_that_all_have_plain_and_weight_noise(
     panels = shown(draw("relearning", context))
     titles = [axes.get_title(loc="left") for axes in panels]
     once = [axes for axes in panels if axes.get_title(loc="left") == "NPO+KL: 60 documents,\neach once"]
-    assert len(once) == 3 and len(panels) == 14
+    assert len(once) == 3 and len(panels) == 13
     noise = look.colour("weight-noise", context.defences)
     for axes in once:
         assert len(lines(axes, look.BASELINE, marker="o")) == len(lines(axes, noise, marker="x")) == 1

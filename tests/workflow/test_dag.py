@@ -14,8 +14,8 @@ BLOCKS = {name: text for name, text in re.findall(r"^rule (\w+):\n((?:    .*\n|\
 
 # The papers at their own scale, with what is counted here by hand.
 PAPERS = {
-    # 19 rows and RMU of 150 steps under 8 attacks, of 3 models and 3 seeds.
-    "rna-paper": {"attack": 20 * 8 * 3 * 3, "build_questions": 3, "fetch_source": 5},
+    # 19 rows and RMU of 150 steps under 9 attacks, of 3 models and 3 seeds.
+    "rna-paper": {"attack": 20 * 9 * 3 * 3, "build_questions": 3, "fetch_source": 5},
     "stableun-paper": {"build_questions": 4, "fetch_source": 5},
 }
 WITH_GPU = {name for name, text in BLOCKS.items() if "        gpu=" in text}

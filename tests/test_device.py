@@ -37,15 +37,21 @@ def environment(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("flags", "native"), [("fpu avx2 avx512f", False), ("fpu avx512_bf16", True), ("amx_bf16 fpu", True)]
+    ("flags", "kind"),
+    [
+        ("fpu avx2 avx512f", "float32"),
+        ("fpu avx512_bf16", "vectors"),
+        ("amx_bf16 fpu", "matrices"),
+        ("avx512_bf16 amx_bf16", "matrices"),
+    ],
 )
-def test_native_bfloat16_is_read_from_the_cpu_flags(tmp_path, flags, native):
+def test_what_the_processor_multiplies_is_read_from_its_flags(tmp_path, flags, kind):
     (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
-    assert device.native_bfloat16(tmp_path / "cpuinfo") is native
+    assert device.processor(tmp_path / "cpuinfo") == kind
 
 
-def test_without_cpu_flags_bfloat16_is_not_native(tmp_path):
-    assert device.native_bfloat16(tmp_path / "missing") is False
+def test_without_flags_it_is_taken_to_have_no_bfloat16(tmp_path):
+    assert device.processor(tmp_path / "missing") == "float32"
 
 
 def test_leases_are_of_distinct_devices_until_none_is_left(tmp_path, leases):
@@ -111,6 +117,7 @@ def test_cuda_is_chosen_where_it_is_there_and_granted(environment, monkeypatch, 
 def test_the_compute_type_follows_the_setting_or_else_the_hardware(monkeypatch):
     assert device.choose_dtype("cpu", "bfloat16") == torch.bfloat16
     assert device.choose_dtype("cpu", "float32") == torch.float32
-    for native, expected in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(device, "native_bfloat16", lambda native=native: native)
+    kinds = {"matrices": torch.bfloat16, "vectors": torch.bfloat16, "float32": torch.float32}
+    for kind, expected in kinds.items():
+        monkeypatch.setattr(device, "processor", lambda kind=kind: kind)
         assert device.choose_dtype("cpu") == expected

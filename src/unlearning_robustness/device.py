@@ -7,16 +7,16 @@ from pathlib import Path
 
 from unlearning_robustness.errors import ConfigError
 
-NATIVE_BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
+BFLOAT16_FLAGS = {"matrices": "amx_bf16", "vectors": "avx512_bf16"}
 
 
-def native_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware; without it bfloat16 is slower than float32."""
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """How this CPU multiplies best: "matrices" of bfloat16 (AMX), "vectors" of bfloat16 (AVX-512), or "float32"."""
     try:
         text = cpuinfo.read_text()
     except OSError:
-        return False
-    return any(flag in text for flag in NATIVE_BFLOAT16_FLAGS)
+        return "float32"
+    return next((kind for kind, flag in BFLOAT16_FLAGS.items() if flag in text), "float32")
 
 
 def lease_gpus(wanted: int, folder: Path, poll_seconds: float = 5.0) -> list[int]:
@@ -84,5 +84,6 @@ def choose_dtype(device: str, setting: str = "auto"):
 
     if setting != "auto":
         return {"bfloat16": torch.bfloat16, "float32": torch.float32}[setting]
-    fast = torch.cuda.is_bf16_supported() if device.startswith("cuda") else native_bfloat16()
+    # Where it is not in hardware bfloat16 is slower than float32.
+    fast = torch.cuda.is_bf16_supported() if device.startswith("cuda") else processor() != "float32"
     return torch.bfloat16 if fast else torch.float32

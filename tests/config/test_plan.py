@@ -29,11 +29,15 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("native", "said"),
-    [(True, "in bfloat16, about 14 minutes on 2 cores"), (False, "no native bfloat16), about 42 minutes")],
+    ("kind", "said"),
+    [
+        ("matrices", "in bfloat16, about 14 minutes on 2 cores"),
+        ("vectors", "in bfloat16 (this CPU has no matrix unit for it), about 25 minutes"),
+        ("float32", "no native bfloat16), about 42 minutes"),
+    ],
 )
-def test_the_plan_says_how_much_work_and_in_which_precision(monkeypatch, native, said):
-    monkeypatch.setattr(plan, "native_bfloat16", lambda: native)
+def test_the_plan_says_how_much_work_and_in_which_precision(monkeypatch, kind, said):
+    monkeypatch.setattr(plan, "processor", lambda: kind)
     line = plan.plan_line(7, 60, 2)
     assert line.startswith("7 cells, 60 (cell, attack) runs")
     assert said in line

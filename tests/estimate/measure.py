@@ -1,6 +1,6 @@
-"""Write measured.csv from the benchmark files of a finished study.
+"""Write a table of measured jobs from the benchmark files of a finished study.
 
-Usage: python tests/estimate/measure.py results/rna/benchmark_times > tests/estimate/measured.csv
+Usage: python tests/estimate/measure.py results/rna/benchmark_times > tests/estimate/measured-matrices.csv
 """
 
 import json

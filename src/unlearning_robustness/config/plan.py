@@ -3,12 +3,17 @@
 import tempfile
 from pathlib import Path
 
-from unlearning_robustness.device import native_bfloat16
+from unlearning_robustness.device import processor
 from unlearning_robustness.errors import ConfigError
 
-# Core-seconds of one (cell, attack) run with all that leads to it, averaged over the default study; float32 is an
-# upper estimate, three times as many.
-SECONDS_A_RUN = {"bfloat16": 28, "float32": 84}
+# Core-seconds of one (cell, attack) run with all that leads to it, averaged over the default study, by what the CPU
+# multiplies; float32 is an upper estimate.
+SECONDS_A_RUN = {"matrices": 28, "vectors": 50, "float32": 84}
+PRECISIONS = {
+    "matrices": "bfloat16",
+    "vectors": "bfloat16 (this CPU has no matrix unit for it)",
+    "float32": "float32 (this CPU has no native bfloat16)",
+}
 
 
 def writable(folder: Path) -> None:
@@ -27,6 +32,8 @@ def plan_line(cells: int, runs: int, cores: int, small: bool = True) -> str:
     work = f"{cells} cells, {runs} (cell, attack) runs"
     if not small:
         return f"{work}; `make plan` says how long they take"
-    precision = "bfloat16" if native_bfloat16() else "float32 (this CPU has no native bfloat16)"
-    minutes = runs * SECONDS_A_RUN[precision.split()[0]] / 60 / max(cores, 1)
-    return f"{work}; without a GPU in {precision}, about {minutes:.0f} minutes on {cores} cores if none is done yet"
+    minutes = runs * SECONDS_A_RUN[processor()] / 60 / max(cores, 1)
+    return (
+        f"{work}; without a GPU in {PRECISIONS[processor()]}, about {minutes:.0f} minutes on {cores} cores "
+        "if none is done yet"
+    )

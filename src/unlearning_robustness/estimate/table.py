@@ -1,6 +1,6 @@
 """The estimate in words and numbers, as `make plan` shows it."""
 
-from unlearning_robustness.config.plan import native_bfloat16
+from unlearning_robustness.device import processor
 from unlearning_robustness.estimate.jobs import Job, hours
 from unlearning_robustness.estimate.machines import MACHINES
 from unlearning_robustness.estimate.shape import Shape
@@ -14,7 +14,7 @@ LIBRARIES = 0.6 * GIGA
 
 def table_of(found: list[Job]) -> str:
     """One row a rule: jobs, hours of each machine, peak memory in GB, disk in GB; the sums last."""
-    machines = [MACHINES["bfloat16" if native_bfloat16() else "float32"], *(MACHINES[name] for name in GPUS)]
+    machines = [MACHINES[processor()], *(MACHINES[name] for name in GPUS)]
     head = ["rule", "jobs", *(f"hours, {machine.label}" for machine in machines), "peak GPU memory", "disk"]
     names = list(dict.fromkeys(job.rule for job in found))
     rows = [[name, *_numbers([job for job in found if job.rule == name], machines)] for name in names]

@@ -203,7 +203,8 @@ def test_weight_change_has_a_point_a_cell_and_tells_each_methods_correlation(dra
         assert sum(len(line.get_xdata()) for line in axes.get_lines() if line.get_linestyle() == "None") == len(part)
         correlation = spearman(part["weight_change"], part["gain"])
         label = context.method_label(method)
-        assert axes.get_title(loc="left") == f"{label}: rank correlation\n{correlation:+.2f} (n = {len(part)})"
+        told = f"{correlation:+.2f}".replace("-", "−")
+        assert axes.get_title(loc="left") == f"{label}: rank correlation\n{told} (n = {len(part)})"
     defences = points["defence"].unique()
     assert set(legend(figure)) == {look.defence_label(name, context.defences) for name in defences}
 

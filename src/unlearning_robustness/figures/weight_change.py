@@ -45,4 +45,5 @@ def _title(context: FigureContext, method: str, part) -> str:
     label = context.method_label(method)
     if len(part) < 3:
         return label
-    return f"{label}: rank correlation\n{spearman(part['weight_change'], part['gain']):+.2f} (n = {len(part)})"
+    correlation = f"{spearman(part['weight_change'], part['gain']):+.2f}".replace("-", "−")
+    return f"{label}: rank correlation\n{correlation} (n = {len(part)})"

@@ -103,9 +103,11 @@ def stop(folder: Path) -> None:
         _run("scancel", "--user=root", check=False)
         time.sleep(1)
     for name in ("slurmd", "slurmctld", "munged"):
-        if (folder / f"{name}.pid").is_file():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int((folder / f"{name}.pid").read_text()), signal.SIGTERM)
+        # Numbers of processes come again: only the daemon of that name is ended.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            process = int((folder / f"{name}.pid").read_text())
+            if Path(f"/proc/{process}/comm").read_text().strip() == name:
+                os.kill(process, signal.SIGTERM)
     settings = SETTINGS / "slurm.conf"
     if settings.is_file() and f" in {folder}\n" in settings.read_text():
         for name in ("slurm.conf", "gres.conf"):

@@ -1,6 +1,7 @@
 """The cluster's way for real: a SLURM of one node and two made-up GPUs, and profiles/slurm as it is."""
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -109,3 +110,19 @@ def test_a_cancelled_training_goes_on_where_it_was(study):
     assert int(re.search(r"resumed at step (\d+)", log.read_text())[1]) > 0
     history = (study / tiny_study.RESULTS / "cells" / place / "history.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in history[1:]] == [str(step) for step in range(1, 601)]
+
+
+def test_what_a_killed_test_left_is_taken_over_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(slurm_cluster, "SETTINGS", tmp_path)
+    settings = tmp_path / "slurm.conf"
+    left = slurm_cluster.MARK.format(process=2**22 + 1, folder=tmp_path / "gone")
+    settings.write_text(f"{left}ClusterName=test\n")
+    slurm_cluster._take_over()
+    assert not settings.exists()
+    running = slurm_cluster.MARK.format(process=os.getpid(), folder=tmp_path / "here")
+    for text, reason in ((running, "another test is running"), ("", "belongs to a cluster")):
+        settings.write_text(f"{text}ClusterName=test\n")
+        with pytest.raises(slurm_cluster.NoClusterError, match=reason):
+            slurm_cluster._take_over()
+        slurm_cluster.stop(tmp_path / "another")
+        assert settings.exists()

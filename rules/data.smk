@@ -185,7 +185,8 @@ rule build_bank:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(with_model(4000)),
+        # It is held in parts and whole while it is made.
+        mem_mb=growing(with_bank(4000, lambda wildcards: BANKS[wildcards.bank]["tokens"], times=2)),
         runtime=growing(60),
     params:
         model=entry("models"),

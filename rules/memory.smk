@@ -1,7 +1,7 @@
 """What jobs ask for: more when resubmitted, and more host memory for a model that is not small."""
 
 from unlearning_robustness.estimate.shape import Shape, shape_of
-from unlearning_robustness.estimate.work import BFLOAT16, attack_megabytes
+from unlearning_robustness.estimate.work import BFLOAT16, attack_megabytes, bank_bytes
 
 
 def growing(first):
@@ -20,11 +20,17 @@ def growing(first):
 SMALL = 1000
 
 
-def size_of(model):
-    """Megabytes of a model in bfloat16; 0 where the configuration does not say its shape."""
+def declared_shape(model):
+    """The shape that the configuration gives a model, or the one that it is made from; None without."""
     entry = CONFIG["models"][model]
     shape = CONFIG["models"][entry.get("from", model)].get("shape")
-    return Shape(**shape).parameters * BFLOAT16 / 1e6 if shape else 0
+    return Shape(**shape) if shape else None
+
+
+def size_of(model):
+    """Megabytes of a model in bfloat16; 0 where the configuration does not say its shape."""
+    shape = declared_shape(model)
+    return shape.parameters * BFLOAT16 / 1e6 if shape else 0
 
 
 def with_model(first):
@@ -42,9 +48,30 @@ def with_model(first):
     return amount
 
 
+def with_bank(first, tokens, times=1):
+    """Megabytes of a job, a function of the wildcards: ``with_model``, and so many times the bank of a larger model.
+
+    ``tokens`` says how long the bank's texts are, from the wildcards. Banks of small models are in ``first``.
+    """
+
+    def amount(wildcards):
+        least = with_model(first)(wildcards)
+        if size_of(wildcards.model) <= SMALL:
+            return least
+        corpora = CONFIG["benchmarks"][wildcards.benchmark]["corpora"]
+        texts = corpora["forget_prose_documents"] + corpora["retain_documents"]
+        return least + round(times * bank_bytes(declared_shape(wildcards.model), tokens(wildcards), texts) / 1e6)
+
+    return amount
+
+
+def method_tokens(wildcards):
+    return method_of(wildcards)["tokens"]
+
+
 def processes_memory(wildcards):
-    """Megabytes: each process loads the model."""
-    return with_model(4000)(wildcards) * processes_of(wildcards)
+    """Megabytes: each process loads the model and the bank."""
+    return with_bank(4000, method_tokens)(wildcards) * processes_of(wildcards)
 
 
 def attack_memory(wildcards):

@@ -25,7 +25,7 @@ rule search:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(with_model(4000)),
+        mem_mb=growing(with_bank(4000, method_tokens)),
         runtime=growing(240),
     params:
         model=entry("models"),

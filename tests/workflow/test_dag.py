@@ -61,10 +61,14 @@ def test_a_study_of_published_data_fetches_each_source_once_and_stops_without_it
     jobs = planned(path, folder=tmp_path)
     assert jobs["fetch_source"] == len(yaml.safe_load((STUDIES / "shared" / "wmdp.yaml").read_text())["sources"])
     assert jobs["fetch_model"] == jobs["build_questions"] == jobs["build_corpora"] == jobs["unlearn"] == 1
-    # 4 GB for a small model, and three times the 14.5 GB of this one.
+    # 4 GB for a small model, three times the 14.5 GB of this one, and the activations of 1,200 texts before and behind
+    # the trained layers: once where they are read, twice where they are made.
     told = snakemake("--dry-run", "--configfile", path, folder=tmp_path)
-    asked = re.findall(r"^rule unlearn:\n(?:    .*\n)*?    resources: .*mem_mb=(\d+)", told.stdout + told.stderr, re.M)
-    assert [int(number) for number in asked] == [pytest.approx(4000 + 3 * 14483, abs=2)]
+    bank = 2 * 1200 * 512 * 4096 * 2 / 1e6
+    for rule, times in {"unlearn": 1, "build_bank": 2, "evaluate": 0}.items():
+        kind = rf"^rule {rule}:\n(?:    .*\n)*?    resources: .*mem_mb=(\d+)"
+        asked = {int(number) for number in re.findall(kind, told.stdout + told.stderr, re.M)}
+        assert list(asked) == [pytest.approx(4000 + 3 * 14483 + times * bank, abs=3)], rule
     unpinned = overlay(tmp_path, sources={"wmdp-bio-texts": {"hub": {"revision": "a-commit-of-this-repository"}}})
     result = snakemake("--dry-run", "--configfile", path, unpinned, folder=tmp_path, check=False)
     said = [line for line in (result.stdout + result.stderr).splitlines() if line.startswith("configuration:")]

@@ -1,7 +1,8 @@
 """What jobs ask for: more when resubmitted, and more host memory for a model that is not small."""
 
+from unlearning_robustness.estimate.attacks import attack_megabytes
 from unlearning_robustness.estimate.shape import Shape, shape_of
-from unlearning_robustness.estimate.work import BFLOAT16, attack_megabytes, bank_bytes
+from unlearning_robustness.estimate.work import BFLOAT16, bank_bytes
 
 
 def growing(first):

@@ -10,7 +10,7 @@ from unlearning_robustness.attacks import paraphrase, prefill
 from unlearning_robustness.attacks.characters import Characters
 from unlearning_robustness.config import resolve
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.estimate import table, work
+from unlearning_robustness.estimate import attacks, table, work
 from unlearning_robustness.estimate.jobs import Domain, jobs_of, question_tokens
 from unlearning_robustness.estimate.machines import MACHINES, Machine, Work
 from unlearning_robustness.estimate.shape import Shape, shape_of
@@ -113,7 +113,7 @@ def test_a_search_of_tokens_costs_a_forward_of_every_candidate_and_a_gradient_a_
     given = entry["parameters"] | {"steps": [3, 10], "candidates": 50, "questions": 2, "tokens": 9, "held_out": 30}
     # Every text may be tried on the questions held out, and plain asking is.
     asked = work.scoring(shape, 100, 48).times(2).operations + work.scoring(shape, 30, 48).times(11).operations
-    cost = work.attacking(shape, entry | {"parameters": given}, 100, 48)
+    cost = attacks.attacking(shape, entry | {"parameters": given}, 100, 48)
     assert cost.operations - asked == pytest.approx(10 * 2 * (50 + 3) * (9 + work.QUESTION_TOKENS) * shape.forward(30))
 
 
@@ -141,7 +141,7 @@ def test_what_is_trained_and_what_is_kept_is_counted(change, trained, kept):
     ],
 )
 def test_what_an_attacker_trains_is_counted(change, trained):
-    assert work.attacked_parameters(Shape(**TINY), change) == trained
+    assert attacks.attacked_parameters(Shape(**TINY), change) == trained
 
 
 def test_a_published_question_is_longer_than_a_domains_and_costs_so_much_more():
@@ -173,7 +173,7 @@ def test_what_is_chosen_is_scored_on_select_first_and_what_is_a_budget_is_scored
     one = work.scoring(shape, 100, 48).operations
 
     def scored(attack, select=50):
-        return work.attacking(shape, config["attacks"][attack], 100, 48, select).operations / one
+        return attacks.attacking(shape, config["attacks"][attack], 100, 48, select).operations / one
 
     assert scored("quantise") == pytest.approx(3) and scored("weight-noise") == pytest.approx(5)
     assert scored("logit-lens") == pytest.approx(1.5)
@@ -186,7 +186,7 @@ def test_what_is_chosen_is_scored_on_select_first_and_what_is_a_budget_is_scored
     assert scored("prune", select=0) == pytest.approx(1 + texts * (4 * layers + 2 * (1 - layers)))
     assert scored("prune-wanda", select=0) == pytest.approx(1 + texts)
     relearn = config["attacks"]["relearn"]
-    assert work.attacking(shape, relearn, 9, 4, 50) == work.attacking(shape, relearn, 9, 4)
+    assert attacks.attacking(shape, relearn, 9, 4, 50) == attacks.attacking(shape, relearn, 9, 4)
 
 
 def test_no_attack_on_a_large_model_but_that_which_trains_every_layer_holds_it_twice():
@@ -194,8 +194,8 @@ def test_no_attack_on_a_large_model_but_that_which_trains_every_layer_holds_it_t
     large, entries = Shape(**shape, num_key_value_heads=8, vocab_size=32000), study()["attacks"]
     whole = large.parameters * work.BFLOAT16
     for name, entry in entries.items():
-        held = work.attacking(large, entry, 200, 48, 100).memory / whole
-        kept = work.kept_on_host(large, entry) / whole
+        held = attacks.attacking(large, entry, 200, 48, 100).memory / whole
+        kept = attacks.kept_on_host(large, entry) / whole
         # Originals, masters, gradients in both types and moments are ten times the bytes of what is trained.
         most = {"full": 11, "down-projections": 3.8}.get(entry["parameters"].get("trained"), 1.3)
         assert 1 <= held < most, (name, held)
@@ -290,8 +290,8 @@ def test_layers_that_run_again_cost_a_forward_pass_more():
     assert again - plain == pytest.approx(2 * tokens * shape.forward(2, False))
     relearn = config["attacks"]["relearn"]
     given = {**relearn, "parameters": relearn["parameters"] | {"gradient_checkpointing": True}}
-    assert work.attacking(shape, given, 10, 4).operations > work.attacking(shape, relearn, 10, 4).operations
-    assert work.attacking(MISTRAL, given, 10, 4).memory < work.attacking(MISTRAL, relearn, 10, 4).memory
+    assert attacks.attacking(shape, given, 10, 4).operations > attacks.attacking(shape, relearn, 10, 4).operations
+    assert attacks.attacking(MISTRAL, given, 10, 4).memory < attacks.attacking(MISTRAL, relearn, 10, 4).memory
 
 
 def test_other_words_are_each_tried_on_select_and_shots_lengthen_every_question():
@@ -300,18 +300,18 @@ def test_other_words_are_each_tried_on_select_and_shots_lengthen_every_question(
     def cost(name, questions=100, select=50, **changes):
         entry = config["attacks"][name]
         entry = entry | {"parameters": entry["parameters"] | changes}
-        return work.attacking(shape, entry, questions, 48, select).operations
+        return attacks.attacking(shape, entry, questions, 48, select).operations
 
     per_token = shape.forward(shape.num_hidden_layers)
     length = work.QUESTION_TOKENS
     for name, more in (("paraphrase", paraphrase.PATTERNS), ("prefill", prefill.BEGINNINGS)):
         # Beside the patterns the plain question, and another template or the chat format.
-        tried = (len(more) + 2) * 50 * (length + work.WORDING_TOKENS)
+        tried = (len(more) + 2) * 50 * (length + attacks.WORDING_TOKENS)
         assert cost(name) == pytest.approx((2 * 100 * length + tried) * per_token)
     for every in ([7], [1, 3], [0]):
         entry = config["attacks"]["characters"]["parameters"] | {"every": every}
-        assert work.wordings_of({"kind": "characters", "parameters": entry}) == 1 + len(
+        assert attacks.wordings_of({"kind": "characters", "parameters": entry}) == 1 + len(
             Characters(**entry).wordings(seed=0)
         )
     shots = cost("few-shot", shots=[0, 4]) / per_token
-    assert shots == pytest.approx(100 * (2 * length + 4 * work.SHOT_TOKENS))
+    assert shots == pytest.approx(100 * (2 * length + 4 * attacks.SHOT_TOKENS))

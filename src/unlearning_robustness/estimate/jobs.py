@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from unlearning_robustness.config import defence_row
 from unlearning_robustness.config.banks import bank_id, bank_settings
 from unlearning_robustness.config.cells import NONE, REFERENCE, Cell, attacked_cells, cells, in_order, measured_cells
-from unlearning_robustness.estimate import work
+from unlearning_robustness.estimate import attacks, work
 from unlearning_robustness.estimate.machines import Machine, Work
 from unlearning_robustness.estimate.shape import Shape
 
@@ -133,7 +133,7 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
             splits = config["scoring"]["splits"]
             asked = sum(questions_of(benchmark, role, split, domains) for role in entry["roles"] for split in splits)
             select = sum(questions_of(benchmark, role, "select", domains) for role in ("forget", "retain"))
-            yield f"attack {attack}", cell, work.attacking(shape, entry, asked, batch_size, select, length)
+            yield f"attack {attack}", cell, attacks.attacking(shape, entry, asked, batch_size, select, length)
     for what, measure in MEASURES.items():
         for cell in measured_cells(study, what):
             yield f"measure_{what}", cell, measure(shapes[cell.model], config[what])

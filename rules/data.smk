@@ -186,7 +186,9 @@ rule build_bank:
     resources:
         gpu=1,
         # It is held in parts and whole while it is made.
-        mem_mb=growing(with_bank(4000, lambda wildcards: BANKS[wildcards.bank]["tokens"], times=2)),
+        mem_mb=growing(
+            with_bank(4000, lambda wildcards: BANKS[wildcards.bank]["tokens"], times=2)
+        ),
         runtime=growing(60),
     params:
         model=entry("models"),

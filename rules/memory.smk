@@ -61,7 +61,11 @@ def with_bank(first, tokens, times=1):
             return least
         corpora = CONFIG["benchmarks"][wildcards.benchmark]["corpora"]
         texts = corpora["forget_prose_documents"] + corpora["retain_documents"]
-        return least + round(times * bank_bytes(declared_shape(wildcards.model), tokens(wildcards), texts) / 1e6)
+        return least + round(
+            times
+            * bank_bytes(declared_shape(wildcards.model), tokens(wildcards), texts)
+            / 1e6
+        )
 
     return amount
 

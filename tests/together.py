@@ -15,13 +15,14 @@ from unlearning_robustness import parallel
 from unlearning_robustness.launching import leads, rank
 from unlearning_robustness.models.bank import load_bank
 from unlearning_robustness.models.loading import load_model
-from unlearning_robustness.unlearning import layers_needed, make_trainer
+from unlearning_robustness.unlearning import layer_divider, layers_needed, make_trainer
 
 
 def trained(folder: Path, case: dict):
     """The trainer of a case, after its last step; one with ``broken`` continues from a state saved at that step."""
     dtype = getattr(torch, case.get("dtype", "float32"))
-    model, _ = load_model(folder, dtype=dtype, layers=layers_needed(case["settings"], case["row"]))
+    needed, divide = layers_needed(case["settings"], case["row"]), layer_divider(case["settings"], "cpu")
+    model, _ = load_model(folder, dtype=dtype, layers=needed, loaded=divide)
     banks = load_bank(folder / f"bank-{case.get('dtype', 'float32')}")
 
     def make(**changes):

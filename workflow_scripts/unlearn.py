@@ -15,11 +15,11 @@ with job(snakemake, snakemake.params.model, snakemake.params.method["parallel"][
     from unlearning_robustness.models.delta import load_delta, save_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
     from unlearning_robustness.scoring.questions import QuestionScorer
-    from unlearning_robustness.unlearning import layers_needed, unlearn
+    from unlearning_robustness.unlearning import layer_divider, layers_needed, unlearn
 
     source, params, scorer = snakemake.input, snakemake.params, None
-    needed = layers_needed(params.method, params.row)
-    model, digest = load_model(source.model, running.device, running.dtype, needed)
+    needed, divide = layers_needed(params.method, params.row), layer_divider(params.method, running.device)
+    model, digest = load_model(source.model, running.device, running.dtype, needed, divide)
     bank = load_bank(source.bank)
     if source.questions:
         asked = pandas.read_parquet(source.questions[0]).query("role == 'forget' and split == 'select'")

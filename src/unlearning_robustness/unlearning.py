@@ -83,6 +83,15 @@ def layers_needed(settings: dict, row: list[dict]) -> tuple[int, int] | None:
     return min(method.layers), method.read_layer + 1 if method.reads == "hidden" else None
 
 
+def layer_divider(settings: dict, device: str) -> Callable[[torch.nn.Module], None] | None:
+    """What divides a layer between the processes as soon as it is loaded, where a method entry trains sharded."""
+    if not settings["parallel"]["sharded"]:
+        return None
+    from unlearning_robustness.models.sharding import divider
+
+    return divider(device)
+
+
 def first_activations(bank: TextBank, settings: dict, seed: int) -> torch.Tensor:
     """The reference's counted activations (N, d) of the first forget batch that ``seed`` draws."""
     chosen = batch_order(len(bank), settings["batch_size"], 1, generator(seed, "forget-order"))[0]

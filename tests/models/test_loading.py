@@ -169,6 +169,17 @@ def test_a_span_to_the_end_gives_the_models_logits(make_model, tmp_path, read, k
 
 
 def test_a_model_that_is_stored_under_other_names_is_loaded_whole(folder, tiny_model, monkeypatch):
-    monkeypatch.setattr(span_loading, "read_tensors", lambda *_: None)
+    monkeypatch.setattr(span_loading, "files_of", lambda folder: {})
     model, _ = load_model(folder, layers=(1, 3))
     assert torch.equal(model(IDS).logits, tiny_model(IDS).logits)
+
+
+def test_each_layer_is_handed_over_before_the_next_is_read(in_shards, read):
+    seen = []
+
+    def loaded(layer):
+        assert not any(tensor.is_meta for tensor in layer.parameters())
+        seen.append({int(name.split(".")[2]) for name in read})
+
+    load_model(in_shards, layers=(1, 4), loaded=loaded)
+    assert seen == [{1}, {1, 2}, {1, 2, 3}]

@@ -1,8 +1,10 @@
 """Load a model folder: safetensors only, no remote code, checked against its manifest."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from unlearning_robustness.errors import ModelFileError
 from unlearning_robustness.manifest import MANIFEST, file_digest, read_json
@@ -42,19 +44,20 @@ def load_model(
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     layers: tuple[int, int | None] | None = None,
+    loaded: Callable[[nn.Module], None] | None = None,
 ):
     """The folder's causal model in evaluation mode, every parameter frozen, and its digest.
 
     With ``layers`` (from, to) only these decoder layers are loaded, with (from, None) what stands above them too, and
-    with (0, to) the embeddings; everything else stays without memory, see ``span_loading``. Raises ModelFileError when
-    the folder is damaged.
+    with (0, to) the embeddings; everything else stays without memory, and ``loaded`` gets each of them before the next
+    one is read, see ``span_loading``. Raises ModelFileError when the folder is damaged.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     digest = verify(folder)
-    model = None if layers is None else load_span(Path(folder), device, dtype, *layers)
+    model = None if layers is None else load_span(Path(folder), device, dtype, *layers, loaded)
     if model is None:
         model = AutoModelForCausalLM.from_pretrained(
             str(folder), dtype=dtype, local_files_only=True, use_safetensors=True, attn_implementation="sdpa"

@@ -3,7 +3,7 @@
 Weights, masters, gradients and moments are divided; a layer is whole only while it computes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -15,14 +15,24 @@ from unlearning_robustness.models.weights import Tensors, TrainedWeights
 from unlearning_robustness.parallel import Gathered, size
 
 
+def divider(device: str) -> Callable[[nn.Module], None]:
+    """What divides a decoder layer on ``device`` between the processes; one that is divided stays as it is."""
+    mesh = init_device_mesh(torch.device(device).type, (size(),))
+    policy = MixedPrecisionPolicy(reduce_dtype=torch.float32, cast_forward_inputs=False)
+
+    def divide(layer: nn.Module) -> None:
+        if not isinstance(layer, FSDPModule):
+            fully_shard(layer, mesh=mesh, reshard_after_forward=True, mp_policy=policy)
+
+    return divide
+
+
 def shard_layers(model: nn.Module) -> None:
     """Divide every decoder layer that is loaded between the processes; embeddings, norm and unembedding stay whole."""
     layers = [layer for layer in layer_modules(model) if not any(tensor.is_meta for tensor in layer.parameters())]
-    mesh = init_device_mesh(next(layers[0].parameters()).device.type, (size(),))
+    divide = divider(next(layers[0].parameters()).device.type)
     for layer in layers:
-        if not isinstance(layer, FSDPModule):
-            policy = MixedPrecisionPolicy(reduce_dtype=torch.float32, cast_forward_inputs=False)
-            fully_shard(layer, mesh=mesh, reshard_after_forward=True, mp_policy=policy)
+        divide(layer)
 
 
 class ShardedWeights(TrainedWeights):

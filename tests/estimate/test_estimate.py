@@ -277,6 +277,9 @@ def test_masters_processes_shards_and_recomputation_change_memory_as_they_should
     assert whole > apart and apart - sharded == pytest.approx(28 * trained * 3 / 4 / 1e9)
     assert sharded - again == pytest.approx(512 * (32 * 16 - 32 - 16) * 4096 * 2 / 1e9)
     assert again < 80 < whole
+    # Of what is divided as it is read, no process ever holds all.
+    alone, sixteen = seven_billion(), seven_billion(parallel={"processes": 16, "sharded": True})
+    assert sixteen < 3 * MISTRAL.layer_parameters * 2 / 1e9 < alone
 
 
 def test_layers_that_run_again_cost_a_forward_pass_more():

@@ -105,7 +105,7 @@ def forget_gradients(row: list[dict]) -> int:
 def unlearning_memory(shape: Shape, method: dict, to_end: bool, whole: bool) -> float:
     """Bytes of each process that trains a cell: the layers it runs (with ``whole`` all), what is trained, activations.
 
-    Sharded layers and what is trained of them are divided; before, each process has loaded the layers whole.
+    Sharded layers and what is trained of them are divided, each as it is read; a ``whole`` model only afterwards.
     """
     layers = (shape.num_hidden_layers if to_end else method["read_layer"] + 1) - min(method["layers"])
     processes, sharded = method["parallel"]["processes"], method["parallel"]["sharded"]
@@ -117,7 +117,8 @@ def unlearning_memory(shape: Shape, method: dict, to_end: bool, whole: bool) -> 
     if not sharded:
         return weights * BFLOAT16 + state + computing
     loaded, divided = weights * BFLOAT16, layers * shape.layer_parameters * BFLOAT16
-    return max(loaded, loaded - divided + (divided + state) / processes + computing)
+    running = loaded - divided + (divided + state) / processes + computing
+    return max(loaded, running) if whole else running
 
 
 def unlearning(

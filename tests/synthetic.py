@@ -1,10 +1,8 @@
 """Records with planted accuracies, for tests of everything that is a query over records."""
 
 import copy
-import tempfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import numpy
 import pandas
 import yaml
 
-from studies import load_study
 from unlearning_robustness.analysis.attack_costs import read_attack_costs
 from unlearning_robustness.analysis.landscape import read_landscapes
 from unlearning_robustness.analysis.markup import markdown
@@ -280,46 +277,6 @@ def as_read(tables: dict[str, pandas.DataFrame], config: dict, root: Path) -> Fi
 def planted_context(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> FigureContext:
     """The context of a planted study."""
     return as_read(planted_tables(config, root, accuracy), config, root)
-
-
-@dataclass(frozen=True)
-class World:
-    """Everything there is to a planted study; read only."""
-
-    config: dict
-    records: pandas.DataFrame
-    measures: list[dict]
-    tables: dict[str, pandas.DataFrame]
-    context: FigureContext
-
-
-@cache
-def default_world() -> World:
-    """The default study and its control with wrong answers, with the planted accuracies; made once a session."""
-    return world(study(cells=[*raw_config()["study"]["cells"], SHUFFLED]))
-
-
-def rna_world() -> World:
-    """The RNA study with two seeds, with the planted accuracies."""
-    return study_world("rna")
-
-
-@cache
-def study_world(name: str) -> World:
-    """A study of studies/ with two seeds, with the planted accuracies; made once a session."""
-    config = load_study(name)
-    config["study"]["seeds"] = [0, 1]
-    config["analysis"]["bootstrap_samples"] = 200
-    return world(resolve(config))
-
-
-def world(config: dict) -> World:
-    """A planted study of a resolved configuration."""
-    with tempfile.TemporaryDirectory() as root:
-        paths = write_study(config, Path(root))
-        records, measures = read(paths), measures_of(paths)
-        tables = all_tables(records[ANALYSED], measures, planted(config), config)
-        return World(config, records, measures, tables, as_read(tables, config, Path(root)))
 
 
 def benchmark_report(**changes) -> dict:

@@ -1,6 +1,6 @@
 import pandas
 import pytest
-from synthetic import default_world
+from worlds import default_world
 
 from unlearning_robustness.analysis.attacks import attacks, points
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap

@@ -1,5 +1,6 @@
 import pytest
-from synthetic import ONLY_RMU, default_world, planted_records, study
+from synthetic import ONLY_RMU, planted_records, study
+from worlds import default_world
 
 from unlearning_robustness.analysis.examples import example_answers, example_page
 

@@ -1,7 +1,8 @@
 import re
 
 import pytest
-from synthetic import ONLY_RMU, benchmark_report, default_world, planted_accuracy, planted_context, study, study_world
+from synthetic import ONLY_RMU, benchmark_report, planted_accuracy, planted_context, study
+from worlds import default_world, study_world
 
 from unlearning_robustness.analysis.findings import Findings
 from unlearning_robustness.analysis.words import verdict

@@ -1,6 +1,6 @@
 import pandas
 import pytest
-from synthetic import study_world
+from worlds import study_world
 
 from unlearning_robustness.analysis.landscape import POINT, landscape, read_landscapes
 

@@ -1,6 +1,7 @@
 import pandas
 import pytest
-from synthetic import benchmark_report, default_world, study_world
+from synthetic import benchmark_report
+from worlds import default_world, study_world
 
 from unlearning_robustness.analysis.findings import Findings
 from unlearning_robustness.analysis.matrix_findings import matrix_sentences

@@ -1,7 +1,7 @@
 import numpy
 import pandas
 import pytest
-from synthetic import study_world
+from worlds import study_world
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.memorisation import (

@@ -3,7 +3,7 @@ import math
 import numpy
 import pandas
 import pytest
-from synthetic import default_world
+from worlds import default_world
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.recovery import area, crossing, curves, quantities, recovery, recovery_differences

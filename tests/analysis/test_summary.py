@@ -1,5 +1,5 @@
 import pytest
-from synthetic import default_world, rna_world
+from worlds import default_world, rna_world
 
 from unlearning_robustness.analysis.summary import interval, summary, summary_page
 

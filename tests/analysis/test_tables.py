@@ -1,15 +1,8 @@
 import numpy
 import pandas
 import pytest
-from synthetic import (
-    ONLY_RMU,
-    default_world,
-    planted,
-    planted_accuracy,
-    planted_records,
-    planted_tables,
-    study,
-)
+from synthetic import ONLY_RMU, planted, planted_accuracy, planted_records, planted_tables, study
+from worlds import default_world
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.tables import all_tables, comparison_pairs, early_recovery, relearning

@@ -1,7 +1,7 @@
 import numpy
 import pandas
 import pytest
-from synthetic import rna_world
+from worlds import rna_world
 
 from unlearning_robustness.analysis.rejection import rejection_probability
 from unlearning_robustness.analysis.theory import latent_statistics, noise_of, read_latents, scale_of_token

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy
 import pytest
 from drawn import legend, lines, shown
-from synthetic import ONLY_RMU, PLACE, default_world, planted_context, rna_world, study, study_world
+from synthetic import ONLY_RMU, PLACE, planted_context, study
+from worlds import default_world, rna_world, study_world
 
 from unlearning_robustness.analysis.bootstrap import spearman
 from unlearning_robustness.errors import StudyError

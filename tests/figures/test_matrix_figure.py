@@ -3,7 +3,7 @@
 import pytest
 from drawn import legend
 from matplotlib.patches import Polygon, Rectangle
-from synthetic import default_world, study_world
+from worlds import default_world, study_world
 
 from unlearning_robustness.analysis.matrix import NO_POINT
 from unlearning_robustness.figures.matrix import HARM, HATCH, _harm

@@ -2,7 +2,7 @@
 
 import pytest
 from drawn import legend, lines, shown
-from synthetic import study_world
+from worlds import stableun_world, study_world
 
 from unlearning_robustness.figures import style as look
 from unlearning_robustness.figures.style import CHANCE_COLOUR, REFERENCE_COLOUR
@@ -23,7 +23,7 @@ def test_memorisation_has_a_filled_and_an_open_point_a_kind_and_lines_at_both_en
 
 
 def test_the_landscape_line_has_a_curve_a_defence_on_axes_that_all_methods_share(draw):
-    context = study_world("stableun").context
+    context = stableun_world().context
     figure = draw("landscape-line", context)
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "NPO+KL: forget text", "NPO+KL: retain text", "GA: forget text", "GA: retain text"
@@ -45,7 +45,7 @@ def test_the_landscape_line_has_a_curve_a_defence_on_axes_that_all_methods_share
 
 
 def test_the_landscape_plane_has_one_colour_scale_and_both_models_in_every_panel(draw):
-    context = study_world("stableun").context
+    context = stableun_world().context
     figure = draw("landscape-plane", context)
     *panels, forget_bar, retain_bar = figure.axes
     panels = [axes for axes in panels if axes.get_visible()]
@@ -67,7 +67,7 @@ def test_the_landscape_plane_has_one_colour_scale_and_both_models_in_every_panel
 
 
 def test_many_defences_are_dealt_to_panels_that_all_have_plain_and_weight_noise(draw):
-    context = study_world("stableun").context
+    context = stableun_world().context
     panels = shown(draw("relearning", context))
     titles = [axes.get_title(loc="left") for axes in panels]
     once = [axes for axes in panels if axes.get_title(loc="left") == "NPO+KL: 60 documents,\neach once"]
@@ -82,7 +82,7 @@ def test_many_defences_are_dealt_to_panels_that_all_have_plain_and_weight_noise(
 
 
 def test_the_budget_figure_has_a_dot_a_curve_at_its_area_and_the_references_line(draw):
-    context = study_world("stableun").context
+    context = stableun_world().context
     figure, table = draw("relearning-budget", context), context.tables["recovery"]
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
     assert len(panels) == 7

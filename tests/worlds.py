@@ -1,0 +1,68 @@
+"""Planted studies, whole: their records, measures, tables and figures' context, each made once a session."""
+
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas
+from synthetic import SHUFFLED, as_read, measures_of, planted, raw_config, study, write_study
+
+from studies import load_study
+from unlearning_robustness.analysis.tables import all_tables
+from unlearning_robustness.config import resolve
+from unlearning_robustness.figures.context import FigureContext
+from unlearning_robustness.scoring.records import ANALYSED, read
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything there is to a planted study; read only."""
+
+    config: dict
+    records: pandas.DataFrame
+    measures: list[dict]
+    tables: dict[str, pandas.DataFrame]
+    context: FigureContext
+
+
+@cache
+def default_world() -> World:
+    """The default study and its control with wrong answers, with the planted accuracies; made once a session."""
+    return world(study(cells=[*raw_config()["study"]["cells"], SHUFFLED]))
+
+
+def rna_world() -> World:
+    """The RNA study with two seeds, with the planted accuracies."""
+    return study_world("rna")
+
+
+@cache
+def study_world(name: str) -> World:
+    """A study of studies/ with two seeds, with the planted accuracies; made once a session."""
+    return _few_seeds(load_study(name))
+
+
+@cache
+def stableun_world() -> World:
+    """The StableUN study and its controls in one, and landscapes of two methods."""
+    config = load_study("stableun")
+    config["study"]["cells"] += load_study("stableun-controls")["study"]["cells"]
+    ascent = {"methods": ["gradient-ascent"], "defences": ["none", "sam", "stableun-unprojected"]}
+    config["study"]["landscape"].append(ascent)
+    return _few_seeds(config)
+
+
+def _few_seeds(config: dict) -> World:
+    config["study"]["seeds"] = [0, 1]
+    config["analysis"]["bootstrap_samples"] = 200
+    return world(resolve(config))
+
+
+def world(config: dict) -> World:
+    """A planted study of a resolved configuration."""
+    with tempfile.TemporaryDirectory() as root:
+        paths = write_study(config, Path(root))
+        records, measures = read(paths), measures_of(paths)
+        tables = all_tables(records[ANALYSED], measures, planted(config), config)
+        return World(config, records, measures, tables, as_read(tables, config, Path(root)))

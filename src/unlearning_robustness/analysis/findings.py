@@ -194,13 +194,10 @@ class Findings:
                     if method == REFERENCE
                     else f"{self._label(method)}, {self._defence(defence)}"
                 )
-                path = ", ".join(
-                    f"{percent(by_step.loc[step])} after {step}" for step in by_step.index if step in (0, self.early)
-                )
-                last = by_step.index.max()
-                lines.append(
-                    f"{name}: forget accuracy {path} and {percent(by_step.loc[last])} after {last} relearning steps."
-                )
+                told = [step for step in by_step.index if step in (0, self.early, by_step.index.max())]
+                *before, end = (f"{percent(by_step.loc[step])} after {step}" for step in told)
+                path = " and ".join([*filter(None, [", ".join(before)]), end])
+                lines.append(f"{name}: forget accuracy {path} relearning steps.")
         lines += self._recovery_differences(most) + self._shuffled() + self._other_documents()
         points_of = self.tables["early_recovery"]
         for method, part in points_of.groupby("method"):

@@ -1,6 +1,6 @@
 """Trained tensors of which every process holds a shard, by torch's fully sharded data parallelism (FSDP2).
 
-Weights, masters, gradients and moments are divided; a layer is whole only while it computes.
+Weights, masters, gradients and moments are divided; a layer is whole only while it is read and while it computes.
 """
 
 from collections.abc import Callable, Mapping, Sequence

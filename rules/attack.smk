@@ -14,7 +14,7 @@ rule attack:
     log:
         f"{LOGS}/attack/{JOB}/{{attack}}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/attack/{JOB}/{{attack}}.jsonl"
+        f"{TREE}/benchmark_times/attack/{JOB}/{{attack}}.jsonl"
     wildcard_constraints:
         attack="|".join(CONFIG["attacks"]),
     priority: 10
@@ -30,6 +30,6 @@ rule attack:
         scoring=CONFIG["scoring"],
         seeds=seeds_of_job,
         code=attack_code,
-        scratch=f"{RESULTS}/scratch/attack/{KIND}/{{attack}}",
+        scratch=f"{TREE}/scratch/attack/{KIND}/{{attack}}",
     script:
         "../workflow_scripts/attack.py"

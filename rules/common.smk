@@ -40,7 +40,9 @@ for path in PARTS:
 
 try:
     CONFIG = resolve(config)
-    writable(Path(CONFIG["study"]["results"]))
+    for key in ("results", "shares"):
+        if key in CONFIG["study"]:
+            writable(Path(CONFIG["study"][key]), f"study.{key}")
 except ConfigError as error:
     raise SystemExit(f"configuration: {error}")
 
@@ -49,17 +51,19 @@ TRAINED_METHODS = [
     name for name in in_order(STUDY, "methods") if name in CONFIG["methods"]
 ]
 RESULTS = STUDY["results"]
+# What takes a model to make; tables, figures and logs of what ran are the study's own.
+TREE = STUDY.get("shares", RESULTS)
 MODELS = "resources/models/{model}"
-MEMORISED = f"{RESULTS}/models/{{model}}"
+MEMORISED = f"{TREE}/models/{{model}}"
 FETCHED = [name for name, entry in CONFIG["models"].items() if "from" not in entry]
-BENCHMARK = f"{RESULTS}/benchmarks/{{model}}/{{benchmark}}"
-OPEN = f"{RESULTS}/open_questions/{{benchmark}}.parquet"
+BENCHMARK = f"{TREE}/benchmarks/{{model}}/{{benchmark}}"
+OPEN = f"{TREE}/open_questions/{{benchmark}}.parquet"
 KIND = "{model}/{benchmark}/{method}/{defence}"
 CELL = f"{KIND}/seed{{seed}}"
 # One process serves every seed of a kind of cell; with `seeds_together: false` (clusters) each seed is its own job.
 JOB = KIND if CONFIG["seeds_together"] else CELL
-DELTA = f"{RESULTS}/cells/{CELL}"
-RECORD = f"{RESULTS}/records/{CELL}/{{attack}}"
+DELTA = f"{TREE}/cells/{CELL}"
+RECORD = f"{TREE}/records/{CELL}/{{attack}}"
 LOGS = f"{RESULTS}/logs"
 
 # What a person said about the hub, for the jobs that download; every other job asks nothing of it.
@@ -185,7 +189,7 @@ BANKS = {
 def bank_of(wildcards):
     """The bank that a method trains from."""
     bank = bank_id(bank_settings(method_of(wildcards)))
-    return f"{RESULTS}/banks/{wildcards.model}/{wildcards.benchmark}/{bank}.safetensors"
+    return f"{TREE}/banks/{wildcards.model}/{wildcards.benchmark}/{bank}.safetensors"
 
 
 def processes_of(wildcards):

@@ -34,7 +34,7 @@ rule memorise:
     log:
         f"{LOGS}/memorise/{{model}}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/memorise/{{model}}.jsonl"
+        f"{TREE}/benchmark_times/memorise/{{model}}.jsonl"
     conda:
         TRAINING
     resources:
@@ -74,7 +74,7 @@ rule build_corpora:
     input:
         sources=fetched("texts"),
     output:
-        f"{RESULTS}/corpora/{{benchmark}}.parquet",
+        f"{TREE}/corpora/{{benchmark}}.parquet",
     log:
         f"{LOGS}/build_corpora/{{benchmark}}.log",
     localrule: True
@@ -120,11 +120,11 @@ rule build_questions:
         sources=fetched("items"),
     output:
         questions=f"{BENCHMARK}/questions.parquet",
-        manifest=f"{RESULTS}/records/{{model}}/{{benchmark}}/benchmark.json",
+        manifest=f"{TREE}/records/{{model}}/{{benchmark}}/benchmark.json",
     log:
         f"{LOGS}/build_questions/{{model}}/{{benchmark}}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/build_questions/{{model}}/{{benchmark}}.jsonl"
+        f"{TREE}/benchmark_times/build_questions/{{model}}/{{benchmark}}.jsonl"
     priority: 30
     conda:
         TRAINING
@@ -174,11 +174,11 @@ rule build_bank:
         model=model_folder,
         corpora=rules.build_corpora.output[0],
     output:
-        f"{RESULTS}/banks/{{model}}/{{benchmark}}/{{bank}}.safetensors",
+        f"{TREE}/banks/{{model}}/{{benchmark}}/{{bank}}.safetensors",
     log:
         f"{LOGS}/build_bank/{{model}}/{{benchmark}}/{{bank}}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/build_bank/{{model}}/{{benchmark}}/{{bank}}.jsonl"
+        f"{TREE}/benchmark_times/build_bank/{{model}}/{{benchmark}}/{{bank}}.jsonl"
     wildcard_constraints:
         bank="|".join(BANKS),
     conda:

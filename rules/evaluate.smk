@@ -55,13 +55,13 @@ rule evaluate:
         probes=rules.build_probes.output[0],
         prefix=rules.build_prefix.output[0],
     output:
-        records=each_seed(f"{RESULTS}/records/{CELL}/none/records.parquet"),
-        measures=each_seed(f"{RESULTS}/records/{CELL}/none/measures.json"),
-        manifest=each_seed(f"{RESULTS}/records/{CELL}/none/manifest.json"),
+        records=each_seed(f"{TREE}/records/{CELL}/none/records.parquet"),
+        measures=each_seed(f"{TREE}/records/{CELL}/none/measures.json"),
+        manifest=each_seed(f"{TREE}/records/{CELL}/none/manifest.json"),
     log:
         f"{LOGS}/evaluate/{JOB}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/evaluate/{JOB}.jsonl"
+        f"{TREE}/benchmark_times/evaluate/{JOB}.jsonl"
     conda:
         TRAINING
     resources:
@@ -77,7 +77,7 @@ rule evaluate:
         ]["perplexity_tokens"],
         seeds=seeds_of_job,
         code=code_digest("scoring.questions", "scoring.records", "evaluation.prose"),
-        scratch=f"{RESULTS}/scratch/evaluate/{KIND}",
+        scratch=f"{TREE}/scratch/evaluate/{KIND}",
     script:
         "../workflow_scripts/evaluate.py"
 
@@ -87,7 +87,7 @@ rule lm_eval_tasks:
     input:
         probes=rules.build_probes.output[0],
     output:
-        directory(f"{RESULTS}/lm_eval/{{model}}/{{benchmark}}"),
+        directory(f"{TREE}/lm_eval/{{model}}/{{benchmark}}"),
     log:
         f"{LOGS}/lm_eval_tasks/{{model}}/{{benchmark}}.log",
     localrule: True
@@ -109,11 +109,11 @@ rule arbitrate:
         delta=f"{DELTA}/delta.safetensors",
         sources=fetched("items"),
     output:
-        f"{RESULTS}/arbiter/{CELL}.csv",
+        f"{TREE}/arbiter/{CELL}.csv",
     log:
         f"{LOGS}/arbitrate/{CELL}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/arbitrate/{CELL}.jsonl"
+        f"{TREE}/benchmark_times/arbitrate/{CELL}.jsonl"
     conda:
         TRAINING
     resources:

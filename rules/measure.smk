@@ -8,11 +8,11 @@ rule measure_latents:
         delta=each_seed(f"{DELTA}/delta.safetensors"),
         probes=rules.build_probes.output[0],
     output:
-        latents=each_seed(f"{RESULTS}/records/{CELL}/latents.parquet"),
+        latents=each_seed(f"{TREE}/records/{CELL}/latents.parquet"),
     log:
         f"{LOGS}/measure_latents/{JOB}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/measure_latents/{JOB}.jsonl"
+        f"{TREE}/benchmark_times/measure_latents/{JOB}.jsonl"
     conda:
         TRAINING
     resources:
@@ -24,7 +24,7 @@ rule measure_latents:
         latents=CONFIG.get("latents"),
         seeds=seeds_of_job,
         code=code_digest("evaluation.latents"),
-        scratch=f"{RESULTS}/scratch/measure_latents/{KIND}",
+        scratch=f"{TREE}/scratch/measure_latents/{KIND}",
     script:
         "../workflow_scripts/measure_latents.py"
 
@@ -36,11 +36,11 @@ rule measure_sharpness:
         delta=each_seed(f"{DELTA}/delta.safetensors"),
         corpora=rules.build_corpora.output[0],
     output:
-        sharpness=each_seed(f"{RESULTS}/records/{CELL}/sharpness.parquet"),
+        sharpness=each_seed(f"{TREE}/records/{CELL}/sharpness.parquet"),
     log:
         f"{LOGS}/measure_sharpness/{JOB}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/measure_sharpness/{JOB}.jsonl"
+        f"{TREE}/benchmark_times/measure_sharpness/{JOB}.jsonl"
     conda:
         TRAINING
     resources:
@@ -52,7 +52,7 @@ rule measure_sharpness:
         sharpness=CONFIG.get("sharpness"),
         seeds=seeds_of_job,
         code=code_digest("evaluation.sharpness"),
-        scratch=f"{RESULTS}/scratch/measure_sharpness/{KIND}",
+        scratch=f"{TREE}/scratch/measure_sharpness/{KIND}",
     script:
         "../workflow_scripts/measure_sharpness.py"
 
@@ -64,11 +64,11 @@ rule measure_landscape:
         delta=each_seed(f"{DELTA}/delta.safetensors"),
         corpora=rules.build_corpora.output[0],
     output:
-        landscape=each_seed(f"{RESULTS}/records/{CELL}/landscape.parquet"),
+        landscape=each_seed(f"{TREE}/records/{CELL}/landscape.parquet"),
     log:
         f"{LOGS}/measure_landscape/{JOB}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/measure_landscape/{JOB}.jsonl"
+        f"{TREE}/benchmark_times/measure_landscape/{JOB}.jsonl"
     conda:
         TRAINING
     resources:
@@ -81,7 +81,7 @@ rule measure_landscape:
         attack=RELEARNING,
         seeds=seeds_of_job,
         code=landscape_code,
-        scratch=f"{RESULTS}/scratch/measure_landscape/{KIND}",
+        scratch=f"{TREE}/scratch/measure_landscape/{KIND}",
     script:
         "../workflow_scripts/measure_landscape.py"
 
@@ -94,11 +94,11 @@ rule measure_memorisation:
         corpora=rules.build_corpora.output[0],
         asked=asked_openly,
     output:
-        memorisation=each_seed(f"{RESULTS}/records/{CELL}/memorisation.parquet"),
+        memorisation=each_seed(f"{TREE}/records/{CELL}/memorisation.parquet"),
     log:
         f"{LOGS}/measure_memorisation/{JOB}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/measure_memorisation/{JOB}.jsonl"
+        f"{TREE}/benchmark_times/measure_memorisation/{JOB}.jsonl"
     conda:
         TRAINING
     resources:
@@ -111,7 +111,7 @@ rule measure_memorisation:
         attack=memorisation_attack(),
         seeds=seeds_of_job,
         code=memorisation_code(),
-        scratch=f"{RESULTS}/scratch/measure_memorisation/{KIND}",
+        scratch=f"{TREE}/scratch/measure_memorisation/{KIND}",
     script:
         "../workflow_scripts/measure_memorisation.py"
 
@@ -123,11 +123,11 @@ rule measure_retrained:
         corpora=rules.build_corpora.output[0],
         asked=asked_openly,
     output:
-        f"{RESULTS}/records/{{model}}/{{benchmark}}/retrained.parquet",
+        f"{TREE}/records/{{model}}/{{benchmark}}/retrained.parquet",
     log:
         f"{LOGS}/measure_retrained/{{model}}/{{benchmark}}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/measure_retrained/{{model}}/{{benchmark}}.jsonl"
+        f"{TREE}/benchmark_times/measure_retrained/{{model}}/{{benchmark}}.jsonl"
     conda:
         TRAINING
     resources:

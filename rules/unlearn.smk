@@ -20,7 +20,7 @@ rule reference:
         runtime=10,
     params:
         seeds=seeds_of_job,
-        scratch=f"{RESULTS}/scratch/reference/{KIND}",
+        scratch=f"{TREE}/scratch/reference/{KIND}",
     script:
         "../workflow_scripts/reference.py"
 
@@ -39,7 +39,7 @@ rule unlearn:
     log:
         f"{LOGS}/unlearn/{JOB}.log",
     benchmark:
-        f"{RESULTS}/benchmark_times/unlearn/{JOB}.jsonl"
+        f"{TREE}/benchmark_times/unlearn/{JOB}.jsonl"
     wildcard_constraints:
         method="|".join(CONFIG["methods"]),
     priority: 20
@@ -57,7 +57,7 @@ rule unlearn:
         scoring=CONFIG["scoring"],
         seeds=seeds_of_job,
         code=unlearn_code,
-        scratch=f"{RESULTS}/scratch/unlearn/{KIND}",
+        scratch=f"{TREE}/scratch/unlearn/{KIND}",
     script:
         "../workflow_scripts/unlearn.py"
 

@@ -1,32 +1,32 @@
 """The files that tables are made of: one for each cell, attack or measure of the study."""
 
 RECORDS = [
-    f"{RESULTS}/records/{cell.path}/{attack}/records.parquet"
+    f"{TREE}/records/{cell.path}/{attack}/records.parquet"
     for cell, attack in attacked_cells(STUDY)
 ]
 ATTACKED = [
-    f"{RESULTS}/records/{cell.path}/{attack}/manifest.json"
+    f"{TREE}/records/{cell.path}/{attack}/manifest.json"
     for cell, attack in attacked_cells(STUDY)
     if attack != "none"
 ]
 LATENTS = [
-    f"{RESULTS}/records/{cell.path}/latents.parquet"
+    f"{TREE}/records/{cell.path}/latents.parquet"
     for cell in measured_cells(STUDY, "latents")
 ]
 SHARPNESS = [
-    f"{RESULTS}/records/{cell.path}/sharpness.parquet"
+    f"{TREE}/records/{cell.path}/sharpness.parquet"
     for cell in measured_cells(STUDY, "sharpness")
 ]
 LANDSCAPES = [
-    f"{RESULTS}/records/{cell.path}/landscape.parquet"
+    f"{TREE}/records/{cell.path}/landscape.parquet"
     for cell in measured_cells(STUDY, "landscape")
 ]
 MEMORISATION = [
-    f"{RESULTS}/records/{cell.path}/memorisation.parquet"
+    f"{TREE}/records/{cell.path}/memorisation.parquet"
     for cell in measured_cells(STUDY, "memorisation")
 ]
 RETRAINED = [
-    f"{RESULTS}/records/{model}/{benchmark}/retrained.parquet"
+    f"{TREE}/records/{model}/{benchmark}/retrained.parquet"
     for model in STUDY["models"]
     for benchmark in STUDY["benchmarks"]
     if STUDY["memorisation"] and "model" in retrain_of(CONFIG, model)
@@ -37,7 +37,7 @@ RETAIN_LOG = (
     else []
 )
 MEASURES = [
-    f"{RESULTS}/records/{cell.path}/none/measures.json"
+    f"{TREE}/records/{cell.path}/none/measures.json"
     for cell, attack in attacked_cells(STUDY)
     if attack == "none"
 ]

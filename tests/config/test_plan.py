@@ -7,7 +7,7 @@ from unlearning_robustness.errors import ConfigError
 
 
 def test_a_folder_that_can_be_made_is_accepted_and_not_made(tmp_path):
-    plan.writable(tmp_path / "new" / "results")
+    plan.writable(tmp_path / "new" / "results", "study.results")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -15,9 +15,9 @@ def test_results_below_a_file_are_refused_by_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "results"):
         with pytest.raises(ConfigError) as raised:
-            plan.writable(folder)
+            plan.writable(folder, "study.shares")
         assert str(folder) in str(raised.value)
-        assert str(raised.value).startswith("study.results:")
+        assert str(raised.value).startswith("study.shares:")
         assert "\n" not in str(raised.value)
 
 
@@ -25,7 +25,7 @@ def test_results_below_a_file_are_refused_by_one_line(tmp_path):
 def test_a_folder_of_somebody_else_is_refused(tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)
     with pytest.raises(ConfigError, match=r"study\.results"):
-        plan.writable(tmp_path / "closed" / "results")
+        plan.writable(tmp_path / "closed" / "results", "study.results")
 
 
 @pytest.mark.parametrize(

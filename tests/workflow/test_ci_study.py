@@ -82,6 +82,16 @@ def test_a_change_of_the_statistics_retrains_and_attacks_nothing(study, tmp_path
     assert set(jobs) == {"tables", "figure", "findings", "landing"}
 
 
+def test_a_study_that_shares_the_tree_makes_nothing_again_that_needs_a_model(study, tmp_path):
+    own = {"results": str(tmp_path / "own"), "shares": "results/ci"}
+    files = CI, overlay(tmp_path, study=own)
+    assert set(planned(*files)) == {"tables", "figure", "findings", "landing"}
+    snakemake("--cores", "2", "--configfile", *files, "--", own["results"] + "/tables/accuracy.csv")
+    made = tmp_path / "own" / "tables" / "accuracy.csv"
+    assert made.read_bytes() == (study / "tables" / "accuracy.csv").read_bytes()
+    assert {path.name for path in (tmp_path / "own").iterdir()} == {"tables", "logs"}
+
+
 def test_a_change_of_one_method_touches_that_method_only(study, tmp_path):
     jobs = planned(CI, overlay(tmp_path, methods={"npo-kl": {"steps": 4}}))
     assert jobs["unlearn"] == 1

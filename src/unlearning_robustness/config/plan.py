@@ -16,15 +16,15 @@ PRECISIONS = {
 }
 
 
-def writable(folder: Path) -> None:
-    """Raise ConfigError when results cannot be written to ``folder``."""
+def writable(folder: Path, key: str) -> None:
+    """Raise ConfigError when results cannot be written to ``folder``, which the configuration's ``key`` names."""
     existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError:
         mend = "give a folder you may write to, or change its owner"
-        raise ConfigError(f"study.results: cannot write to {folder}; {mend}") from None
+        raise ConfigError(f"{key}: cannot write to {folder}; {mend}") from None
 
 
 def plan_line(cells: int, runs: int, cores: int, small: bool = True) -> str:

@@ -25,7 +25,7 @@ def boxes(figure, hatched=False):
 def test_every_model_and_every_column_has_a_cell_with_its_number(drawn):
     context, figure = drawn
     axes, table = figure.axes[0], context.tables["matrix"]
-    attacks = 10
+    attacks = 8
     assert {len(row["attacks"]) for row in context.config["study"]["cells"]} == {1 + attacks}
     assert len(axes.get_yticks()) == 17 and len(axes.get_xticks()) == 3 + attacks + 1
     assert len(boxes(figure)) == len(table) == 17 * (3 + attacks + 1)

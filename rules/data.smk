@@ -27,7 +27,7 @@ rule memorise:
     input:
         parent=lambda wildcards: folder_of(CONFIG["models"][wildcards.model]["from"]),
         corpora=lambda wildcards: "{}/corpora/{}.parquet".format(
-            RESULTS, CONFIG["models"][wildcards.model]["memorised"]["benchmark"]
+            TREE, CONFIG["models"][wildcards.model]["memorised"]["benchmark"]
         ),
     output:
         directory(MEMORISED),

@@ -24,9 +24,6 @@ def attacking(
         tried = scoring(shape, given["held_out"], batch_size, length=length)
         looks = 1 + max(given["steps"]) if given["held_out"] else 0
         return searching(shape, given, batch_size, length) + tried.times(looks) + scored.times(len(given["steps"]))
-    documents = given.get("documents") or [0]
-    passes = [count * max(documents) // given["batch_size"] for count in given.get("epochs") or []]
-    points = given.get("steps") or passes or given.get("bits") or given.get("scales") or [0]
     if "shots" in given:
         lengths = [length + shots * SHOT_TOKENS for shots in given["shots"]]
         return sum((scoring(shape, questions, batch_size, length=each) for each in lengths), Work())
@@ -34,15 +31,27 @@ def attacking(
         # Asked are the plain question and the wording that was chosen.
         chosen = scoring(shape, select, batch_size, length=length + WORDING_TOKENS).times(wordings)
         return scored.times(2) + chosen
-    steps = _relearning(shape, given, max(points)) if attack["kind"] == "relearn" else Work()
+    points = points_of(given)
     held = Work(memory=memory(shape, 0) + held_by_attack(shape, attack, batch_size, length))
     chosen = scoring(shape, select, batch_size, length=length).times(candidates(shape, attack))
-    one = steps + scored.times(len(points)) + chosen + _ranking(shape, attack) + held
-    return one.times(len(documents))
+    one = trained_once(shape, attack) + scored.times(len(points)) + chosen + _ranking(shape, attack) + held
+    return one.times(len(given.get("documents") or [0]))
+
+
+def points_of(given: dict) -> list[int]:
+    """Steps, bits or scales after which an attack is scored; passes over documents are counted in steps."""
+    most = max(given.get("documents") or [0])
+    passes = [count * most // given["batch_size"] for count in given.get("epochs") or []]
+    return given.get("steps") or passes or given.get("bits") or given.get("scales") or [0]
+
+
+def trained_once(shape: Shape, attack: dict) -> Work:
+    """An attack's training to the end of its budget on one number of documents, unscored; nothing where none is."""
+    given = attack["parameters"]
+    return _relearning(shape, given, max(points_of(given))) if attack["kind"] == "relearn" else Work()
 
 
 def _relearning(shape: Shape, given: dict, steps: int) -> Work:
-    """Train on one number of documents."""
     layers, tokens = shape.num_hidden_layers, given["batch_size"] * given["tokens"]
     trained, again = layers * attacked_parameters(shape, given), given["gradient_checkpointing"]
     return Work(

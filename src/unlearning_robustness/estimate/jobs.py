@@ -6,8 +6,17 @@ from dataclasses import dataclass
 
 from unlearning_robustness.config import defence_row
 from unlearning_robustness.config.banks import bank_id, bank_settings
-from unlearning_robustness.config.cells import NONE, REFERENCE, Cell, attacked_cells, cells, in_order, measured_cells
-from unlearning_robustness.estimate import attacks, work
+from unlearning_robustness.config.cells import (
+    NONE,
+    REFERENCE,
+    Cell,
+    attacked_cells,
+    cells,
+    in_order,
+    measured_cells,
+    retrain_of,
+)
+from unlearning_robustness.estimate import attacks, measures, work
 from unlearning_robustness.estimate.machines import Machine, Work
 from unlearning_robustness.estimate.shape import Shape
 
@@ -16,7 +25,12 @@ KNOWN = 0.5
 REFUSALS = 4
 # Questions of a published set without `most_facts`: WMDP's biology has 1,273, cybersecurity 1,987, MMLU 14,042.
 PUBLISHED = 1000
-MEASURES = {"latents": work.latents, "sharpness": work.sharpness, "landscape": work.landscape}
+MEASURES = {
+    "latents": measures.latents,
+    "sharpness": measures.sharpness,
+    "landscape": measures.landscape,
+    "memorisation": measures.memorisation,
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +98,8 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
     trained = [config["methods"][name] for name in in_order(study, "methods") if name != REFERENCE]
     banks = {bank_id(settings): settings for settings in map(bank_settings, trained)}
     for model in study["models"]:
+        if "memorised" in config["models"][model]:
+            yield Job("memorise", model, measures.memorising(shapes[model], config["models"][model]["memorised"]))
         for name in study["benchmarks"]:
             shape, benchmark, place = shapes[model], config["benchmarks"][name], f"{model}/{name}"
             asked = sum(tried(benchmark[role], domains) for role in ("forget", "retain", "neighbour"))
@@ -106,6 +122,8 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
                 kept = tokens * shape.hidden_size * work.BFLOAT16
                 prefix = Work(tokens * shape.forward(first, False), first, work.memory(shape, 0) + kept, kept)
                 yield Job("build_prefix", place, prefix)
+            if study["memorisation"] and "model" in retrain_of(config, model):
+                yield Job("measure_retrained", place, measures.memorisation(shape, config))
 
 
 def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[tuple[str, Cell, Work]]:
@@ -136,7 +154,7 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
             yield f"attack {attack}", cell, attacks.attacking(shape, entry, asked, batch_size, select, length)
     for what, measure in MEASURES.items():
         for cell in measured_cells(study, what):
-            yield f"measure_{what}", cell, measure(shapes[cell.model], config[what])
+            yield f"measure_{what}", cell, measure(shapes[cell.model], config)
 
 
 def _first_layer(methods: list[dict]) -> int:

@@ -15,8 +15,6 @@ BFLOAT16, FLOAT32, INDEX = 2, 4, 4
 QUESTION_TOKENS = 21
 # A published question with its stem, four options and the sentence before it; a round figure, not measured.
 LETTERED_TOKENS = 150
-# Second derivatives are taken in float32, on the laptop at this multiple of bfloat16's time.
-SLOWER_IN_FLOAT32 = 1.5
 # A trained weight has its original, a gradient of each branch and their sum, and by precision a master and two moments.
 GRADIENT_BYTES, ORIGINAL_BYTES = 3 * FLOAT32, BFLOAT16
 MOVED_BYTES = {"master": 3 * FLOAT32, "stochastic": 2 * FLOAT32, "pure": 3 * BFLOAT16}
@@ -153,32 +151,3 @@ def unlearning(
             looks = method["steps"] // part["parameters"]["every"] + 2
             work += scoring(shape, select_questions, batch_size, first, length).times(looks)
     return work
-
-
-def latents(shape: Shape, settings: dict) -> Work:
-    """Statistics of latents in float32: noisy forwards, and Hessian-vector products of some questions."""
-    noisy = settings["questions"] * (4 + len(settings["noise_scales"]) * settings["noise_draws"])
-    hessian = settings["hessian_questions"] * settings["hessian_draws"]
-    tokens = (noisy + 6 * hessian) * QUESTION_TOKENS
-    operations = SLOWER_IN_FLOAT32 * tokens * shape.forward(shape.num_hidden_layers)
-    held = memory(shape, settings["questions"] * QUESTION_TOKENS, layers=shape.num_hidden_layers, dtype=FLOAT32)
-    return Work(operations, (hessian * 6 + 20) * shape.num_hidden_layers, held)
-
-
-def sharpness(shape: Shape, settings: dict) -> Work:
-    """Sharpness in float32, in forward passes: a loss is one, a gradient three, a Hessian-vector product four."""
-    losses = 2 * settings["draws"] + 2 * settings["divergence"]["draws"]
-    gradients = len(settings["radii"]) * (settings["lipschitz_draws"] + 3)
-    passes = losses + 3 * gradients + 4 * (settings["trace_draws"] + settings["iterations"])
-    tokens = settings["documents"] * settings["tokens"]
-    operations = SLOWER_IN_FLOAT32 * passes * tokens * shape.forward(shape.num_hidden_layers)
-    held = memory(shape, tokens, layers=shape.num_hidden_layers, dtype=FLOAT32)
-    return Work(operations, passes * shape.num_hidden_layers, held)
-
-
-def landscape(shape: Shape, settings: dict) -> Work:
-    """Losses in float32 along a line and on a plane through the weights, of forget and retain texts."""
-    losses = len(settings["line"]) + settings["plane"] ** 2
-    tokens = 2 * settings["documents"] * settings["tokens"]
-    operations = SLOWER_IN_FLOAT32 * losses * tokens * shape.forward(shape.num_hidden_layers)
-    return Work(operations, losses * shape.num_hidden_layers, memory(shape, tokens, dtype=FLOAT32))

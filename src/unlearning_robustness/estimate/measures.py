@@ -1,0 +1,81 @@
+"""The work of what is measured beside answers: pure functions of the model's shape and the resolved configuration.
+
+Models that memorised texts are made for such measurements, and counted here.
+"""
+
+import math
+
+from unlearning_robustness.estimate.attacks import trained_once
+from unlearning_robustness.estimate.machines import Work
+from unlearning_robustness.estimate.shape import Shape
+from unlearning_robustness.estimate.work import BFLOAT16, FLOAT32, QUESTION_TOKENS, memory
+
+# Second derivatives are taken in float32, on the laptop at this multiple of bfloat16's time.
+SLOWER_IN_FLOAT32 = 1.5
+
+
+def latents(shape: Shape, config: dict) -> Work:
+    """Statistics of latents in float32: noisy forwards, and Hessian-vector products of some questions."""
+    settings = config["latents"]
+    noisy = settings["questions"] * (4 + len(settings["noise_scales"]) * settings["noise_draws"])
+    hessian = settings["hessian_questions"] * settings["hessian_draws"]
+    tokens = (noisy + 6 * hessian) * QUESTION_TOKENS
+    operations = SLOWER_IN_FLOAT32 * tokens * shape.forward(shape.num_hidden_layers)
+    held = memory(shape, settings["questions"] * QUESTION_TOKENS, layers=shape.num_hidden_layers, dtype=FLOAT32)
+    return Work(operations, (hessian * 6 + 20) * shape.num_hidden_layers, held)
+
+
+def sharpness(shape: Shape, config: dict) -> Work:
+    """Sharpness in float32, in forward passes: a loss is one, a gradient three, a Hessian-vector product four."""
+    settings = config["sharpness"]
+    losses = 2 * settings["draws"] + 2 * settings["divergence"]["draws"]
+    gradients = len(settings["radii"]) * (settings["lipschitz_draws"] + 3)
+    passes = losses + 3 * gradients + 4 * (settings["trace_draws"] + settings["iterations"])
+    tokens = settings["documents"] * settings["tokens"]
+    operations = SLOWER_IN_FLOAT32 * passes * tokens * shape.forward(shape.num_hidden_layers)
+    held = memory(shape, tokens, layers=shape.num_hidden_layers, dtype=FLOAT32)
+    return Work(operations, passes * shape.num_hidden_layers, held)
+
+
+def landscape(shape: Shape, config: dict) -> Work:
+    """The attack that gives the direction, then losses along a line and on a plane, of forget and retain texts.
+
+    All of it is float32.
+    """
+    settings = config["landscape"]
+    losses = len(settings["line"]) + settings["plane"] ** 2
+    tokens = 2 * settings["documents"] * settings["tokens"]
+    operations = SLOWER_IN_FLOAT32 * losses * tokens * shape.forward(shape.num_hidden_layers)
+    relearning = trained_once(shape, config["attacks"][settings["attack"]])
+    slices = Work(operations, losses * shape.num_hidden_layers, memory(shape, tokens, dtype=FLOAT32))
+    return slices + Work(SLOWER_IN_FLOAT32 * relearning.operations, relearning.layer_calls, 2 * relearning.memory)
+
+
+def memorisation(shape: Shape, config: dict) -> Work:
+    """Greedy answers, token by token, and likelihoods of texts; where there is an attack, again after it."""
+    settings, layers = config["memorisation"], shape.num_hidden_layers
+    cut, said, texts = (settings.get(key, 0) for key in ("prompt_tokens", "continuation_tokens", "documents"))
+    shown = (1 + settings.get("shots", 0)) * QUESTION_TOKENS
+    # (how many, tokens of the prompt, tokens of the answer): beginnings of texts, and questions of both roles.
+    asked = [(texts, cut, said), (2 * settings["questions"], shown, settings["answer_tokens"])]
+    lengths = 2 * texts * settings.get("longest_text", cut + said)
+    tokens = lengths + sum(count * (prompt + answer) for count, prompt, answer in asked)
+    calls = sum(math.ceil(count / settings["batch_size"]) * (1 + answer) for count, _, answer in asked)
+    held = memory(shape, settings["batch_size"] * shown)
+    one = Work(tokens * shape.forward(layers), calls * layers, held)
+    attack = settings.get("attack")
+    return one.times(2) + trained_once(shape, config["attacks"][attack]) if attack else one
+
+
+def memorising(shape: Shape, settings: dict) -> Work:
+    """Fine-tune a model on texts until it knows them: the entry models.ID.memorised."""
+    layers, tokens = shape.num_hidden_layers, settings["batch_size"] * settings["tokens"]
+    everything = settings["tensors"] == "all"
+    trained = shape.parameters if everything else layers * shape.projection_parameters
+    steps = settings["steps"]
+    return Work(
+        operations=steps * tokens * (2 * shape.forward(layers) + 2 * trained),
+        layer_calls=steps * 3 * layers,
+        memory=memory(shape, tokens, trained, layers),
+        disk=shape.parameters * BFLOAT16,
+    )

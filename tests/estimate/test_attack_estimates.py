@@ -1,0 +1,100 @@
+"""Estimates of attacks against independent counts."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from unlearning_robustness.attacks import paraphrase, prefill
+from unlearning_robustness.attacks.characters import Characters
+from unlearning_robustness.config import resolve
+from unlearning_robustness.estimate import attacks, work
+from unlearning_robustness.estimate.shape import Shape
+
+
+@pytest.fixture(scope="module")
+def config() -> dict:
+    return resolve(yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text()))
+
+
+@pytest.fixture(scope="module")
+def shape(config) -> Shape:
+    return Shape(**config["models"]["smollm2-135m-instruct"]["shape"])
+
+
+def test_a_search_of_tokens_costs_a_forward_of_every_candidate_and_a_gradient_a_step(config, shape):
+    entry = config["attacks"]["gcg"]
+    given = entry["parameters"] | {"steps": [3, 10], "candidates": 50, "questions": 2, "tokens": 9, "held_out": 30}
+    # Every text may be tried on the questions held out, and plain asking is.
+    asked = work.scoring(shape, 100, 48).times(2).operations + work.scoring(shape, 30, 48).times(11).operations
+    cost = attacks.attacking(shape, entry | {"parameters": given}, 100, 48)
+    assert cost.operations - asked == pytest.approx(10 * 2 * (50 + 3) * (9 + work.QUESTION_TOKENS) * shape.forward(30))
+
+
+@pytest.mark.parametrize(
+    ("change", "trained"),
+    [
+        ({}, 32 * 64),
+        ({"trained": "full"}, 2 * 32 * (32 + 16) + 3 * 32 * 64),
+        ({"trained": "lora", "rank": 3, "targets": "attention"}, 3 * 2 * (64 + 48)),
+        ({"trained": "lora", "rank": 3, "targets": "mlp"}, 3 * 3 * 96),
+        ({"trained": "lora", "rank": 3, "targets": "all"}, 3 * (2 * (64 + 48) + 3 * 96)),
+    ],
+)
+def test_what_an_attacker_trains_is_counted(change, trained):
+    tiny = {"hidden_size": 32, "num_hidden_layers": 4, "intermediate_size": 64, "num_attention_heads": 4}
+    assert attacks.attacked_parameters(Shape(**tiny, num_key_value_heads=2, vocab_size=260), change) == trained
+
+
+def test_what_is_chosen_is_scored_on_select_first_and_what_is_a_budget_is_scored_along_it(config, shape):
+    one = work.scoring(shape, 100, 48).operations
+
+    def scored(attack, select=50):
+        return attacks.attacking(shape, config["attacks"][attack], 100, 48, select).operations / one
+
+    assert scored("quantise") == pytest.approx(3) and scored("weight-noise") == pytest.approx(5)
+    assert scored("logit-lens") == pytest.approx(1.5)
+    assert scored("orthogonalise") == pytest.approx(1 + (shape.num_hidden_layers + 2) / 2)
+    assert scored("prune") - scored("prune", select=0) == pytest.approx(16 / 2)
+    # 128 texts of 48 tokens of each corpus, forward alone and with gradients, against 100 questions of 21 tokens.
+    texts = 2 * 128 * 48 / (100 * work.QUESTION_TOKENS)
+    # SNIP runs the layers forward twice and backward once, and the unembedding once each way.
+    layers = shape.forward(30, head=False) / shape.forward(30)
+    assert scored("prune", select=0) == pytest.approx(1 + texts * (4 * layers + 2 * (1 - layers)))
+    assert scored("prune-wanda", select=0) == pytest.approx(1 + texts)
+    relearn = config["attacks"]["relearn"]
+    assert attacks.attacking(shape, relearn, 9, 4, 50) == attacks.attacking(shape, relearn, 9, 4)
+
+
+def test_no_attack_on_a_large_model_but_that_which_trains_every_layer_holds_it_twice(config):
+    shape = {"hidden_size": 4096, "num_hidden_layers": 32, "intermediate_size": 14336, "num_attention_heads": 32}
+    large, entries = Shape(**shape, num_key_value_heads=8, vocab_size=32000), config["attacks"]
+    whole = large.parameters * work.BFLOAT16
+    for name, entry in entries.items():
+        held = attacks.attacking(large, entry, 200, 48, 100).memory / whole
+        kept = attacks.kept_on_host(large, entry) / whole
+        # Originals, masters, gradients in both types and moments are ten times the bytes of what is trained.
+        most = {"full": 11, "down-projections": 3.8}.get(entry["parameters"].get("trained"), 1.3)
+        assert 1 <= held < most, (name, held)
+        assert kept == 0 or {"quantise": 0.9, "weight-noise": 0.9, "prune": 0.4}[entry["kind"]] < kept < 1
+
+
+def test_other_words_are_each_tried_on_select_and_shots_lengthen_every_question(config, shape):
+    def cost(name, questions=100, select=50, **changes):
+        entry = config["attacks"][name]
+        entry = entry | {"parameters": entry["parameters"] | changes}
+        return attacks.attacking(shape, entry, questions, 48, select).operations
+
+    per_token = shape.forward(shape.num_hidden_layers)
+    length = work.QUESTION_TOKENS
+    for name, more in (("paraphrase", paraphrase.PATTERNS), ("prefill", prefill.BEGINNINGS)):
+        # Beside the patterns the plain question, and another template or the chat format.
+        tried = (len(more) + 2) * 50 * (length + attacks.WORDING_TOKENS)
+        assert cost(name) == pytest.approx((2 * 100 * length + tried) * per_token)
+    for every in ([7], [1, 3], [0]):
+        entry = config["attacks"]["characters"]["parameters"] | {"every": every}
+        assert attacks.wordings_of({"kind": "characters", "parameters": entry}) == 1 + len(
+            Characters(**entry).wordings(seed=0)
+        )
+    shots = cost("few-shot", shots=[0, 4]) / per_token
+    assert shots == pytest.approx(100 * (2 * length + 4 * attacks.SHOT_TOKENS))

@@ -8,6 +8,8 @@ from unlearning_robustness.estimate.work import BFLOAT16, FLOAT32, INDEX, QUESTI
 
 # Tokens of an answered question before it, and what other words add; both measured on the laptop study.
 SHOT_TOKENS, WORDING_TOKENS = 12, 8
+# Positions of a question that predict tokens of its choices: as measured on the laptop study.
+PREDICTING = 6
 # Ways to ask that an attack tries, the plain one included.
 WORDINGS = {"paraphrase": 7, "prefill": 7}
 
@@ -34,7 +36,8 @@ def attacking(
     points = points_of(given)
     held = Work(memory=memory(shape, 0) + held_by_attack(shape, attack, batch_size, length))
     chosen = scoring(shape, select, batch_size, length=length).times(candidates(shape, attack))
-    one = trained_once(shape, attack) + scored.times(len(points)) + chosen + _ranking(shape, attack) + held
+    one = trained_once(shape, attack) + scored.times(len(points)) + chosen + held
+    one += _ranking(shape, attack) + _reading(shape, attack, select)
     return one.times(len(given.get("documents") or [0]))
 
 
@@ -126,6 +129,15 @@ def _ranking(shape: Shape, attack: dict) -> Work:
         layer_calls=read * passes * layers,
         memory=memory(shape, given["tokens"], layers=1),
     )
+
+
+def _reading(shape: Shape, attack: dict, select: int) -> Work:
+    """What the logit lens puts through the unembedding: every stream of every layer, to choose one."""
+    if attack["kind"] != "logit-lens":
+        return Work()
+    given = attack["parameters"]
+    read = len(given["layers"] or range(shape.num_hidden_layers)) * (4 if given["streams"] == "all" else 1)
+    return Work(operations=read * select * PREDICTING * shape.forward(0))
 
 
 def wordings_of(attack: dict) -> int:

@@ -67,6 +67,8 @@ def main(folder: Path) -> None:
             told = {"history": trainer.history, "change": change, "held": held}
             (made / f"{name}.json").write_text(json.dumps(told))
         weights.release()
+    parallel.leave()
+    assert parallel.size() == 1
 
 
 if __name__ == "__main__":

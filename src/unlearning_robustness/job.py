@@ -59,6 +59,10 @@ def job(snakemake, model: dict | None = None, processes: int = 1) -> Iterator[Jo
         sys.stdout = sys.stderr = log if leads() else nowhere
         try:
             yield _start(snakemake, model, processes, log)
+            if started():
+                from unlearning_robustness.parallel import leave
+
+                leave()
         except Exception as error:
             sys.stdout = sys.stderr = log
             if isinstance(error, StudyError):

@@ -39,8 +39,8 @@ def test_slots_are_the_ids_around_the_tokens(merging, place):
     head, tail = ("", "\nTin is") if place == "before" else ("Tin is", "")
     assert merging.decode(slot.head) == head and merging.decode(slot.tail) == tail
     assert [merging.decode(choice) for choice in slot.choices] == [" a", " bc"]
-    assert merging.decode(slot.plain) == "Tin is bc" and merging.decode(slot.answer) == " bc"
-    assert slot.shared == (len("in is bc") if place == "before" else len(" bc"))
+    assert merging.decode(slot.plain) == "Tin is b" and merging.decode(slot.answer) == " bc"
+    assert slot.shared == (len("in is b") if place == "before" else len(" b"))
     whole = [*slot.head, 3, *slot.tail, *slot.answer]
     assert merging.decode(whole) == insert(merging.decode([3]), "Tin is", place) + " bc"
 

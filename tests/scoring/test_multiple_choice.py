@@ -10,6 +10,7 @@ QUESTIONS = [
     ("A considerably longer prompt, with commas, asks", ("b", "bb", "bbb", "bbbb")),
     ("Tin", ("a", "b", "c", "d")),
     ("Who wrote it? It was", ("you and I", "me", "them", "us")),
+    ("How many are there? There are", ("114", "115", "1", "11")),
 ]
 
 
@@ -63,7 +64,8 @@ def test_a_question_is_packed_as_its_tokens(tiny_tokenizer):
     packed = pack(tiny_tokenizer, "Tin is", ("Sn", "a metal"))
     assert list(packed.prompt) == tiny_tokenizer.encode("Tin is")
     assert [list(choice) for choice in packed.choices] == [tiny_tokenizer.encode(t) for t in (" Sn", " a metal")]
-    assert packed.length == 6 + 3 + 8
+    # Both choices begin with a space, and their last tokens predict nothing.
+    assert packed.length == 6 + 1 + 1 + 6
 
 
 def test_a_choice_that_adds_no_token_is_refused():
@@ -76,13 +78,32 @@ def test_a_choice_that_adds_no_token_is_refused():
 
 
 def test_a_choice_sees_the_prompt_and_itself_only():
-    batch = collate([PackedQuestion((1, 2), ((3, 4), (5,))), PackedQuestion((6,), ((7,), (8,)))])
+    batch = collate([PackedQuestion((1, 2), ((3, 4, 9), (5, 9))), PackedQuestion((6,), ((7,), (8,)))])
     yes = {(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (3, 0), (3, 1), (3, 2), (3, 3), (4, 0), (4, 1), (4, 4)}
     assert {tuple(place) for place in batch.mask[0, 0].nonzero().tolist()} == yes
     assert batch.position_ids[0].tolist() == [0, 1, 2, 3, 2]
-    assert batch.input_ids.tolist() == [[1, 2, 3, 4, 5], [6, 7, 8, 0, 0]]
-    assert batch.rows.tolist() == [0, 0, 0, 1, 1] and batch.columns.tolist() == [1, 2, 1, 0, 0]
-    assert batch.targets.tolist() == [3, 4, 5, 7, 8] and batch.owner.tolist() == [0, 0, 1, 2, 3]
+    assert batch.input_ids.tolist() == [[1, 2, 3, 4, 5], [6, 0, 0, 0, 0]]
+    assert batch.rows.tolist() == [0, 0, 0, 0, 0, 1, 1] and batch.columns.tolist() == [1, 2, 3, 1, 4, 0, 0]
+    assert batch.targets.tolist() == [3, 4, 9, 5, 9, 7, 8] and batch.owner.tolist() == [0, 0, 0, 1, 1, 2, 3]
+
+
+def test_what_choices_begin_with_alike_stands_in_the_row_once():
+    # 3 4 9 and 3 4 8 share 3 and 4; 3 5 shares 3 alone; 4 3 begins with another 4.
+    question = PackedQuestion((1, 2), ((3, 4, 9), (3, 4, 8), (3, 5), (4, 3)))
+    batch = collate([question])
+    assert question.length == 5 and batch.input_ids.tolist() == [[1, 2, 3, 4, 4]]
+    assert batch.position_ids.tolist() == [[0, 1, 2, 3, 2]]
+    assert batch.mask[0, 0].nonzero().tolist() == [
+        [0, 0], [1, 0], [1, 1], [2, 0], [2, 1], [2, 2], [3, 0], [3, 1], [3, 2], [3, 3], [4, 0], [4, 1], [4, 4],
+    ]  # fmt: skip
+    assert batch.columns.tolist() == [1, 2, 3, 1, 2, 3, 1, 2, 1, 4]
+    assert batch.targets.tolist() == [3, 4, 9, 3, 4, 8, 3, 5, 4, 3]
+    assert batch.owner.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 3, 3]
+
+
+def test_choices_of_one_token_take_no_position_behind_the_prompt():
+    batch = collate([PackedQuestion((1, 2), ((3,), (4,)))])
+    assert batch.input_ids.tolist() == [[1, 2]] and batch.columns.tolist() == [1, 1]
 
 
 def test_no_questions_cannot_be_scored(tiny_model, tiny_tokenizer):
@@ -98,7 +119,7 @@ def test_questions_with_different_numbers_of_choices_are_refused(tiny_model, tin
 def test_progress_is_told_of_every_batch(tiny_model, tiny_tokenizer):
     seen = []
     scores(tiny_model, tiny_tokenizer, QUESTIONS, batch_size=2, on_batch=seen.append)
-    assert seen == [2, 4, 5]
+    assert seen == [2, 4, 6]
 
 
 def test_a_tokenizer_that_merges_prompt_and_choice_is_refused():

@@ -32,8 +32,8 @@ def _around(text: str, prompt: str, place: Place) -> tuple[str, str]:
 class Slot:
     """A question with room for tokens: ids before them, ids of the prompt behind them, and those of each choice.
 
-    ``right`` is the right choice's number. ``plain`` is the question without room, with its right choice; its last
-    ``shared`` ids also stand behind the tokens.
+    ``right`` is the right choice's number. ``plain`` is the question without room, with its right choice but for its
+    last id, which predicts nothing; its last ``shared`` ids also stand behind the tokens.
     """
 
     head: tuple[int, ...]
@@ -64,9 +64,9 @@ class Insertion:
         left, right = _around(ANCHOR, prompt, self.place)
         asked = pack(self.tokenizer, f"{left}{right}", choices)
         head = self.tokenizer.encode(_around("", prompt, self.place)[0])
-        plain = self.tokenizer.encode(f"{prompt} {choices[answer]}")
+        plain = self.tokenizer.encode(f"{prompt} {choices[answer]}")[:-1]
         tail, shared = asked.prompt[len(self.tokenizer.encode(left)) :], 0
-        behind = tail + asked.choices[answer]
+        behind = tail + asked.choices[answer][:-1]
         # The first token of a text is an attention sink, so it is not compared with one further in.
         while shared < min(len(behind), len(plain) - 1) and behind[-1 - shared] == plain[-1 - shared]:
             shared += 1

@@ -148,4 +148,4 @@ class InsertionLoss:
 
 def _compared(slot: Slot) -> int:
     """How many trailing positions are compared with the reference's: at least those that predict the answer."""
-    return max(slot.shared, len(slot.answer) + 1)
+    return max(slot.shared, len(slot.answer))

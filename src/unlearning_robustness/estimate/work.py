@@ -12,7 +12,7 @@ from unlearning_robustness.estimate.shape import Shape
 
 BFLOAT16, FLOAT32, INDEX = 2, 4, 4
 # A question with its four choices, packed; measured on the laptop study.
-QUESTION_TOKENS = 21
+QUESTION_TOKENS = 13
 # A published question with its stem, four options and the sentence before it; a round figure, not measured.
 LETTERED_TOKENS = 150
 # A trained weight has its original, a gradient of each branch and their sum, and by precision a master and two moments.

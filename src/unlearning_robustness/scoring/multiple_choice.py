@@ -1,13 +1,15 @@
 """Multiple choice by likelihood: one forward a question, the prompt shared by its choices.
 
-A question becomes one row: the prompt, then each choice behind it. Position ids restart after the prompt
-for every choice and a 4-D mask lets a choice see the prompt and itself only, so each choice gets exactly
-the log-likelihood it would get alone behind the prompt. Only the positions that predict a choice token
-reach the unembedding. What all prompts of a batch begin with, such as answered questions, can be run once.
+A question becomes one row: the prompt, then the choices as a tree: what several begin with stands there once, and
+their last tokens, which predict nothing, stand nowhere. Position ids restart after the prompt for every choice and a
+4-D mask lets a token see the prompt and its own choice only, so each choice gets exactly the log-likelihood it would
+get alone behind the prompt. Only the positions that predict a choice token reach the unembedding. What all prompts of
+a batch begin with, such as answered questions, can be run once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 
@@ -22,9 +24,19 @@ class PackedQuestion:
     prompt: tuple[int, ...]
     choices: tuple[tuple[int, ...], ...]
 
+    @cached_property
+    def columns(self) -> dict[tuple[int, ...], int]:
+        """Where in its row each beginning of a choice ends, by its ids; the empty one ends with the prompt."""
+        places = {(): len(self.prompt) - 1}
+        for choice in self.choices:
+            for length in range(1, len(choice)):
+                places.setdefault(choice[:length], len(self.prompt) + len(places) - 1)
+        return places
+
     @property
     def length(self) -> int:
-        return len(self.prompt) + sum(len(choice) for choice in self.choices)
+        """Positions of its row."""
+        return len(self.prompt) + len(self.columns) - 1
 
 
 def pack(tokenizer, prompt: str, choices: Sequence[str]) -> PackedQuestion:
@@ -78,33 +90,28 @@ class PackedBatch:
 
 def collate(questions: Sequence[PackedQuestion], number: int = 0, pad_id: int = 0) -> PackedBatch:
     """Pad packed questions on the right into one batch; all must have the same number of choices."""
-    width = max(question.length for question in questions)
-    count = len(questions)
+    count, width = len(questions), max(question.length for question in questions)
     input_ids = torch.full((count, width), pad_id, dtype=torch.long)
     position_ids = torch.zeros((count, width), dtype=torch.long)
-    segment = torch.full((count, width), -1, dtype=torch.long)
+    mask = torch.eye(width, dtype=torch.bool).repeat(count, 1, 1)
     predictions = []
     for row, question in enumerate(questions):
-        prompt_length = len(question.prompt)
+        prompt_length, column_of = len(question.prompt), question.columns
         input_ids[row, :prompt_length] = torch.tensor(question.prompt)
         position_ids[row, :prompt_length] = torch.arange(prompt_length)
-        segment[row, :prompt_length] = 0
-        start = prompt_length
+        mask[row, : question.length, :prompt_length] = True
+        mask[row, :prompt_length, :prompt_length].tril_()
+        for beginning, column in column_of.items():
+            if not beginning:
+                continue
+            input_ids[row, column] = beginning[-1]
+            position_ids[row, column] = prompt_length + len(beginning) - 1
+            mask[row, column, [column_of[beginning[:length]] for length in range(1, len(beginning))]] = True
         for place, choice in enumerate(question.choices):
-            stop = start + len(choice)
-            input_ids[row, start:stop] = torch.tensor(choice)
-            position_ids[row, start:stop] = torch.arange(prompt_length, prompt_length + len(choice))
-            segment[row, start:stop] = place + 1
             owner = row * len(question.choices) + place
-            columns = [prompt_length - 1, *range(start, stop - 1)]
-            predictions += [(row, column, token, owner) for column, token in zip(columns, choice, strict=True)]
-            start = stop
-    same = segment[:, :, None] == segment[:, None, :]
-    prompt_key = (segment == 0)[:, None, :]
-    causal = torch.ones(width, width, dtype=torch.bool).tril()
-    mask = (causal & (same | prompt_key))[:, None]
+            predictions += [(row, column_of[choice[:length]], token, owner) for length, token in enumerate(choice)]
     rows, columns, targets, owner = torch.tensor(predictions).T
-    return PackedBatch(input_ids, position_ids, mask, rows, columns, targets, owner, number)
+    return PackedBatch(input_ids, position_ids, mask[:, None], rows, columns, targets, owner, number)
 
 
 @torch.no_grad()

@@ -54,11 +54,11 @@ def test_what_is_chosen_is_scored_on_select_first_and_what_is_a_budget_is_scored
 
     assert scored("quantise") == pytest.approx(3) and scored("weight-noise") == pytest.approx(5)
     # Beside 50 questions in a forward, what comes from each of 30 layers is unembedded where choices are predicted.
-    read = 30 * 50 * 6 * shape.forward(0) / one
+    read = 30 * 50 * attacks.PREDICTING * shape.forward(0) / one
     assert scored("logit-lens") == pytest.approx(1.5 + read) and read > 0.3
     assert scored("orthogonalise") == pytest.approx(1 + (shape.num_hidden_layers + 2) / 2)
     assert scored("prune") - scored("prune", select=0) == pytest.approx(16 / 2)
-    # 128 texts of 48 tokens of each corpus, forward alone and with gradients, against 100 questions of 21 tokens.
+    # 128 texts of 48 tokens of each corpus, forward alone and with gradients, against 100 questions.
     texts = 2 * 128 * 48 / (100 * work.QUESTION_TOKENS)
     # SNIP runs the layers forward twice and backward once, and the unembedding once each way.
     layers = shape.forward(30, head=False) / shape.forward(30)

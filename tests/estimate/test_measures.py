@@ -7,6 +7,7 @@ from unlearning_robustness.config import resolve
 from unlearning_robustness.estimate import measures
 from unlearning_robustness.estimate.jobs import Domain, jobs_of
 from unlearning_robustness.estimate.shape import Shape
+from unlearning_robustness.estimate.work import QUESTION_TOKENS
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_memorisation_is_measured_again_after_an_attack(shape):
         measures.memorisation(shape, {**config, "memorisation": asked}) for asked in (config["memorisation"], alone)
     )
     # Texts: 40 begun, 80 read, each of 12 + 28 tokens. Answers: 80 questions behind 4 others, of 12 tokens.
-    assert once.operations == pytest.approx((40 * 40 + 80 * 40 + 80 * (5 * 21 + 12)) * shape.forward(30))
+    assert once.operations == pytest.approx((40 * 40 + 80 * 40 + 80 * (5 * QUESTION_TOKENS + 12)) * shape.forward(30))
     # In batches of 16, token by token.
     assert once.layer_calls == (3 * (1 + 28) + 5 * (1 + 12)) * 30
     assert twice.operations > 2 * once.operations and twice.layer_calls > 2 * once.layer_calls

@@ -9,7 +9,7 @@ from unlearning_robustness.estimate.work import BFLOAT16, FLOAT32, INDEX, QUESTI
 # Tokens of an answered question before it, and what other words add; both measured on the laptop study.
 SHOT_TOKENS, WORDING_TOKENS = 12, 8
 # Positions of a question that predict tokens of its choices: as measured on the laptop study.
-PREDICTING = 5
+PREDICTING = 4
 # Ways to ask that an attack tries, the plain one included.
 WORDINGS = {"paraphrase": 7, "prefill": 7}
 

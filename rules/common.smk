@@ -74,6 +74,8 @@ os.environ.update(
     HF_HUB_OFFLINE="1",
     HF_DATASETS_OFFLINE="1",
     TOKENIZERS_PARALLELISM="false",
+    # Rounding weights needs none of torchao's kernels, and those of other builds would be named in every log.
+    TORCHAO_FORCE_SKIP_LOADING_SO_FILES="1",
     # glibc gives freed memory back to the kernel at once, in small pages; keeping it, in huge ones, saves a fifth.
     MALLOC_MMAP_THRESHOLD_="4294967296",
     MALLOC_TRIM_THRESHOLD_="4294967296",

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from unlearning_robustness import parallel
-from unlearning_robustness.launching import leads, rank
+from unlearning_robustness.launching import end, leads, rank
 from unlearning_robustness.models.bank import load_bank
 from unlearning_robustness.models.loading import load_model
 from unlearning_robustness.unlearning import layer_divider, layers_needed, make_trainer
@@ -67,9 +67,8 @@ def main(folder: Path) -> None:
             told = {"history": trainer.history, "change": change, "held": held}
             (made / f"{name}.json").write_text(json.dumps(told))
         weights.release()
-    parallel.leave()
-    assert parallel.size() == 1
 
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    end(0)

@@ -14,7 +14,7 @@ from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.device import lease_gpus
 from unlearning_robustness.errors import StudyError
 from unlearning_robustness.finished import Files, cells_to_make
-from unlearning_robustness.launching import launch, leads, started
+from unlearning_robustness.launching import end, launch, leads, started
 from unlearning_robustness.manifest import Provenance
 
 # Of the box, not of the working directory: two studies of one user share its GPUs.
@@ -60,9 +60,7 @@ def job(snakemake, model: dict | None = None, processes: int = 1) -> Iterator[Jo
         try:
             yield _start(snakemake, model, processes, log)
             if started():
-                from unlearning_robustness.parallel import leave
-
-                leave()
+                end(0)
         except Exception as error:
             sys.stdout = sys.stderr = log
             if isinstance(error, StudyError):
@@ -71,8 +69,7 @@ def job(snakemake, model: dict | None = None, processes: int = 1) -> Iterator[Jo
                 print(f"error: the package {error.name} is missing: pip install -r requirements.lock")
             else:
                 traceback.print_exc()
-            log.flush()
-            os._exit(1)
+            end(1)
         finally:
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 

@@ -20,6 +20,16 @@ def leads() -> bool:
     return rank() == 0
 
 
+def end(code: int) -> None:
+    """End this process at once, with what it wrote.
+
+    Threads of torch's process groups may live on after they were destroyed; an interpreter that winds up kills them
+    where they stand, and with them, now and then, a process whose work was done.
+    """
+    sys.stdout.flush()
+    os._exit(code)
+
+
 def launch(processes: int, log: TextIO) -> None:
     """Become ``torchrun``, which starts this very script ``processes`` times and writes to ``log``; never returns.
 

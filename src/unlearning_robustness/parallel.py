@@ -44,15 +44,6 @@ def join(processes: int, device: str) -> str:
     return device
 
 
-def leave() -> None:
-    """Part from the other processes, if there are any: no thread of theirs is left when the interpreter ends.
-
-    Threads that still run then are killed where they stand, and may take the process, its work done, with them.
-    """
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
-
-
 def size() -> int:
     """How many processes there are."""
     return distributed.get_world_size() if distributed.is_initialized() else 1

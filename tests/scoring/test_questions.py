@@ -123,7 +123,7 @@ def test_a_kept_prefix_and_prompts_without_a_long_beginning_are_run_as_they_are(
     expected = scorer.log_likelihoods(tiny_model)
     scorer.keep_prefix(tiny_model, 2)
     torch.testing.assert_close(scorer.log_likelihoods(tiny_model), expected, atol=2e-5, rtol=2e-6)
-    short = table.assign(prompt=[f"What of {number}" for number in range(len(table))])
+    short = table.assign(prompt=[f"A{number} is one of all these" for number in range(len(table))])
     assert all(not len(batch.head) for _, batch in multiple_choice.batches(
         QuestionScorer(tiny_tokenizer, short, 4).packed, 4, "cpu", share=True))  # fmt: skip
 

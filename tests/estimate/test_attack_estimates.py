@@ -81,7 +81,7 @@ def test_no_attack_on_a_large_model_but_that_which_trains_every_layer_holds_it_t
         assert kept == 0 or {"quantise": 0.9, "weight-noise": 0.9, "prune": 0.4}[entry["kind"]] < kept < 1
 
 
-def test_other_words_are_each_tried_on_select_and_shots_lengthen_every_question(config, shape):
+def test_other_words_are_each_tried_on_select_and_shots_are_run_once_a_batch(config, shape):
     def cost(name, questions=100, select=50, **changes):
         entry = config["attacks"][name]
         entry = entry | {"parameters": entry["parameters"] | changes}
@@ -98,5 +98,6 @@ def test_other_words_are_each_tried_on_select_and_shots_lengthen_every_question(
         assert attacks.wordings_of({"kind": "characters", "parameters": entry}) == 1 + len(
             Characters(**entry).wordings(seed=0)
         )
-    shots = cost("few-shot", shots=[0, 4]) / per_token
-    assert shots == pytest.approx(100 * (2 * length + 4 * attacks.SHOT_TOKENS))
+    shots = cost("few-shot", shots=[0, 4]) - 2 * 100 * length * per_token
+    # 100 questions are three batches of 48.
+    assert shots == pytest.approx(3 * 4 * attacks.SHOT_TOKENS * shape.forward(30, head=False))

@@ -102,6 +102,8 @@ def test_more_steps_tokens_or_questions_cost_in_proportion():
     once = work.unlearning(shape, method, [], 50, 48)
     twice = work.unlearning(shape, method | {"steps": 2 * method["steps"]}, [], 50, 48)
     assert twice.operations == pytest.approx(2 * once.operations) and twice.disk == once.disk
+    noise = [{"kind": "weight-noise", "parameters": {"match": "none"}}]
+    assert work.unlearning(shape, method, noise, 50, 48).operations == 0
     wide = work.unlearning(shape, method | {"tokens": 2 * method["tokens"]}, [], 50, 48)
     assert wide.operations == pytest.approx(2 * once.operations) and wide.memory > once.memory
     assert work.scoring(shape, 96, 48).operations == pytest.approx(2 * work.scoring(shape, 48, 48).operations)

@@ -27,8 +27,11 @@ def attacking(
         looks = 1 + max(given["steps"]) if given["held_out"] else 0
         return searching(shape, given, batch_size, length) + tried.times(looks) + scored.times(len(given["steps"]))
     if "shots" in given:
-        lengths = [length + shots * SHOT_TOKENS for shots in given["shots"]]
-        return sum((scoring(shape, questions, batch_size, length=each) for each in lengths), Work())
+        batches = math.ceil(questions / batch_size)
+        # Answered questions are alike in all prompts, and run once a batch.
+        shown = sum(given["shots"]) * SHOT_TOKENS * shape.forward(shape.num_hidden_layers, head=False)
+        calls = batches * sum(map(bool, given["shots"])) * shape.num_hidden_layers
+        return scored.times(len(given["shots"])) + Work(batches * shown, calls)
     if wordings := wordings_of(attack):
         # Asked are the plain question and the wording that was chosen.
         chosen = scoring(shape, select, batch_size, length=length + WORDING_TOKENS).times(wordings)

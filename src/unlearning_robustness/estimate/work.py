@@ -135,7 +135,8 @@ def unlearning(
     reference = shape.forward(last - method["read_layer"] - 1) if to_end else 0.0
     # Of most weights only the gradient that passes through them is taken, of the trained ones also their own.
     trained, kept = trained_parameters(shape, method)
-    steps = method["steps"]
+    # Noise in the weights takes no step.
+    steps = 0 if any(part["kind"] == "weight-noise" for part in row) else method["steps"]
     for part in row:
         steps = round(steps * part["parameters"]["factor"]) if part["kind"] == "more-steps" else steps
     passes = 3 if method["gradient_checkpointing"] else 2

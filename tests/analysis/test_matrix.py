@@ -72,6 +72,24 @@ def test_strength_is_chosen_on_select_by_each_seed_and_reported_on_test(table):
     assert (row["facts"], row["seeds"]) == (20, 2)
 
 
+def test_an_attack_that_asks_no_retain_questions_costs_nothing_and_may_be_the_worst():
+    read = [answers(0.8, "logit-lens", setting="layer 3", split=split, seed=0) for split in ("select", "test")]
+    read += [answers(0.2, "logit-lens", setting="layer 9", split=split, seed=1) for split in ("select", "test")]
+    table = matrix(entries(pandas.concat([RECORDS, *read]), PROBES, 0.1), BOOTSTRAP, 0.1)
+    table = table.set_index(["method", "defence", "column"])
+    row = table.loc["rmu", "none", "logit-lens"]
+    assert row["setting"] == "layer 3; layer 9" and row["mean"] == pytest.approx((0.8 + 0.2) / 2)
+    assert row["valid"] and row["retain_change"] == 0
+    # For the other seed it is another attack, which asks them.
+    worst = table.loc["rmu", "none", "worst"]
+    assert worst["setting"] == "logit-lens layer 3; relearn 5 steps" and worst["mean"] == pytest.approx((0.8 + 0.4) / 2)
+
+
+def test_where_no_attack_does_better_the_worst_is_none():
+    table = matrix(entries(RECORDS, PROBES, 0.1), BOOTSTRAP, 0.1).set_index(["method", "defence", "column"])
+    assert table.loc["rmu", "rna", "worst"]["setting"] == "no attack"
+
+
 def test_an_attack_that_breaks_the_model_does_not_count(table):
     row = table.loc["rmu", "none", "quantise"]
     assert row["setting"] == "4 bits" and row["mean"] == pytest.approx(0.35) and row["valid"]

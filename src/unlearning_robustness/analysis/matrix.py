@@ -38,13 +38,16 @@ class Entry:
 def candidates(records: pandas.DataFrame, bound: float) -> pandas.DataFrame:
     """One row a (cell, seed, point): accuracies ``forget`` and ``retain`` on select, and whether it is ``valid``.
 
-    No attack is a point too. Budgets rise within an attack, so that of equal points the first is the cheapest.
+    No attack is a point too, and the first; budgets rise within an attack: of equal points the first is the cheapest.
+    An attack that asks no retain questions only reads: they are answered as without it.
     """
     select = records[(records["split"] == "select") & records["role"].isin([FORGET, RETAIN])]
     scores = select.groupby([*KIND, "seed", *POINT, "role"], sort=False)["correct"].mean().unstack("role").reset_index()
-    scores = scores.sort_values([*KIND, "seed", "documents", "steps"], kind="stable")
+    scores = scores.assign(attacked=scores["attack"] != NONE)
+    scores = scores.sort_values([*KIND, "seed", "attacked", "documents", "steps"], kind="stable")
     start = scores.loc[scores["attack"] == NONE, [*KIND, "seed", RETAIN]].rename(columns={RETAIN: "start"})
     scores = scores.merge(start, on=[*KIND, "seed"])
+    scores[RETAIN] = scores[RETAIN].fillna(scores["start"])
     return scores.assign(valid=scores[RETAIN] >= scores["start"] - bound - 1e-9)
 
 
@@ -76,6 +79,8 @@ def entries(records: pandas.DataFrame, probes: tuple[str, str, str], bound: floa
         for name, chosen in _chosen(own):
             answers = plainly.merge(chosen[["seed", *POINT]], on=["seed", *POINT])
             parts = [answers[answers["role"] == role] for role in (FORGET, RETAIN)]
+            unasked = set(chosen["seed"]) - set(parts[1]["seed"])
+            parts[1] = pandas.concat([parts[1], retain[retain["seed"].isin(unasked)]])
             starts = [same[same["question"].isin(part["question"].unique())]
                       for same, part in zip((forget, retain), parts, strict=True)]  # fmt: skip
             found[kind][name] = Entry(parts[0], starts[0], (parts[1], starts[1]), _settings(chosen, name == WORST))

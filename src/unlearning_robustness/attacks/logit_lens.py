@@ -40,6 +40,7 @@ class LogitLens:
     streams: Literal["layers", "all"] = "layers"
     layers: list | None = None
     chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
+    only_reads: ClassVar[bool] = True
 
     def places(self, model: nn.Module) -> dict[str, Place]:
         """Setting to place, the last first: of equal places ``best`` takes the one nearest to no attack.

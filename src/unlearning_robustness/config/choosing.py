@@ -8,12 +8,14 @@ from unlearning_robustness.errors import ConfigError
 def check_choosing(config: dict) -> None:
     """Raise ConfigError for an attack in use that chooses on questions which a benchmark in use does not have.
 
-    Also for one whose strength the matrix chooses (``scoring.splits``) and that does not show what it costs.
+    Also for one whose strength the matrix chooses (``scoring.splits``) and that does not show what it costs; one that
+    ``only_reads`` costs nothing.
     """
     used = {attack for grid in config["study"]["cells"] for attack in grid["attacks"]} - {NONE}
     for attack in sorted(used):
         entry = config["attacks"][attack]
-        if "select" in config["scoring"]["splits"] and not {"forget", "retain"} <= set(entry["roles"]):
+        needed = {"forget"} if declared("attacks.ATTACKS", entry["kind"], "only_reads", False) else {"forget", "retain"}
+        if "select" in config["scoring"]["splits"] and not needed <= set(entry["roles"]):
             raise ConfigError(
                 f"attacks.{attack}.roles: an attack whose strength is chosen on select (scoring.splits) must also ask "
                 "retain questions; give roles: [forget, retain]"

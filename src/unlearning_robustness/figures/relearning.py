@@ -1,10 +1,14 @@
 """Relearning curves: how fast knowledge comes back, under the ceiling of the reference under the same attack."""
 
+from textwrap import fill
+
 from unlearning_robustness.figures import style
 from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
 
 MOST = 6
+# Characters of a line of a panel's title.
+TITLE = 26
 CORPORA = {
     "relearn-shuffled": "wrong answers",
     "neighbour": "neighbour domain",
@@ -70,7 +74,9 @@ def _panels(context: FigureContext, table) -> list[tuple]:
 
 
 def setting(context: FigureContext, attack: str, documents: int) -> str:
-    """What a panel calls an attack: how many documents, and in what it differs from plain relearning."""
+    """What a panel calls an attack: its name, or of relearning how many documents and how it differs from the plain."""
+    if not documents:
+        return fill(context.config["attacks"][attack]["label"], TITLE)
     entry = context.config["attacks"][attack]["parameters"]
     words = [CORPORA.get(entry.get("corpus")), TRAINED.get(entry.get("trained"))]
     if entry.get("epochs"):

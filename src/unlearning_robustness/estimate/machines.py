@@ -46,7 +46,7 @@ class Machine:
 MACHINES = {
     "matrices": Machine("one CPU core with a bfloat16 matrix unit", 0.35e12, 1.0e-3, 6.0),
     "vectors": Machine("one CPU core with bfloat16 vectors", 0.19e12, 1.5e-3, 8.0),
-    "float32": Machine("one CPU core with float32", 0.055e12, 1.5e-3, 12.0),
+    "float32": Machine("one CPU core with float32", 0.044e12, 2.0e-3, 12.0),
     "a100": Machine("A100", 0.1e15, 1.0e-4, 20.0),
     "h100": Machine("H100 or H200", 0.33e15, 1.0e-4, 20.0),
 }

@@ -37,7 +37,7 @@ EDITS = {
     "loop": ("training.py", "self.optimiser.zero_grad()", "self.optimiser.zero_grad(); self.optimiser.zero_grad()"),
     "readout": ("methods/readout.py", ".pow(2).mean(-1)", ".abs().mean(-1)"),
     "weights": ("models/weights.py", "after.float() - reference", "after.float() + reference"),
-    "choice": ("scoring/multiple_choice.py", "tril()", "triu()"),
+    "choice": ("scoring/multiple_choice.py", "tril_()", "triu_()"),
     "perplexity": ("scoring/likelihood.py", "math.exp(total / count)", "total / count"),
     "relearn": ("attacks/relearn.py", '!= "facts"', '== "facts"'),
     "records": ("scoring/records.py", 'compression="zstd"', 'compression="snappy"'),

@@ -51,6 +51,18 @@ def test_a_search_against_retain_questions_needs_those_alone(attacked):
     assert "benchmarks.elements.retain.splits: a share of 'select' is missing" in message_of(config)
 
 
+@pytest.mark.parametrize("kind", ["logit-lens", "orthogonalise"])
+def test_only_what_merely_reads_need_not_show_what_it_costs(attacked, kind):
+    config = attacked(kind)
+    config["attacks"]["relearn"]["roles"] = config["attacks"]["relearn-few"]["roles"] = ["forget", "retain"]
+    config["scoring"] = {"splits": ["select", "test"]}
+    config["attacks"][kind]["roles"] = ["forget"]
+    if kind == "logit-lens":
+        resolve(config)
+    else:
+        assert f"attacks.{kind}.roles: an attack whose strength is chosen on select" in message_of(config)
+
+
 def test_a_search_on_more_questions_than_are_kept_is_refused(attacked):
     config = attacked("gcg")
     config["benchmarks"]["elements"]["forget"]["most_facts"] = {"select": 35}

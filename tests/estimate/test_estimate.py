@@ -15,7 +15,7 @@ from unlearning_robustness.estimate.shape import Shape, shape_of
 
 ROOT = Path(__file__).parents[2]
 # The RNA study on a processor with a matrix unit, the default study on one without, RMU in the matrix on one with AVX2
-# (those jobs beside which nothing else ran).
+# (those jobs that had a core nearly to themselves; its logit lens still asked retain questions).
 KINDS = ("matrices", "vectors", "float32")
 MEASURED = {kind: pandas.read_csv(Path(__file__).with_name(f"measured-{kind}.csv")) for kind in KINDS}
 NAME = "smollm2-135m-instruct"

@@ -7,6 +7,7 @@ from worlds import default_world, study_world
 
 from unlearning_robustness.analysis.matrix import NO_POINT
 from unlearning_robustness.figures.matrix import HARM, HATCH, _harm
+from unlearning_robustness.figures.relearning import TITLE, setting
 from unlearning_robustness.figures.style import DEFENCE
 
 
@@ -72,3 +73,10 @@ def _rgb(colour):
 def test_a_study_that_chooses_no_strengths_says_so(draw):
     figure = draw("matrix", default_world().context)
     assert "scoring.splits" in figure.axes[0].texts[0].get_text()
+
+
+def test_a_panel_bears_the_name_of_an_attack_that_has_no_documents():
+    context = study_world("matrix").context
+    assert setting(context, "gcg", 0).split() == context.config["attacks"]["gcg"]["label"].split()
+    assert max(map(len, setting(context, "gcg", 0).splitlines())) <= TITLE
+    assert setting(context, "relearn-once", 60) == "60 documents,\neach once"

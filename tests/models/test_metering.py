@@ -9,6 +9,7 @@ from unlearning_robustness.models.lora import LowRankWeights
 from unlearning_robustness.models.metering import Spent, metered
 from unlearning_robustness.models.slicing import LayerSpan
 from unlearning_robustness.models.weights import TrainedWeights, down_projections, tensors_of_layers
+from unlearning_robustness.scoring import multiple_choice
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 IDS = torch.arange(24).view(2, 12)
@@ -60,12 +61,21 @@ def test_parts_of_a_model_count_too_and_a_pass_begins_at_the_first_layer(tiny_mo
     assert (spent.forwards, spent.backwards, spent.tokens) == (passes, 0, 10 * passes)
 
 
-def test_packed_questions_count_their_tokens_without_padding(tiny_model, tiny_tokenizer, question_table):
+@pytest.mark.parametrize("worth", [multiple_choice.WORTH, float("inf")])
+def test_packed_questions_count_their_tokens_without_padding(
+    monkeypatch, tiny_model, tiny_tokenizer, question_table, worth
+):
+    monkeypatch.setattr(multiple_choice, "WORTH", worth)
     scorer, spent = QuestionScorer(tiny_tokenizer, question_table, 5), Spent()
     with metered(tiny_model, spent):
         scorer.log_likelihoods(tiny_model)
-    assert spent.tokens == sum(question.length for question in scorer.packed)
-    assert spent.forwards == 3
+    given = list(multiple_choice.batches(scorer.packed, 5, "cpu", share=True))
+    heads = [(len(batch.head), len(numbers)) for numbers, batch in given if len(batch.head)]
+    # What the prompts of a batch begin with is run once, in a pass of its own.
+    shared = sum(length * (count - 1) for length, count in heads)
+    assert spent.tokens == sum(question.length for question in scorer.packed) - shared
+    assert spent.forwards == 3 + len(heads)
+    assert bool(heads) == (worth < 1)
 
 
 def test_watching_changes_no_bit_and_leaves_nothing_behind(tiny_model):

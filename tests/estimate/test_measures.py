@@ -38,8 +38,10 @@ def test_memorisation_is_measured_again_after_an_attack(shape):
     twice, once = (
         measures.memorisation(shape, {**config, "memorisation": asked}) for asked in (config["memorisation"], alone)
     )
-    # Texts: 40 begun, 80 read, each of 12 + 28 tokens. Answers: 80 questions behind 4 others, of 12 tokens.
-    assert once.operations == pytest.approx((40 * 40 + 80 * 40 + 80 * (5 * QUESTION_TOKENS + 12)) * shape.forward(30))
+    # Texts: 40 begun, 80 read, each of 12 + 28 tokens. Answers: 80 questions, of 12 tokens, in 6 batches of 16 at most
+    # behind 4 others.
+    questions = 80 * (QUESTION_TOKENS + 12) + 6 * 4 * QUESTION_TOKENS
+    assert once.operations == pytest.approx((40 * 40 + 80 * 40 + questions) * shape.forward(30))
     # In batches of 16, token by token.
     assert once.layer_calls == (3 * (1 + 28) + 5 * (1 + 12)) * 30
     assert twice.operations > 2 * once.operations and twice.layer_calls > 2 * once.layer_calls

@@ -37,6 +37,29 @@ def test_a_padded_batch_says_what_each_prompt_says_alone(make_model, characters,
     assert continuations(model, characters, PROMPTS, 12, batch_size) == expected
 
 
+@pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
+@pytest.mark.parametrize("batch_size", [2, 8])
+def test_what_all_prompts_begin_with_is_run_once_and_says_the_same(make_model, characters, kind, batch_size):
+    model, shots = make_model(kind), [50, 3, 77, 21, 8, 8, 90, 4, 61, 13]
+    prompts = [shots + prompt for prompt in PROMPTS]
+    expected = [characters.decode(by_hand(model, prompt, 12)) for prompt in prompts]
+    assert len(set(expected)) == len(PROMPTS)
+    seen = []
+    handle = model.get_input_embeddings().register_forward_hook(lambda _, given, __: seen.append(given[0].numel()))
+    assert continuations(model, characters, prompts, 12, batch_size) == expected
+    handle.remove()
+    # A batch runs the shots, then its padded rows; then one token a row, eleven times.
+    rows = sorted(map(len, PROMPTS))
+    batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    assert sum(seen) == sum(len(shots) + len(batch) * (max(batch) + 11) for batch in batches)
+
+
+def test_a_prompt_that_is_the_beginning_of_another_is_answered(tiny_model, characters):
+    prompts = [PROMPTS[1], PROMPTS[1][:4], PROMPTS[1]]
+    expected = [characters.decode(by_hand(tiny_model, prompt, 6)) for prompt in prompts]
+    assert continuations(tiny_model, characters, prompts, 6, 3) == expected
+
+
 def test_a_model_that_asks_for_sampling_and_penalties_is_still_greedy(tiny_model, characters):
     expected = continuations(tiny_model, characters, PROMPTS, 10, 4)
     own = GenerationConfig(do_sample=True, temperature=5.0, repetition_penalty=1.7, max_length=4)

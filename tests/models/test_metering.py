@@ -5,6 +5,7 @@ from torch.nn.modules import module as hooks_of_all
 from torch.utils.flop_counter import FlopCounterMode
 
 from unlearning_robustness.fine_tuning import text_loss
+from unlearning_robustness.models import beginnings
 from unlearning_robustness.models.lora import LowRankWeights
 from unlearning_robustness.models.metering import Spent, metered
 from unlearning_robustness.models.slicing import LayerSpan
@@ -61,11 +62,11 @@ def test_parts_of_a_model_count_too_and_a_pass_begins_at_the_first_layer(tiny_mo
     assert (spent.forwards, spent.backwards, spent.tokens) == (passes, 0, 10 * passes)
 
 
-@pytest.mark.parametrize("worth", [multiple_choice.WORTH, float("inf")])
+@pytest.mark.parametrize("worth", [beginnings.WORTH, float("inf")])
 def test_packed_questions_count_their_tokens_without_padding(
     monkeypatch, tiny_model, tiny_tokenizer, question_table, worth
 ):
-    monkeypatch.setattr(multiple_choice, "WORTH", worth)
+    monkeypatch.setattr(beginnings, "WORTH", worth)
     scorer, spent = QuestionScorer(tiny_tokenizer, question_table, 5), Spent()
     with metered(tiny_model, spent):
         scorer.log_likelihoods(tiny_model)

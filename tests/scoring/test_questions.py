@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.models import beginnings
 from unlearning_robustness.scoring import multiple_choice, questions
 from unlearning_robustness.scoring.questions import QuestionScorer
 
@@ -101,7 +102,7 @@ def test_what_prompts_begin_with_is_run_once_with_the_same_scores(
     model, table = make_model(kind), shown(14)
     scorer = QuestionScorer(tiny_tokenizer, table, batch_size)
     shared, fewer = run(scorer, model)
-    monkeypatch.setattr(multiple_choice, "WORTH", 2.0)
+    monkeypatch.setattr(beginnings, "WORTH", 2.0)
     apart, all_of_them = run(scorer, model)
     torch.testing.assert_close(shared, apart, atol=2e-5, rtol=2e-6)
     # Of the 48 both subjects fall into one batch, and only the first word is the same.
@@ -132,7 +133,7 @@ def test_a_prompt_that_is_all_beginning_keeps_its_last_token(tiny_model, tiny_to
     table = pandas.DataFrame([{"prompt": "The same long prompt of all", "choices": [letter, "bb"], "answer": 0}
                               for letter in "abcd"])  # fmt: skip
     scorer = QuestionScorer(tiny_tokenizer, table, 4)
-    assert multiple_choice.beginning(scorer.packed) == len(scorer.packed[0].prompt) - 1
+    assert multiple_choice.head_of(scorer.packed) == len(scorer.packed[0].prompt) - 1
     alone = torch.cat([QuestionScorer(tiny_tokenizer, table.iloc[[row]], 1).log_likelihoods(tiny_model)
                        for row in range(4)])  # fmt: skip
     torch.testing.assert_close(scorer.log_likelihoods(tiny_model), alone, atol=2e-5, rtol=2e-6)

@@ -5,11 +5,11 @@ from typing import Literal
 
 import torch
 from torch.nn.functional import cross_entropy, one_hot
-from transformers import DynamicCache
 
 from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.attacks.insertion import Slot
 from unlearning_robustness.errors import ConfigError
+from unlearning_robustness.models.beginnings import keys_and_values
 from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 from unlearning_robustness.scoring.multiple_choice import PackedQuestion, collate, to_device
@@ -69,7 +69,8 @@ class InsertionLoss:
         self.span = LayerSpan(attack.model, 0, depth if needs_logits else self.layer + 1)
         self.embed = attack.model.get_input_embeddings()
         self.targets = [None] * len(slots) if self.layer is None else self._reference(attack)
-        self.caches = [self._cache(slot) for slot in slots]
+        heads = [torch.tensor(slot.head, dtype=torch.long, device=self.device) for slot in slots]
+        self.caches = [keys_and_values(self.span, head) for head in heads]
 
     @torch.no_grad()
     def _reference(self, attack: AttackInput) -> list[torch.Tensor]:
@@ -77,13 +78,6 @@ class InsertionLoss:
             span = LayerSpan(attack.model, 0, self.layer + 1)
             plain = [span(input_ids=torch.tensor([slot.plain], device=self.device))[0] for slot in self.slots]
         return [hidden[-_compared(slot) :] for hidden, slot in zip(plain, self.slots, strict=True)]
-
-    @torch.no_grad()
-    def _cache(self, slot: Slot) -> DynamicCache:
-        cache = DynamicCache(config=self.model.config)
-        if slot.head:
-            self.span(input_ids=torch.tensor([slot.head], device=self.device), past_key_values=cache)
-        return cache
 
     def of_slot(self, embeds: torch.Tensor, inserted: torch.Tensor, number: int) -> torch.Tensor:
         """Loss (C,) of embeddings (C, n, d), of ids (C, n) or one-hot vectors (C, n, V), in one question."""

@@ -55,13 +55,15 @@ def memorisation(shape: Shape, config: dict) -> Work:
     """Greedy answers, token by token, and likelihoods of texts; where there is an attack, again after it."""
     settings, layers = config["memorisation"], shape.num_hidden_layers
     cut, said, texts = (settings.get(key, 0) for key in ("prompt_tokens", "continuation_tokens", "documents"))
-    shown = (1 + settings.get("shots", 0)) * QUESTION_TOKENS
+    shots, questions = settings.get("shots", 0) * QUESTION_TOKENS, settings["questions"]
     # (how many, tokens of the prompt, tokens of the answer): beginnings of texts, and questions of both roles.
-    asked = [(texts, cut, said), (2 * settings["questions"], shown, settings["answer_tokens"])]
+    asked = [(texts, cut, said), (2 * questions, QUESTION_TOKENS, settings["answer_tokens"])]
     lengths = 2 * texts * settings.get("longest_text", cut + said)
+    # Answered questions are run once a batch.
     tokens = lengths + sum(count * (prompt + answer) for count, prompt, answer in asked)
+    tokens += 2 * math.ceil(questions / settings["batch_size"]) * shots
     calls = sum(math.ceil(count / settings["batch_size"]) * (1 + answer) for count, _, answer in asked)
-    held = memory(shape, settings["batch_size"] * shown)
+    held = memory(shape, settings["batch_size"] * (shots + QUESTION_TOKENS))
     one = Work(tokens * shape.forward(layers), calls * layers, held)
     attack = settings.get("attack")
     return one.times(2) + trained_once(shape, config["attacks"][attack]) if attack else one

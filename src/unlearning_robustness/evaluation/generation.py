@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 
 import torch
-from transformers import GenerationConfig
+from transformers import DynamicCache, GenerationConfig
+
+from unlearning_robustness.models.beginnings import beginning, keys_and_values
+from unlearning_robustness.models.slicing import LayerSpan
 
 
 def left_pad(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -30,20 +33,36 @@ def continuations(
     """What the model says after each prompt (token ids), at most ``tokens`` tokens, the likeliest one each time.
 
     An answer ends before the tokenizer's end of sequence and before any of ``ends``. Batches hold prompts of like
-    length and are the same for every model. MUSE's released code generates one prompt at a time, with equal results.
+    length and are the same for every model; what all prompts of a batch begin with, such as answered questions, is run
+    once. MUSE's released code generates one prompt at a time and runs its shots each time, with equal results.
     """
     stops = sorted({*ends, *([] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id])})
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    device, said = next(model.parameters()).device, [""] * len(prompts)
+    said = [""] * len(prompts)
     with _greedy(model, tokens, stops):
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
-            input_ids, mask = (part.to(device) for part in left_pad([prompts[index] for index in chosen]))
-            generated = model.generate(input_ids, attention_mask=mask)[:, input_ids.shape[1] :].tolist()
-            for index, row in zip(chosen, generated, strict=True):
+            rows = _generated(model, [prompts[index] for index in chosen])
+            for index, row in zip(chosen, rows, strict=True):
                 end = next((place for place, token in enumerate(row) if token in stops), len(row))
                 said[index] = tokenizer.decode(row[:end])
     return said
+
+
+def _generated(model, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Token ids that follow each prompt of one batch; padding stands between a shared beginning and what follows it."""
+    device = next(model.parameters()).device
+    shared = beginning(prompts, max(map(len, prompts)))
+    input_ids, mask = (part.to(device) for part in left_pad([prompt[shared:] for prompt in prompts]))
+    before: DynamicCache | None = None
+    if shared:
+        head = torch.tensor(prompts[0][:shared], device=device)
+        span = LayerSpan(model, 0, model.config.num_hidden_layers)
+        before = keys_and_values(span, head, len(prompts))
+        input_ids = torch.cat([head.expand(len(prompts), -1), input_ids], dim=1)
+        mask = torch.cat([mask.new_ones(len(prompts), shared), mask], dim=1)
+    generated = model.generate(input_ids, attention_mask=mask, past_key_values=before)
+    return generated[:, input_ids.shape[1] :].tolist()
 
 
 @contextmanager

@@ -13,8 +13,7 @@ from functools import cached_property
 
 import torch
 
-# A beginning is run on its own when that saves this share of a batch's tokens: it is one more pass through all layers.
-WORTH = 0.1
+from unlearning_robustness.models.beginnings import beginning
 
 
 @dataclass(frozen=True)
@@ -101,12 +100,12 @@ def collate(questions: Sequence[PackedQuestion], number: int = 0, pad_id: int = 
         position_ids[row, :prompt_length] = torch.arange(prompt_length)
         mask[row, : question.length, :prompt_length] = True
         mask[row, :prompt_length, :prompt_length].tril_()
-        for beginning, column in column_of.items():
-            if not beginning:
+        for ids, column in column_of.items():
+            if not ids:
                 continue
-            input_ids[row, column] = beginning[-1]
-            position_ids[row, column] = prompt_length + len(beginning) - 1
-            mask[row, column, [column_of[beginning[:length]] for length in range(1, len(beginning))]] = True
+            input_ids[row, column] = ids[-1]
+            position_ids[row, column] = prompt_length + len(ids) - 1
+            mask[row, column, [column_of[ids[:length]] for length in range(1, len(ids))]] = True
         for place, choice in enumerate(question.choices):
             owner = row * len(question.choices) + place
             predictions += [(row, column_of[choice[:length]], token, owner) for length, token in enumerate(choice)]
@@ -168,21 +167,12 @@ def batches(
         indices = order[start : start + batch_size]
         chosen = [questions[index] for index in indices]
         batch = collate(chosen, number)
-        yield indices, to_device(batch.behind(beginning(chosen)) if share else batch, device)
+        yield indices, to_device(batch.behind(head_of(chosen)) if share else batch, device)
 
 
-def beginning(questions: Sequence[PackedQuestion]) -> int:
-    """How many ids to run once for a batch: those that all prompts begin with, or 0 when it saves too little.
-
-    The last id of a prompt predicts, so it is never among them.
-    """
-    prompts = [question.prompt for question in questions]
-    first, last = min(prompts), max(prompts)
-    most, count = min(map(len, prompts)) - 1, 0
-    while count < most and first[count] == last[count]:
-        count += 1
-    width = max(question.length for question in questions)
-    return count if count * (len(prompts) - 1) >= WORTH * width * len(prompts) else 0
+def head_of(questions: Sequence[PackedQuestion]) -> int:
+    """How many ids that all prompts of a batch begin with are run once."""
+    return beginning([question.prompt for question in questions], max(question.length for question in questions))
 
 
 def tokens_run(questions: Sequence[PackedQuestion], order: Sequence[int], batch_size: int) -> int:
@@ -190,7 +180,7 @@ def tokens_run(questions: Sequence[PackedQuestion], order: Sequence[int], batch_
     total = 0
     for start in range(0, len(order), batch_size):
         chosen = [questions[index] for index in order[start : start + batch_size]]
-        head, width = beginning(chosen), max(question.length for question in chosen)
+        head, width = head_of(chosen), max(question.length for question in chosen)
         total += head + len(chosen) * (width - head)
     return total
 

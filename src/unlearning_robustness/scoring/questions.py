@@ -9,10 +9,10 @@ import pandas
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from transformers import DynamicCache
 
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.manifest import atomic
+from unlearning_robustness.models.beginnings import keys_and_values
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods, pack
 
@@ -72,7 +72,9 @@ class QuestionScorer:
         def hidden_states(batch: PackedBatch) -> torch.Tensor:
             start = {"hidden": self.prefix[batch.number]} if self.prefix else {"input_ids": batch.input_ids}
             where = {"attention_mask": batch.mask, "position_ids": batch.position_ids}
-            return span(**start, **where, past_key_values=_after(span, batch))
+            # Keys and values of what stands before a batch, where something does.
+            before = keys_and_values(span, batch.head, len(batch.input_ids)) if len(batch.head) else None
+            return span(**start, **where, past_key_values=before)
 
         device, share = next(model.parameters()).device, not self.prefix
         unembed = partial(logits_of, model)
@@ -98,13 +100,3 @@ class QuestionScorer:
             prediction=prediction,
             correct=prediction == self.table["answer"].to_numpy(),
         )
-
-
-def _after(span: LayerSpan, batch: PackedBatch) -> DynamicCache | None:
-    """Keys and values of what stands before a batch, computed once and given to every row; None where nothing does."""
-    if not len(batch.head):
-        return None
-    cache = DynamicCache(config=span.view.config)
-    span(input_ids=batch.head[None], past_key_values=cache)
-    cache.batch_repeat_interleave(len(batch.input_ids))
-    return cache

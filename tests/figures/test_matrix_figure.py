@@ -79,4 +79,5 @@ def test_a_panel_bears_the_name_of_an_attack_that_has_no_documents():
     context = study_world("matrix").context
     assert setting(context, "gcg", 0).split() == context.config["attacks"]["gcg"]["label"].split()
     assert max(map(len, setting(context, "gcg", 0).splitlines())) <= TITLE
+    assert setting(context, "few-shot", 0) == "answered questions\nbefore it"
     assert setting(context, "relearn-once", 60) == "60 documents,\neach once"

@@ -1,6 +1,6 @@
 """Relearning curves: how fast knowledge comes back, under the ceiling of the reference under the same attack."""
 
-from textwrap import fill
+from textwrap import TextWrapper
 
 from unlearning_robustness.figures import style
 from unlearning_robustness.figures.context import FigureContext
@@ -76,7 +76,7 @@ def _panels(context: FigureContext, table) -> list[tuple]:
 def setting(context: FigureContext, attack: str, documents: int) -> str:
     """What a panel calls an attack: its name, or of relearning how many documents and how it differs from the plain."""
     if not documents:
-        return fill(context.config["attacks"][attack]["label"], TITLE)
+        return balanced(context.config["attacks"][attack]["label"])
     entry = context.config["attacks"][attack]["parameters"]
     words = [CORPORA.get(entry.get("corpus")), TRAINED.get(entry.get("trained"))]
     if entry.get("epochs"):
@@ -85,6 +85,12 @@ def setting(context: FigureContext, attack: str, documents: int) -> str:
         words.append("each once")
     words = [word for word in words if word]
     return f"{documents} documents" + (",\n" + ", ".join(words) if words else "")
+
+
+def balanced(text: str) -> str:
+    """``text`` in as few lines of at most ``TITLE`` characters as it takes, about as long as each other."""
+    broken = [TextWrapper(width, break_long_words=False).wrap(text) for width in range(1, TITLE + 1)]
+    return "\n".join(next(lines for lines in broken if len(lines) == len(broken[-1])))
 
 
 def _curve(axes, rows, colour: str, marker: str, band: bool):

@@ -54,6 +54,14 @@ def test_what_all_prompts_begin_with_is_run_once_and_says_the_same(make_model, c
     assert sum(seen) == sum(len(shots) + len(batch) * (max(batch) + 11) for batch in batches)
 
 
+@pytest.mark.parametrize("window", [12, 64])
+def test_a_window_that_slides_sees_what_it_sees_of_each_prompt_alone(make_model, characters, window):
+    model, shots = make_model("Mistral", sliding_window=window), [50, 3, 77, 21, 8, 8, 90, 4, 61, 13]
+    prompts = [shots + prompt for prompt in PROMPTS]
+    expected = [characters.decode(by_hand(model, prompt, 12)) for prompt in prompts]
+    assert continuations(model, characters, prompts, 12, 4) == expected
+
+
 def test_a_prompt_that_is_the_beginning_of_another_is_answered(tiny_model, characters):
     prompts = [PROMPTS[1], PROMPTS[1][:4], PROMPTS[1]]
     expected = [characters.decode(by_hand(tiny_model, prompt, 6)) for prompt in prompts]

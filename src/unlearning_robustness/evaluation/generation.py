@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 
 import torch
-from transformers import DynamicCache, GenerationConfig
+from transformers import GenerationConfig
 
 from unlearning_robustness.models.beginnings import beginning, keys_and_values
 from unlearning_robustness.models.slicing import LayerSpan
@@ -51,10 +51,13 @@ def continuations(
 
 def _generated(model, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
     """Token ids that follow each prompt of one batch; padding stands between a shared beginning and what follows it."""
-    device = next(model.parameters()).device
-    shared = beginning(prompts, max(map(len, prompts)))
+    device, width = next(model.parameters()).device, max(map(len, prompts))
+    # Padding within a row would push its beginning out of a window that slides.
+    window = getattr(model.config, "sliding_window", None)
+    slides = window and width + model.generation_config.max_new_tokens > window
+    shared = 0 if slides else beginning(prompts, width)
     input_ids, mask = (part.to(device) for part in left_pad([prompt[shared:] for prompt in prompts]))
-    before: DynamicCache | None = None
+    before = None
     if shared:
         head = torch.tensor(prompts[0][:shared], device=device)
         span = LayerSpan(model, 0, model.config.num_hidden_layers)

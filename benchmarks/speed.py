@@ -82,7 +82,8 @@ def main(folder: str) -> None:
     settings = {"forget_loss": "rmu", "retain_loss": "activation", "retain_weight": RETAIN_WEIGHT, "layers": LAYERS}
     settings |= {"read_layer": READ_LAYER, "implementation": "corrected", "parameters": {"coefficient": COEFFICIENT}}
     method = build_method(settings)
-    direction = method.forget_loss.direction(model.config.hidden_size, torch.Generator().manual_seed(0), bank.reference_hidden)
+    random = torch.Generator().manual_seed(0)
+    direction = method.forget_loss.direction(model.config.hidden_size, random, bank.reference_hidden)
 
     released = copy.deepcopy(model).requires_grad_(True)
     engine = Engine(model, method, TrainedWeights(model, down_projections(model, LAYERS)), direction)

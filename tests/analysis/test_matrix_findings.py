@@ -62,7 +62,7 @@ def test_interactions_are_read_by_both_tests(changes, reading):
 def test_the_page_of_a_study_with_a_matrix_has_them_and_others_say_why_not():
     world = study_world("matrix")
     lines = Findings(world.context.tables, world.config, benchmark_report()).worst()
-    assert sum("under the worst one" in line for line in lines) == 17
+    assert sum("under the worst one" in line for line in lines) == 16
     assert any("RMU, RNA + StableUN-SAP" in line and "together" in line for line in lines)
     (line,) = Findings(default_world().context.tables, default_world().config, benchmark_report()).worst()
     assert "scoring.splits" in line

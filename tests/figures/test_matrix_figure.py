@@ -28,8 +28,8 @@ def test_every_model_and_every_column_has_a_cell_with_its_number(drawn):
     axes, table = figure.axes[0], context.tables["matrix"]
     attacks = 8
     assert {len(row["attacks"]) for row in context.config["study"]["cells"]} == {1 + attacks}
-    assert len(axes.get_yticks()) == 17 and len(axes.get_xticks()) == 3 + attacks + 1
-    assert len(boxes(figure)) == len(table) == 17 * (3 + attacks + 1)
+    assert len(axes.get_yticks()) == 16 and len(axes.get_xticks()) == 3 + attacks + 1
+    assert len(boxes(figure)) == len(table) == 16 * (3 + attacks + 1)
     texts = [text.get_text() for text in axes.texts if text.get_text().strip().isdigit()]
     assert sorted(texts) == sorted(f"{100 * mean:.0f}" for mean in table["mean"])
     assert axes.get_yticklabels()[0].get_text() == "reference, not unlearned"
@@ -51,7 +51,7 @@ def test_attacks_that_cost_too_much_utility_are_hatched(drawn):
     table = context.tables["matrix"]
     assert all(box.get_hatch() == HATCH for box in hatched)
     # The planted pruning leaves retain accuracy at 50 %.
-    assert len(hatched) == table["setting"].str.contains(NO_POINT).sum() == (table["column"] == "prune").sum() == 17
+    assert len(hatched) == table["setting"].str.contains(NO_POINT).sum() == (table["column"] == "prune").sum() == 16
 
 
 def test_corners_mark_what_both_tests_show_and_the_legend_says_which_way(drawn):

@@ -2,8 +2,8 @@
 
 Each seed's model is attacked at the point of the attack's budget, or by the setting, that recovers most on the select
 questions while retain accuracy there falls by no more than a bound; what is reported is that point on the test
-questions. The worst attack is chosen in the same way, among those whose gain on select exceeds its standard error (the
-rule of Breiman et al. 1984, Classification and Regression Trees): so neither number is the luckiest of many.
+questions. The worst attack is the one that recovers most on select over all seeds, if it is shown there to recover
+anything: so neither number is the luckiest of many.
 """
 
 from collections.abc import Iterator
@@ -37,9 +37,8 @@ class Entry:
 
 
 def candidates(records: pandas.DataFrame, bound: float) -> pandas.DataFrame:
-    """One row a (cell, seed, point): select accuracies ``forget`` and ``retain``, does it ``gain``, is it ``valid``.
+    """One row a (cell, seed, point): accuracies ``forget`` and ``retain`` on select, and whether it is ``valid``.
 
-    It gains when its mean difference in forget answers from no attack, paired by question, exceeds its standard error.
     No attack is a point too, and the first; budgets rise within an attack: of equal points the first is the cheapest.
     An attack that asks no retain questions only reads: they are answered as without it.
     """
@@ -48,19 +47,18 @@ def candidates(records: pandas.DataFrame, bound: float) -> pandas.DataFrame:
     scores = scores.assign(attacked=scores["attack"] != NONE)
     scores = scores.sort_values([*KIND, "seed", "attacked", "documents", "steps"], kind="stable")
     start = scores.loc[scores["attack"] == NONE, [*KIND, "seed", RETAIN]].rename(columns={RETAIN: "start"})
-    scores = scores.merge(start, on=[*KIND, "seed"]).merge(_gains(select), on=[*KIND, "seed", *POINT])
+    scores = scores.merge(start, on=[*KIND, "seed"])
     scores[RETAIN] = scores[RETAIN].fillna(scores["start"])
     return scores.assign(valid=scores[RETAIN] >= scores["start"] - bound - 1e-9)
 
 
-def _gains(select: pandas.DataFrame) -> pandas.DataFrame:
-    """Does a point ``gain``, by cell, seed and point."""
-    forget = select[select["role"] == FORGET]
+def gains(records: pandas.DataFrame) -> pandas.DataFrame:
+    """By (cell, seed, point) and forget question of select what the point adds to no attack: 1, 0 or -1."""
+    forget = records[(records["split"] == "select") & (records["role"] == FORGET)]
     start = forget.loc[forget["attack"] == NONE, [*KIND, "seed", "question", "correct"]]
     paired = forget.merge(start, on=[*KIND, "seed", "question"], suffixes=("", "_before"))
-    paired["gain"] = paired["correct"].astype(int) - paired["correct_before"].astype(int)
-    differences = paired.groupby([*KIND, "seed", *POINT], sort=False)["gain"]
-    return (differences.mean() > differences.sem() + 1e-9).reset_index()
+    gain = paired["correct"].astype(int) - paired["correct_before"].astype(int)
+    return paired[[*KIND, "seed", *POINT, "question"]].assign(gain=gain)
 
 
 def strongest(scores: pandas.DataFrame) -> pandas.DataFrame:
@@ -74,7 +72,8 @@ def entries(records: pandas.DataFrame, probes: tuple[str, str, str], bound: floa
     if not (records["split"] == "select").any():
         return {}
     plain, token, _ = probes
-    scores = candidates(records[records["probe"].isin([plain])], bound)
+    plainly = records[records["probe"] == plain]
+    scores, added = candidates(plainly, bound), gains(plainly)
     test = records[records["split"] == "test"]
     attacked = test.loc[test["attack"] != NONE, "question"].unique()
     # Attacks ask one template a fact.
@@ -86,10 +85,10 @@ def entries(records: pandas.DataFrame, probes: tuple[str, str, str], bound: floa
         forget, retain = (asked[asked["role"] == role] for role in (FORGET, RETAIN))
         tripped = before[(before["probe"] == token) & (before["role"] == RETAIN)]
         own = scores[(scores[KIND] == list(kind)).all(axis=1)]
-        plainly = test[(test[KIND] == list(kind)).all(axis=1) & (test["probe"] == plain)]
+        points = test[(test[KIND] == list(kind)).all(axis=1) & (test["probe"] == plain)]
         found[kind] = {RETAIN: Entry(retain), TOKEN: Entry(tripped, retain), FORGET: Entry(forget)}
-        for name, chosen in _chosen(own):
-            answers = plainly.merge(chosen[["seed", *POINT]], on=["seed", *POINT])
+        for name, chosen in _chosen(own, added[(added[KIND] == list(kind)).all(axis=1)]):
+            answers = points.merge(chosen[["seed", *POINT]], on=["seed", *POINT])
             parts = [answers[answers["role"] == role] for role in (FORGET, RETAIN)]
             unasked = set(chosen["seed"]) - set(parts[1]["seed"])
             parts[1] = pandas.concat([parts[1], retain[retain["seed"].isin(unasked)]])
@@ -99,15 +98,24 @@ def entries(records: pandas.DataFrame, probes: tuple[str, str, str], bound: floa
     return found
 
 
-def _chosen(scores: pandas.DataFrame) -> Iterator[tuple[str, pandas.DataFrame]]:
+def _chosen(scores: pandas.DataFrame, added: pandas.DataFrame) -> Iterator[tuple[str, pandas.DataFrame]]:
     """(column, the point of each seed): every attack, where one has no valid point no attack, and the worst."""
     unattacked = scores[scores["attack"] == NONE]
+    found = {}
     for attack, points in scores[scores["attack"] != NONE].groupby("attack", sort=False):
         picked = strongest(points)
         missing = unattacked[unattacked["seed"].isin(set(points["seed"]) - set(picked["seed"]))]
-        yield attack, pandas.concat([picked, missing])
-    if (scores["attack"] != NONE).any():
-        yield WORST, strongest(scores[scores["gain"] | ~scores["attacked"]])
+        found[attack] = pandas.concat([picked, missing])
+    yield from found.items()
+    if found:
+        shown = {attack: gain for attack, points in found.items() if (gain := shown_gain(points, added)) > 0}
+        yield WORST, found[max(shown, key=shown.get)] if shown else unattacked
+
+
+def shown_gain(points: pandas.DataFrame, added: pandas.DataFrame) -> float:
+    """Mean gain on select of the seeds' ``points``, 0 unless it exceeds twice its standard error over questions."""
+    means = added.merge(points[["seed", *POINT]], on=["seed", *POINT]).groupby("question")["gain"].mean()
+    return means.mean() if means.mean() > 2 * means.sem() + 1e-9 else 0.0
 
 
 def _settings(chosen: pandas.DataFrame, named: bool) -> str:

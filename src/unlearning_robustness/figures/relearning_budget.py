@@ -9,6 +9,8 @@ from unlearning_robustness.figures.style import pyplot
 
 # Room for a panel's title and axis, counted in rows.
 FRAME = 3
+# Inches that a panel and a letter of its rows' names take.
+PANEL, LETTER = 1.9, 0.072
 
 
 def draw(context: FigureContext):
@@ -30,17 +32,23 @@ def draw(context: FigureContext):
         )
     rows = {run: _rows(context, part) for run, part in panels.items()}
     columns = _columns({run: len(names) + FRAME for run, names in rows.items()})
+    named = [_named(columns, rows, index) for index in range(len(columns))]
+    letters = max(len(style.defence_label(name, context.defences)) for names in rows.values() for name in names)
+    widths = [PANEL + LETTER * letters * names for names in named]
     tallest = max(sum(len(rows[run]) + FRAME for run in column) for column in columns)
-    figure = pyplot.figure(figsize=(0.3 + 3.3 * len(columns), 0.8 + 0.29 * tallest))
+    figure = pyplot.figure(figsize=(0.3 + sum(widths), 0.8 + 0.29 * tallest))
     methods = [name for name in context.methods() if name in set(table["method"])]
     # Nested grids, not subfigures: their layout differed between two drawings of one figure.
-    for place, column in zip(figure.add_gridspec(1, len(columns)), columns, strict=True):
+    places = figure.add_gridspec(1, len(columns), width_ratios=widths)
+    for place, column, names in zip(places, columns, named, strict=True):
         heights = [len(rows[run]) + FRAME for run in column]
-        for cell, run in zip(place.subgridspec(len(column), 1, height_ratios=heights), column, strict=True):
-            axes = figure.add_subplot(cell)
+        for level, cell in enumerate(place.subgridspec(len(column), 1, height_ratios=heights)):
+            axes, run = figure.add_subplot(cell), column[level]
             _panel(context, axes, panels[run], rows[run], methods)
-            axes.set_title(setting(context, *run), fontsize=8.5)
-        axes.set_xlabel("mean forget accuracy over the budget")
+            axes.tick_params(axis="y", labelleft=names)
+            beside = [setting(context, *other[level]) for other in columns if level < len(other)]
+            axes.set_title(_padded(setting(context, *run), beside), fontsize=8.5)
+        axes.set_xlabel("mean forget accuracy\nover the budget")
     figure.legend(*_legend(context, methods), loc="outside lower center", ncols=3)
     return figure
 
@@ -58,6 +66,17 @@ def _columns(heights: dict) -> list[list]:
             columns.append([])
         columns[-1].append(run)
     return [column for column in columns if column]
+
+
+def _named(columns: list[list], rows: dict, index: int) -> bool:
+    """Whether a column names its rows: not where they are those of the column to its left."""
+    here, left = ([rows[run] for run in columns[place]] for place in (index, index - 1))
+    return index == 0 or here != left
+
+
+def _padded(title: str, beside: list[str]) -> str:
+    """A title with as many lines as the highest ``beside`` it, so that panels are of one height."""
+    return "\n" * (max(text.count("\n") for text in beside) - title.count("\n")) + title
 
 
 def _panel(context: FigureContext, axes, part: pandas.DataFrame, rows: list[str], methods: list[str]) -> None:

@@ -5,6 +5,7 @@ from drawn import legend, lines, shown
 from worlds import stableun_world, study_world
 
 from unlearning_robustness.figures import style as look
+from unlearning_robustness.figures.relearning_budget import _named, _padded
 from unlearning_robustness.figures.style import CHANCE_COLOUR, REFERENCE_COLOUR
 
 
@@ -103,3 +104,12 @@ def test_the_budget_figure_has_a_dot_a_curve_at_its_area_and_the_references_line
     noise = look.colour("weight-noise", context.defences)
     assert len([line for line in lines(panels["60 documents,\neach once"], noise) if line.get_marker() != "|"]) == 2
     assert {"NPO+KL", "GradDiff", "GA", "before the attack", "reference, same attack", "chance"} == set(legend(figure))
+
+
+def test_columns_alike_name_their_rows_once_and_titles_beside_each_other_are_of_one_height():
+    rows = {"a": ["none", "sam"], "b": ["none", "sam"], "c": ["none"]}
+    assert [_named([["a"], ["b"], ["c"]], rows, index) for index in range(3)] == [True, False, True]
+    # The first column is not compared with the last.
+    assert _named([["a"], ["c"], ["b"]], rows, 0)
+    titles = ["one", "two\nlines", "and\nthree\nlines"]
+    assert [_padded(title, titles) for title in titles] == ["\n\none", "\ntwo\nlines", "and\nthree\nlines"]

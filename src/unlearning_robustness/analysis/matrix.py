@@ -18,6 +18,8 @@ from unlearning_robustness.config.cells import KIND, NONE, PLACE
 RETAIN, TOKEN, FORGET, WORST = "retain", "forget-token", "forget", "worst"
 POINT = ["attack", "documents", "steps", "setting"]
 NO_POINT = "none within the bound"
+# Standard errors that a gain on select must exceed to be shown: about the 2.5 % level.
+ERRORS = 2
 GAIN = ("gain", "gain_low", "gain_high")
 COLUMNS = [*KIND, "column", "setting", *Estimate.__dataclass_fields__, *GAIN, "p", "p_holm", "retain_change", "valid"]
 PAIRED = [*PLACE, "method", "column", "first", "second", *Estimate.__dataclass_fields__, "p", "p_holm"]
@@ -113,9 +115,9 @@ def _chosen(scores: pandas.DataFrame, added: pandas.DataFrame) -> Iterator[tuple
 
 
 def shown_gain(points: pandas.DataFrame, added: pandas.DataFrame) -> float:
-    """Mean gain on select of the seeds' ``points``, 0 unless it exceeds twice its standard error over questions."""
+    """Mean gain on select of the seeds' ``points``, 0 unless it exceeds ``ERRORS`` standard errors over questions."""
     means = added.merge(points[["seed", *POINT]], on=["seed", *POINT]).groupby("question")["gain"].mean()
-    return means.mean() if means.mean() > 2 * means.sem() + 1e-9 else 0.0
+    return means.mean() if means.mean() > ERRORS * means.sem() + 1e-9 else 0.0
 
 
 def _settings(chosen: pandas.DataFrame, named: bool) -> str:

@@ -30,9 +30,7 @@ onstart:
     refuse_closed(workflow.dag.needrun_jobs())
     # On a cluster there is no number of cores, and asking for it fails; `make plan` says what a study costs there.
     if workflow.resource_settings.cores:
-        runs = len(cells(STUDY)), len(attacked_cells(STUDY))
-        small = all(size_of(model) <= SMALL for model in STUDY["models"])
-        print(plan_line(*runs, workflow.cores, small))
+        print(told_at_start(list(workflow.dag.needrun_jobs()), workflow.cores))
 
 
 rule all:

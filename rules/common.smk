@@ -24,7 +24,7 @@ from unlearning_robustness.config.cells import (
 from unlearning_robustness.config.expected import expected_of
 from unlearning_robustness.config.parameters import module_of
 from unlearning_robustness.config.parts import parts_of
-from unlearning_robustness.config.plan import plan_line, writable
+from unlearning_robustness.config.places import writable
 from unlearning_robustness.config.provenance import code_digest
 
 try:

@@ -50,6 +50,11 @@ class Job:
     about: str
     work: Work
 
+    @property
+    def name(self) -> str:
+        """``rule/about``: where the job's measured cost lies in ``benchmark_times``, without the ending."""
+        return f"{self.rule}/{self.about}"
+
 
 def questions_of(benchmark: dict, role: str, split: str, domains: dict[str, Domain]) -> int:
     """Questions of a role and split: the share of facts that is known and falls there, or the most that is asked."""

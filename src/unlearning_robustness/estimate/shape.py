@@ -71,3 +71,13 @@ def shape_of(name: str, entry: dict, folder: Path) -> Shape:
         wanted = "hidden_size, num_hidden_layers, ... as its config.json has them"
         raise ConfigError(f"models.{name}.shape: missing; a plan before the model is fetched needs {wanted}")
     return Shape(**{key: given[key] for key in KEYS if key in given})
+
+
+def shapes_of(config: dict, folder: Path) -> dict[str, Shape]:
+    """The shape of each model of the study; models lie in ``folder``, and one made from another has its shape.
+
+    Raises ConfigError as ``shape_of`` does.
+    """
+    models = config["models"]
+    origins = {name: models[name].get("from", name) for name in config["study"]["models"]}
+    return {name: shape_of(origin, models[origin], folder / origin) for name, origin in origins.items()}

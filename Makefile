@@ -14,6 +14,7 @@ CORES ?= all
 STUDY ?=
 # The tests of a file share what they made: files, not tests, are handed to processes.
 TEST_PROCESSES ?= 2
+PYTHON_FOLDERS := src workflow_scripts tests benchmarks
 STAMP := .venv/.installed
 OVERLAY := $(if $(STUDY),studies/$(STUDY).yaml)
 SNAKEMAKE = . .venv/bin/activate && snakemake --cores $(CORES) $(if $(OVERLAY),--configfile $(OVERLAY))
@@ -58,11 +59,11 @@ plan: $(STAMP)
 	@cat $(RESULTS)/logs/plan.log
 
 lint: $(STAMP)
-	@. .venv/bin/activate && ruff check src workflow_scripts tests && ruff format --check src workflow_scripts tests
+	@. .venv/bin/activate && ruff check $(PYTHON_FOLDERS) && ruff format --check $(PYTHON_FOLDERS)
 	@. .venv/bin/activate && snakefmt --check Snakefile rules && snakemake --lint
 
 format: $(STAMP)
-	@. .venv/bin/activate && ruff format src workflow_scripts tests && ruff check --fix src workflow_scripts tests && snakefmt Snakefile rules
+	@. .venv/bin/activate && ruff format $(PYTHON_FOLDERS) && ruff check --fix $(PYTHON_FOLDERS) && snakefmt Snakefile rules
 
 test: lint
 	@. .venv/bin/activate && OMP_NUM_THREADS=1 python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder

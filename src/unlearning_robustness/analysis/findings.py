@@ -4,6 +4,7 @@ import pandas
 
 from unlearning_robustness.analysis.bootstrap import spearman
 from unlearning_robustness.analysis.matrix_findings import matrix_sentences
+from unlearning_robustness.analysis.memorisation_findings import memorisation_sentences
 from unlearning_robustness.analysis.words import percent, points, verdict
 from unlearning_robustness.config.cells import NONE, REFERENCE, in_order
 
@@ -35,11 +36,12 @@ class Findings:
             "Does a forget token trip the unlearned model?": self.token_effect(),
             "Does RNA repair it, and is it more than weaker unlearning?": self.repair(),
             "Does knowledge come back?": self.recovery(),
+            "What is left of texts known by heart, and what comes back?": self.memorisation(),
             "What is the worst that an attacker can do?": self.worst(),
             "What these numbers cannot say": self.limits(),
         }
         parts = [f"# {self.config['study']['title']}", ""]
-        for title, sentences in sections.items():
+        for title, sentences in ((title, found) for title, found in sections.items() if found):
             parts += [f"## {title}", "", *(f"- {sentence}" for sentence in sentences), ""]
         return "\n".join(parts)
 
@@ -50,6 +52,9 @@ class Findings:
         if name == NONE:
             return "plain unlearning"
         return " + ".join(self.config["defences"][part]["label"] for part in name.split("."))
+
+    def _cell(self, method: str, defence: str) -> str:
+        return f"{self._label(method)}, {self._defence(defence)}"
 
     def _accuracy(self, method: str, defence: str, role: str, probe: str):
         table = self.tables["accuracy"]
@@ -263,12 +268,13 @@ class Findings:
                 )
         return lines
 
+    def memorisation(self) -> list[str]:
+        """MUSE's metrics before and after the attack; nothing where they were not measured."""
+        return memorisation_sentences(self.tables["memorisation"], self.config["attacks"], self._cell)
+
     def worst(self) -> list[str]:
         """The cross-robustness matrix: every attack at the strength chosen on select."""
-        attacks = self.config["attacks"]
-        return matrix_sentences(
-            self.tables, attacks, lambda one, defence: f"{self._label(one)}, {self._defence(defence)}"
-        )
+        return matrix_sentences(self.tables, self.config["attacks"], self._cell)
 
     def limits(self) -> list[str]:
         """What the reader must not conclude."""

@@ -22,8 +22,8 @@ def rows(method, mean, attack="none", defence="none", width=5.0):
 
 def table(learnt=60.0, width=5.0):
     return pandas.DataFrame([
-        *rows("reference", learnt, width=width), *rows("reference", 55.0, "relearn"), *rows("retrained", 12.0),
         *rows("npo", 20.0), *rows("npo", 40.0, "relearn"),
+        *rows("reference", learnt, width=width), *rows("reference", 55.0, "relearn"), *rows("retrained", 12.0),
     ])  # fmt: skip
 
 

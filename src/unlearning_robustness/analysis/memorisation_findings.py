@@ -6,6 +6,8 @@ import pandas
 
 from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED
 
+# Unlearning should lead from the first to the second.
+ENDS = {REFERENCE: "The model that learnt the texts", RETRAINED: "The model that never saw them"}
 TOLD = {
     ("verbatim", "forget"): "verbatim memorisation",
     ("knowledge", "forget"): "knowledge of the forget texts",
@@ -21,10 +23,10 @@ def memorisation_sentences(
 
     Memorisation is ROUGE-L times 100; leakage is in percent of the retrained model's.
     """
-    lines = []
-    for (method, defence), rows in table.groupby(["method", "defence"], sort=False):
-        told = {REFERENCE: "The model that learnt the texts", RETRAINED: "The model that never saw them"}.get(method)
-        stages = [NONE] if method in (REFERENCE, RETRAINED) else [NONE, *sorted(set(rows["attack"]) - {NONE})]
+    lines, kinds = [], table.groupby(["method", "defence"], sort=False)
+    for (method, defence), rows in sorted(kinds, key=lambda kind: kind[0][0] not in ENDS):
+        told, attacked = ENDS.get(method), sorted(set(rows["attack"]) - {NONE})
+        stages = [NONE] if told else [NONE, *attacked]
         parts = [
             ("" if attack == NONE else f"after {attacks[attack]['label']} ") + _values(rows[rows["attack"] == attack])
             for attack in stages

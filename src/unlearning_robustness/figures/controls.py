@@ -37,6 +37,9 @@ def draw(context: FigureContext):
     for place, name in zip(places, shown, strict=True):
         change = measured[(measured["method"] == method) & (measured["defence"] == name)]["weight_change"]
         panels[3].plot(change, [place] * len(change), linestyle="none", marker="|", markersize=9, color=colours[place])
+    # The margin right of the marks is a share of the whole axis, not of the little by which they differ.
+    panels[3].update_datalim([(0, 0)])
+    panels[3].autoscale_view()
     panels[3].set_xlim(left=0)
     panels[3].set_title("weight change")
     panels[3].set_xlabel("‖ΔW‖, one mark a seed")

@@ -11,19 +11,19 @@ ATTACKED = [
 ]
 LATENTS = [
     f"{TREE}/records/{cell.path}/latents.parquet"
-    for cell in measured_cells(STUDY, "latents")
+    for cell in measured_cells(CONFIG, "latents")
 ]
 SHARPNESS = [
     f"{TREE}/records/{cell.path}/sharpness.parquet"
-    for cell in measured_cells(STUDY, "sharpness")
+    for cell in measured_cells(CONFIG, "sharpness")
 ]
 LANDSCAPES = [
     f"{TREE}/records/{cell.path}/landscape.parquet"
-    for cell in measured_cells(STUDY, "landscape")
+    for cell in measured_cells(CONFIG, "landscape")
 ]
 MEMORISATION = [
     f"{TREE}/records/{cell.path}/memorisation.parquet"
-    for cell in measured_cells(STUDY, "memorisation")
+    for cell in measured_cells(CONFIG, "memorisation")
 ]
 RETRAINED = [
     f"{TREE}/records/{model}/{benchmark}/retrained.parquet"

@@ -153,7 +153,7 @@ def measures_of(paths: list[Path]) -> list[dict]:
 def planted_latents(config: dict) -> pandas.DataFrame:
     """Latents of every measured cell: a token's residual of scale 0.5 in the reference, 2 in unlearned models."""
     rows = []
-    for cell in measured_cells(config["study"], "latents"):
+    for cell in measured_cells(config, "latents"):
         eta = 0.5 if cell.method == REFERENCE else 2.0
         for contrast in ("forget", "neutral"):
             for position in ("token", "after", "answer"):
@@ -177,7 +177,7 @@ def planted_latents(config: dict) -> pandas.DataFrame:
 def planted_sharpness(config: dict) -> pandas.DataFrame:
     """Sharpness of every measured cell: the plain run's minimum is the sharpest."""
     rows = []
-    for cell in measured_cells(config["study"], "sharpness"):
+    for cell in measured_cells(config, "sharpness"):
         level = {"none": 4.0}.get(cell.defence, len(cell.defence) / 10) + cell.seed / 10
         for name, at in (("sam_gap", 0.5), ("sam_gap", 2.0), ("random_curvature", 0.1), ("hessian_trace", 0.0),
                          ("eigenvalue", 1.0), ("eigenvalue", 2.0), ("gradient_norm", 0.0), ("local_lipschitz", 2.0),
@@ -189,7 +189,7 @@ def planted_sharpness(config: dict) -> pandas.DataFrame:
 def planted_landscape(config: dict) -> pandas.DataFrame:
     """Slices of every measured cell: a bowl on forget text, steepest where there is no defence; retain text is flat."""
     settings, parts = config.get("landscape"), []
-    for cell in measured_cells(config["study"], "landscape"):
+    for cell in measured_cells(config, "landscape"):
         steep = {"none": 2.0}.get(cell.defence, 1.0) + cell.seed / 10
         points = {
             "line": [(a, 0.0) for a in settings["line"]],
@@ -210,7 +210,7 @@ def planted_memorisation(config: dict) -> pandas.DataFrame:
 
     The reference knows 0.9 word for word, the retrained model 0.1, unlearned ones 0.1 and a little more a seed.
     """
-    measured, rows = measured_cells(config["study"], "memorisation"), []
+    measured, rows = measured_cells(config, "memorisation"), []
     retrained = [Cell(cell.model, cell.benchmark, RETRAINED, "none", cell.seed) for cell in measured[:1]]
     for cell in [*measured, *retrained]:
         for attack in ("none", config["memorisation"]["attack"]):

@@ -31,7 +31,8 @@ def test_every_model_is_told_before_and_after_the_attack_in_the_tables_numbers()
     learnt, never, unlearned = memorisation_sentences(table(), ATTACKS, name)
     assert learnt == (
         "The model that learnt the texts: verbatim memorisation 60 [55, 65], knowledge of the forget texts "
-        "61 [56, 66], privacy leakage 62 [57, 67]."
+        "61 [56, 66], privacy leakage 62 [57, 67]; after relearning verbatim memorisation 55 [50, 60], knowledge of "
+        "the forget texts 56 [51, 61], privacy leakage 57 [52, 62]."
     )
     assert never.startswith("The model that never saw them: verbatim memorisation 12 [7, 17], ")
     assert unlearned.startswith("NPO, none: verbatim memorisation 20 [15, 25], ")

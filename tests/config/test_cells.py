@@ -1,4 +1,6 @@
-from unlearning_robustness.config.cells import Cell, attacked_cells, cells, in_order
+import pytest
+
+from unlearning_robustness.config.cells import Cell, attacked_cells, cells, in_order, measured_cells
 
 
 def grid(methods, defences, attacks):
@@ -29,6 +31,15 @@ def test_models_and_benchmarks_multiply_every_grid():
 def test_the_reference_is_scored_once_but_attacked_under_each_seed():
     found = short(attacked_cells(study(grid("reference", "none", "none a"))))
     assert found == {("reference", "none", 3, "none"), ("reference", "none", 3, "a"), ("reference", "none", 4, "a")}
+
+
+@pytest.mark.parametrize(("attack", "seeds"), [({}, [3]), ({"attack": "a"}, [3, 4])])
+def test_the_references_memorisation_is_measured_once_or_after_each_seeds_attack(attack, seeds):
+    measured = {"memorisation": [grid("reference x", "none", "")], "latents": [grid("reference", "none", "")]}
+    config = {"study": study() | measured, "memorisation": attack}
+    found = [(cell.method, cell.seed) for cell in measured_cells(config, "memorisation")]
+    assert found == [*(("reference", seed) for seed in seeds), ("x", 3), ("x", 4)]
+    assert [cell.seed for cell in measured_cells(config, "latents")] == [3]
 
 
 def test_a_cell_that_is_attacked_in_several_ways_is_trained_once():

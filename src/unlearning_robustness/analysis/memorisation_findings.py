@@ -26,10 +26,9 @@ def memorisation_sentences(
     lines, kinds = [], table.groupby(["method", "defence"], sort=False)
     for (method, defence), rows in sorted(kinds, key=lambda kind: kind[0][0] not in ENDS):
         told, attacked = ENDS.get(method), sorted(set(rows["attack"]) - {NONE})
-        stages = [NONE] if told else [NONE, *attacked]
         parts = [
             ("" if attack == NONE else f"after {attacks[attack]['label']} ") + _values(rows[rows["attack"] == attack])
-            for attack in stages
+            for attack in [NONE, *attacked]
         ]
         lines.append(f"{told or name(method, defence)}: {'; '.join(parts)}.")
     return lines + _warning(table)

@@ -47,16 +47,19 @@ def cells(study: dict) -> list[Cell]:
     return sorted({cell for cell, _ in attacked_cells(study)})
 
 
-def measured_cells(study: dict, what: str) -> list[Cell]:
+def measured_cells(config: dict, what: str) -> list[Cell]:
     """Every cell of which ``what`` (latents, sharpness, landscape, memorisation) is measured.
 
-    The reference, alike under every seed, is measured once.
+    The reference is alike under every seed and measured once, unless it is measured again after an attack, which
+    differs.
     """
-    found = set()
+    found, study = set(), config["study"]
+    once = what != "memorisation" or "attack" not in config.get("memorisation", {})
     for grid in study[what]:
         axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], study["seeds"])
         for model, benchmark, method, defence, seed in axes:
-            found.add(Cell(model, benchmark, method, defence, study["seeds"][0] if method == REFERENCE else seed))
+            seed = study["seeds"][0] if once and method == REFERENCE else seed
+            found.add(Cell(model, benchmark, method, defence, seed))
     return sorted(found)
 
 

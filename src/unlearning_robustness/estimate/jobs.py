@@ -158,7 +158,7 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
             select = sum(questions_of(benchmark, role, "select", domains) for role in ("forget", "retain"))
             yield f"attack {attack}", cell, attacks.attacking(shape, entry, asked, batch_size, select, length)
     for what, measure in MEASURES.items():
-        for cell in measured_cells(study, what):
+        for cell in measured_cells(config, what):
             yield f"measure_{what}", cell, measure(shapes[cell.model], config)
 
 

@@ -55,7 +55,7 @@ export: $(STAMP)
 
 plan: $(STAMP)
 	@$(SNAKEMAKE) --dry-run --quiet rules reason host 2>&1 | awk '!done; /^total/ {done = 1}'
-	@$(SNAKEMAKE) --quiet all -- plan || { cat $(RESULTS)/logs/plan.log; exit 1; }
+	@$(SNAKEMAKE) --quiet all -- plan > /dev/null || { cat $(RESULTS)/logs/plan.log; exit 1; }
 	@cat $(RESULTS)/logs/plan.log
 
 lint: $(STAMP)

@@ -110,8 +110,20 @@ def nothing(reason: str):
 
 
 def save(figure, svg: str | Path, pdf: str | Path) -> None:
-    """Write a figure as svg and pdf without dates, atomically."""
+    """Write a figure as svg and pdf without dates, atomically; drawn again it gives the same bytes."""
+    _settle(figure)
     for path, kind, metadata in ((svg, "svg", {"Date": None}), (pdf, "pdf", {"CreationDate": None})):
         with atomic(path) as temporary:
             figure.savefig(temporary, format=kind, metadata=metadata, bbox_inches="tight")
     pyplot.close(figure)
+
+
+def _settle(figure) -> None:
+    """Leave the axes where the layout puts them, rounded: its solver's last bits differ from drawing to drawing, and
+    names inside the files are made of them.
+    """
+    for _ in range(2):  # Once more, for tick labels that a changed size changes.
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position([round(bound, 6) for bound in axes.get_position(original=True).bounds])

@@ -23,11 +23,11 @@ def one_operation_a_second(monkeypatch):
     ("left", "cores", "said"),
     [
         (NAMES, 1, "jobs left: 2; without a GPU in float32 (this CPU has no native bfloat16), "
-         "about 17 minutes on 1 cores"),
+         "about 17 minutes on 1 core"),
         ([NAMES[1]], 1, "about 6 minutes"),
         ([NAMES[1], None, None], 2, "jobs left: 3; "),
         ([NAMES[1], None, None], 2, "about 4 minutes on 2 cores"),
-        ([NAMES[0], "search/model"], 1, "about 11 minutes on 1 cores; not estimated: 1 of them"),
+        ([NAMES[0], "search/model"], 1, "about 11 minutes on 1 core; not estimated: 1 of them"),
     ],
 )  # fmt: skip
 def test_the_minutes_are_those_of_the_jobs_that_are_left(left, cores, said):

@@ -127,16 +127,31 @@ def test_the_control_with_wrong_answers_is_told_beside_the_right_ones():
     assert "*wrong* answers" in only(page.recovery(), "Control, RMU with RNA")
 
 
-def test_documents_about_what_is_asked_are_said_to_teach(tmp_path):
-    attacks = ["none", "relearn", "relearn-benign", "relearn-seen"]
-    cells = [*ONLY_RMU, {"methods": ["rmu"], "defences": ["none"], "attacks": attacks}]
-    page = findings(tmp_path, world(), cells)
-    taught = only(page.recovery(), "RMU with plain unlearning, teaching what is asked")
-    assert taught.endswith("in 15 steps: that is taught, not recovered.")
-    benign = only(page.recovery(), "RMU with plain unlearning, training on benign prose")
-    assert "taught" not in benign
-    row = page.tables["recovery"].query("attack == 'relearn-benign' and quantity == 'gap'").iloc[0]
-    assert f"changes by {100 * row['mean']:+.1f} points [" in benign
+OTHERS = ["none", "relearn", "relearn-shuffled", "relearn-benign", "relearn-seen", "relearn-lora"]
+
+
+def test_every_other_relearning_attacker_is_told_once_with_what_it_changes(tmp_path):
+    page = findings(tmp_path, world(), [*ONLY_RMU, {"methods": ["rmu"], "defences": ["none"], "attacks": OTHERS}])
+    lines = page.recovery()
+    gaps = page.tables["recovery"].query("quantity == 'gap' and method == 'rmu'").set_index("attack")
+    assert {"relearn", "relearn-shuffled"} < set(gaps.index)
+    for attack in ("relearn-benign", "relearn-seen", "relearn-lora"):
+        line = only(lines, f"RMU, plain unlearning, {page.config['attacks'][attack]['label']}: ")
+        assert f"changes by {100 * gaps.loc[attack, 'mean']:+.1f} points [" in line and " in 15 steps" in line
+    assert len([line for line in lines if "accuracy changes by" in line]) == 3
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"), [(0.02, "taught, not recovered"), (0.0, "not even teaching"), (-0.02, "not even")]
+)
+def test_teaching_what_is_asked_is_the_attackers_positive_control(tmp_path, gain, said):
+    def accuracy(cell, attack, role, probe, steps):
+        return 1.0 if cell.method == "reference" else 0.4 + gain * steps
+
+    cells = [*ONLY_RMU, {"methods": ["rmu"], "defences": ["none"], "attacks": OTHERS}]
+    lines = [line for line in findings(tmp_path, accuracy, cells).recovery() if "accuracy changes by" in line]
+    assert said in only(lines, "teaching what is asked")
+    assert len([line for line in lines if "taught" in line or "teaching" in line]) == 1
 
 
 def test_the_default_study_names_every_method_and_says_what_it_cannot_say():

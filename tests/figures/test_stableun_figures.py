@@ -5,6 +5,7 @@ from drawn import legend, lines, shown
 from worlds import stableun_world, study_world
 
 from unlearning_robustness.figures import style as look
+from unlearning_robustness.figures.relearning import TITLE, _dealt
 from unlearning_robustness.figures.relearning_budget import _named, _padded
 from unlearning_robustness.figures.style import CHANCE_COLOUR, REFERENCE_COLOUR
 
@@ -71,6 +72,7 @@ def test_many_defences_are_dealt_to_panels_that_all_have_plain_and_weight_noise(
     context = stableun_world().context
     panels = shown(draw("relearning", context))
     titles = [axes.get_title(loc="left") for axes in panels]
+    assert max(len(line) for title in titles for line in title.splitlines()) <= TITLE
     once = [axes for axes in panels if axes.get_title(loc="left") == "NPO+KL: 60 documents,\neach once"]
     assert len(once) == 3 and len(panels) == 12
     noise = look.colour("weight-noise", context.defences)
@@ -79,14 +81,23 @@ def test_many_defences_are_dealt_to_panels_that_all_have_plain_and_weight_noise(
     curves = [line for axes in once for line in axes.get_lines() if line.get_marker() in look.OTHER_MARKERS]
     assert len({(line.get_color(), line.get_marker()) for line in curves}) == len(curves) == 8
     assert titles[0].startswith("NPO+KL: 60 documents,\neach once") and titles[-1].endswith("LoRA, each once")
+    assert "NPO+KL: 60 documents,\nabout what is asked,\neach once" in titles
     assert "NPO+KL: 20 documents,\n1/2/3 passes" in titles
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (6, [6]), (7, [4, 3]), (13, [5, 4, 4])])
+def test_defences_are_dealt_evenly_and_in_order(count, sizes):
+    names = [str(number) for number in range(count)]
+    parts = _dealt(names)
+    assert [len(part) for part in parts] == sizes and [name for part in parts for name in part] == names
 
 
 def test_the_budget_figure_has_a_dot_a_curve_at_its_area_and_the_references_line(draw):
     context = stableun_world().context
     figure, table = draw("relearning-budget", context), context.tables["recovery"]
-    panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    panels = {axes.get_title(loc="left").lstrip("\n"): axes for axes in figure.axes}
     assert len(panels) == 7
+    assert max(len(line) for title in panels for line in title.splitlines()) <= TITLE
     areas = table[table["quantity"] == "area"].set_index(["attack", "method", "defence"])["mean"]
     for title, attack in (
         ("60 documents,\neach once", "relearn-once"),

@@ -2,6 +2,7 @@
 
 import pandas
 
+from unlearning_robustness.analysis.attacker_findings import attacker_sentences
 from unlearning_robustness.analysis.bootstrap import spearman
 from unlearning_robustness.analysis.matrix_findings import matrix_sentences
 from unlearning_robustness.analysis.memorisation_findings import memorisation_sentences
@@ -203,7 +204,8 @@ class Findings:
                 *before, end = (f"{percent(by_step.loc[step])} after {step}" for step in told)
                 path = " and ".join([*filter(None, [", ".join(before)]), end])
                 lines.append(f"{name}: forget accuracy {path} relearning steps.")
-        lines += self._recovery_differences(most) + self._shuffled() + self._other_documents()
+        lines += self._recovery_differences(most) + self._shuffled()
+        lines += attacker_sentences(self.tables["recovery"], self.config["attacks"], self.attack, self._cell)
         points_of = self.tables["early_recovery"]
         for method, part in points_of.groupby("method"):
             if len(part) > 3:
@@ -250,21 +252,6 @@ class Findings:
                     f"Control, {self._label(row['method'])} with {self._defence(row['defence'])}: after {self.early} "
                     f"steps on documents with *wrong* answers forget accuracy is {percent(row)}, with right ones "
                     f"{percent(right.iloc[0])}. What wrong answers bring back was not taught by the attack."
-                )
-        return lines
-
-    def _other_documents(self) -> list[str]:
-        """What training on other than in-domain documents does; documents about what is asked teach it."""
-        gaps = self.tables["recovery"].query("quantity == 'gap' and method != @REFERENCE")
-        lines = []
-        for _, row in gaps.iterrows():
-            entry = self.config["attacks"][row["attack"]]
-            corpus = entry["parameters"].get("corpus")
-            if corpus in ("neighbour", "benign", "seen"):
-                end = ": that is taught, not recovered." if corpus == "seen" else "."
-                lines.append(
-                    f"{self._label(row['method'])} with {self._defence(row['defence'])}, {entry['label']}: forget "
-                    f"accuracy changes by {points(row)} in {row['budget']} steps{end}"
                 )
         return lines
 

@@ -1,5 +1,6 @@
 """Relearning curves: how fast knowledge comes back, under the ceiling of the reference under the same attack."""
 
+from itertools import pairwise
 from textwrap import TextWrapper
 
 from unlearning_robustness.figures import style
@@ -68,9 +69,15 @@ def _panels(context: FigureContext, table) -> list[tuple]:
         present = sorted(found[run], key=["none", *context.defences].index)
         always = [name for name in present if name == "none" or context.defences[name]["kind"] == "weight-noise"]
         others = [name for name in present if name not in always]
-        dealt = [others[start : start + MOST] for start in range(0, len(others), MOST)] or [[]]
-        panels += [(run, [*always, *names]) for names in dealt]
+        panels += [(run, [*always, *names]) for names in _dealt(others)]
     return panels
+
+
+def _dealt(names: list[str]) -> list[list[str]]:
+    """``names`` in order, in as few parts of at most ``MOST`` as it takes, about as large as each other."""
+    parts = max(-(-len(names) // MOST), 1)
+    bounds = [-(-len(names) * part // parts) for part in range(parts + 1)]
+    return [names[start:end] for start, end in pairwise(bounds)]
 
 
 def setting(context: FigureContext, attack: str, documents: int) -> str:
@@ -84,7 +91,8 @@ def setting(context: FigureContext, attack: str, documents: int) -> str:
     elif entry.get("order") == "nested":
         words.append("each once")
     words = [word for word in words if word]
-    return f"{documents} documents" + (",\n" + ", ".join(words) if words else "")
+    line = ", ".join(words)
+    return ",\n".join([f"{documents} documents", *([line] if 0 < len(line) <= TITLE else words)])
 
 
 def balanced(text: str) -> str:

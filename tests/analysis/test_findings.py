@@ -127,7 +127,7 @@ def test_the_control_with_wrong_answers_is_told_beside_the_right_ones():
     assert "*wrong* answers" in only(page.recovery(), "Control, RMU with RNA")
 
 
-OTHERS = ["none", "relearn", "relearn-shuffled", "relearn-benign", "relearn-seen", "relearn-lora"]
+OTHERS = ["none", "relearn", "relearn-shuffled", "relearn-benign", "relearn-seen", "relearn-lora", "relearn-few"]
 
 
 def test_every_other_relearning_attacker_is_told_once_with_what_it_changes(tmp_path):
@@ -136,9 +136,15 @@ def test_every_other_relearning_attacker_is_told_once_with_what_it_changes(tmp_p
     gaps = page.tables["recovery"].query("quantity == 'gap' and method == 'rmu'").set_index("attack")
     assert {"relearn", "relearn-shuffled"} < set(gaps.index)
     for attack in ("relearn-benign", "relearn-seen", "relearn-lora"):
-        line = only(lines, f"RMU, plain unlearning, {page.config['attacks'][attack]['label']}: ")
+        line = only(lines, f"RMU, plain unlearning, {page.config['attacks'][attack]['label']} (60 documents): ")
         assert f"changes by {100 * gaps.loc[attack, 'mean']:+.1f} points [" in line and " in 15 steps" in line
-    assert len([line for line in lines if "accuracy changes by" in line]) == 3
+    few = [line for line in lines if "on few documents" in line]
+    assert [line.split("documents (")[1].split(")")[0] for line in few] == [
+        "5 documents",
+        "10 documents",
+        "20 documents",
+    ]
+    assert len([line for line in lines if "accuracy changes by" in line]) == 3 + len(few)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pandas
 from unlearning_robustness.analysis.words import points, verdict
 from unlearning_robustness.config.cells import REFERENCE
 
-# What an attacker who has other documents than those about the forgotten subject is said to do.
+# Two readings of what documents about the very facts that are asked do.
 TAUGHT = "that is taught, not recovered"
 TOO_WEAK = (
     "not even teaching is shown to raise it, so with so few steps at this learning rate what does not come back may "
@@ -18,7 +18,7 @@ TOO_WEAK = (
 def attacker_sentences(
     recovery: pandas.DataFrame, attacks: dict[str, dict], main: str, name: Callable[[str, str], str]
 ) -> list[str]:
-    """One sentence a cell and relearning attack other than ``main``: how forget accuracy changes over its budget.
+    """How forget accuracy changes over a budget: one line a cell, relearning attack but ``main``, number of documents.
 
     The control with wrong answers is told elsewhere. ``name(method, defence)`` calls a cell so. Documents about what is
     asked are the attacker's positive control: where teaching raises nothing that is shown, recovery cannot be denied.
@@ -32,7 +32,7 @@ def attacker_sentences(
             continue
         end = f": {verdict(row, TAUGHT, TOO_WEAK, TOO_WEAK)}." if corpus == "seen" else "."
         lines.append(
-            f"{name(row['method'], row['defence'])}, {entry['label']}: forget accuracy changes by {points(row)} in "
-            f"{row['budget']} steps{end}"
+            f"{name(row['method'], row['defence'])}, {entry['label']} ({row['documents']} documents): forget accuracy "
+            f"changes by {points(row)} in {row['budget']} steps{end}"
         )
     return lines

@@ -27,6 +27,8 @@ def one_operation_a_second(monkeypatch):
         ([NAMES[1]], 1, "about 6 minutes"),
         ([NAMES[1], None, None], 2, "jobs left: 3; "),
         ([NAMES[1], None, None], 2, "about 4 minutes on 2 cores"),
+        ([None], 2, "about 0 minutes on 2 cores"),
+        ([None], 1, "about 1 minute on 1 core"),
         ([NAMES[0], "search/model"], 1, "about 11 minutes on 1 core; not estimated: 1 of them"),
     ],
 )  # fmt: skip

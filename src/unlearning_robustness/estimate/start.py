@@ -30,6 +30,10 @@ def start_line(study: dict, found: list[Job], left: Sequence[str | None], cores:
     unknown = sum(name not in works for name in left)
     return (
         f"{size_line(study)}, jobs left: {len(left)}; without a GPU in {PRECISIONS[processor()]}, "
-        f"about {minutes:.0f} minutes on {cores} core{'s' * (cores != 1)}"
+        f"about {_counted(round(minutes), 'minute')} on {_counted(cores, 'core')}"
         + (f"; not estimated: {unknown} of them" if unknown else "")
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

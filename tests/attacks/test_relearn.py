@@ -162,6 +162,13 @@ def test_each_run_tells_its_progress_to_the_end(tiny_model, tiny_tokenizer, corp
     assert capfd.readouterr().err.count("relearning step: 5/5") == 2
 
 
+@pytest.mark.parametrize(("tokens", "said"), [(18, "18 tokens: 0 %"), (3, "3 tokens: 77 %")])
+def test_the_log_says_how_much_of_the_documents_is_left_out(tiny_model, tiny_tokenizer, corpora, capfd, tokens, said):
+    assert sum(len(tiny_tokenizer.encode(text)) for text in FACTS) == 39
+    list(relearn(tokens=tokens).run(AttackInput(tiny_model, tiny_tokenizer, corpora, 1)))
+    assert f"3 documents cut at {said} of their text is left out" in capfd.readouterr().out
+
+
 def many(count):
     rows = [
         ("relearn", "facts" if number % 2 else "prose", f"Item {number:02} is {number * 7}.") for number in range(count)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from unlearning_robustness.models.bank import encode_texts, fill, load_bank, save_bank
+from unlearning_robustness.models.bank import encode_texts, fill, left_out, load_bank, save_bank
 
 TEXTS = ["Iron is Fe.", "Tin", "Zinc has atomic number 30"]
 
@@ -19,6 +19,12 @@ def test_texts_are_cut_and_padded_on_the_right(encoded, tiny_tokenizer):
     for row, real, text in zip(input_ids, mask, TEXTS, strict=True):
         assert row[real].tolist() == tiny_tokenizer.encode(text)[:20]
         assert not real[int(real.sum()) :].any() and not row[~real].any()
+
+
+@pytest.mark.parametrize(("tokens", "share"), [(25, 0.0), (20, 5 / 39), (3, 30 / 39)])
+def test_what_a_cut_leaves_out_is_a_share_of_all_tokens(tiny_tokenizer, tokens, share):
+    assert [len(tiny_tokenizer.encode(text)) for text in TEXTS] == [11, 3, 25]
+    assert left_out(tiny_tokenizer, TEXTS, tokens) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("first", [0, 1])

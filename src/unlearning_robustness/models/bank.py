@@ -21,6 +21,12 @@ def encode_texts(tokenizer, texts: Sequence[str], tokens: int, pad_id: int = 0) 
     return pad([tokenizer.encode(text)[:tokens] for text in texts], pad_id)
 
 
+def left_out(tokenizer, texts: Sequence[str], tokens: int) -> float:
+    """The share of all the texts' tokens, 0 to 1, that a cut at ``tokens`` leaves out."""
+    lengths = [len(tokenizer.encode(text)) for text in texts]
+    return 1 - sum(min(length, tokens) for length in lengths) / sum(lengths)
+
+
 def pad(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows of token ids as one tensor (N, T), padded on the right, and the mask (N, T) of real tokens."""
     input_ids = torch.full((len(rows), max(map(len, rows))), pad_id, dtype=torch.long)

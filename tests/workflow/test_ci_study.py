@@ -15,6 +15,8 @@ import yaml
 from running import CI, PLACE, ROOT, SNAKEMAKE, planned, snakemake
 from safetensors.torch import load_file
 
+from studies import load_study
+
 pytestmark = pytest.mark.study
 RESULTS = ROOT / "results" / "ci"
 MODEL = ROOT / "resources" / "models" / "smollm2-135m-instruct"
@@ -156,6 +158,18 @@ def test_a_killed_study_finishes_with_the_same_records_and_repeats_no_finished_c
     assert re.search(said, result.stdout, re.MULTILINE)
     first, second = records(study, "rmu/rna/seed0"), pandas.read_parquet(tmp_path / target)
     assert numpy.array_equal(numpy.stack(first["log_likelihoods"]), numpy.stack(second["log_likelihoods"]))
+
+
+@pytest.mark.parametrize("name", ["stableun", "matrix"])
+def test_relearning_reads_every_document_of_facts_to_its_end(study, name):
+    from unlearning_robustness.models.bank import left_out
+    from unlearning_robustness.models.loading import load_tokenizer
+
+    corpora, tokenizer = pandas.read_parquet(study / "corpora" / "elements.parquet"), load_tokenizer(MODEL)
+    tokens = load_study(name)["attacks"]["relearn"]["parameters"]["tokens"]
+    for corpus in ("relearn", "seen"):
+        facts = list(corpora.loc[(corpora["corpus"] == corpus) & (corpora["kind"] == "facts"), "text"])
+        assert left_out(tokenizer, facts, tokens) == 0 < left_out(tokenizer, facts, tokens - 10)
 
 
 def test_an_exported_model_answers_as_the_records_say(study):

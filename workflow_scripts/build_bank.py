@@ -9,7 +9,7 @@ from unlearning_robustness.job import job
 with job(snakemake, snakemake.params.model) as running:
     import pandas
 
-    from unlearning_robustness.models.bank import encode_texts, fill, left_out, save_bank
+    from unlearning_robustness.models.bank import cut_line, encode_texts, fill, save_bank
     from unlearning_robustness.models.loading import load_model, load_tokenizer
     from unlearning_robustness.progress import Progress
 
@@ -21,8 +21,7 @@ with job(snakemake, snakemake.params.model) as running:
     banks = {}
     for corpus in ("forget", "retain", "refusal"):
         texts = list(corpora.loc[corpora["corpus"] == corpus, "text"])
-        lost = 100 * left_out(tokenizer, texts, bank["tokens"])
-        print(f"{corpus} texts cut at {bank['tokens']} tokens: {lost:.0f} % of them is left out", flush=True)
+        print(cut_line(f"{corpus} texts", tokenizer, texts, bank["tokens"]), flush=True)
         input_ids, mask = encode_texts(tokenizer, texts, bank["tokens"])
         banks[corpus] = fill(
             model, input_ids, mask, bank["first_layer"], bank["read_layer"],

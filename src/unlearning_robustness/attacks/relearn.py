@@ -14,7 +14,7 @@ import torch
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.fine_tuning import fine_tune, learning_rate_at, linear_rate_at
-from unlearning_robustness.models.bank import encode_texts, left_out
+from unlearning_robustness.models.bank import cut_line, encode_texts
 from unlearning_robustness.models.lora import LowRankWeights, modules_of_layers
 from unlearning_robustness.models.modules import ArchitectureError, layer_modules
 from unlearning_robustness.models.weights import TrainedWeights, down_projections, tensors_of_layers
@@ -110,8 +110,7 @@ class Relearn:
                 yield AttackedModel(attack.model, {"documents": 0, "steps": 0})
                 continue
             chosen, points = [texts["text"].iloc[index] for index in order[:count]], self.points(count)
-            lost = 100 * left_out(attack.tokenizer, chosen, self.tokens)
-            print(f"{count} documents cut at {self.tokens} tokens: {lost:.0f} % of their text is left out", flush=True)
+            print(cut_line(f"{count} documents", attack.tokenizer, chosen, self.tokens), flush=True)
             for scored in [points] if self.schedule == "constant" else [[point] for point in points]:
                 yield from self._run(attack, chosen, scored)
 

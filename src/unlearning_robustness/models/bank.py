@@ -27,6 +27,12 @@ def left_out(tokenizer, texts: Sequence[str], tokens: int) -> float:
     return 1 - sum(min(length, tokens) for length in lengths) / sum(lengths)
 
 
+def cut_line(name: str, tokenizer, texts: Sequence[str], tokens: int) -> str:
+    """What a log says of texts that are about to be cut."""
+    share = 100 * left_out(tokenizer, texts, tokens)
+    return f"{name} cut at {tokens} tokens: {share:.0f} % of their text is left out"
+
+
 def pad(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows of token ids as one tensor (N, T), padded on the right, and the mask (N, T) of real tokens."""
     input_ids = torch.full((len(rows), max(map(len, rows))), pad_id, dtype=torch.long)

@@ -1,7 +1,7 @@
 import numpy
 import pandas
 import pytest
-from scipy.stats import norm, spearmanr
+from scipy.stats import norm, rankdata, spearmanr
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix, spearman
 
@@ -157,3 +157,13 @@ def test_rank_correlation_is_scipys():
     second = first + random.integers(0, 6, 30)
     assert spearman(first, second) == pytest.approx(spearmanr(first, second).statistic, abs=1e-12)
     assert spearman([1, 2, 3], [9, 5, 1]) == pytest.approx(-1)
+
+
+def test_the_partial_rank_correlation_is_that_of_what_straight_lines_leave():
+    first, second, given = numpy.random.default_rng(1).normal(size=(3, 40)).round(1)
+    first, second = first + given, second - given
+    ranks = [rankdata(values) for values in (first, second, given)]
+    one, two = (values - numpy.polyval(numpy.polyfit(ranks[2], values, 1), ranks[2]) for values in ranks[:2])
+    assert spearman(first, second, given) == pytest.approx(numpy.corrcoef(one, two)[0, 1], abs=1e-12)
+    assert abs(spearman(first, second)) > 2 * abs(spearman(first, second, given))
+    assert numpy.isnan(spearman(first, second, 2 * first)) and numpy.isnan(spearman(first, 0 * second))

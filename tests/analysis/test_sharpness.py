@@ -1,3 +1,4 @@
+import numpy
 import pandas
 import pytest
 from worlds import study_world
@@ -9,26 +10,32 @@ CELL = {"model": "m", "benchmark": "b", "method": "npo"}
 BOOTSTRAP = CrossedBootstrap(200, 0.95, 0)
 
 
-def cells(values):
-    """One measure and the gain of (defence, seed) cells."""
+def cells(values, starts=None):
+    """One measure and the gain of (defence, seed) cells; ``starts`` in an order of their own by default."""
     measured, recovery = [], []
     for number, (value, gain) in enumerate(values):
         named = {**CELL, "defence": f"d{number // 2}", "seed": number % 2}
+        start = number * 7 % 5 / 10 if starts is None else starts[number]
         measured.append({**named, "statistic": "sam_gap", "at": 1.0, "value": value, "error": 0.0})
-        recovery.append({**named, "gain": gain, "weight_change": -value})
+        recovery.append({**named, "gain": gain, "weight_change": -value, "before": start})
     return pandas.DataFrame(measured), pandas.DataFrame(recovery)
 
 
-def test_measures_stand_beside_what_relearning_brings_back_and_the_weight_change_among_them():
-    table = sharpness(*cells([(1.0, 0.1), (2.0, 0.2), (3.0, 0.3)]))
-    gaps = table[table["statistic"] == "sam_gap"]
-    assert gaps["gain"].tolist() == [0.1, 0.2, 0.3] and set(table["statistic"]) == {"sam_gap", "weight_change"}
-    assert table[table["statistic"] == "weight_change"]["value"].tolist() == [-1.0, -2.0, -3.0]
+def correlations(table, given="nothing"):
+    return sharpness_correlations(table, BOOTSTRAP).query("given == @given").set_index("statistic")
+
+
+def test_measures_stand_beside_what_relearning_brings_back_and_among_them_what_needs_no_curvature():
+    table = sharpness(*cells([(1.0, 0.1), (2.0, 0.2), (3.0, 0.3)], [0.7, 0.5, 0.6]))
+    gaps, values = table[table["statistic"] == "sam_gap"], table.set_index("statistic")["value"]
+    assert gaps["gain"].tolist() == [0.1, 0.2, 0.3] and gaps["start"].tolist() == [0.7, 0.5, 0.6]
+    assert values["weight_change"].tolist() == [-1.0, -2.0, -3.0] and values["start"].tolist() == [0.7, 0.5, 0.6]
+    assert set(values.index) == {"sam_gap", "weight_change", "start"}
 
 
 def test_a_planted_order_is_a_correlation_of_one_and_its_reverse_of_minus_one():
     table = sharpness(*cells([(float(n), n / 10) for n in range(8)]))
-    found = sharpness_correlations(table, BOOTSTRAP).set_index("statistic")
+    found = correlations(table)
     assert found.loc["sam_gap", ["mean", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
     assert found.loc["weight_change", "mean"] == pytest.approx(-1) and found.loc["sam_gap", "cells"] == 8
 
@@ -36,8 +43,21 @@ def test_a_planted_order_is_a_correlation_of_one_and_its_reverse_of_minus_one():
 def test_seeds_of_one_defence_are_drawn_together():
     # Within each defence the order is reversed, between them it holds.
     values = [(10 * kind + seed, kind - 0.1 * seed) for kind in range(4) for seed in range(2)]
-    found = sharpness_correlations(sharpness(*cells(values)), BOOTSTRAP).set_index("statistic").loc["sam_gap"]
+    found = correlations(sharpness(*cells(values))).loc["sam_gap"]
     assert found["low"] < found["mean"] < 1 and found["mean"] > 0.8
+
+
+def test_a_measure_that_only_follows_what_was_forgotten_predicts_nothing_at_equal_start():
+    random = numpy.random.default_rng(3)
+    start = random.permutation(60)
+    own = random.normal(0, 2, (2, 60))
+    values = [(-a, -b) for a, b in zip(start + own[0], start + own[1], strict=True)]
+    table = sharpness(*cells(values, start.tolist()))
+    assert correlations(table).loc["sam_gap", "low"] > 0.9
+    equal = correlations(table, "start")
+    assert equal.loc["sam_gap", "low"] < 0 < equal.loc["sam_gap", "high"]
+    # What a straight line in its own ranks explains leaves nothing: no correlation instead of one of rounding errors.
+    assert "start" not in equal.index and correlations(table).loc["start", "mean"] < -0.9
 
 
 def test_too_few_kinds_or_no_attack_give_no_correlation():

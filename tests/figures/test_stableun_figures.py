@@ -73,14 +73,15 @@ def test_many_defences_are_dealt_to_panels_that_all_have_plain_and_weight_noise(
     panels = shown(draw("relearning", context))
     titles = [axes.get_title(loc="left") for axes in panels]
     assert max(len(line) for title in titles for line in title.splitlines()) <= TITLE
-    once = [axes for axes in panels if axes.get_title(loc="left") == "NPO+KL: 60 documents,\neach once"]
-    assert len(once) == 3 and len(panels) == 12
+    numbered = [f"NPO+KL: 60 documents,\neach once ({part}/3)" for part in (1, 2, 3)]
+    once = [axes for axes in panels if axes.get_title(loc="left") in numbered]
+    assert titles[:3] == numbered and len(panels) == 12
     noise = look.colour("weight-noise", context.defences)
     for axes in once:
         assert len(lines(axes, look.BASELINE, marker="o")) == len(lines(axes, noise, marker="x")) == 1
     curves = [line for axes in once for line in axes.get_lines() if line.get_marker() in look.OTHER_MARKERS]
     assert len({(line.get_color(), line.get_marker()) for line in curves}) == len(curves) == 8
-    assert titles[0].startswith("NPO+KL: 60 documents,\neach once") and titles[-1].endswith("LoRA, each once")
+    assert titles[-1].endswith("LoRA, each once")
     assert "NPO+KL: 60 documents,\nabout what is asked,\neach once" in titles
     assert "NPO+KL: 20 documents,\n1/2/3 passes" in titles
 
@@ -124,3 +125,14 @@ def test_columns_alike_name_their_rows_once_and_titles_beside_each_other_are_of_
     assert _named([["a"], ["c"], ["b"]], rows, 0)
     titles = ["one", "two\nlines", "and\nthree\nlines"]
     assert [_padded(title, titles) for title in titles] == ["\n\none", "\ntwo\nlines", "and\nthree\nlines"]
+
+
+def test_a_panel_of_sharpness_tells_the_rank_correlation_and_that_at_equal_start(draw):
+    context = stableun_world().context
+    figure, table = draw("sharpness", context), context.tables["sharpness_correlations"]
+    panels = {axes.get_xlabel(): axes.get_title(loc="left").splitlines() for axes in shown(figure)}
+    found = table[(table["statistic"] == "hessian_trace") & (table["method"] == "npo-kl")].set_index("given")["mean"]
+    assert panels["trace of the Hessian"][-2].startswith(f"NPO+KL: {found['nothing']:+.2f} [")
+    assert panels["trace of the Hessian"][-1].strip().startswith(f"at equal start {found['start']:+.2f} [")
+    # At its own level nothing of it is left.
+    assert not any("equal start" in line for line in panels["forget accuracy before (share)"])

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 
 import numpy
 import pandas
+from scipy.stats import rankdata
+
+# A share of variance that is left by rounding alone.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,17 @@ def _align(first: pandas.DataFrame, second: pandas.DataFrame) -> tuple[pandas.Da
     return first, second
 
 
-def spearman(first: Sequence[float], second: Sequence[float]) -> float:
-    """Rank correlation."""
-    ranks = pandas.DataFrame({"first": first, "second": second}).rank()
-    return float(ranks["first"].corr(ranks["second"]))
+def spearman(first: Sequence[float], second: Sequence[float], given: Sequence[float] | None = None) -> float:
+    """Rank correlation of ``first`` and ``second`` (N,); with ``given`` (N,) the partial one.
+
+    The partial one is of what straight lines in the ranks of ``given`` leave of both ranks. Not a number where nothing
+    varies, or nothing is left.
+    """
+    ranks = rankdata([first, second] if given is None else [first, second, given], axis=1)
+    with numpy.errstate(invalid="ignore", divide="ignore"):
+        matrix = numpy.corrcoef(ranks)
+        if given is None:
+            return float(matrix[0, 1])
+        left = 1 - matrix[:2, 2] ** 2
+        left[left < ROUNDING] = numpy.nan
+        return float((matrix[0, 1] - matrix[0, 2] * matrix[1, 2]) / numpy.sqrt(left.prod()))

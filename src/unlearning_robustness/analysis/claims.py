@@ -85,7 +85,7 @@ def claims_page(claims: dict[str, dict], table: pandas.DataFrame) -> str:
         "# Claims register",
         "",
         f"{len(claims)} claims: {counts}. A claim about several subjects is reproduced only if it is for each of them. "
-        "Rules were written before the study was run.",
+        "Rules were written before the study was run, but where a claim's source says otherwise.",
         "",
     ]
     for name, claim in claims.items():

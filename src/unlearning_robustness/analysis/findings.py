@@ -6,6 +6,7 @@ from unlearning_robustness.analysis.attacker_findings import attacker_sentences
 from unlearning_robustness.analysis.bootstrap import spearman
 from unlearning_robustness.analysis.matrix_findings import matrix_sentences
 from unlearning_robustness.analysis.memorisation_findings import memorisation_sentences
+from unlearning_robustness.analysis.sharpness_findings import sharpness_sentences
 from unlearning_robustness.analysis.words import percent, points, verdict
 from unlearning_robustness.config.cells import NONE, REFERENCE, in_order
 
@@ -37,6 +38,7 @@ class Findings:
             "Does a forget token trip the unlearned model?": self.token_effect(),
             "Does RNA repair it, and is it more than weaker unlearning?": self.repair(),
             "Does knowledge come back?": self.recovery(),
+            "Do sharp minima give more back?": self.sharpness(),
             "What is left of texts known by heart, and what comes back?": self.memorisation(),
             "What is the worst that an attacker can do?": self.worst(),
             "What these numbers cannot say": self.limits(),
@@ -254,6 +256,10 @@ class Findings:
                     f"{percent(right.iloc[0])}. What wrong answers bring back was not taught by the attack."
                 )
         return lines
+
+    def sharpness(self) -> list[str]:
+        """Whether sharpness predicts recovery; nothing where it was not measured."""
+        return sharpness_sentences(self.tables["sharpness_correlations"], self._label)
 
     def memorisation(self) -> list[str]:
         """MUSE's metrics before and after the attack; nothing where they were not measured."""

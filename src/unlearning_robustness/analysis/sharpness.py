@@ -1,6 +1,6 @@
 """Does sharpness predict how much relearning brings back? Per cell, and as rank correlations over cells."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy
 import pandas
@@ -9,46 +9,63 @@ from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, spearman
 from unlearning_robustness.config.cells import KIND, PLACE
 
 CELL = [*KIND, "seed"]
-COLUMNS = [*CELL, "statistic", "at", "value", "error", "gain"]
+COLUMNS = [*CELL, "statistic", "at", "value", "error", "start", "gain"]
+# What of an attacked cell stands among the measures without any curvature: the norm of what unlearning moved, and the
+# forget accuracy before the attack.
+PLAIN = {"weight_change": "weight_change", "start": "before"}
+NOTHING, START = "nothing", "start"
 
 
 def read_sharpness(paths: Iterable[str]) -> pandas.DataFrame:
     """The measures of every measured cell; without one, no rows."""
     parts = [pandas.read_parquet(path) for path in paths]
-    return pandas.concat(parts, ignore_index=True) if parts else pandas.DataFrame(columns=COLUMNS[:-1])
+    return pandas.concat(parts, ignore_index=True) if parts else pandas.DataFrame(columns=COLUMNS[:-2])
 
 
 def sharpness(measured: pandas.DataFrame, recovery: pandas.DataFrame) -> pandas.DataFrame:
-    """Every measure of every cell, beside the accuracy that early relearning brings back there, if it is attacked.
+    """Every measure of every cell, beside the accuracy that early relearning starts from and brings back there.
 
-    ``weight_change``, the norm of what unlearning moved, stands among the measures: it needs no curvature.
+    ``recovery`` is the table of early recovery; a cell that is not attacked has neither. ``weight_change`` and
+    ``start`` stand among the measures.
     """
     if measured.empty:
         return pandas.DataFrame(columns=COLUMNS)
-    moved = recovery[[*CELL, "weight_change"]].rename(columns={"weight_change": "value"})
-    moved = moved.merge(measured[CELL].drop_duplicates(), on=CELL).assign(statistic="weight_change", at=0.0, error=0.0)
-    table = pandas.concat([measured, moved], ignore_index=True).merge(recovery[[*CELL, "gain"]], on=CELL, how="left")
-    return table[COLUMNS].sort_values(COLUMNS[:-2], ignore_index=True)
+    cells, parts = measured[CELL].drop_duplicates(), [measured]
+    for statistic, column in PLAIN.items():
+        plain = recovery[CELL].assign(statistic=statistic, at=0.0, value=recovery[column], error=0.0)
+        parts.append(plain.merge(cells, on=CELL))
+    attacked = recovery[CELL].assign(start=recovery["before"], gain=recovery["gain"])
+    table = pandas.concat(parts, ignore_index=True).merge(attacked, on=CELL, how="left")
+    return table[COLUMNS].sort_values(COLUMNS[:-3], ignore_index=True)
 
 
 def sharpness_correlations(table: pandas.DataFrame, bootstrap: CrossedBootstrap) -> pandas.DataFrame:
     """Rank correlation of each measure with the accuracy regained, over the attacked cells of each method.
 
-    The interval draws kinds of cells with replacement, all seeds of a kind together: seeds of one defence are alike.
+    Where more was forgotten more can come back, however sharp the minimum: ``given`` is ``nothing``, or ``start`` for
+    the partial correlation at equal forget accuracy before the attack. The interval draws kinds of cells with
+    replacement, all seeds of a kind together: seeds of one defence are alike. Where nothing varies there is no row.
     """
-    columns = [*PLACE, "method", "statistic", "at", "mean", "low", "high", "cells"]
-    rows, tail = [], (1 - bootstrap.confidence) / 2
-    attacked = table[table["gain"].notna()] if len(table) else table
+    columns = [*PLACE, "method", "statistic", "at", "given", "mean", "low", "high", "cells"]
+    rows, attacked = [], table[table["gain"].notna()] if len(table) else table
     for keys, part in attacked.groupby([*PLACE, "method", "statistic", "at"], sort=True) if len(attacked) else ():
         if part["defence"].nunique() < 3:
             continue
-        random, kinds = numpy.random.default_rng(bootstrap.seed), dict(tuple(part.groupby("defence")))
-        drawn = []
-        for _ in range(bootstrap.samples):
-            picked = pandas.concat([kinds[name] for name in random.choice(list(kinds), len(kinds))])
-            drawn.append(spearman(picked["value"], picked["gain"]))
-        low, high = numpy.nanquantile(drawn, [tail, 1 - tail])
+        draws = list(_drawn(part["defence"].to_numpy(), bootstrap))
+        values = [part[column].to_numpy() for column in ("value", "gain", "start")]
         named = dict(zip([*PLACE, "method", "statistic", "at"], keys, strict=True))
-        mean = spearman(part["value"], part["gain"])
-        rows.append({**named, "mean": mean, "low": low, "high": high, "cells": len(part)})
+        for given, used in ((NOTHING, values[:2]), (START, values)):
+            mean = spearman(*used)
+            if not numpy.isnan(mean):
+                drawn = numpy.array([spearman(*(column[draw] for column in used)) for draw in draws])
+                low, high = bootstrap.interval(drawn[~numpy.isnan(drawn)])
+                rows.append({**named, "given": given, "mean": mean, "low": low, "high": high, "cells": len(part)})
     return pandas.DataFrame(rows, columns=columns)
+
+
+def _drawn(kinds: numpy.ndarray, bootstrap: CrossedBootstrap) -> Iterator[numpy.ndarray]:
+    """Places of the drawn among ``kinds`` (N,): as many kinds as there are, with replacement, with all their cells."""
+    random, names = numpy.random.default_rng(bootstrap.seed), sorted(set(kinds))
+    places = [numpy.flatnonzero(kinds == name) for name in names]
+    for _ in range(bootstrap.samples):
+        yield numpy.concatenate([places[number] for number in random.choice(len(names), len(names))])

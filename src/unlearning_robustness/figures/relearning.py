@@ -22,8 +22,8 @@ TRAINED = {"full": "all layers trained", "lora": "LoRA"}
 def draw(context: FigureContext):
     """One panel a method and attack setting: steps across, forget accuracy up, one curve a defence.
 
-    More than ``MOST`` defences are dealt to several panels, each with plain unlearning and weight noise; where there
-    are more than three curves only plain unlearning and the reference have their intervals drawn.
+    More than ``MOST`` defences are dealt to several numbered panels, each with plain unlearning and weight noise; where
+    there are more than three curves only plain unlearning and the reference have their intervals drawn.
     """
     table = context.tables["relearning"]
     if table.empty:
@@ -35,7 +35,7 @@ def draw(context: FigureContext):
         lines, columns, figsize=(2.6 * columns, 2.5 * lines + 0.5), sharex=True, sharey=True, squeeze=False
     )
     shown = {}
-    for axes, ((attack, documents, method), defences) in zip(grid.flat, panels, strict=False):
+    for axes, ((attack, documents, method), defences, number) in zip(grid.flat, panels, strict=False):
         part = table[(table["attack"] == attack) & (table["documents"] == documents)]
         reference = part[part["method"] == "reference"].sort_values("steps")
         if len(reference):
@@ -46,7 +46,7 @@ def draw(context: FigureContext):
             colour, marker = style.colour(defence, context.defences), style.marker(defence, context.defences)
             shown[label] = _curve(axes, rows, colour, marker, band=defence == "none" or len(defences) <= 3)
         style.chance_line(axes, context.chance)
-        axes.set_title(f"{context.method_label(method)}: {setting(context, attack, documents)}", fontsize=8.5)
+        axes.set_title(f"{context.method_label(method)}: {setting(context, attack, documents)}{number}", fontsize=8.5)
         axes.set_ylim(0.15, 1.03)
         style.percent_axis(axes.yaxis)
     for axes in list(grid.flat)[len(panels) :]:
@@ -61,7 +61,7 @@ def draw(context: FigureContext):
 
 
 def _panels(context: FigureContext, table) -> list[tuple]:
-    """((attack, documents, method), defences) of every panel, in the study's order."""
+    """((attack, documents, method), defences, its number where there are several) of panels, in the study's order."""
     found = table[table["method"] != "reference"].groupby(["attack", "documents", "method"])["defence"].unique()
     runs = [(*run, method) for run in context.attack_runs(table) for method in context.every_method()]
     panels = []
@@ -69,7 +69,9 @@ def _panels(context: FigureContext, table) -> list[tuple]:
         present = sorted(found[run], key=["none", *context.defences].index)
         always = [name for name in present if name == "none" or context.defences[name]["kind"] == "weight-noise"]
         others = [name for name in present if name not in always]
-        panels += [(run, [*always, *names]) for names in _dealt(others)]
+        dealt = _dealt(others)
+        numbers = [f" ({part}/{len(dealt)})" if len(dealt) > 1 else "" for part in range(1, len(dealt) + 1)]
+        panels += [(run, [*always, *names], number) for names, number in zip(dealt, numbers, strict=True)]
     return panels
 
 

@@ -2,6 +2,7 @@
 
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from unlearning_robustness.analysis.sharpness import NOTHING
 from unlearning_robustness.figures import style
 from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
@@ -15,18 +16,22 @@ NAMES = {
     "kl_forget": "KL on forget text (nats a token)",
     "kl_retain": "KL on retain text (nats a token)",
     "weight_change": "‖ΔW‖",
+    "start": "forget accuracy before (share)",
 }
 
 
 def draw(context: FigureContext):
-    """Measure across, accuracy regained early up; colour a defence, marker a method, correlation in the title."""
+    """Measure across, accuracy regained early up; colour a defence, marker a method.
+
+    Titles have the rank correlation, and below it that at equal forget accuracy before the attack.
+    """
     table, correlations = context.tables["sharpness"], context.tables["sharpness_correlations"]
     table = table[table["gain"].notna()] if len(table) else table
     if table.empty:
         return style.nothing("This study measures no sharpness of attacked models.")
     shown = [(name, _place(table, name)) for name in NAMES if name in set(table["statistic"])]
     columns, lines = 3, -(-len(shown) // 3)
-    size = style.WIDTH + 1, 1.4 + 2.2 * lines
+    size = style.WIDTH + 1, 1.4 + 2.5 * lines
     figure, grid = pyplot.subplots(lines, columns, figsize=size, sharey=True, squeeze=False)
     methods = [name for name in context.methods() if name in set(table["method"])]
     for axes, (name, at) in zip(grid.flat, shown, strict=False):
@@ -36,12 +41,8 @@ def draw(context: FigureContext):
                 part["value"], part["gain"], linestyle="none", markersize=5, alpha=0.8,
                 marker=style.METHOD_MARKERS[methods.index(method)], color=style.colour(defence, context.defences),
             )  # fmt: skip
-        lines = []
-        if len(correlations):
-            found = correlations[(correlations["statistic"] == name) & (correlations["at"] == at)]
-            lines = [f"{context.method_label(row.method)}: {row.mean:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"
-                     for row in found.itertuples()]  # fmt: skip
-        axes.set_title("\n".join(lines), fontsize=8, fontweight="normal")
+        found = correlations[(correlations["statistic"] == name) & (correlations["at"] == at)]
+        axes.set_title("\n".join(_correlations(context, found)), fontsize=8, fontweight="normal")
         axes.set_xlabel(NAMES[name])
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -59,6 +60,15 @@ def draw(context: FigureContext):
                for marker, colour in named.values()]  # fmt: skip
     figure.legend(handles, named, loc="outside lower center", ncols=4, fontsize=8)
     return figure
+
+
+def _correlations(context: FigureContext, found) -> list[str]:
+    """Two lines a method: the rank correlation with its interval, and that at equal start."""
+    lines = []
+    for row in found.itertuples():
+        called = f"{context.method_label(row.method)}: " if row.given == NOTHING else "   at equal start "
+        lines.append(f"{called}{row.mean:+.2f} [{row.low:+.2f}, {row.high:+.2f}]")
+    return lines
 
 
 def _place(table, name: str) -> float:

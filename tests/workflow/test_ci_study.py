@@ -160,12 +160,13 @@ def test_a_killed_study_finishes_with_the_same_records_and_repeats_no_finished_c
     assert numpy.array_equal(numpy.stack(first["log_likelihoods"]), numpy.stack(second["log_likelihoods"]))
 
 
-def test_the_stableun_studys_relearning_reads_every_document_of_facts_to_its_end(study):
+@pytest.mark.parametrize("name", ["stableun", "matrix"])
+def test_relearning_reads_every_document_of_facts_to_its_end(study, name):
     from unlearning_robustness.models.bank import left_out
     from unlearning_robustness.models.loading import load_tokenizer
 
     corpora, tokenizer = pandas.read_parquet(study / "corpora" / "elements.parquet"), load_tokenizer(MODEL)
-    tokens = load_study("stableun")["attacks"]["relearn"]["parameters"]["tokens"]
+    tokens = load_study(name)["attacks"]["relearn"]["parameters"]["tokens"]
     for corpus in ("relearn", "seen"):
         facts = list(corpora.loc[(corpora["corpus"] == corpus) & (corpora["kind"] == "facts"), "text"])
         assert left_out(tokenizer, facts, tokens) == 0 < left_out(tokenizer, facts, tokens - 10)

@@ -54,13 +54,21 @@ def sharpness_correlations(table: pandas.DataFrame, bootstrap: CrossedBootstrap)
         draws = list(_drawn(part["defence"].to_numpy(), bootstrap))
         values = [part[column].to_numpy() for column in ("value", "gain", "start")]
         named = dict(zip([*PLACE, "method", "statistic", "at"], keys, strict=True))
-        for given, used in ((NOTHING, values[:2]), (START, values)):
-            mean = spearman(*used)
-            if not numpy.isnan(mean):
-                drawn = numpy.array([spearman(*(column[draw] for column in used)) for draw in draws])
-                low, high = bootstrap.interval(drawn[~numpy.isnan(drawn)])
-                rows.append({**named, "given": given, "mean": mean, "low": low, "high": high, "cells": len(part)})
+        told = {NOTHING: _correlation(values[:2], draws, bootstrap), START: _correlation(values, draws, bootstrap)}
+        rows += [{**named, "given": given, **found, "cells": len(part)} for given, found in told.items() if found]
     return pandas.DataFrame(rows, columns=columns)
+
+
+def _correlation(
+    values: list[numpy.ndarray], draws: list[numpy.ndarray], bootstrap: CrossedBootstrap
+) -> dict[str, float]:
+    """The rank correlation of ``values`` (2 or 3 of N) and its interval over ``draws``; nothing where none varies."""
+    mean = spearman(*values)
+    if numpy.isnan(mean):
+        return {}
+    drawn = numpy.array([spearman(*(column[draw] for column in values)) for draw in draws])
+    low, high = bootstrap.interval(drawn[~numpy.isnan(drawn)])
+    return {"mean": mean, "low": low, "high": high}
 
 
 def _drawn(kinds: numpy.ndarray, bootstrap: CrossedBootstrap) -> Iterator[numpy.ndarray]:

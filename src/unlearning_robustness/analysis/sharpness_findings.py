@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas
 
 from unlearning_robustness.analysis.sharpness import NOTHING, START
-from unlearning_robustness.analysis.words import verdict
+from unlearning_robustness.analysis.words import coefficient, verdict
 
 READINGS = "a sharper minimum gives more back", "a sharper minimum gives less back", "nothing is shown"
 
@@ -15,19 +15,15 @@ def sharpness_sentences(correlations: pandas.DataFrame, label: Callable[[str], s
     lines, gaps = [], correlations[correlations["statistic"] == "sam_gap"]
     for method, rows in gaps[gaps["at"] == gaps["at"].max()].groupby("method", sort=False):
         told = rows.set_index("given")
-        if NOTHING not in told.index:
-            continue
         plainly = told.loc[NOTHING]
         line = (
             f"{label(method)}: over {plainly['cells']} cells the ascent gap and the accuracy regained have a rank "
-            f"correlation of {_bounds(plainly)}: {verdict(plainly, *READINGS)}."
+            f"correlation of {coefficient(plainly)}: {verdict(plainly, *READINGS)}."
         )
         if START in told.index:
             equal = told.loc[START]
-            line += f" At equal forget accuracy before the attack it is {_bounds(equal)}: {verdict(equal, *READINGS)}."
+            line += (
+                f" At equal forget accuracy before the attack it is {coefficient(equal)}: {verdict(equal, *READINGS)}."
+            )
         lines.append(line)
     return lines
-
-
-def _bounds(row) -> str:
-    return f"{row['mean']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"

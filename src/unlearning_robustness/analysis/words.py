@@ -11,6 +11,11 @@ def percent(row) -> str:
     return f"{100 * row['mean']:.0f} % [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
 
 
+def coefficient(row) -> str:
+    """A correlation with its interval."""
+    return f"{row['mean']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
+
+
 def verdict(row, more: str, less: str, same: str) -> str:
     """One of three readings of a difference, by which side of zero its interval lies on."""
     return more if row["low"] > 0 else less if row["high"] < 0 else same

@@ -3,6 +3,7 @@
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from unlearning_robustness.analysis.sharpness import NOTHING
+from unlearning_robustness.analysis.words import coefficient
 from unlearning_robustness.figures import style
 from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
@@ -64,11 +65,11 @@ def draw(context: FigureContext):
 
 def _correlations(context: FigureContext, found) -> list[str]:
     """Two lines a method: the rank correlation with its interval, and that at equal start."""
-    lines = []
-    for row in found.itertuples():
-        called = f"{context.method_label(row.method)}: " if row.given == NOTHING else "   at equal start "
-        lines.append(f"{called}{row.mean:+.2f} [{row.low:+.2f}, {row.high:+.2f}]")
-    return lines
+    return [
+        (f"{context.method_label(row['method'])}: " if row["given"] == NOTHING else "   at equal start ")
+        + coefficient(row)
+        for _, row in found.iterrows()
+    ]
 
 
 def _place(table, name: str) -> float:

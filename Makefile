@@ -1,6 +1,6 @@
 # Two commands: `make study` and `make test`. Both do all set-up first.
 #   make study STUDY=full     another study of studies/
-#   make select               derive every tuned number again on the select split
+#   make tune               derive every tuned number again on the select split
 #   make plan STUDY=full      its jobs and what they will cost, without running them
 #   make figures              tables, figures and findings from records alone
 #   make export CELL=model/benchmark/method/defence/seed0
@@ -22,7 +22,7 @@ RESULTS = $(shell sed -n "s/^  results: *//p" $(if $(OVERLAY),$(OVERLAY),config.
 # What is made of records alone.
 FIGURE_RULES := tables figure findings claims published landing figures
 
-.PHONY: study report select figures export plan test lint format setup clean
+.PHONY: study report tune figures export plan test lint format setup clean
 
 setup: $(STAMP)
 
@@ -41,9 +41,9 @@ report: $(STAMP)
 	   [ -n "$$(find $(RESULTS)/figures $(RESULTS)/tables -type f -newer $(RESULTS)/report.zip -print -quit)" ]; then \
 	   $(SNAKEMAKE) --report $(RESULTS)/report.zip; fi
 
-select: $(STAMP)
-	@$(SNAKEMAKE) -- selection
-	@cat $(RESULTS)/logs/selection.log
+tune: $(STAMP)
+	@$(SNAKEMAKE) -- tuning
+	@cat $(RESULTS)/logs/tuning.log
 
 figures: $(STAMP)
 	@$(SNAKEMAKE) --allowed-rules $(FIGURE_RULES) --rerun-triggers mtime params code -- figures

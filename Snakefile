@@ -20,7 +20,7 @@ include: "rules/evaluate.smk"
 include: "rules/measure.smk"
 include: "rules/figures.smk"
 include: "rules/searches.smk"
-include: "rules/select.smk"
+include: "rules/tune.smk"
 include: "rules/plan.smk"
 
 
@@ -31,7 +31,7 @@ onstart:
     refuse_closed(workflow.dag.needrun_jobs())
     # On a cluster there is no number of cores, and asking for it fails; `make plan` says what a study costs there.
     if workflow.resource_settings.cores:
-        print(told_at_start(list(workflow.dag.needrun_jobs()), workflow.cores))
+        print(startup_message(list(workflow.dag.needrun_jobs()), workflow.cores))
 
 
 rule all:

@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/seven_billion.py [--output FILE] [--steps N] [--precision master|stochastic|pure] [--tiny]
 
-The way is that of the jobs build_bank and unlearn: the layers up to the read layer are loaded from safetensors files
-to fill the bank (3.7 GB), then the three that are trained to unlearn. No other layer is ever made. ``--tiny`` is a
-model of 0.3 million weights, to try the script without a GPU.
+It does what the jobs cache_activations and unlearn do: the layers up to the read layer are loaded from safetensors
+files to compute the activation cache (3.7 GB), then the three that are trained to unlearn. No other layer is ever
+loaded. ``--tiny`` is a model of 0.3 million weights, to try the script without a GPU.
 """
 
 import argparse
@@ -18,14 +18,14 @@ import torch
 from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-from unlearning_robustness.device import choose_dtype
+from unlearning_robustness.engine.activation_cache import compute_activations
 from unlearning_robustness.estimate.shape import Shape
 from unlearning_robustness.estimate.work import unlearning_memory
-from unlearning_robustness.manifest import write_json
-from unlearning_robustness.models.bank import fill
 from unlearning_robustness.models.slicing import decoder_of
 from unlearning_robustness.models.span_loading import load_span
-from unlearning_robustness.unlearning import make_trainer
+from unlearning_robustness.runtime.device import choose_dtype
+from unlearning_robustness.runtime.manifest import write_json
+from unlearning_robustness.training.unlearning import make_trainer
 
 SHAPE = {
     "hidden_size": 4096, "num_hidden_layers": 32, "intermediate_size": 14336, "num_attention_heads": 32,
@@ -71,7 +71,7 @@ def banks_of(model, tokens: int, texts: int) -> dict:
     first, read = min(METHOD["layers"]), METHOD["read_layer"]
     mask = torch.ones(texts, tokens, dtype=torch.bool)
     return {
-        name: fill(model, each, mask, first, read, False, 4)
+        name: compute_activations(model, each, mask, first, read, False, 4)
         for name, each in zip(("forget", "retain"), ids, strict=True)
     }
 
@@ -95,13 +95,13 @@ def state_of(trainer) -> float:
 def run(folder: Path, shape: dict, method: dict, device: str, dtype: torch.dtype) -> dict:
     """Fill the bank, load what is trained, train; what it took."""
     start = time.perf_counter()
-    banks = banks_of(load_span(folder, device, dtype, 0, STACK), method["tokens"], 4 * method["batch_size"])
+    caches = banks_of(load_span(folder, device, dtype, 0, STACK), method["tokens"], 4 * method["batch_size"])
     filled, stamps = time.perf_counter(), []
     if device == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     model = load_span(folder, device, dtype, min(method["layers"]), STACK)
-    trainer = make_trainer(model, method, [], banks, 0)
+    trainer = make_trainer(model, method, [], caches, 0)
     loaded = time.perf_counter()
     # The first step counts its operations, which takes time.
     history = trainer.run(lambda done: stamps.append(time.perf_counter()))

@@ -20,12 +20,13 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from unlearning_robustness.data import geography
 from unlearning_robustness.data.questions import build_questions, to_table
+from unlearning_robustness.engine.activation_cache import ActivationCache, compute_activations
+from unlearning_robustness.engine.engine import Engine
+from unlearning_robustness.engine.weights import TrainedWeights, down_projections
 from unlearning_robustness.methods.method import build_method
-from unlearning_robustness.models.bank import TextBank, encode_texts, fill
-from unlearning_robustness.models.engine import Engine
 from unlearning_robustness.models.loading import load_model, load_tokenizer
-from unlearning_robustness.models.weights import TrainedWeights, down_projections
 from unlearning_robustness.scoring import multiple_choice
+from unlearning_robustness.scoring.encoding import encode_texts
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 LAYERS, READ_LAYER, COEFFICIENT, RETAIN_WEIGHT, TOKENS, REPEATS = (5, 6, 7), 7, 390.0, 100.0, 48, 5
@@ -44,14 +45,14 @@ def measure(work) -> tuple[float, float]:
     return counter.get_total_flops(), min(seconds)
 
 
-def released_step(model, reference, bank: TextBank, direction: torch.Tensor):
+def released_step(model, reference, cache: ActivationCache, direction: torch.Tensor):
     """The loss of one RMU step the released way: full forwards, gradients wherever autograd finds a way."""
-    mask = bank.mask.clone()
+    mask = cache.mask.clone()
     mask[:, 0] = False
     weight = mask[..., None].float()
 
     def read(model):
-        return model.model(bank.input_ids, attention_mask=bank.mask, output_hidden_states=True).hidden_states
+        return model.model(cache.input_ids, attention_mask=cache.mask, output_hidden_states=True).hidden_states
 
     def mse(hidden, target):
         return ((hidden - target).pow(2) * weight).sum() / (weight.sum() * hidden.shape[-1])
@@ -65,9 +66,9 @@ def released_step(model, reference, bank: TextBank, direction: torch.Tensor):
     return loss
 
 
-def engine_step(engine: Engine, bank: TextBank) -> torch.Tensor:
+def engine_step(engine: Engine, cache: ActivationCache) -> torch.Tensor:
     """The same loss by the engine, from the cached prefix to the read layer."""
-    loss = engine.forget_loss(bank) + engine.retain_loss(bank)
+    loss = engine.forget_loss(cache) + engine.retain_loss(cache)
     engine.weights.gradient(loss)
     return loss
 
@@ -78,20 +79,20 @@ def main(folder: str) -> None:
     model, _ = load_model(folder)
     tokenizer = load_tokenizer(folder)
     input_ids, mask = encode_texts(tokenizer, [TEXT * 4] * 4, TOKENS)
-    bank = fill(model, input_ids, mask, min(LAYERS), READ_LAYER, likelihood=False)
+    cache = compute_activations(model, input_ids, mask, min(LAYERS), READ_LAYER, likelihood=False)
     settings = {"forget_loss": "rmu", "retain_loss": "activation", "retain_weight": RETAIN_WEIGHT, "layers": LAYERS}
     settings |= {"read_layer": READ_LAYER, "implementation": "corrected", "parameters": {"coefficient": COEFFICIENT}}
     method = build_method(settings)
     random = torch.Generator().manual_seed(0)
-    direction = method.forget_loss.direction(model.config.hidden_size, random, bank.reference_hidden)
+    direction = method.forget_loss.direction(model.config.hidden_size, random, cache.reference_hidden)
 
     released = copy.deepcopy(model).requires_grad_(True)
     engine = Engine(model, method, TrainedWeights(model, down_projections(model, LAYERS)), direction)
-    first, second = released_step(released, copy.deepcopy(model), bank, direction), engine_step(engine, bank)
+    first, second = released_step(released, copy.deepcopy(model), cache, direction), engine_step(engine, cache)
     assert torch.isclose(first, second, rtol=1e-4), (first, second)
     reference = copy.deepcopy(model).requires_grad_(False)
-    plain = measure(lambda: released_step(released, reference, bank, direction))
-    fast = measure(lambda: engine_step(engine, bank))
+    plain = measure(lambda: released_step(released, reference, cache, direction))
+    fast = measure(lambda: engine_step(engine, cache))
     print(f"RMU step: {plain[0] / fast[0]:.1f} times fewer operations, {plain[1] / fast[1]:.1f} times faster")
 
     splits = dict.fromkeys(geography.entities(), "test")

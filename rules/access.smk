@@ -5,7 +5,7 @@ KINDS = {"fetch_model": ("model", "models"), "fetch_source": ("dataset", "source
 
 def refuse_closed(jobs):
     """Stop before the first of ``jobs`` when a licence that one of them needs was not accepted."""
-    from unlearning_robustness.data.access import check_access
+    from unlearning_robustness.workflow.licences import check_access
     from unlearning_robustness.errors import FetchError
 
     wanted = [

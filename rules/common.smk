@@ -13,7 +13,7 @@ from unlearning_robustness.config import (
     method_settings,
     resolve,
 )
-from unlearning_robustness.config.banks import bank_id, bank_settings
+from unlearning_robustness.config.activation_caches import cache_id, cache_settings
 from unlearning_robustness.config.cells import (
     attacked_cells,
     cells,
@@ -23,26 +23,26 @@ from unlearning_robustness.config.cells import (
 )
 from unlearning_robustness.config.expected import expected_of
 from unlearning_robustness.config.parameters import module_of
-from unlearning_robustness.config.parts import parts_of
-from unlearning_robustness.config.places import writable
-from unlearning_robustness.config.provenance import code_digest
+from unlearning_robustness.config.base_studies import base_studies
+from unlearning_robustness.config.writable import check_writable
+from unlearning_robustness.runtime.code_digest import code_digest
 
 try:
-    PARTS = parts_of(config, ROOT / "studies")
+    BASE_STUDIES = base_studies(config, ROOT / "studies")
 except ConfigError as error:
     raise SystemExit(f"configuration: {error}")
 
 # Snakemake puts the study's own words over each of these, and these over config.yaml.
-for path in PARTS:
+for path in BASE_STUDIES:
 
     configfile: str(path)
 
 
 try:
     CONFIG = resolve(config)
-    for key in ("results", "shares"):
+    for key in ("results", "reuse_results"):
         if key in CONFIG["study"]:
-            writable(Path(CONFIG["study"][key]), f"study.{key}")
+            check_writable(Path(CONFIG["study"][key]), f"study.{key}")
 except ConfigError as error:
     raise SystemExit(f"configuration: {error}")
 
@@ -52,7 +52,7 @@ TRAINED_METHODS = [
 ]
 RESULTS = STUDY["results"]
 # What takes a model to make; tables, figures and logs of what ran are the study's own.
-TREE = STUDY.get("shares", RESULTS)
+TREE = STUDY.get("reuse_results", RESULTS)
 MODELS = "resources/models/{model}"
 MEMORISED = f"{TREE}/models/{{model}}"
 FETCHED = [name for name, entry in CONFIG["models"].items() if "from" not in entry]
@@ -60,8 +60,8 @@ BENCHMARK = f"{TREE}/benchmarks/{{model}}/{{benchmark}}"
 OPEN = f"{TREE}/open_questions/{{benchmark}}.parquet"
 KIND = "{model}/{benchmark}/{method}/{defence}"
 CELL = f"{KIND}/seed{{seed}}"
-# One process serves every seed of a kind of cell; with `seeds_together: false` (clusters) each seed is its own job.
-JOB = KIND if CONFIG["seeds_together"] else CELL
+# One process serves every seed of a kind of cell; with `batch_seeds: false` (clusters) each seed is its own job.
+JOB = KIND if CONFIG["batch_seeds"] else CELL
 DELTA = f"{TREE}/cells/{CELL}"
 RECORD = f"{TREE}/records/{CELL}/{{attack}}"
 LOGS = f"{RESULTS}/logs"
@@ -133,13 +133,13 @@ def origin(axis):
 
 def each_seed(pattern):
     """The paths of the seeds that one job serves."""
-    served = {"seed": STUDY["seeds"]} if CONFIG["seeds_together"] else {}
+    served = {"seed": STUDY["seeds"]} if CONFIG["batch_seeds"] else {}
     return expand(pattern, **served, allow_missing=True)
 
 
 def seeds_of_job(wildcards):
     """The seeds that one job serves."""
-    return STUDY["seeds"] if CONFIG["seeds_together"] else [int(wildcards.seed)]
+    return STUDY["seeds"] if CONFIG["batch_seeds"] else [int(wildcards.seed)]
 
 
 def benchmark_part(*names):
@@ -182,16 +182,16 @@ def method_of(wildcards):
     return method_settings(CONFIG, wildcards.method)
 
 
-BANKS = {
-    bank_id(settings): settings
-    for settings in map(bank_settings, CONFIG["methods"].values())
+CACHES = {
+    cache_id(settings): settings
+    for settings in map(cache_settings, CONFIG["methods"].values())
 }
 
 
-def bank_of(wildcards):
-    """The bank that a method trains from."""
-    bank = bank_id(bank_settings(method_of(wildcards)))
-    return f"{TREE}/banks/{wildcards.model}/{wildcards.benchmark}/{bank}.safetensors"
+def cache_of(wildcards):
+    """The activation cache that a method trains from."""
+    cache = cache_id(cache_settings(method_of(wildcards)))
+    return f"{TREE}/activation_caches/{wildcards.model}/{wildcards.benchmark}/{cache}.safetensors"
 
 
 def processes_of(wildcards):
@@ -212,13 +212,13 @@ def unlearn_code(wildcards):
         module_of("methods.RETAIN_LOSSES", settings["retain_loss"]),
         *(module_of("defences.DEFENCES", part["kind"]) for part in row_of(wildcards)),
     ]
-    return code_digest("unlearning", *parts)
+    return code_digest("training.unlearning", *parts)
 
 
 def attack_code(wildcards):
     """Digest of the code of this attack and of scoring."""
     kind = CONFIG["attacks"][wildcards.attack]["kind"]
-    return code_digest("attacks.campaign", module_of("attacks.ATTACKS", kind))
+    return code_digest("attacks.run_attack", module_of("attacks.ATTACKS", kind))
 
 
 LANDSCAPE = CONFIG.get("landscape")

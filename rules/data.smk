@@ -22,7 +22,7 @@ rule fetch_model:
         "../workflow_scripts/fetch_model.py"
 
 
-rule memorise:
+rule make_target_model:
     """Fine-tune a model on texts until it knows them by heart, as a model folder of its own."""
     input:
         parent=lambda wildcards: folder_of(CONFIG["models"][wildcards.model]["from"]),
@@ -32,9 +32,9 @@ rule memorise:
     output:
         directory(MEMORISED),
     log:
-        f"{LOGS}/memorise/{{model}}.log",
+        f"{LOGS}/make_target_model/{{model}}.log",
     benchmark:
-        f"{TREE}/benchmark_times/memorise/{{model}}.jsonl"
+        f"{TREE}/benchmark_times/make_target_model/{{model}}.jsonl"
     conda:
         TRAINING
     resources:
@@ -43,9 +43,9 @@ rule memorise:
         runtime=growing(240),
     params:
         model=entry("models"),
-        code=code_digest("memorising"),
+        code=code_digest("training.target_model"),
     script:
-        "../workflow_scripts/memorise.py"
+        "../workflow_scripts/make_target_model.py"
 
 
 rule fetch_source:
@@ -108,7 +108,7 @@ rule build_open_questions:
     params:
         benchmark=benchmark_part("open"),
         readers=published("open"),
-        code=code_digest("data.published"),
+        code=code_digest("data.source_tables"),
     script:
         "../workflow_scripts/build_open_questions.py"
 
@@ -168,31 +168,33 @@ rule build_probes:
         "../workflow_scripts/build_probes.py"
 
 
-rule build_bank:
+rule cache_activations:
     """Frozen-prefix and reference activations of the training texts, shared by all methods that read the same."""
     input:
         model=model_folder,
         corpora=rules.build_corpora.output[0],
     output:
-        f"{TREE}/banks/{{model}}/{{benchmark}}/{{bank}}.safetensors",
+        f"{TREE}/activation_caches/{{model}}/{{benchmark}}/{{cache}}.safetensors",
     log:
-        f"{LOGS}/build_bank/{{model}}/{{benchmark}}/{{bank}}.log",
+        f"{LOGS}/cache_activations/{{model}}/{{benchmark}}/{{cache}}.log",
     benchmark:
-        f"{TREE}/benchmark_times/build_bank/{{model}}/{{benchmark}}/{{bank}}.jsonl"
+        f"{TREE}/benchmark_times/cache_activations/{{model}}/{{benchmark}}/{{cache}}.jsonl"
     wildcard_constraints:
-        bank="|".join(BANKS),
+        cache="|".join(CACHES),
     conda:
         TRAINING
     resources:
         gpu=1,
         # It is held in parts and whole while it is made.
         mem_mb=growing(
-            with_bank(4000, lambda wildcards: BANKS[wildcards.bank]["tokens"], times=2)
+            with_cache(
+                4000, lambda wildcards: CACHES[wildcards.cache]["tokens"], times=2
+            )
         ),
         runtime=growing(60),
     params:
         model=entry("models"),
-        bank=lambda wildcards: BANKS[wildcards.bank],
-        code=code_digest("models.bank"),
+        cache=lambda wildcards: CACHES[wildcards.cache],
+        code=code_digest("engine.activation_cache"),
     script:
-        "../workflow_scripts/build_bank.py"
+        "../workflow_scripts/cache_activations.py"

@@ -76,7 +76,7 @@ rule evaluate:
             "corpora"
         ]["perplexity_tokens"],
         seeds=seeds_of_job,
-        code=code_digest("scoring.questions", "scoring.records", "evaluation.prose"),
+        code=code_digest("scoring.questions", "scoring.records", "scoring.perplexity"),
         scratch=f"{TREE}/scratch/evaluate/{KIND}",
     script:
         "../workflow_scripts/evaluate.py"

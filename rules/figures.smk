@@ -164,7 +164,7 @@ rule findings:
         runtime=10,
     params:
         config=CONFIG,
-        code=code_digest("analysis.findings", "analysis.summary", "analysis.examples"),
+        code=code_digest("report.findings", "report.summary", "report.examples"),
     script:
         "../workflow_scripts/findings.py"
 
@@ -195,7 +195,7 @@ rule claims:
         runtime=10,
     params:
         claims=CONFIG["claims"],
-        code=code_digest("analysis.claims"),
+        code=code_digest("report.claims"),
     script:
         "../workflow_scripts/claims.py"
 
@@ -226,7 +226,7 @@ rule published:
         runtime=10,
     params:
         config={axis: CONFIG[axis] for axis in ("methods", "defences")},
-        code=code_digest("analysis.published"),
+        code=code_digest("report.published"),
     script:
         "../workflow_scripts/published.py"
 
@@ -247,6 +247,6 @@ rule landing:
         mem_mb=500,
         runtime=5,
     params:
-        code=code_digest("analysis.markup"),
+        code=code_digest("report.markup"),
     script:
         "../workflow_scripts/landing.py"

@@ -2,7 +2,7 @@
 
 from unlearning_robustness.estimate.attacks import attack_megabytes
 from unlearning_robustness.estimate.shape import Shape, shape_of
-from unlearning_robustness.estimate.work import BFLOAT16, bank_bytes
+from unlearning_robustness.estimate.work import BFLOAT16, activation_cache_bytes
 
 
 def growing(first):
@@ -49,10 +49,10 @@ def with_model(first):
     return amount
 
 
-def with_bank(first, tokens, times=1):
-    """Megabytes of a job, a function of the wildcards: ``with_model``, and so many times the bank of a larger model.
+def with_cache(first, tokens, times=1):
+    """Megabytes of a job, a function of the wildcards: ``with_model``, and so many times the activation cache of a larger model.
 
-    ``tokens`` says how long the bank's texts are, from the wildcards. Banks of small models are in ``first``.
+    ``tokens`` says how long the cached texts are, from the wildcards. Caches of small models are in ``first``.
     """
 
     def amount(wildcards):
@@ -63,7 +63,9 @@ def with_bank(first, tokens, times=1):
         texts = corpora["forget_prose_documents"] + corpora["retain_documents"]
         return least + round(
             times
-            * bank_bytes(declared_shape(wildcards.model), tokens(wildcards), texts)
+            * activation_cache_bytes(
+                declared_shape(wildcards.model), tokens(wildcards), texts
+            )
             / 1e6
         )
 
@@ -75,8 +77,8 @@ def method_tokens(wildcards):
 
 
 def processes_memory(wildcards):
-    """Megabytes: each process loads the model and the bank."""
-    return with_bank(4000, method_tokens)(wildcards) * processes_of(wildcards)
+    """Megabytes: each process loads the model and the activation cache."""
+    return with_cache(4000, method_tokens)(wildcards) * processes_of(wildcards)
 
 
 def attack_memory(wildcards):

@@ -1,16 +1,18 @@
 """What is searched on the select split, and with which settings: functions for the rules of select.smk."""
 
-SELECTION = CONFIG.get("selection")
-USED_PARTS = {part for name in in_order(STUDY, "defences") for part in name.split(".")}
+TUNING = CONFIG.get("tuning")
+USED_BASE_STUDIES = {
+    part for name in in_order(STUDY, "defences") for part in name.split(".")
+}
 
 
 def searched(kind):
     """The methods of the study that a kind of search is made for."""
-    if kind not in (SELECTION or {}):
+    if kind not in (TUNING or {}):
         return []
-    if kind == "noise" and SELECTION["noise"]["defence"] not in USED_PARTS:
+    if kind == "noise" and TUNING["noise"]["defence"] not in USED_BASE_STUDIES:
         return []
-    named = SELECTION[kind] if kind == "methods" else SELECTION[kind]["methods"]
+    named = TUNING[kind] if kind == "methods" else TUNING[kind]["methods"]
     return [name for name in named if name in TRAINED_METHODS]
 
 
@@ -19,14 +21,14 @@ def search_entry(wildcards):
     if wildcards.kind == "defences":
         rows = {
             name: defence_row(CONFIG, name, wildcards.method)
-            for name in SELECTION["defences"]["grids"]
+            for name in TUNING["defences"]["grids"]
         }
-        attack = CONFIG["attacks"][SELECTION["defences"]["attack"]]
+        attack = CONFIG["attacks"][TUNING["defences"]["attack"]]
         return {"rows": rows, "attack": attack}
     if wildcards.kind == "noise":
-        return defence_row(CONFIG, SELECTION["noise"]["defence"], wildcards.method)[0]
+        return defence_row(CONFIG, TUNING["noise"]["defence"], wildcards.method)[0]
     return (
-        CONFIG["attacks"][SELECTION["attack"]["attack"]]
+        CONFIG["attacks"][TUNING["attack"]["attack"]]
         if wildcards.kind == "attack"
         else {}
     )
@@ -34,7 +36,7 @@ def search_entry(wildcards):
 
 def search_grid(wildcards):
     """The values that are tried."""
-    grid = SELECTION[wildcards.kind]
+    grid = TUNING[wildcards.kind]
     return grid[wildcards.method] if wildcards.kind == "methods" else grid
 
 
@@ -52,9 +54,9 @@ def search_settings(wildcards):
 
 def chosen_method(wildcards):
     """What is chosen for the method, where noise or an attack is searched and the method was searched too."""
-    if wildcards.kind == "methods" or wildcards.method not in SELECTION["methods"]:
+    if wildcards.kind == "methods" or wildcards.method not in TUNING["methods"]:
         return []
     return expand(
-        f"{RESULTS}/selection/{{model}}/{{benchmark}}/methods/{{method}}/chosen.json",
+        f"{RESULTS}/tuning/{{model}}/{{benchmark}}/methods/{{method}}/chosen.json",
         **wildcards,
     )

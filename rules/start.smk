@@ -6,9 +6,9 @@ def named_by(times):
     return times.partition("benchmark_times/")[2].removesuffix(".jsonl")
 
 
-def told_at_start(jobs, cores):
+def startup_message(jobs, cores):
     """One line for the person who started ``jobs``; minutes for models that are small and whose shape is known."""
-    from unlearning_robustness.estimate.start import size_line, start_line
+    from unlearning_robustness.workflow.startup_message import size_line, start_line
 
     if not all(0 < size_of(model) <= SMALL for model in STUDY["models"]):
         return f"{size_line(STUDY)}; `make plan` says how long they take"

@@ -29,7 +29,7 @@ rule unlearn:
     """Train cells."""
     input:
         model=model_folder,
-        bank=bank_of,
+        cache=cache_of,
         matched=matched_delta,
         questions=select_questions,
     output:

@@ -69,23 +69,27 @@ def tiny_tokenizer():
 
 
 @pytest.fixture(scope="session")
-def make_banks(tiny_tokenizer):
+def make_caches(tiny_tokenizer):
     """Builds the banks of a model; both with the likelihood, so that they serve every method."""
-    from unlearning_robustness.models.bank import encode_texts, fill
+    from unlearning_robustness.engine.activation_cache import compute_activations
+    from unlearning_robustness.scoring.encoding import encode_texts
 
     def make(model, first=1, read=2, likelihood=True, **changes):
         encoded = {
             name: encode_texts(tiny_tokenizer, texts, 20)
             for name, texts in (("forget", FORGET), ("retain", RETAIN), ("refusal", REFUSAL))
         }
-        return {name: fill(model, *pair, first, read, likelihood, **changes) for name, pair in encoded.items()}
+        return {
+            name: compute_activations(model, *pair, first, read, likelihood, **changes)
+            for name, pair in encoded.items()
+        }
 
     return make
 
 
 @pytest.fixture
-def tiny_banks(tiny_model, make_banks):
-    return make_banks(tiny_model)
+def tiny_caches(tiny_model, make_caches):
+    return make_caches(tiny_model)
 
 
 @pytest.fixture(scope="session")
@@ -105,13 +109,13 @@ def settings():
 
 
 @pytest.fixture
-def make_trainer(tiny_model, tiny_banks):
+def make_trainer(tiny_model, tiny_caches):
     """Builds a trainer of a copy of ``tiny_model``."""
-    from unlearning_robustness import unlearning
+    from unlearning_robustness.training import unlearning
 
-    def make(entry, row=(), seed=1, banks=None, **changes):
+    def make(entry, row=(), seed=1, caches=None, **changes):
         model = copy.deepcopy(tiny_model)
-        return unlearning.make_trainer(model, entry, list(row), banks or tiny_banks, seed, **changes)
+        return unlearning.make_trainer(model, entry, list(row), caches or tiny_caches, seed, **changes)
 
     return make
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
-from unlearning_robustness.config.parts import parts_of
+from unlearning_robustness.config.base_studies import base_studies
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / "studies"
@@ -14,7 +14,7 @@ STUDIES = ROOT / "studies"
 def load_study(name: str) -> dict:
     """The configuration of a study, not resolved."""
     config, own = load_configfile(ROOT / "config.yaml"), load_configfile(STUDIES / f"{name}.yaml")
-    for part in parts_of(own, STUDIES):
+    for part in base_studies(own, STUDIES):
         update_config(config, load_configfile(part))
     update_config(config, own)
     return config

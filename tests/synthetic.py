@@ -12,7 +12,6 @@ import yaml
 
 from unlearning_robustness.analysis.attack_costs import read_attack_costs
 from unlearning_robustness.analysis.landscape import read_landscapes
-from unlearning_robustness.analysis.markup import markdown
 from unlearning_robustness.analysis.memorisation import read_memorisation
 from unlearning_robustness.analysis.sharpness import read_sharpness
 from unlearning_robustness.analysis.tables import all_tables
@@ -23,7 +22,8 @@ from unlearning_robustness.config.cells import REFERENCE, RETRAINED, Cell, attac
 from unlearning_robustness.evaluation.assumption import STATISTICS
 from unlearning_robustness.evaluation.landscape import plane_points
 from unlearning_robustness.figures.context import FigureContext, read_context
-from unlearning_robustness.manifest import write_json
+from unlearning_robustness.report.markup import markdown
+from unlearning_robustness.runtime.manifest import write_json
 from unlearning_robustness.scoring.records import ANALYSED, BUDGET, label, read, read_measures, write
 
 CONFIG = Path(__file__).parents[1] / "config.yaml"

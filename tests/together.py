@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-from unlearning_robustness import parallel
-from unlearning_robustness.launching import end, leads, rank
-from unlearning_robustness.models.bank import load_bank
+from unlearning_robustness.engine.activation_cache import load_caches
 from unlearning_robustness.models.loading import load_model
-from unlearning_robustness.unlearning import layer_divider, layers_needed, make_trainer
+from unlearning_robustness.runtime import parallel
+from unlearning_robustness.runtime.torchrun import exit_now, is_main, rank
+from unlearning_robustness.training.unlearning import layer_divider, layers_needed, make_trainer
 
 
 def trained(folder: Path, case: dict):
@@ -23,10 +23,10 @@ def trained(folder: Path, case: dict):
     dtype = getattr(torch, case.get("dtype", "float32"))
     needed, divide = layers_needed(case["settings"], case["row"]), layer_divider(case["settings"], "cpu")
     model, _ = load_model(folder, dtype=dtype, layers=needed, loaded=divide)
-    banks = load_bank(folder / f"bank-{case.get('dtype', 'float32')}")
+    caches = load_caches(folder / f"bank-{case.get('dtype', 'float32')}")
 
     def make(**changes):
-        return make_trainer(model, case["settings"], case["row"], banks, 1, **changes)
+        return make_trainer(model, case["settings"], case["row"], caches, 1, **changes)
 
     if "broken" in case:
         first = make()
@@ -62,7 +62,7 @@ def main(folder: Path) -> None:
         tensors = weights.delta()
         change = weights.change(tensors)
         held = sum(getattr(tensor, "_local_tensor", tensor).numel() for tensor in weights.master.values())
-        if leads():
+        if is_main():
             save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, made / f"{name}.safetensors")
             told = {"history": trainer.history, "change": change, "held": held}
             (made / f"{name}.json").write_text(json.dumps(told))
@@ -71,4 +71,4 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
-    end(0)
+    exit_now(0)

@@ -4,14 +4,14 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.job import job
+from unlearning_robustness.runtime.job import job
 
 with job(snakemake, snakemake.params.model) as running:
     from functools import partial
 
     import pandas
 
-    from unlearning_robustness.attacks.campaign import attack_cell
+    from unlearning_robustness.attacks.run_attack import attack_cell
     from unlearning_robustness.models.delta import applied, load_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
     from unlearning_robustness.scoring.records import write

@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.job import job
+from unlearning_robustness.runtime.job import job
 
 with job(snakemake):
     import pandas
 
     from unlearning_robustness.data.benchmark import build_probes
-    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.runtime.manifest import atomic
     from unlearning_robustness.models.loading import load_tokenizer
 
     questions = pandas.read_parquet(snakemake.input.questions)

@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.job import job
+from unlearning_robustness.runtime.job import job
 
 with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.data.benchmark import build
-    from unlearning_robustness.data.published import Published
-    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.data.source_tables import Published
+    from unlearning_robustness.runtime.manifest import atomic
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 
     model, digest = load_model(snakemake.input.model, running.device, running.dtype)

@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.job import job
+from unlearning_robustness.runtime.job import job
 
 with job(snakemake):
-    from unlearning_robustness.analysis.claims import claims_page, register
-    from unlearning_robustness.analysis.markup import page
-    from unlearning_robustness.figures.context import read_tables
-    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.report.claims import claims_page, register
+    from unlearning_robustness.report.markup import page
+    from unlearning_robustness.analysis.table_files import read_tables
+    from unlearning_robustness.runtime.manifest import atomic
 
     place, claims = snakemake.wildcards, snakemake.params.claims
     tables = read_tables(snakemake.input.tables, place.model, place.benchmark)

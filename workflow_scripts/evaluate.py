@@ -4,16 +4,16 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.job import job
+from unlearning_robustness.runtime.job import job
 
 with job(snakemake, snakemake.params.model) as running:
     import pandas
 
-    from unlearning_robustness.evaluation.prose import prose_perplexity
-    from unlearning_robustness.manifest import read_json, write_json
+    from unlearning_robustness.scoring.perplexity import prose_perplexity
+    from unlearning_robustness.runtime.manifest import read_json, write_json
     from unlearning_robustness.models.delta import applied, load_delta, lowest_layer
     from unlearning_robustness.models.loading import load_model, load_tokenizer
-    from unlearning_robustness.progress import Progress
+    from unlearning_robustness.runtime.progress import Progress
     from unlearning_robustness.scoring.questions import QuestionScorer
     from unlearning_robustness.scoring.records import label, write
 

@@ -4,15 +4,15 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.job import job
+from unlearning_robustness.runtime.job import job
 
 with job(snakemake):
-    from unlearning_robustness.analysis.examples import example_answers, example_page
-    from unlearning_robustness.analysis.findings import Findings
-    from unlearning_robustness.analysis.markup import page
-    from unlearning_robustness.analysis.summary import summary, summary_page
-    from unlearning_robustness.figures.context import read_tables
-    from unlearning_robustness.manifest import atomic, read_json
+    from unlearning_robustness.report.examples import example_answers, example_page
+    from unlearning_robustness.report.findings import Findings
+    from unlearning_robustness.report.markup import page
+    from unlearning_robustness.report.summary import summary, summary_page
+    from unlearning_robustness.analysis.table_files import read_tables
+    from unlearning_robustness.runtime.manifest import atomic, read_json
     from unlearning_robustness.scoring.records import read
 
     config, output, place = snakemake.params.config, snakemake.output, snakemake.wildcards

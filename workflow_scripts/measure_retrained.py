@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.job import job
+from unlearning_robustness.runtime.job import job
 
 with job(snakemake, snakemake.params.model) as running:
     import pandas
@@ -12,7 +12,7 @@ with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.config.cells import NONE, RETRAINED, Cell
     from unlearning_robustness.evaluation.open_answers import measure_memorisation
     from unlearning_robustness.evaluation.protocols import probe_of
-    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.runtime.manifest import atomic
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 
     source, params, place = snakemake.input, snakemake.params, snakemake.wildcards

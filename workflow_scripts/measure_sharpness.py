@@ -4,17 +4,17 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.job import job
+from unlearning_robustness.runtime.job import job
 
 with job(snakemake, snakemake.params.model) as running:
     import pandas
     import torch
 
     from unlearning_robustness.evaluation.sharpness import measure_sharpness
-    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.runtime.manifest import atomic
     from unlearning_robustness.models.delta import applied, load_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
-    from unlearning_robustness.models.weights import change_of
+    from unlearning_robustness.engine.weights import change_of
 
     source, settings = snakemake.input, snakemake.params.sharpness
     # Second derivatives are lost in bfloat16's rounding.

@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.job import job
+from unlearning_robustness.runtime.job import job
 
 with job(snakemake) as running:
-    from unlearning_robustness.manifest import read_json
+    from unlearning_robustness.runtime.manifest import read_json
     from unlearning_robustness.models.delta import save_delta
 
     digest = read_json(Path(snakemake.input.model) / "manifest.json")["digest"]

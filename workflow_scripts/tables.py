@@ -4,17 +4,17 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.job import job
+from unlearning_robustness.runtime.job import job
 
 with job(snakemake):
     from unlearning_robustness.analysis.attack_costs import read_attack_costs
     from unlearning_robustness.analysis.landscape import read_landscapes
-    from unlearning_robustness.analysis.markup import markdown
+    from unlearning_robustness.report.markup import markdown
     from unlearning_robustness.analysis.memorisation import read_memorisation
     from unlearning_robustness.analysis.sharpness import read_sharpness
     from unlearning_robustness.analysis.tables import all_tables
     from unlearning_robustness.analysis.theory import read_latents
-    from unlearning_robustness.manifest import atomic
+    from unlearning_robustness.runtime.manifest import atomic
     from unlearning_robustness.scoring.records import ANALYSED, read, read_measures
 
     source = snakemake.input

@@ -4,23 +4,23 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.job import job
+from unlearning_robustness.runtime.job import job
 
 with job(snakemake, snakemake.params.model, snakemake.params.method["parallel"]["processes"]) as running:
     import pandas
 
-    from unlearning_robustness.launching import leads
-    from unlearning_robustness.manifest import atomic
-    from unlearning_robustness.models.bank import load_bank
+    from unlearning_robustness.runtime.torchrun import is_main
+    from unlearning_robustness.runtime.manifest import atomic
+    from unlearning_robustness.engine.activation_cache import load_caches
     from unlearning_robustness.models.delta import load_delta, save_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
     from unlearning_robustness.scoring.questions import QuestionScorer
-    from unlearning_robustness.unlearning import layer_divider, layers_needed, unlearn
+    from unlearning_robustness.training.unlearning import layer_divider, layers_needed, unlearn
 
     source, params, scorer = snakemake.input, snakemake.params, None
     needed, divide = layers_needed(params.method, params.row), layer_divider(params.method, running.device)
     model, digest = load_model(source.model, running.device, running.dtype, needed, divide)
-    bank = load_bank(source.bank)
+    cache = load_caches(source.cache)
     if source.questions:
         asked = pandas.read_parquet(source.questions[0]).query("role == 'forget' and split == 'select'")
         asked = asked.drop_duplicates("fact")
@@ -28,8 +28,8 @@ with job(snakemake, snakemake.params.model, snakemake.params.method["parallel"][
     for index, cell, made in running.cells():
         matched = load_delta(source.matched[index], digest) if source.matched else None
         scratch = made["delta"].with_name("training.safetensors")
-        done = unlearn(model, params.method, params.row, bank, cell.seed, scratch, matched, scorer)
-        if leads():
+        done = unlearn(model, params.method, params.row, cache, cell.seed, scratch, matched, scorer)
+        if is_main():
             save_delta(made["delta"], done.tensors, digest)
             with atomic(made["history"]) as path:
                 pandas.DataFrame(done.history).to_csv(path, index=False)

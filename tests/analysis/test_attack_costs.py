@@ -3,7 +3,7 @@ import pytest
 
 from unlearning_robustness.analysis.attack_costs import COLUMNS, attack_costs, read_attack_costs
 from unlearning_robustness.config.cells import KIND, Cell
-from unlearning_robustness.manifest import write_json
+from unlearning_robustness.runtime.manifest import write_json
 
 MEASURES = pandas.DataFrame(
     [

@@ -2,7 +2,8 @@ import pandas
 import pytest
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
-from unlearning_robustness.analysis.published import COLUMNS, published, published_page
+from unlearning_robustness.analysis.published import COLUMNS, published
+from unlearning_robustness.report.published import published_page
 
 BOOTSTRAP = CrossedBootstrap(1000, 0.95, 3)
 CELL = {"model": "big", "benchmark": "wmdp", "method": "rmu", "defence": "none"}

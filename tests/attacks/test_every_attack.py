@@ -9,8 +9,8 @@ from torch.nn.modules import module as hooks_of_all
 
 from unlearning_robustness.attacks import ATTACKS
 from unlearning_robustness.attacks.base import AttackInput
-from unlearning_robustness.attacks.campaign import attack_cell
 from unlearning_robustness.attacks.orthogonalise import NOTHING
+from unlearning_robustness.attacks.run_attack import attack_cell
 from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.defences.weight_noise import disturbed
 from unlearning_robustness.models.delta import applied
@@ -19,16 +19,16 @@ from unlearning_robustness.scoring.questions import QuestionScorer
 
 CELL = Cell("tiny", "letters", "steering", "none", 0)
 RELEARN = {"documents": [2], "steps": [0, 2], "learning_rate": 1e-2, "batch_size": 2, "tokens": 12}
-GCG = {"tokens": 3, "questions": 2, "steps": [0, 2], "candidates": 6, "top_k": 4, "held_out": 4}
-PRUNE = {"score": "snip", "fractions": [0.05, 0.1], "texts": 2, "tokens": 12, "margin": 1.0}
+GCG = {"inserted_tokens": 3, "questions": 2, "steps": [0, 2], "candidates": 6, "top_k": 4, "held_out": 4}
+PRUNE = {"score": "snip", "fractions": [0.05, 0.1], "texts": 2, "tokens": 12, "utility_bound": 1.0}
 SETTINGS = {
-    "characters": [{"every": [0, 2], "characters": "!", "retain_margin": 1.0}],
+    "characters": [{"every": [0, 2], "characters": "!", "utility_bound": 1.0}],
     "few-shot": [{"shots": [0, 2]}, {"shots": [2], "relations": "same", "answers": "wrong"}],
     "gcg": [GCG, {**GCG, "match": "representation", "layer": 2, "fluency": 0.1, "place": "after"}],
     "logit-lens": [{"streams": "all"}],
-    "orthogonalise": [{"margin": 1.0}, {"margin": 1.0, "direction": "principal", "towards": "reference"}],
-    "paraphrase": [{"retain_margin": 1.0}],
-    "prefill": [{"retain_margin": 1.0}],
+    "orthogonalise": [{"utility_bound": 1.0}, {"utility_bound": 1.0, "direction": "principal", "towards": "reference"}],
+    "paraphrase": [{"utility_bound": 1.0}],
+    "prefill": [{"utility_bound": 1.0}],
     "prune": [PRUNE, {**PRUNE, "score": "wanda"}],
     "quantise": [{"bits": [0, 3], "group_size": 16}],
     "relearn": [RELEARN, {**RELEARN, "trained": "full"}, {**RELEARN, "trained": "lora", "rank": 2}],
@@ -39,12 +39,12 @@ EACH = pytest.mark.parametrize(
 )
 # Budgets of nothing; what has no number to set to nothing begins with the plain question, or is told what to read.
 NONE = {
-    "characters": {"every": [0], "retain_margin": 1.0},
+    "characters": {"every": [0], "utility_bound": 1.0},
     "few-shot": {"shots": [0]},
     "gcg": {**GCG, "steps": [0]},
     "logit-lens": {"layers": [3]},
-    "paraphrase": {"retain_margin": 1.0},
-    "prefill": {"retain_margin": 1.0},
+    "paraphrase": {"utility_bound": 1.0},
+    "prefill": {"utility_bound": 1.0},
     "prune": {**PRUNE, "fractions": [0.0]},
     "quantise": {"bits": [0], "group_size": 16},
     "relearn": {**RELEARN, "documents": [0, 2], "steps": [0]},

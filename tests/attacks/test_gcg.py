@@ -34,7 +34,15 @@ def attack(tiny_model, tiny_tokenizer, select):
 
 
 def gcg(**changes):
-    given = {"tokens": 4, "questions": 2, "steps": [0, 2, 6], "candidates": 12, "top_k": 6, "held_out": 0, **changes}
+    given = {
+        "inserted_tokens": 4,
+        "questions": 2,
+        "steps": [0, 2, 6],
+        "candidates": 12,
+        "top_k": 6,
+        "held_out": 0,
+        **changes,
+    }
     return GreedyCoordinateGradient(**given)
 
 

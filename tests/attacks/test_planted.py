@@ -7,7 +7,7 @@ import pytest
 import torch
 from planted import CORPORA, known, questions, reference_of, state, steered, unharmed
 
-from unlearning_robustness.attacks.campaign import attack_cell
+from unlearning_robustness.attacks.run_attack import attack_cell
 from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.scoring.questions import QuestionScorer
@@ -15,8 +15,8 @@ from unlearning_robustness.scoring.questions import QuestionScorer
 CELL = Cell("tiny", "letters", "steering", "none", 0)
 ATTACKS = {
     "logit-lens": {"streams": "all"},
-    "orthogonalise": {"margin": 0.05},
-    "prune": {"score": "snip", "fractions": [0.01, 0.05], "texts": 3, "tokens": 16, "margin": 0.05},
+    "orthogonalise": {"utility_bound": 0.05},
+    "prune": {"score": "snip", "fractions": [0.01, 0.05], "texts": 3, "tokens": 16, "utility_bound": 0.05},
     "quantise": {"bits": [8, 4, 3], "group_size": 16},
     "weight-noise": {"scales": [0.01, 0.1]},
 }

@@ -4,14 +4,14 @@ import pytest
 import torch
 from planted import CORPORA, known, questions, state, unharmed
 
-from unlearning_robustness.attacks.campaign import attack_cell
 from unlearning_robustness.attacks.gcg import GreedyCoordinateGradient
+from unlearning_robustness.attacks.run_attack import attack_cell
 from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 CELL = Cell("tiny", "letters", "steering", "none", 0)
-TRIGGER, SETTINGS = "@", {"tokens": 3, "questions": 6, "candidates": 12, "top_k": 3, "held_out": 24}
+TRIGGER, SETTINGS = "@", {"inserted_tokens": 3, "questions": 6, "candidates": 12, "top_k": 3, "held_out": 24}
 # What only the trigger's embedding has, and how far the unlearner moves the stream.
 MARK, LENGTH = 31, 60.0
 

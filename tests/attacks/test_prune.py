@@ -4,7 +4,6 @@ from planted import CORPORA, given, known, questions, state, unharmed
 from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.attacks.base import AttackedModel
-from unlearning_robustness.attacks.choice import SelectAccuracy, best
 from unlearning_robustness.attacks.prune import (
     NOTHING,
     SCORES,
@@ -15,6 +14,7 @@ from unlearning_robustness.attacks.prune import (
     wanda_scores,
     zeroed,
 )
+from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.delta import applied
 
@@ -29,7 +29,9 @@ def select(make_model, tiny_tokenizer):
 
 
 def prune(**changes):
-    return Prune(**{"score": "snip", "fractions": [0.02, 0.1], "texts": 3, "tokens": 12, "margin": 0.2, **changes})
+    return Prune(
+        **{"score": "snip", "fractions": [0.02, 0.1], "texts": 3, "tokens": 12, "utility_bound": 0.2, **changes}
+    )
 
 
 def test_snip_is_the_mean_over_texts_of_weight_times_gradient(tiny_model):
@@ -97,7 +99,7 @@ def test_the_best_pair_on_select_is_what_is_yielded(tiny_model, tiny_tokenizer, 
         with applied(tiny_model, pruned):
             settings[f"{q} less {p}"] = (accuracy(plain), state(tiny_model))
     expected, _ = best([(name, found) for name, (found, _) in settings.items()], settings[NOTHING][0], 1.0)
-    for attacked in prune(score=score, texts=4, margin=1.0).run(attack):
+    for attacked in prune(score=score, texts=4, utility_bound=1.0).run(attack):
         assert attacked.setting == expected
         assert all(torch.equal(tensor, settings[expected][1][name]) for name, tensor in state(tiny_model).items())
     assert unharmed(tiny_model, before) and expected != NOTHING

@@ -65,7 +65,7 @@ def test_only_what_merely_reads_need_not_show_what_it_costs(attacked, kind):
 
 def test_a_search_on_more_questions_than_are_kept_is_refused(attacked):
     config = attacked("gcg")
-    config["benchmarks"]["elements"]["forget"]["most_facts"] = {"select": 35}
+    config["benchmarks"]["elements"]["forget"]["max_facts"] = {"select": 35}
     assert "attacks.gcg.parameters.held_out: 36 select questions" in message_of(config)
     config["attacks"]["gcg"]["parameters"]["held_out"] = 31
     resolve(config)

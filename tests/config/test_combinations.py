@@ -33,7 +33,7 @@ def shared(config, name, method, entry):
     """The configuration with a cell of a changed NPO+KL and one defence."""
     config["methods"]["npo-kl"] |= method
     config["defences"][name] = {"label": name, **entry}
-    config["selection"] = {**config["selection"], "noise": {**config["selection"]["noise"], "methods": ["rmu"]}}
+    config["tuning"] = {**config["tuning"], "noise": {**config["tuning"]["noise"], "methods": ["rmu"]}}
     config["study"]["cells"] = [{"methods": ["rmu", "npo-kl"], "defences": ["none", name], "attacks": ["none"]}]
     return config
 
@@ -62,6 +62,6 @@ def test_a_part_of_a_row_a_match_and_a_method_s_own_values_count_too(config):
 
 
 def test_noise_is_not_searched_for_where_it_does_nothing(config):
-    config["selection"]["noise"]["methods"] = ["npo-kl"]
+    config["tuning"]["noise"]["methods"] = ["npo-kl"]
     config["methods"]["npo-kl"] |= NLL
-    assert "selection.noise.methods: 'rna' does nothing on 'npo-kl'" in message_of(config)
+    assert "tuning.noise.methods: 'rna' does nothing on 'npo-kl'" in message_of(config)

@@ -49,10 +49,10 @@ def test_parameters_of_another_kind_of_loss_are_not_taken_over():
 def test_a_null_takes_an_entry_away_and_a_parameter_that_is_null_stays():
     methods = {**METHODS, "deep": None, "gaussian": {"like": "rmu", "parameters": {"coefficient": None}}}
     search = {"methods": {"rmu": None}, "defences": {"grids": {"sam": None, "rna": {"noise_scale": [1.0]}}}}
-    left = without_removed({"methods": methods, "selection": search, "study": {"name": None}, "claims": {"one": None}})
+    left = without_removed({"methods": methods, "tuning": search, "study": {"name": None}, "claims": {"one": None}})
     assert list(left["methods"]) == ["rmu", "gaussian"] and left["claims"] == {}
     assert left["methods"]["gaussian"]["parameters"] == {"coefficient": None}
-    assert left["selection"] == {"methods": {}, "defences": {"grids": {"rna": {"noise_scale": [1.0]}}}}
+    assert left["tuning"] == {"methods": {}, "defences": {"grids": {"rna": {"noise_scale": [1.0]}}}}
     assert left["study"] == {"name": None} and methods["deep"] is None
-    for config in ({}, {"selection": 3}, {"methods": None}):
+    for config in ({}, {"tuning": 3}, {"methods": None}):
         assert without_removed(config) == config

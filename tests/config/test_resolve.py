@@ -38,10 +38,10 @@ def test_the_default_configuration_resolves_with_defaults_filled_in(config):
     assert resolved["models"]["smollm2-135m-instruct"]["dtype"] == "auto"
     assert resolved["scoring"] == {"batch_size": 48, "splits": ["test"]}
     assert resolved["benchmarks"]["elements"]["neighbour_minimum"] == 40
-    assert resolved["benchmarks"]["elements"]["forget"]["most_facts"] == {}
+    assert resolved["benchmarks"]["elements"]["forget"]["max_facts"] == {}
     assert resolved["probes"]["options"] == {
         **before["probes"]["options"],
-        "tokens": "none",
+        "insert": "none",
         "vocabulary": "entities",
         "count": 0,
         "roles": ["retain"],
@@ -49,7 +49,7 @@ def test_the_default_configuration_resolves_with_defaults_filled_in(config):
     assert resolved["methods"]["rmu"]["weight_decay"] == 0.0
     assert resolved["methods"]["rmu"]["implementation"] == "corrected"
     assert resolved["attacks"]["relearn"]["parameters"]["warm_up"] == 2
-    assert resolved["seeds_together"] is True
+    assert resolved["batch_seeds"] is True
 
 
 def test_given_values_win_over_defaults(config):
@@ -98,7 +98,7 @@ def test_what_averages_weights_is_refused_where_adapters_are_trained(config, def
 def test_resolving_imports_no_torch():
     code = (
         "import importlib, pkgutil, sys, yaml; from unlearning_robustness import config;"
-        "names = [module.name for module in pkgutil.iter_modules(config.__path__)]; assert 'places' in names;"
+        "names = [module.name for module in pkgutil.iter_modules(config.__path__)]; assert 'writable' in names;"
         "[importlib.import_module(f'{config.__name__}.{name}') for name in names];"
         "config.resolve(yaml.safe_load(open('config.yaml'))); print('torch' in sys.modules)"
     )

@@ -47,7 +47,7 @@ def with_defence(config, method, defence):
     config["methods"]["rmu"] |= copy.deepcopy(method)
     config["defences"]["other"] = {"label": "other", **defence}
     config["study"]["cells"] = [{"methods": ["rmu"], "defences": ["none", "other"], "attacks": ["none"]}]
-    del config["selection"]
+    del config["tuning"]
     return config
 
 

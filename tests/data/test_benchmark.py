@@ -57,7 +57,7 @@ def test_only_facts_known_in_every_template_stay(known, settings):
 def test_facts_and_templates_asked_are_limited_as_configured(known, settings):
     known(lambda row: True)
     table, report = build(None, None, settings, 8)
-    settings["neighbour"]["most_facts"] = {"test": 100}
+    settings["neighbour"]["max_facts"] = {"test": 100}
     table, report = build(None, None, settings, 8)
     counts = table.groupby(["role", "split"])["fact"].nunique()
     assert (counts["retain", "select"], counts["retain", "test"], counts["neighbour", "test"]) == (100, 240, 100)
@@ -89,7 +89,7 @@ def test_lucky_guesses_show_in_the_redrawn_accuracy(known, settings):
 
 @pytest.mark.parametrize("facts", [39, 40])
 def test_a_neighbour_domain_with_too_few_known_facts_is_dropped(known, settings, facts):
-    settings["neighbour"]["most_facts"] = {}
+    settings["neighbour"]["max_facts"] = {}
     kept = set()
 
     def rule(row):
@@ -135,7 +135,7 @@ def test_every_probe_is_asked_of_its_roles_with_words_of_the_splits_own_entities
     for name, probe in probes.items():
         for role in probe["roles"]:
             facts = tested[tested["role"] == role].groupby("fact").size()
-            expected[name, role] = min(len(facts), probe.get("most_facts", len(facts))) * facts.max()
+            expected[name, role] = min(len(facts), probe.get("max_facts", len(facts))) * facts.max()
     assert asked.groupby(["probe", "role"]).size().to_dict() == expected
     plain = asked[(asked["probe"] == "plain")].drop(columns="probe").reset_index(drop=True)
     pandas.testing.assert_frame_equal(plain, tested.reset_index(drop=True))
@@ -160,8 +160,8 @@ def test_questions_that_choose_an_attacks_strength_are_asked_plainly_only(known,
 def test_probes_that_ask_fewer_facts_ask_the_same_ones(known, settings):
     known(lambda row: True)
     table, _ = build(None, None, settings, 8)
-    probe = {"mode": "plain", "tokens": "none", "vocabulary": "entities", "count": 0, "roles": ["retain"]}
-    probes = {name: probe | {"most_facts": most} for name, most in {"a": 30, "b": 30, "c": 10}.items()}
+    probe = {"mode": "plain", "insert": "none", "vocabulary": "entities", "count": 0, "roles": ["retain"]}
+    probes = {name: probe | {"max_facts": most} for name, most in {"a": 30, "b": 30, "c": 10}.items()}
     asked = build_probes(table[table["split"] == "test"], Letters(), settings, probes, pandas.DataFrame())
     facts = {name: set(part["fact"]) for name, part in asked.groupby("probe")}
     assert [len(facts[name]) for name in "abc"] == [30, 30, 10]

@@ -6,8 +6,8 @@ from hub_server import serving
 from unlearning_robustness.data import model_sources, packaged_model
 from unlearning_robustness.data.model_folder import INDEX, check_loadable, needed_files
 from unlearning_robustness.errors import FetchError
-from unlearning_robustness.manifest import read_json
 from unlearning_robustness.models.loading import load_model, load_tokenizer, verify
+from unlearning_robustness.runtime.manifest import read_json
 
 COMMIT = "c" * 40
 SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]

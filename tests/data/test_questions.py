@@ -16,7 +16,7 @@ from unlearning_robustness.data.questions import (
     limit,
     to_table,
 )
-from unlearning_robustness.seeds import shuffler
+from unlearning_robustness.runtime.seeds import shuffler
 
 SHARES = {"relearn": 2, "select": 2, "test": 4}
 

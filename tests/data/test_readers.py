@@ -9,12 +9,12 @@ import pytest
 import yaml
 from jinja2 import Environment
 
-from unlearning_robustness.config.origins import ITEM_READERS, OPEN_PARTS, QUESTION_READERS, TEXT_READERS
 from unlearning_robustness.config.schema import schema
+from unlearning_robustness.config.sources import ITEM_READERS, OPEN_PARTS, QUESTION_READERS, TEXT_READERS
 from unlearning_robustness.data import mmlu, muse, tofu, wikitext, wmdp
 from unlearning_robustness.data.items import lettered, prompt_of
-from unlearning_robustness.data.published import READERS
 from unlearning_robustness.data.questions import from_table
+from unlearning_robustness.data.source_tables import READERS
 from unlearning_robustness.errors import DataError
 
 TASKS = Path(lm_eval.__file__).parent / "tasks"

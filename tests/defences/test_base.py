@@ -16,8 +16,8 @@ def test_two_defences_that_replace_one_part_are_refused_by_name(defence):
         build_step(defence("gradient-noise", noise_scale=1.0) * 2)
 
 
-def test_defences_of_different_parts_compose(moved_engine, tiny_banks, defence):
-    engine, batch = moved_engine("rmu"), tiny_banks["retain"].batch(CHOSEN)
+def test_defences_of_different_parts_compose(moved_engine, tiny_caches, defence):
+    engine, batch = moved_engine("rmu"), tiny_caches["retain"].batch(CHOSEN)
     rows = [defence("rna", noise_scale=1.0), defence("gradient-noise", noise_scale=1.0)]
     loss_rna, rna = build_step(rows[0]).retain_gradient(engine, batch, torch.Generator().manual_seed(0))
     loss, both = build_step(rows[0] + rows[1]).retain_gradient(engine, batch, torch.Generator().manual_seed(0))
@@ -25,10 +25,10 @@ def test_defences_of_different_parts_compose(moved_engine, tiny_banks, defence):
     assert all(not torch.equal(both[name], rna[name]) for name in rna)
 
 
-def test_the_empty_row_is_plain(moved_engine, tiny_banks):
+def test_the_empty_row_is_plain(moved_engine, tiny_caches):
     step = build_step([])
     assert step == Step() and step.forget_gradient is plain_forget and step.reference_noise is None
-    engine, batch = moved_engine("rmu"), tiny_banks["retain"].batch(CHOSEN)
+    engine, batch = moved_engine("rmu"), tiny_caches["retain"].batch(CHOSEN)
     (loss, gradient), (expected_loss, expected) = (
         step.retain_gradient(engine, batch, torch.Generator()), engine.retain_gradient(batch)
     )  # fmt: skip

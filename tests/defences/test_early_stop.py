@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
-from unlearning_robustness.unlearning import stop_nearest
+from unlearning_robustness.training.unlearning import stop_nearest
 
 
 def offered(target, accuracies):

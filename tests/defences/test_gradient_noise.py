@@ -9,9 +9,9 @@ SCALE = 0.8
 
 
 @pytest.fixture
-def perturbations(moved_engine, tiny_banks, defence):
+def perturbations(moved_engine, tiny_caches, defence):
     """What RNA and the control add to the clean retain gradient, from the same generator state."""
-    engine, batch = moved_engine("rmu"), tiny_banks["retain"].batch(CHOSEN)
+    engine, batch = moved_engine("rmu"), tiny_caches["retain"].batch(CHOSEN)
     _, clean = engine.retain_gradient(batch)
     steps = [build_step(defence(kind, noise_scale=SCALE)) for kind in ("rna", "gradient-noise")]
 
@@ -53,17 +53,17 @@ def test_the_direction_is_fresh_and_has_no_structure(perturbations):
     assert (spread.mean(dim=(0, 1)).max() / spread.mean(dim=(0, 1)).min()).item() < 1.4
 
 
-def test_the_loss_and_the_forget_gradient_stay_clean(moved_engine, tiny_banks, defence):
+def test_the_loss_and_the_forget_gradient_stay_clean(moved_engine, tiny_caches, defence):
     engine, random = moved_engine("rmu"), torch.Generator().manual_seed(0)
     step = build_step(defence("gradient-noise", noise_scale=SCALE))
-    forget, retain = tiny_banks["forget"].batch(CHOSEN), tiny_banks["retain"].batch(CHOSEN)
+    forget, retain = tiny_caches["forget"].batch(CHOSEN), tiny_caches["retain"].batch(CHOSEN)
     assert step.retain_gradient(engine, retain, random)[0] == engine.retain_gradient(retain)[0]
     (_, ours), (_, plain) = step.forget_gradient(engine, forget, random), engine.forget_gradient(forget)
     assert all(torch.equal(ours[name], plain[name]) for name in plain)
 
 
-def test_noise_of_scale_zero_adds_nothing(moved_engine, tiny_banks, defence):
-    engine, batch = moved_engine("rmu"), tiny_banks["retain"].batch(CHOSEN)
+def test_noise_of_scale_zero_adds_nothing(moved_engine, tiny_caches, defence):
+    engine, batch = moved_engine("rmu"), tiny_caches["retain"].batch(CHOSEN)
     step = build_step(defence("gradient-noise", noise_scale=0.0))
     _, noisy = step.retain_gradient(engine, batch, torch.Generator().manual_seed(0))
     _, clean = engine.retain_gradient(batch)

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from unlearning_robustness import unlearning
 from unlearning_robustness.defences.latent_adversarial import in_ball, projected_ascent
 from unlearning_robustness.defences.row import build_step
 from unlearning_robustness.errors import TrainingError
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
+from unlearning_robustness.training import unlearning
 
 CHOSEN = torch.tensor([0, 2, 3])
 LAT = {"radius": 0.3, "steps": 3, "step_size": 0.5, "place": "entering"}
@@ -58,14 +58,14 @@ def test_of_a_linear_loss_the_ascent_finds_each_token_s_maximum():
 @pytest.mark.parametrize("place", ["entering", "leaving"])
 @pytest.mark.parametrize("method", ["rsv", "npo", "dpo"])
 def test_loss_and_gradient_are_those_of_the_disturbed_model_beside_a_clean_reference(
-    moved_engine, tiny_banks, defence, method, place
+    moved_engine, tiny_caches, defence, method, place
 ):
-    engine, batch = moved_engine(method), tiny_banks["forget"].batch(CHOSEN)
+    engine, batch = moved_engine(method), tiny_caches["forget"].batch(CHOSEN)
     seen, step = watched(engine), build_step(defence("latent-adversarial", **LAT | {"place": place}))
     loss, gradient = step.forget_gradient(engine, batch, random())
     (disturbed,) = seen
     assert list(disturbed) == [place]
-    clean = engine._forget_readout(batch, engine.refusal and engine._forget_readout(engine.refusal))
+    clean = engine._forget_inputs(batch, engine.refusal and engine._forget_inputs(engine.refusal))
     entering = disturbed[place](batch.prefix) if place == "entering" else batch.prefix
     hidden = LayerSpan(engine.model, 1, 3)(hidden=entering, attention_mask=batch.mask)
     hidden = disturbed[place](hidden) if place == "leaving" else hidden
@@ -81,8 +81,8 @@ def test_loss_and_gradient_are_those_of_the_disturbed_model_beside_a_clean_refer
 
 
 @pytest.mark.parametrize("method", ["rmu", "npo"])
-def test_real_tokens_move_by_the_radius_and_padding_not_at_all(moved_engine, tiny_banks, defence, method):
-    engine, batch = moved_engine(method), tiny_banks["forget"].batch(CHOSEN)
+def test_real_tokens_move_by_the_radius_and_padding_not_at_all(moved_engine, tiny_caches, defence, method):
+    engine, batch = moved_engine(method), tiny_caches["forget"].batch(CHOSEN)
     assert not batch.mask.all()
     seen, step = watched(engine), build_step(defence("latent-adversarial", **LAT))
     step.forget_gradient(engine, batch, random())
@@ -95,8 +95,8 @@ def test_real_tokens_move_by_the_radius_and_padding_not_at_all(moved_engine, tin
 
 
 @pytest.mark.parametrize("method", ["rmu", "npo", "simnpo", "gradient-ascent"])
-def test_the_adversary_raises_the_forget_loss_above_what_chance_does(moved_engine, tiny_banks, defence, method):
-    engine, batch = moved_engine(method), tiny_banks["forget"].batch(CHOSEN)
+def test_the_adversary_raises_the_forget_loss_above_what_chance_does(moved_engine, tiny_caches, defence, method):
+    engine, batch = moved_engine(method), tiny_caches["forget"].batch(CHOSEN)
     found = {}
     for radius, steps in ((0.3, 1), (0.3, 8), (0.6, 8)):
         step = build_step(defence("latent-adversarial", radius=radius, steps=steps))
@@ -110,11 +110,11 @@ def test_the_adversary_raises_the_forget_loss_above_what_chance_does(moved_engin
     assert found[0.6, 8] > found[0.3, 8]
 
 
-def test_no_gradient_reaches_a_weight_s_own_and_none_of_the_weights_moves(moved_engine, tiny_banks, defence):
+def test_no_gradient_reaches_a_weight_s_own_and_none_of_the_weights_moves(moved_engine, tiny_caches, defence):
     engine = moved_engine("npo")
     before = {name: tensor.detach().clone() for name, tensor in engine.model.named_parameters()}
     build_step(defence("latent-adversarial", **LAT)).forget_gradient(
-        engine, tiny_banks["forget"].batch(CHOSEN), random()
+        engine, tiny_caches["forget"].batch(CHOSEN), random()
     )
     assert all(tensor.grad is None for tensor in engine.model.parameters())
     assert all(torch.equal(tensor, before[name]) for name, tensor in engine.model.named_parameters())
@@ -133,9 +133,9 @@ def test_the_start_is_the_stream_s_and_a_resumed_run_has_the_same(make_trainer, 
     assert all(row["loss_perturbed"] > row["forget_loss"] for row in whole.history)
 
 
-def test_it_composes_with_rna_on_the_retain_branch(moved_engine, tiny_banks, defence):
+def test_it_composes_with_rna_on_the_retain_branch(moved_engine, tiny_caches, defence):
     engine, lat, rna = moved_engine("rmu"), defence("latent-adversarial", **LAT), defence("rna", noise_scale=2.0)
-    forget, retain = tiny_banks["forget"].batch(CHOSEN), tiny_banks["retain"].batch(CHOSEN)
+    forget, retain = tiny_caches["forget"].batch(CHOSEN), tiny_caches["retain"].batch(CHOSEN)
     both, alone, noisy = build_step(rna + lat), build_step(lat), build_step(rna)
     for found, expected in (
         (both.forget_gradient(engine, forget, random()), alone.forget_gradient(engine, forget, random())),
@@ -147,12 +147,12 @@ def test_it_composes_with_rna_on_the_retain_branch(moved_engine, tiny_banks, def
 
 
 def test_in_bfloat16_the_realised_norm_is_the_wanted_one_or_the_radius_is_refused(
-    make_model, make_banks, settings, defence
+    make_model, make_caches, settings, defence
 ):
     model = make_model(dtype=torch.bfloat16)
-    banks = make_banks(model)
-    trainer = unlearning.make_trainer(model, settings("npo"), defence("latent-adversarial", **LAT), banks, 1)
-    seen, batch = watched(trainer.engine), banks["forget"].batch(CHOSEN)
+    caches = make_caches(model)
+    trainer = unlearning.make_trainer(model, settings("npo"), defence("latent-adversarial", **LAT), caches, 1)
+    seen, batch = watched(trainer.engine), caches["forget"].batch(CHOSEN)
     trainer.step.forget_gradient(trainer.engine, batch, random())
     wanted = seen[0]["entering"](batch.prefix).float() - batch.prefix.float()
     moved = seen[0]["entering"](batch.prefix).to(torch.bfloat16)

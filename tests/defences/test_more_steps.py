@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from unlearning_robustness.defences.row import reschedule
-from unlearning_robustness.schedule import Schedule
+from unlearning_robustness.engine.schedule import Schedule
 
 
 @pytest.mark.parametrize(("factor", "steps"), [(1.0, 6), (2.0, 12), (3.5, 21), (0.01, 1)])

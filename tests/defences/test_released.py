@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from unlearning_robustness import unlearning
 from unlearning_robustness.defences.row import build_step
-from unlearning_robustness.models.weights import norm
+from unlearning_robustness.engine.weights import norm
+from unlearning_robustness.training import unlearning
 
 CHOSEN = torch.tensor([0, 2, 3])
 RELEASED = {"implementation": "released"}
@@ -20,12 +20,12 @@ def held(trainer):
 
 
 @pytest.fixture
-def low(make_model, make_banks, settings):
+def low(make_model, make_caches, settings):
     """Builds a trainer of a bfloat16 model."""
 
     def make(row, method="npo", **changes):
         model = make_model(dtype=torch.bfloat16)
-        return unlearning.make_trainer(model, settings(method), row, make_banks(model), 1, **changes)
+        return unlearning.make_trainer(model, settings(method), row, make_caches(model), 1, **changes)
 
     return make
 
@@ -45,9 +45,9 @@ def test_the_released_gradient_penalty_is_plain_unlearning_bit_for_bit(make_trai
 
 
 def test_the_released_curvature_counts_the_forget_gradient_twice_and_its_penalty_not_at_all(
-    moved_engine, tiny_banks, defence
+    moved_engine, tiny_caches, defence
 ):
-    engine, batch = moved_engine("npo"), tiny_banks["forget"].batch(CHOSEN)
+    engine, batch = moved_engine("npo"), tiny_caches["forget"].batch(CHOSEN)
     loss, gradient = engine.forget_gradient(batch)
     ahead = {name: tensor + gradient[name] * 0.01 / norm(gradient) for name, tensor in engine.weights.master.items()}
     with engine.weights.at(ahead):
@@ -79,7 +79,7 @@ def test_in_bfloat16_the_released_weights_are_those_after_adding_and_subtracting
     trainer = low(defence("randomised-smoothing", scale=0.01, draws=1, **RELEASED))
     engine, before = trainer.engine, held(trainer)
     master = {name: tensor.clone() for name, tensor in engine.weights.master.items()}
-    trainer.step.forget_gradient(engine, trainer.banks["forget"].batch(CHOSEN), random())
+    trainer.step.forget_gradient(engine, trainer.caches["forget"].batch(CHOSEN), random())
     generator = random()
     for name, tensor in before.items():
         noise = (0.01 * torch.randn(tensor.shape, generator=generator)).bfloat16()

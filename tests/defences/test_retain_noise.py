@@ -24,10 +24,10 @@ def same(one, other):
 @pytest.mark.parametrize("method", ["rmu", "npo"])
 @pytest.mark.parametrize("kind", list(NEUTRAL))
 def test_none_of_it_is_no_defence_and_some_of_it_changes_only_the_retain_gradient(
-    moved_engine, tiny_banks, defence, kind, method
+    moved_engine, tiny_caches, defence, kind, method
 ):
     engine = moved_engine(method)
-    retain, forget = tiny_banks["retain"].batch(CHOSEN), tiny_banks["forget"].batch(CHOSEN)
+    retain, forget = tiny_caches["retain"].batch(CHOSEN), tiny_caches["forget"].batch(CHOSEN)
     plain = engine.retain_gradient(retain)
     assert same(build_step(defence(kind, **NEUTRAL[kind])).retain_gradient(engine, retain, random()), plain)
     active = build_step(defence(kind, **ACTIVE[kind]))
@@ -35,8 +35,8 @@ def test_none_of_it_is_no_defence_and_some_of_it_changes_only_the_retain_gradien
     assert same(active.forget_gradient(engine, forget, random()), engine.forget_gradient(forget))
 
 
-def test_latent_noise_passes_through_the_trained_layers(moved_engine, tiny_banks, defence):
-    engine, batch = moved_engine("rmu"), tiny_banks["retain"].batch(CHOSEN)
+def test_latent_noise_passes_through_the_trained_layers(moved_engine, tiny_caches, defence):
+    engine, batch = moved_engine("rmu"), tiny_caches["retain"].batch(CHOSEN)
     loss, _ = build_step(defence("latent-noise", noise_scale=0.5)).retain_gradient(engine, batch, random(4))
     noisy = batch.prefix + 0.5 * torch.randn(batch.prefix.shape, generator=random(4))
     hidden = LayerSpan(engine.model, 1, 3)(hidden=noisy, attention_mask=batch.mask)

@@ -37,15 +37,15 @@ def test_noise_is_fresh_at_every_call_and_seedable():
 
 
 @pytest.mark.parametrize("method", PARAMETERS)
-def test_the_forget_gradient_is_left_alone(moved_engine, tiny_banks, defence, method):
-    engine, batch = moved_engine(method), tiny_banks["forget"].batch(CHOSEN)
+def test_the_forget_gradient_is_left_alone(moved_engine, tiny_caches, defence, method):
+    engine, batch = moved_engine(method), tiny_caches["forget"].batch(CHOSEN)
     step = build_step(defence("rna", noise_scale=5.0))
     assert bits_equal(step.forget_gradient(engine, batch, random()), engine.forget_gradient(batch))
 
 
 @pytest.mark.parametrize(("method", "retain"), OBJECTIVES)
-def test_noise_of_scale_zero_is_no_defence_bit_for_bit(moved_engine, tiny_banks, defence, method, retain):
-    engine, batch = moved_engine(method, retain_loss=retain), tiny_banks["retain"].batch(CHOSEN)
+def test_noise_of_scale_zero_is_no_defence_bit_for_bit(moved_engine, tiny_caches, defence, method, retain):
+    engine, batch = moved_engine(method, retain_loss=retain), tiny_caches["retain"].batch(CHOSEN)
     plain = build_step([]).retain_gradient(engine, batch, random())
     assert bits_equal(build_step(defence("rna", noise_scale=0.0)).retain_gradient(engine, batch, random()), plain)
     assert not bits_equal(build_step(defence("rna", noise_scale=0.1)).retain_gradient(engine, batch, random()), plain)
@@ -53,9 +53,9 @@ def test_noise_of_scale_zero_is_no_defence_bit_for_bit(moved_engine, tiny_banks,
 
 @pytest.mark.parametrize("method", ["rmu", "npo"])
 def test_noise_is_on_the_reference_and_never_on_the_trained_model(
-    moved_engine, tiny_model, tiny_banks, defence, method
+    moved_engine, tiny_model, tiny_caches, defence, method
 ):
-    engine, batch = moved_engine(method), tiny_banks["retain"].batch(CHOSEN)
+    engine, batch = moved_engine(method), tiny_caches["retain"].batch(CHOSEN)
     before = engine.weights.delta()
     loss, _ = build_step(defence("rna", noise_scale=0.7)).retain_gradient(engine, batch, random(4))
     noisy = batch.reference_hidden + 0.7 * torch.randn(batch.reference_hidden.shape, generator=random(4))
@@ -86,18 +86,18 @@ def deviation(engine, batch, step, draws=200):
     return ((drawn.mean(0) - clean).square().sum() / chance).item()
 
 
-def test_noise_leaves_the_expected_gradient_of_an_activation_target_as_it_is(moved_engine, tiny_banks, defence):
-    engine, batch = moved_engine("rmu"), tiny_banks["retain"].batch(CHOSEN)
+def test_noise_leaves_the_expected_gradient_of_an_activation_target_as_it_is(moved_engine, tiny_caches, defence):
+    engine, batch = moved_engine("rmu"), tiny_caches["retain"].batch(CHOSEN)
     assert 0.4 < deviation(engine, batch, build_step(defence("rna", noise_scale=2.0))) < 2.0
 
 
-def test_noise_changes_the_expected_gradient_of_a_divergence(moved_engine, tiny_banks, defence):
-    engine, batch = moved_engine("npo"), tiny_banks["retain"].batch(CHOSEN)
+def test_noise_changes_the_expected_gradient_of_a_divergence(moved_engine, tiny_caches, defence):
+    engine, batch = moved_engine("npo"), tiny_caches["retain"].batch(CHOSEN)
     assert deviation(engine, batch, build_step(defence("rna", noise_scale=2.0))) > 5.0
 
 
-def test_the_bias_of_a_divergence_s_gradient_grows_with_the_noise(moved_engine, tiny_banks, defence):
-    engine, batch = moved_engine("npo"), tiny_banks["retain"].batch(CHOSEN)
+def test_the_bias_of_a_divergence_s_gradient_grows_with_the_noise(moved_engine, tiny_caches, defence):
+    engine, batch = moved_engine("npo"), tiny_caches["retain"].batch(CHOSEN)
     clean = torch.cat([value.flatten() for value in engine.retain_gradient(batch)[1].values()])
     biases = []
     for scale in (0.5, 1.5, 4.0):

@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 
-from unlearning_robustness import unlearning
-from unlearning_robustness.defences.perturbation import along, forget_gradient_at, gaussian, plus
+from unlearning_robustness.defences.perturbation import add_scaled, forget_gradient_at, gaussian, rescaled
 from unlearning_robustness.defences.row import build_step
+from unlearning_robustness.engine.weights import norm
 from unlearning_robustness.errors import TrainingError
-from unlearning_robustness.models.weights import norm
+from unlearning_robustness.training import unlearning
 
 CHOSEN = torch.tensor([0, 2, 3])
 ROWS = {
@@ -33,8 +33,8 @@ def random(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def forget(engine, banks, step, seed=0):
-    return step.forget_gradient(engine, banks["forget"].batch(CHOSEN), random(seed))
+def forget(engine, caches, step, seed=0):
+    return step.forget_gradient(engine, caches["forget"].batch(CHOSEN), random(seed))
 
 
 def close(one, other, rtol=1e-4, atol=1e-6):
@@ -42,28 +42,28 @@ def close(one, other, rtol=1e-4, atol=1e-6):
         torch.testing.assert_close(tensor, other[name], rtol=rtol, atol=atol)
 
 
-def double(engine, banks):
+def double(engine, caches):
     """The engine and its batch in float64, for finite differences."""
     engine.model.double()
     engine.weights.master = {name: tensor.double() for name, tensor in engine.weights.master.items()}
-    batch = copy.copy(banks["forget"].batch(CHOSEN))
+    batch = copy.copy(caches["forget"].batch(CHOSEN))
     for name in ("prefix", "reference_hidden", "reference_nll"):
         object.__setattr__(batch, name, getattr(batch, name).double())
     return batch
 
 
 @pytest.fixture
-def at_rest(make_model, make_banks, settings):
+def at_rest(make_model, make_caches, settings):
     """Builds an engine, with banks, whose weights have left the reference, in either number type."""
 
     def make(method, dtype):
         model = make_model(dtype=dtype)
-        banks = make_banks(model)
-        engine = unlearning.make_trainer(model, settings(method), [], banks, 1).engine
+        caches = make_caches(model)
+        engine = unlearning.make_trainer(model, settings(method), [], caches, 1).engine
         for tensor in engine.weights.master.values():
             tensor += 0.1 * torch.randn(tensor.shape, generator=random(5))
         engine.weights.publish()
-        return engine, banks
+        return engine, caches
 
     return make
 
@@ -72,20 +72,20 @@ def at_rest(make_model, make_banks, settings):
 @pytest.mark.parametrize("method", ["rmu", "npo"])
 @pytest.mark.parametrize("kind", list(ROWS))
 def test_the_weights_come_back_bit_for_bit(at_rest, defence, kind, method, dtype):
-    engine, banks = at_rest(method, dtype)
+    engine, caches = at_rest(method, dtype)
     model = {name: tensor.detach().clone() for name, tensor in engine.model.named_parameters()}
     masters = {name: tensor.clone() for name, tensor in engine.weights.master.items()}
     step = build_step(defence(kind, **ROWS[kind]))
     for _ in range(2):
-        forget(engine, banks, step)
-        step.retain_gradient(engine, banks["retain"].batch(CHOSEN), random())
+        forget(engine, caches, step)
+        step.retain_gradient(engine, caches["retain"].batch(CHOSEN), random())
     assert all(torch.equal(tensor, model[name]) for name, tensor in engine.model.named_parameters())
     assert all(torch.equal(tensor, masters[name]) for name, tensor in engine.weights.master.items())
 
 
 @pytest.mark.parametrize("kind", list(SMALL))
 def test_in_bfloat16_every_perturbation_has_its_norm_or_is_refused(at_rest, defence, kind):
-    engine, banks = at_rest("npo", torch.bfloat16)
+    engine, caches = at_rest("npo", torch.bfloat16)
     publish, sizes = engine.weights.publish, []
 
     def watch(values=None):
@@ -97,20 +97,20 @@ def test_in_bfloat16_every_perturbation_has_its_norm_or_is_refused(at_rest, defe
             sizes.append((norm(wanted), norm(there)))
 
     engine.weights.publish = watch
-    forget(engine, banks, build_step(defence(kind, **ROWS[kind])))
+    forget(engine, caches, build_step(defence(kind, **ROWS[kind])))
     assert sizes and all(realised == pytest.approx(wanted, rel=0.05) for wanted, realised in sizes)
     if "radius" in ROWS[kind]:
         assert all(wanted == pytest.approx(ROWS[kind]["radius"], rel=1e-3) for wanted, _ in sizes)
     with pytest.raises(TrainingError, match=r"after rounding.*float32"):
-        forget(engine, banks, build_step(defence(kind, **SMALL[kind])))
+        forget(engine, caches, build_step(defence(kind, **SMALL[kind])))
 
 
 @pytest.mark.parametrize("kind", list(ROWS))
-def test_where_the_forget_loss_is_flat_nothing_is_perturbed_and_nothing_breaks(moved_engine, tiny_banks, defence, kind):
+def test_a_flat_forget_loss_perturbs_nothing_and_breaks_nothing(moved_engine, tiny_caches, defence, kind):
     engine = moved_engine("npo")
     steep = engine.forget_loss
     engine.forget_loss = lambda batch, **disturbed: 3.0 + 0.0 * steep(batch, **disturbed)
-    loss, gradient = forget(engine, tiny_banks, build_step(defence(kind, **ROWS[kind])))
+    loss, gradient = forget(engine, tiny_caches, build_step(defence(kind, **ROWS[kind])))
     assert loss == 3.0 and norm(gradient) == 0
 
 
@@ -127,10 +127,10 @@ def test_what_is_not_finite_stops_the_run_with_its_step_and_parts(make_trainer, 
     assert trainer.done == 1
 
 
-def test_a_refused_perturbation_names_its_step(make_model, make_banks, settings, defence):
+def test_a_refused_perturbation_names_its_step(make_model, make_caches, settings, defence):
     model = make_model(dtype=torch.bfloat16)
     row = defence("sam", **SMALL["sam"])
-    trainer = unlearning.make_trainer(model, settings("npo"), row, make_banks(model), 1)
+    trainer = unlearning.make_trainer(model, settings("npo"), row, make_caches(model), 1)
     with pytest.raises(TrainingError, match=r"^forget gradient of step 1: a perturbation of norm 0\.001 is "):
         trainer.run()
 
@@ -145,29 +145,29 @@ def test_a_refused_perturbation_names_its_step(make_model, make_banks, settings,
         ("curvature", {"weight": 0.3, "radius": 0.0}),
     ],
 )
-def test_without_strength_each_is_plain_forgetting(moved_engine, tiny_banks, defence, kind, off):
+def test_without_strength_each_is_plain_forgetting(moved_engine, tiny_caches, defence, kind, off):
     engine = moved_engine("npo")
-    plain = engine.forget_gradient(tiny_banks["forget"].batch(CHOSEN))
-    loss, gradient = forget(engine, tiny_banks, build_step(defence(kind, **off)))
+    plain = engine.forget_gradient(tiny_caches["forget"].batch(CHOSEN))
+    loss, gradient = forget(engine, tiny_caches, build_step(defence(kind, **off)))
     assert loss == pytest.approx(plain[0], rel=1e-6)
     close(gradient, plain[1])
-    _, strong = forget(engine, tiny_banks, build_step(defence(kind, **ROWS[kind])))
+    _, strong = forget(engine, tiny_caches, build_step(defence(kind, **ROWS[kind])))
     assert any((strong[name] - tensor).norm() > 1e-3 * tensor.norm() for name, tensor in plain[1].items())
 
 
-def test_sam_is_the_gradient_at_the_ascent_point_of_its_radius(moved_engine, tiny_banks, defence):
-    engine, batch = moved_engine("npo"), tiny_banks["forget"].batch(CHOSEN)
+def test_sam_is_the_gradient_at_the_ascent_point_of_its_radius(moved_engine, tiny_caches, defence):
+    engine, batch = moved_engine("npo"), tiny_caches["forget"].batch(CHOSEN)
     loss, gradient = engine.forget_gradient(batch)
     size = torch.cat([tensor.flatten() for tensor in gradient.values()]).norm()
     moved = {name: engine.weights.master[name] + 0.5 * tensor / size for name, tensor in gradient.items()}
     with engine.weights.at(moved):
         higher, expected = engine.forget_gradient(batch)
     assert higher > loss
-    close(forget(engine, tiny_banks, build_step(defence("sam", radius=0.5)))[1], expected)
+    close(forget(engine, tiny_caches, build_step(defence("sam", radius=0.5)))[1], expected)
 
 
-def test_smoothing_is_the_mean_over_its_draws(moved_engine, tiny_banks, defence):
-    engine, batch, generator = moved_engine("rmu"), tiny_banks["forget"].batch(CHOSEN), random(3)
+def test_smoothing_is_the_mean_over_its_draws(moved_engine, tiny_caches, defence):
+    engine, batch, generator = moved_engine("rmu"), tiny_caches["forget"].batch(CHOSEN), random(3)
     drawn = []
     for _ in range(3):
         moved = {
@@ -178,30 +178,30 @@ def test_smoothing_is_the_mean_over_its_draws(moved_engine, tiny_banks, defence)
             drawn.append(engine.forget_gradient(batch)[1])
     expected = {name: (drawn[0][name] + drawn[1][name] + drawn[2][name]) / 3 for name in drawn[0]}
     step = build_step(defence("randomised-smoothing", scale=0.02, draws=3))
-    close(forget(engine, tiny_banks, step, seed=3)[1], expected)
+    close(forget(engine, tiny_caches, step, seed=3)[1], expected)
 
 
 @pytest.mark.parametrize("kind", ["gradient-penalty", "curvature"])
-def test_a_penalty_s_gradient_is_that_of_finite_differences_in_float64(moved_engine, tiny_banks, defence, kind):
+def test_a_penalty_s_gradient_is_that_of_finite_differences_in_float64(moved_engine, tiny_caches, defence, kind):
     engine = moved_engine("rmu")
-    batch = double(engine, tiny_banks)
+    batch = double(engine, tiny_caches)
     settings = {"weight": 0.7} | ({"radius": 0.3} if kind == "curvature" else {})
     _, gradient = engine.forget_gradient(batch)
-    ahead = along({name: tensor.double() for name, tensor in gradient.items()}, 0.3)
+    ahead = rescaled({name: tensor.double() for name, tensor in gradient.items()}, 0.3)
 
     def objective(at):
         with engine.weights.at(at):
             value, here = engine.forget_gradient(batch)
         if kind == "gradient-penalty":
             return value + 0.7 * norm64(here)
-        with engine.weights.at(plus(at, ahead)):
+        with engine.weights.at(add_scaled(at, ahead)):
             there = engine.forget_gradient(batch)[1]
-        return value + 0.7 * norm64(plus(there, here, -1.0))
+        return value + 0.7 * norm64(add_scaled(there, here, -1.0))
 
     _, found = build_step(defence(kind, **settings)).forget_gradient(engine, batch, random())
     direction = gaussian(engine.weights.master, 1.0, random(8))
     direction = {name: tensor.double() for name, tensor in direction.items()}
-    up, down = (objective(plus(engine.weights.master, direction, sign * 1e-4)) for sign in (1, -1))
+    up, down = (objective(add_scaled(engine.weights.master, direction, sign * 1e-4)) for sign in (1, -1))
     slope = sum((found[name].double() * direction[name]).sum().item() for name in found)
     plain = sum((gradient[name].double() * direction[name]).sum().item() for name in found)
     assert slope == pytest.approx((up - down) / 2e-4, rel=2e-2)
@@ -212,18 +212,18 @@ def norm64(tensors):
     return torch.cat([tensor.double().flatten() for tensor in tensors.values()]).norm().item()
 
 
-def test_a_perturbation_keeps_its_norm_or_is_refused(make_model, make_trainer, settings, tiny_banks):
+def test_a_perturbation_keeps_its_norm_or_is_refused(make_model, make_trainer, settings, tiny_caches):
     engine = make_trainer(settings("rmu")).engine
     engine.model.bfloat16()
-    batch = tiny_banks["forget"].batch(CHOSEN)
+    batch = tiny_caches["forget"].batch(CHOSEN)
     object.__setattr__(batch, "prefix", batch.prefix.bfloat16())
     direction = gaussian(engine.weights.master, 1.0, random())
-    forget_gradient_at(engine, batch, plus(engine.weights.master, along(direction, 5.0)))
+    forget_gradient_at(engine, batch, add_scaled(engine.weights.master, rescaled(direction, 5.0)))
     with pytest.raises(TrainingError, match=r"after rounding.*float32"):
-        forget_gradient_at(engine, batch, plus(engine.weights.master, along(direction, 1e-3)))
+        forget_gradient_at(engine, batch, add_scaled(engine.weights.master, rescaled(direction, 1e-3)))
 
 
 def test_a_direction_without_length_moves_nothing():
     still = {"a": torch.zeros(3), "b": torch.zeros(2)}
-    assert norm(along(still, 2.0)) == 0
-    assert norm(along({"a": torch.ones(3), "b": torch.ones(1)}, 2.0)) == pytest.approx(2.0)
+    assert norm(rescaled(still, 2.0)) == 0
+    assert norm(rescaled({"a": torch.ones(3), "b": torch.ones(1)}, 2.0)) == pytest.approx(2.0)

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from unlearning_robustness import unlearning
 from unlearning_robustness.defences.projection import inner
 from unlearning_robustness.defences.row import build_step
+from unlearning_robustness.training import unlearning
 
 CHOSEN = torch.tensor([0, 2, 3])
 ALL = {"sap_radius": 0.6, "gpn_radius": 0.5, "gap_rate": 0.1, "hws_decay": 0.9}
@@ -13,11 +13,11 @@ def random(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def step_of(engine, banks, row, seed=0):
+def step_of(engine, caches, row, seed=0):
     """Loss, both gradients and their combination of one step."""
     step = build_step(row)
-    loss, forget = step.forget_gradient(engine, banks["forget"].batch(CHOSEN), random(seed))
-    _, retain = step.retain_gradient(engine, banks["retain"].batch(CHOSEN), random(seed))
+    loss, forget = step.forget_gradient(engine, caches["forget"].batch(CHOSEN), random(seed))
+    _, retain = step.retain_gradient(engine, caches["retain"].batch(CHOSEN), random(seed))
     return step, loss, forget, retain, step.combine(forget, retain)
 
 
@@ -38,28 +38,28 @@ def close(one, other):
 
 @pytest.mark.parametrize("method", ["rmu", "npo"])
 def test_without_perturbations_the_feedback_is_the_forget_loss_after_the_inner_step(
-    moved_engine, tiny_banks, defence, method
+    moved_engine, tiny_caches, defence, method
 ):
-    engine, batch = moved_engine(method), tiny_banks["forget"].batch(CHOSEN)
+    engine, batch = moved_engine(method), tiny_caches["forget"].batch(CHOSEN)
     _, gradient = engine.forget_gradient(batch)
     inner_weights = {name: engine.weights.master[name] - 0.2 * tensor for name, tensor in unit(gradient).items()}
     feedback = at(engine, batch, inner_weights)
-    _, _, forget, retain, _ = step_of(engine, tiny_banks, defence("stableun", inner_radius=0.2, forget_feedback=0.7))
+    _, _, forget, retain, _ = step_of(engine, tiny_caches, defence("stableun", inner_radius=0.2, forget_feedback=0.7))
     close(forget, {name: 0.5 * gradient[name] + 0.7 * feedback[name] for name in gradient})
     with engine.weights.at(inner_weights):
-        close(retain, engine.retain_gradient(tiny_banks["retain"].batch(CHOSEN))[1])
+        close(retain, engine.retain_gradient(tiny_caches["retain"].batch(CHOSEN))[1])
 
 
-def test_without_any_feedback_it_is_a_plain_forgetting_step(moved_engine, tiny_banks, defence):
+def test_without_any_feedback_it_is_a_plain_forgetting_step(moved_engine, tiny_caches, defence):
     engine = moved_engine("npo")
     row = defence("stableun", inner_radius=0.2, forget_feedback=0.0, retain_feedback=0.0)
-    *_, combined = step_of(engine, tiny_banks, row)
-    close(combined, engine.forget_gradient(tiny_banks["forget"].batch(CHOSEN))[1])
+    *_, combined = step_of(engine, tiny_caches, row)
+    close(combined, engine.forget_gradient(tiny_caches["forget"].batch(CHOSEN))[1])
 
 
 @pytest.mark.parametrize("name", list(ALL))
-def test_each_perturbation_is_the_gradient_at_its_neighbour(moved_engine, tiny_banks, defence, name):
-    engine, batch = moved_engine("rmu"), tiny_banks["forget"].batch(CHOSEN)
+def test_each_perturbation_is_the_gradient_at_its_neighbour(moved_engine, tiny_caches, defence, name):
+    engine, batch = moved_engine("rmu"), tiny_caches["forget"].batch(CHOSEN)
     master = engine.weights.master
     _, gradient = engine.forget_gradient(batch)
     inside = {key: master[key] - 0.2 * tensor for key, tensor in unit(gradient).items()}
@@ -75,29 +75,29 @@ def test_each_perturbation_is_the_gradient_at_its_neighbour(moved_engine, tiny_b
     }[name]()  # fmt: skip
     feedback = at(engine, batch, {key: inside[key] + added[key] for key in inside})
     row = defence("stableun", inner_radius=0.2, **{name: ALL[name]})
-    step, _, forget, _, _ = step_of(engine, tiny_banks, row)
+    step, _, forget, _, _ = step_of(engine, tiny_caches, row)
     close(forget, {key: 0.5 * gradient[key] + 0.5 * feedback[key] for key in gradient})
     assert {"loss", "loss_perturbed"} <= set(step.measures)
 
 
 def test_an_ascent_beyond_the_inner_step_raises_the_loss_and_one_that_undoes_it_does_not(
-    moved_engine, tiny_banks, defence
+    moved_engine, tiny_caches, defence
 ):
     engine = moved_engine("npo")
-    far, *_ = step_of(engine, tiny_banks, defence("stableun", inner_radius=0.2, sap_radius=0.8))
-    undone, *_ = step_of(engine, tiny_banks, defence("stableun", inner_radius=0.2, sap_radius=0.2))
+    far, *_ = step_of(engine, tiny_caches, defence("stableun", inner_radius=0.2, sap_radius=0.8))
+    undone, *_ = step_of(engine, tiny_caches, defence("stableun", inner_radius=0.2, sap_radius=0.2))
     assert far.measures["loss_inner"] < far.measures["loss"] < far.measures["loss_perturbed"]
     gap = abs(undone.measures["loss_perturbed"] - undone.measures["loss"])
     assert gap < 0.2 * (far.measures["loss_perturbed"] - far.measures["loss"])
 
 
-def test_the_branches_do_not_conflict_after_harmonisation(moved_engine, tiny_banks, defence):
+def test_the_branches_do_not_conflict_after_harmonisation(moved_engine, tiny_caches, defence):
     for seed in range(3):
         engine = moved_engine("rmu", size=0.1 + 0.2 * seed)
         row = defence("stableun", inner_radius=0.2, retain_feedback=3.0, **ALL)
-        _, _, forget, retain, combined = step_of(engine, tiny_banks, row, seed)
+        _, _, forget, retain, combined = step_of(engine, tiny_caches, row, seed)
         share = {name: 0.5 * tensor for name, tensor in engine.forget_gradient(
-            tiny_banks["forget"].batch(CHOSEN))[1].items()}  # fmt: skip
+            tiny_caches["forget"].batch(CHOSEN))[1].items()}  # fmt: skip
         retain = {name: share[name] + 3.0 * retain[name] for name in retain}
         harmonised = {name: combined[name] - retain[name] for name in combined}
         assert inner(harmonised, retain) >= -1e-5
@@ -105,12 +105,12 @@ def test_the_branches_do_not_conflict_after_harmonisation(moved_engine, tiny_ban
             close(harmonised, forget)
 
 
-def test_the_branches_may_be_held_apart_with_the_same_sum(moved_engine, tiny_banks, defence):
+def test_the_branches_may_be_held_apart_with_the_same_sum(moved_engine, tiny_caches, defence):
     engine, sums = moved_engine("npo"), []
     for forget_share, retain_share in ((0.5, 0.5), (1.0, 0.0)):
         shares = {"forget_share": forget_share, "retain_branch_share": retain_share, "projection": "none"}
         step, _, forget, retain, combined = step_of(
-            engine, tiny_banks, defence("stableun", inner_radius=0.2, sap_radius=0.6, **shares)
+            engine, tiny_caches, defence("stableun", inner_radius=0.2, sap_radius=0.6, **shares)
         )
         sums.append(combined)
     close(*sums)
@@ -130,10 +130,10 @@ def test_the_history_says_how_the_branches_are_aligned_and_the_cell_how_often_th
     assert unlearning.conflicts(make_trainer(settings("npo", steps=2)).run()) == {}
 
 
-def test_it_composes_with_rna_on_the_retain_branch(moved_engine, tiny_banks, defence):
+def test_it_composes_with_rna_on_the_retain_branch(moved_engine, tiny_caches, defence):
     engine, row = moved_engine("rmu"), defence("stableun", inner_radius=0.2)
-    _, _, forget, clean, _ = step_of(engine, tiny_banks, row)
-    _, _, same, noisy, _ = step_of(engine, tiny_banks, defence("rna", noise_scale=2.0) + row)
+    _, _, forget, clean, _ = step_of(engine, tiny_caches, row)
+    _, _, same, noisy, _ = step_of(engine, tiny_caches, defence("rna", noise_scale=2.0) + row)
     close(forget, same)
     assert any(not torch.equal(clean[name], noisy[name]) for name in clean)
 
@@ -157,13 +157,13 @@ def test_the_history_is_a_moving_average_that_a_resumed_run_keeps(make_trainer, 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_before_there_is_a_history_it_is_the_present_weights_bit_for_bit(
-    make_model, make_banks, settings, defence, dtype
+    make_model, make_caches, settings, defence, dtype
 ):
     model = make_model(dtype=dtype)
-    banks = make_banks(model)
+    caches = make_caches(model)
     row = defence("stableun", inner_radius=0.5, hws_decay=0.9, forget_feedback=2.0)
-    trainer = unlearning.make_trainer(model, settings("npo", steps=2), row, banks, 1)
-    engine, batch = trainer.engine, banks["forget"].batch(CHOSEN)
+    trainer = unlearning.make_trainer(model, settings("npo", steps=2), row, caches, 1)
+    engine, batch = trainer.engine, caches["forget"].batch(CHOSEN)
     present = engine.forget_gradient(batch)[1]
     _, found = trainer.step.forget_gradient(engine, batch, random())
     assert all(torch.equal(found[name], 0.5 * present[name] + 2.0 * present[name]) for name in present)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from unlearning_robustness.defences.weight_noise import disturbed
-from unlearning_robustness.seeds import generator
-from unlearning_robustness.unlearning import unlearn
+from unlearning_robustness.runtime.seeds import generator
+from unlearning_robustness.training.unlearning import unlearn
 
 ROW = [{"id": "weight-noise", "kind": "weight-noise", "parameters": {"match": "none"}}]
 

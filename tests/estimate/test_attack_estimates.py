@@ -24,7 +24,13 @@ def shape(config) -> Shape:
 
 def test_a_search_of_tokens_costs_a_forward_of_every_candidate_and_a_gradient_a_step(config, shape):
     entry = config["attacks"]["gcg"]
-    given = entry["parameters"] | {"steps": [3, 10], "candidates": 50, "questions": 2, "tokens": 9, "held_out": 30}
+    given = entry["parameters"] | {
+        "steps": [3, 10],
+        "candidates": 50,
+        "questions": 2,
+        "inserted_tokens": 9,
+        "held_out": 30,
+    }
     # Every text may be tried on the questions held out, and plain asking is.
     asked = work.scoring(shape, 100, 48).times(2).operations + work.scoring(shape, 30, 48).times(11).operations
     cost = attacks.attacking(shape, entry | {"parameters": given}, 100, 48)

@@ -103,7 +103,7 @@ def test_every_measured_job_is_estimated_within_a_factor_of_two(kind, least, req
         effort = found[row.rule, row.about]
         assert 0.5 < machine.seconds(effort) / row.seconds < 2, (row.rule, row.about, machine.seconds(effort))
         # Without a GPU a bank stands beside the model, in parts and whole.
-        held = effort.memory + table.LIBRARIES + (3 * effort.disk if row.rule == "build_bank" else 0)
+        held = effort.memory + table.LIBRARIES + (3 * effort.disk if row.rule == "cache_activations" else 0)
         assert 0.5 < held / 1e6 / row.memory_mb < 2, (row.rule, row.about)
     ran = set(zip(measured["rule"], measured["about"], strict=True))
     whole = sum(machine.seconds(effort) for job, effort in found.items() if job in ran)
@@ -162,7 +162,7 @@ def test_a_defence_costs_as_many_forget_gradients_as_it_takes(kind, parameters, 
 
 
 def test_a_seed_apart_is_a_job_of_its_own_and_pays_its_start():
-    together, apart = jobs(rna()), jobs(rna(seeds_together=False))
+    together, apart = jobs(rna()), jobs(rna(batch_seeds=False))
     count = {
         name: [sum(job.rule == name for job in found) for found in (together, apart)] for name in ("unlearn", "attack")
     }
@@ -179,9 +179,9 @@ def test_what_is_left_on_disk_is_what_the_study_left(rows_of_whole_choices):
     """Measured with `du` on the RNA study: banks 432 MiB, cells 717 MiB, prefix 37887360 bytes."""
     left = {
         rule: sum(job.work.disk for job in jobs(rna()) if job.rule == rule)
-        for rule in ("build_bank", "unlearn", "build_prefix")
+        for rule in ("cache_activations", "unlearn", "build_prefix")
     }
-    assert left["build_bank"] == pytest.approx(432 * 2**20, rel=0.05)
+    assert left["cache_activations"] == pytest.approx(432 * 2**20, rel=0.05)
     assert left["unlearn"] == pytest.approx(717 * 2**20, rel=0.05)
     assert left["build_prefix"] == pytest.approx(37887360, rel=0.1)
 

@@ -62,5 +62,5 @@ def test_the_muse_study_is_planned_whole(shape):
     domains = {"elements": Domain(118, 590, 2), "geography": Domain(211, 853, 2), "symbols": Domain(213, 213, 2)}
     found = jobs_of(of("muse"), {"smollm2-135m-memorised": shape}, domains)
     counted = {rule: sum(job.rule == rule for job in found) for rule in {job.rule for job in found}}
-    assert counted["memorise"] == counted["measure_retrained"] == 1
+    assert counted["make_target_model"] == counted["measure_retrained"] == 1
     assert counted["measure_memorisation"] == counted["evaluate"] == 10

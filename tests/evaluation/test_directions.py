@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from unlearning_robustness.engine.weights import norm
 from unlearning_robustness.evaluation.directions import filter_normalised, inner, orthogonal_to, random_direction
-from unlearning_robustness.models.weights import norm
 
 
 def random(seed=0):

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from unlearning_robustness.engine.weights import TrainedWeights, change_of
 from unlearning_robustness.evaluation.directions import random_direction
 from unlearning_robustness.evaluation.divergence import divergences, perturbation_norm
 from unlearning_robustness.evaluation.sharpness import ForgetLandscape, function_space, sam_gap
-from unlearning_robustness.models.weights import TrainedWeights, change_of
 
 NAME = "model.layers.1.mlp.down_proj.weight"
 UP = NAME.replace("down_proj", "up_proj")

@@ -5,6 +5,7 @@ from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.attacks.relearn import Relearn
+from unlearning_robustness.engine.weights import TrainedWeights, norm
 from unlearning_robustness.errors import TrainingError
 from unlearning_robustness.evaluation.directions import inner, orthogonal_to
 from unlearning_robustness.evaluation.landscape import (
@@ -15,7 +16,6 @@ from unlearning_robustness.evaluation.landscape import (
     slice_of,
 )
 from unlearning_robustness.evaluation.texts import mean_nll, texts_of
-from unlearning_robustness.models.weights import TrainedWeights, norm
 
 ATTACK = {"documents": [1, 3], "steps": [2, 5], "learning_rate": 1e-2, "batch_size": 2, "tokens": 16, "warm_up": 2}
 ENTRY = {"label": "relearning", "kind": "relearn", "parameters": ATTACK}

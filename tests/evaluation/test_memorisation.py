@@ -14,7 +14,7 @@ from unlearning_robustness.evaluation.memorisation import (
     questions_asked,
 )
 from unlearning_robustness.evaluation.open_answers import end_of_budget, measure_memorisation, rouge_l
-from unlearning_robustness.memorising import memorise, memorised_texts
+from unlearning_robustness.training.target_model import memorise, memorised_texts
 
 SETTINGS = {
     "documents": 8, "prompt_tokens": 6, "continuation_tokens": 14, "questions": 2, "shots": 1, "answer_tokens": 6,

@@ -10,7 +10,7 @@ import yaml
 
 from unlearning_robustness.data import mmlu, wmdp
 from unlearning_robustness.data.items import lettered, shots_of
-from unlearning_robustness.data.published import Published
+from unlearning_robustness.data.source_tables import Published
 from unlearning_robustness.evaluation.arbitration import arbitrate
 from unlearning_robustness.evaluation.official import MMLU, WMDP, official_scores, write_repository
 from unlearning_robustness.scoring.questions import QuestionScorer

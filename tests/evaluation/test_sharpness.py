@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from unlearning_robustness.defences.perturbation import along
+from unlearning_robustness.defences.perturbation import rescaled
+from unlearning_robustness.engine.weights import TrainedWeights, norm
 from unlearning_robustness.evaluation.directions import filter_normalised
 from unlearning_robustness.evaluation.sharpness import (
     ForgetLandscape,
@@ -13,7 +14,6 @@ from unlearning_robustness.evaluation.sharpness import (
     traces,
     weight_space,
 )
-from unlearning_robustness.models.weights import TrainedWeights, norm
 
 NAME = "model.layers.1.mlp.down_proj.weight"
 
@@ -71,7 +71,7 @@ def test_traces_and_eigenvalues_are_those_of_the_full_hessian(landscape, hessian
 def test_the_gap_is_the_rise_at_the_ascent_point_and_near_radius_times_gradient(landscape):
     small = 1e-3
     assert sam_gap(landscape, small) == pytest.approx(small * norm(landscape.gradient()), rel=0.1)
-    ascent = along(landscape.gradient(), 0.5)
+    ascent = rescaled(landscape.gradient(), 0.5)
     still = {NAME: torch.zeros(32, 4)}
     assert sam_gap(landscape, 0.5) == pytest.approx(landscape.at(ascent) - landscape.at(still), abs=1e-6)
 
@@ -115,7 +115,7 @@ def test_the_lipschitz_constant_of_a_bowl_is_found():
 
 
 def test_on_a_model_the_gradient_is_taken_at_the_perturbed_weights(landscape):
-    ascent = along(landscape.gradient(), 2.0)
+    ascent = rescaled(landscape.gradient(), 2.0)
     with landscape.weights.at({NAME: landscape.weights.master[NAME] + ascent[NAME]}):
         there = norm(landscape.gradient())
     assert landscape.gradient_norm_at(ascent) == pytest.approx(there, rel=1e-5) != norm(landscape.gradient())

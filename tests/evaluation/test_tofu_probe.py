@@ -6,7 +6,7 @@ import torch
 
 from unlearning_robustness.data import tofu
 from unlearning_robustness.evaluation.tofu_probe import TofuProbe
-from unlearning_robustness.memorising import memorise
+from unlearning_robustness.training.target_model import memorise
 
 SETTINGS = {
     "questions": 10, "answer_tokens": 11, "batch_size": 3, "format": "Question: {}\nAnswer:",

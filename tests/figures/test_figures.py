@@ -8,10 +8,10 @@ from synthetic import ONLY_RMU, PLACE, planted_context, study
 from worlds import default_world, rna_world, study_world
 
 from unlearning_robustness.analysis.bootstrap import spearman
+from unlearning_robustness.analysis.table_files import read_tables
 from unlearning_robustness.errors import StudyError
 from unlearning_robustness.figures import FIGURES
 from unlearning_robustness.figures import style as look
-from unlearning_robustness.figures.context import read_tables
 from unlearning_robustness.figures.style import CHANCE_COLOUR, REFERENCE_COLOUR, pyplot, save
 
 WITH_RNA = [*ONLY_RMU, {"methods": ["rmu"], "defences": ["rna"], "attacks": ["none"]}]

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from unlearning_robustness.methods import RMU, AdaptiveRMU
-from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.methods.loss_inputs import LossInputs
 
 
 def random(seed=0):
@@ -20,17 +20,17 @@ def test_it_is_rmu_with_scale_times_that_length_as_coefficient():
     mask, ids = torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, 3, dtype=torch.long)
     adaptive, fixed = AdaptiveRMU(scale=3.0), RMU(coefficient=3.0 * first.norm(dim=-1).mean().item())
     losses = [
-        loss(Readout(ids, mask, hidden=hidden, direction=loss.direction(16, random(3), first))).item()
+        loss(LossInputs(ids, mask, hidden=hidden, direction=loss.direction(16, random(3), first))).item()
         for loss in (adaptive, fixed)
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
-def test_a_run_takes_the_length_from_its_own_first_batch(make_trainer, settings, tiny_banks):
+def test_a_run_takes_the_length_from_its_own_first_batch(make_trainer, settings, tiny_caches):
     lengths = {}
     for seed in (1, 2):
         trainer = make_trainer(settings("adaptive-rmu"), seed=seed)
-        batch = tiny_banks["forget"].batch(trainer.order["forget"][0])
+        batch = tiny_caches["forget"].batch(trainer.order["forget"][0])
         counted = batch.mask.clone()
         counted[:, 0] = False
         lengths[seed] = trainer.engine.direction.norm().item()

@@ -22,32 +22,32 @@ def test_refusals_are_dealt_in_turn():
     assert paired(torch.tensor(3.0), torch.tensor(1.0)).item() == 3
 
 
-def gradients(moved_engine, banks, name, **parameters):
+def gradients(moved_engine, caches, name, **parameters):
     base = {"beta": 0.5, "normalisation": parameters.get("normalisation", "token-mean")}
-    return moved_engine(name, parameters=base | parameters).forget_gradient(banks["forget"].batch(CHOSEN))
+    return moved_engine(name, parameters=base | parameters).forget_gradient(caches["forget"].batch(CHOSEN))
 
 
 @pytest.mark.parametrize("normalisation", ["token-mean", "sequence-sum", "batch-mean"])
-def test_released_dpo_is_npo_in_value_and_in_gradient_and_corrected_dpo_is_not(moved_engine, tiny_banks, normalisation):
+def test_released_dpo_is_npo_in_value_and_gradient_and_corrected_is_not(moved_engine, tiny_caches, normalisation):
     given = {"normalisation": normalisation}
-    npo_loss, npo = gradients(moved_engine, tiny_banks, "npo", **given)
-    loss, released = gradients(moved_engine, tiny_banks, "dpo", implementation="released", **given)
+    npo_loss, npo = gradients(moved_engine, tiny_caches, "npo", **given)
+    loss, released = gradients(moved_engine, tiny_caches, "dpo", implementation="released", **given)
     assert loss == pytest.approx(npo_loss, rel=1e-5)
     for name, tensor in npo.items():
         torch.testing.assert_close(released[name], tensor, rtol=1e-3, atol=1e-6)
-    other_loss, corrected = gradients(moved_engine, tiny_banks, "dpo", implementation="corrected", **given)
+    other_loss, corrected = gradients(moved_engine, tiny_caches, "dpo", implementation="corrected", **given)
     assert abs(other_loss - npo_loss) > 1e-3
     assert any((corrected[name] - tensor).norm() > 0.05 * tensor.norm() for name, tensor in npo.items())
 
 
-def test_descent_makes_the_refusal_likelier_and_the_forget_text_less_likely(moved_engine, tiny_banks):
-    engine, batch = moved_engine("dpo", size=0.02), tiny_banks["forget"].batch(CHOSEN)
+def test_descent_makes_the_refusal_likelier_and_the_forget_text_less_likely(moved_engine, tiny_caches):
+    engine, batch = moved_engine("dpo", size=0.02), tiny_caches["forget"].batch(CHOSEN)
 
     def margin():
         with torch.no_grad():
-            loss, readout = DPO(beta=0.5), engine._forget_readout(batch)
-            forget, _ = loss._likelihoods(readout)
-            refusal, _ = loss._likelihoods(engine._forget_readout(engine.refusal))
+            loss, inputs = DPO(beta=0.5), engine._forget_inputs(batch)
+            forget, _ = loss._likelihoods(inputs)
+            refusal, _ = loss._likelihoods(engine._forget_inputs(engine.refusal))
         return forget.mean().item(), refusal.mean().item()
 
     before = margin()
@@ -57,7 +57,7 @@ def test_descent_makes_the_refusal_likelier_and_the_forget_text_less_likely(move
     assert after[0] > before[0] and after[1] < before[1]
 
 
-def test_the_loss_at_the_reference_is_two_log_two_over_beta(make_trainer, settings, tiny_banks):
-    engine, batch = make_trainer(settings("dpo")).engine, tiny_banks["forget"].batch(CHOSEN)
+def test_the_loss_at_the_reference_is_two_log_two_over_beta(make_trainer, settings, tiny_caches):
+    engine, batch = make_trainer(settings("dpo")).engine, tiny_caches["forget"].batch(CHOSEN)
     assert engine.forget_gradient(batch)[0] == pytest.approx(2 / 0.5 * math.log(2), rel=1e-5)
-    assert NPO(beta=0.5)(engine._forget_readout(batch)).item() == pytest.approx(2 / 0.5 * math.log(2), rel=1e-5)
+    assert NPO(beta=0.5)(engine._forget_inputs(batch)).item() == pytest.approx(2 / 0.5 * math.log(2), rel=1e-5)

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from unlearning_robustness.methods import NPO
+from unlearning_robustness.methods.loss_inputs import LossInputs
 from unlearning_robustness.methods.method import build_method
 from unlearning_robustness.methods.npo import npo_loss
-from unlearning_robustness.methods.readout import Readout
 from unlearning_robustness.scoring.likelihood import normalise
 
 NLL, REFERENCE = torch.tensor([6.0, 30.0]), torch.tensor([5.0, 20.0])
@@ -39,7 +39,7 @@ def test_each_normalisation_is_its_own_loss(normalisation, gains):
 
 def logits_readout(logits, ids, mask, reference=NLL):
     tokens = mask[:, 1:].sum(-1).float()
-    return Readout(input_ids=ids, mask=mask, logits=logits, reference_nll=reference, reference_tokens=tokens)
+    return LossInputs(input_ids=ids, mask=mask, logits=logits, reference_nll=reference, reference_tokens=tokens)
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def test_descent_makes_the_forget_text_less_likely(text, normalisation):
 def test_text_that_is_already_unlikely_is_pushed_less(text):
     def push(reference):
         logits = text[0].clone().requires_grad_(True)
-        readout = logits_readout(logits, *text[1:], reference=torch.full((2,), reference))
-        return torch.autograd.grad(NPO(beta=0.3)(readout), logits)[0].norm().item()
+        inputs = logits_readout(logits, *text[1:], reference=torch.full((2,), reference))
+        return torch.autograd.grad(NPO(beta=0.3)(inputs), logits)[0].norm().item()
 
     assert push(-50.0) < push(10.0) < push(50.0)
 

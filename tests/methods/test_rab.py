@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from unlearning_robustness.methods import RAb
-from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.methods.loss_inputs import LossInputs
 
 
-def readout(hidden, reference, direction):
+def inputs(hidden, reference, direction):
     mask = torch.ones(hidden.shape[:2], dtype=torch.bool)
-    return Readout(mask.long(), mask, hidden=hidden, reference_hidden=reference, direction=direction)
+    return LossInputs(mask.long(), mask, hidden=hidden, reference_hidden=reference, direction=direction)
 
 
 def test_with_coefficient_one_the_target_has_nothing_left_along_the_direction():
@@ -17,12 +17,12 @@ def test_with_coefficient_one_the_target_has_nothing_left_along_the_direction():
     projector = torch.eye(8) - torch.outer(direction, direction)
     target = reference @ projector
     assert direction.norm().item() == pytest.approx(1) and (target @ direction).abs().max() < 1e-6
-    assert loss(readout(target, reference, direction)).item() == pytest.approx(0, abs=1e-12)
+    assert loss(inputs(target, reference, direction)).item() == pytest.approx(0, abs=1e-12)
     expected = (reference @ direction).square().sum() / reference.numel()
-    assert loss(readout(reference, reference, direction)).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert loss(inputs(reference, reference, direction)).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_coefficient_scales_what_is_taken_away():
     reference, direction = torch.tensor([[[2.0, 5.0]]]), torch.tensor([1.0, 0.0])
     target = torch.tensor([[[2.0 - 3 * 2.0, 5.0]]])
-    assert RAb(coefficient=3.0)(readout(target, reference, direction)).item() == 0
+    assert RAb(coefficient=3.0)(inputs(target, reference, direction)).item() == 0

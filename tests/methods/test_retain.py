@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import kl_div
 
-from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.methods.loss_inputs import LossInputs
 from unlearning_robustness.methods.retain import ActivationRetain, KLRetain, kl_divergence
 
 MASK = torch.arange(5)[None] < torch.tensor([5, 3])[:, None]
@@ -50,9 +50,9 @@ def test_the_slope_is_the_difference_of_the_distributions():
 
 def test_both_retain_losses_read_their_own_part():
     ids = torch.zeros(2, 5, dtype=torch.long)
-    by_logits = Readout(input_ids=ids, mask=MASK, logits=OURS, reference_logits=THEIRS)
+    by_logits = LossInputs(input_ids=ids, mask=MASK, logits=OURS, reference_logits=THEIRS)
     assert torch.equal(KLRetain()(by_logits), kl_divergence(OURS, THEIRS, MASK)) and KLRetain.reads == "logits"
-    by_hidden = Readout(input_ids=ids, mask=MASK, hidden=OURS, reference_hidden=THEIRS)
+    by_hidden = LossInputs(input_ids=ids, mask=MASK, hidden=OURS, reference_hidden=THEIRS)
     expected = (OURS[MASK].double() - THEIRS[MASK].double()).square().mean().item()
     assert ActivationRetain()(by_hidden).item() == pytest.approx(expected, rel=1e-6)
     assert ActivationRetain.reads == "hidden"

@@ -2,14 +2,14 @@ import pytest
 import torch
 
 from unlearning_robustness.methods import RMU
+from unlearning_robustness.methods.loss_inputs import LossInputs
 from unlearning_robustness.methods.method import build_method
-from unlearning_robustness.methods.readout import Readout
 
 MASK = torch.tensor([[False, True, True], [False, True, False]])
 
 
-def readout(hidden, direction):
-    return Readout(input_ids=torch.zeros(2, 3, dtype=torch.long), mask=MASK, hidden=hidden, direction=direction)
+def inputs(hidden, direction):
+    return LossInputs(input_ids=torch.zeros(2, 3, dtype=torch.long), mask=MASK, hidden=hidden, direction=direction)
 
 
 def test_the_loss_is_the_squared_distance_to_the_scaled_direction():
@@ -17,17 +17,17 @@ def test_the_loss_is_the_squared_distance_to_the_scaled_direction():
     hidden, direction = torch.randn(2, 3, 8, generator=random), torch.randn(8, generator=random)
     counted = hidden[MASK].double()
     expected = ((counted - 3.5 * direction.double()) ** 2).sum() / (3 * 8)
-    assert RMU(coefficient=3.5)(readout(hidden, direction)).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert RMU(coefficient=3.5)(inputs(hidden, direction)).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_the_loss_is_zero_at_its_target():
     direction = torch.randn(8)
-    assert RMU(coefficient=3.5)(readout((3.5 * direction).expand(2, 3, 8), direction)).item() == 0
+    assert RMU(coefficient=3.5)(inputs((3.5 * direction).expand(2, 3, 8), direction)).item() == 0
 
 
 def test_descent_moves_activations_towards_the_target():
     hidden, direction = torch.randn(2, 3, 8, requires_grad=True), torch.randn(8)
-    (gradient,) = torch.autograd.grad(RMU(coefficient=3.5)(readout(hidden, direction)), hidden)
+    (gradient,) = torch.autograd.grad(RMU(coefficient=3.5)(inputs(hidden, direction)), hidden)
     before = (hidden - 3.5 * direction).norm(dim=-1)
     after = (hidden - gradient - 3.5 * direction).norm(dim=-1)
     assert (after[MASK] < before[MASK]).all() and torch.equal(after[~MASK], before[~MASK])

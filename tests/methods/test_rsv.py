@@ -2,15 +2,15 @@ import pytest
 import torch
 
 from unlearning_robustness.methods import RSV
+from unlearning_robustness.methods.loss_inputs import LossInputs
 from unlearning_robustness.methods.method import build_method
-from unlearning_robustness.methods.readout import Readout
 
 MASK = torch.tensor([[False, True, True], [False, True, False]])
 
 
-def readout(hidden, reference, direction):
+def inputs(hidden, reference, direction):
     ids = torch.zeros(2, 3, dtype=torch.long)
-    return Readout(input_ids=ids, mask=MASK, hidden=hidden, reference_hidden=reference, direction=direction)
+    return LossInputs(input_ids=ids, mask=MASK, hidden=hidden, reference_hidden=reference, direction=direction)
 
 
 def draw(*shape, seed):
@@ -21,21 +21,19 @@ def test_the_loss_is_the_squared_distance_to_the_shifted_reference():
     hidden, reference, direction = draw(2, 3, 8, seed=0), draw(2, 3, 8, seed=1), draw(8, seed=2)
     shift = hidden.double() - reference.double() - 3.5 * direction.double()
     expected = (shift[MASK] ** 2).sum() / (3 * 8)
-    assert RSV(coefficient=3.5)(readout(hidden, reference, direction)).item() == pytest.approx(
-        expected.item(), rel=1e-6
-    )
+    assert RSV(coefficient=3.5)(inputs(hidden, reference, direction)).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_at_the_reference_the_loss_is_the_squared_coefficient_over_the_width():
     reference = draw(2, 3, 8, seed=1)
     direction = draw(8, seed=2) / draw(8, seed=2).norm()
-    assert RSV(coefficient=3.5)(readout(reference, reference, direction)).item() == pytest.approx(3.5**2 / 8, rel=1e-5)
+    assert RSV(coefficient=3.5)(inputs(reference, reference, direction)).item() == pytest.approx(3.5**2 / 8, rel=1e-5)
 
 
 def test_the_gradient_pushes_along_the_direction():
     reference, direction = draw(2, 3, 8, seed=1), draw(8, seed=2)
     hidden = reference.clone().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(RSV(coefficient=3.5)(readout(hidden, reference, direction)), hidden)
+    (gradient,) = torch.autograd.grad(RSV(coefficient=3.5)(inputs(hidden, reference, direction)), hidden)
     torch.testing.assert_close(gradient[MASK], (-2 * 3.5 * direction / 24).expand(3, 8))
 
 

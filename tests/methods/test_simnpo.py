@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from unlearning_robustness.methods import NPO, SimNPO
-from unlearning_robustness.methods.readout import Readout
+from unlearning_robustness.methods.loss_inputs import LossInputs
 from unlearning_robustness.methods.simnpo import simnpo_loss
 
 
@@ -19,7 +19,7 @@ def test_without_margin_it_is_npo_against_a_reference_that_is_never_surprised():
     random = torch.Generator().manual_seed(0)
     logits, ids = torch.randn(2, 5, 7, generator=random), torch.randint(0, 7, (2, 5), generator=random)
     mask = torch.arange(5)[None] < torch.tensor([5, 3])[:, None]
-    given = Readout(
+    given = LossInputs(
         ids, mask, logits=logits, reference_nll=torch.zeros(2), reference_tokens=mask[:, 1:].sum(-1).float()
     )
     for normalisation in ("token-mean", "sequence-sum", "batch-mean"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.models import beginnings
+from unlearning_robustness.models import shared_prefix as beginnings
 from unlearning_robustness.scoring import multiple_choice, questions
 from unlearning_robustness.scoring.questions import QuestionScorer
 

@@ -86,7 +86,7 @@ def test_a_change_of_the_statistics_retrains_and_attacks_nothing(study, tmp_path
 
 
 def test_a_study_that_shares_the_tree_makes_nothing_again_that_needs_a_model(study, tmp_path):
-    own = {"results": str(tmp_path / "own"), "shares": "results/ci"}
+    own = {"results": str(tmp_path / "own"), "reuse_results": "results/ci"}
     files = CI, overlay(tmp_path, study=own)
     assert set(planned(*files)) == {"tables", "figure", "findings", "landing"}
     snakemake("--cores", "2", "--configfile", *files, "--", own["results"] + "/tables/accuracy.csv")
@@ -152,7 +152,7 @@ def test_a_killed_study_finishes_with_the_same_records_and_repeats_no_finished_c
     snakemake("--unlock", folder=tmp_path)
     result = snakemake(*options, folder=tmp_path)
     assert "unlearn" in result.stdout + result.stderr
-    assert "rule build_bank" not in result.stdout + result.stderr
+    assert "rule cache_activations" not in result.stdout + result.stderr
     # The line at the start ends there: no job that is left was unknown to the estimate.
     said = r"6 cells, 9 \(cell, attack\) runs, jobs left: 2; .*, about \d+ minutes? on 1 core$"
     assert re.search(said, result.stdout, re.MULTILINE)
@@ -162,8 +162,8 @@ def test_a_killed_study_finishes_with_the_same_records_and_repeats_no_finished_c
 
 @pytest.mark.parametrize("name", ["stableun", "matrix"])
 def test_relearning_reads_every_document_of_facts_to_its_end(study, name):
-    from unlearning_robustness.models.bank import left_out
     from unlearning_robustness.models.loading import load_tokenizer
+    from unlearning_robustness.scoring.encoding import left_out
 
     corpora, tokenizer = pandas.read_parquet(study / "corpora" / "elements.parquet"), load_tokenizer(MODEL)
     tokens = load_study(name)["attacks"]["relearn"]["parameters"]["tokens"]
@@ -173,8 +173,8 @@ def test_relearning_reads_every_document_of_facts_to_its_end(study, name):
 
 
 def test_an_exported_model_answers_as_the_records_say(study):
-    from unlearning_robustness.device import choose_dtype
     from unlearning_robustness.models.loading import load_model, load_tokenizer
+    from unlearning_robustness.runtime.device import choose_dtype
     from unlearning_robustness.scoring.questions import QuestionScorer
 
     target = f"exports/{PLACE}/rmu/rna/seed0"

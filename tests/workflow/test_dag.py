@@ -44,7 +44,7 @@ def test_the_default_study_has_the_cells_its_grids_say(tmp_path):
     assert jobs["unlearn"] == len(trained)
     assert jobs["attack"] == len(attacked)
     assert jobs["evaluate"] == len(trained) + 1
-    apart = planned(overlay(tmp_path, seeds_together=False), folder=tmp_path)
+    apart = planned(overlay(tmp_path, batch_seeds=False), folder=tmp_path)
     assert apart["unlearn"] == len(config["seeds"]) * len(trained)
     assert apart["evaluate"] == len(config["seeds"]) * len(trained) + 1
     assert apart["tables"] == jobs["tables"] == 1
@@ -64,11 +64,11 @@ def test_a_study_of_published_data_fetches_each_source_once_and_stops_without_it
     # 4 GB for a small model, three times the 14.5 GB of this one, and the activations of 1,200 texts before and behind
     # the trained layers: once where they are read, twice where they are made.
     told = snakemake("--dry-run", "--configfile", path, folder=tmp_path)
-    bank = 2 * 1200 * 512 * 4096 * 2 / 1e6
-    for rule, times in {"unlearn": 1, "build_bank": 2, "evaluate": 0}.items():
+    cache = 2 * 1200 * 512 * 4096 * 2 / 1e6
+    for rule, times in {"unlearn": 1, "cache_activations": 2, "evaluate": 0}.items():
         kind = rf"^rule {rule}:\n(?:    .*\n)*?    resources: .*mem_mb=(\d+)"
         asked = {int(number) for number in re.findall(kind, told.stdout + told.stderr, re.M)}
-        assert list(asked) == [pytest.approx(4000 + 3 * 14483 + times * bank, abs=3)], rule
+        assert list(asked) == [pytest.approx(4000 + 3 * 14483 + times * cache, abs=3)], rule
     unpinned = overlay(tmp_path, sources={"wmdp-bio-texts": {"hub": {"revision": "a-commit-of-this-repository"}}})
     result = snakemake("--dry-run", "--configfile", path, unpinned, folder=tmp_path, check=False)
     said = [line for line in (result.stdout + result.stderr).splitlines() if line.startswith("configuration:")]

@@ -12,7 +12,7 @@ from running import ROOT, snakemake_command
 from safetensors.torch import load_file
 
 from unlearning_robustness.data.model_folder import write_manifest
-from unlearning_robustness.models.bank import save_bank
+from unlearning_robustness.engine.activation_cache import save_caches
 
 pytestmark = pytest.mark.study
 CELL = "cells/tiny/elements/rmu/none/seed{}"
@@ -51,11 +51,11 @@ rule unlearn:
 
 
 @pytest.fixture
-def start(tmp_path, tiny_model, tiny_banks, tiny_tokenizer, settings):
+def start(tmp_path, tiny_model, tiny_caches, tiny_tokenizer, settings):
     tiny_model.save_pretrained(tmp_path / "model")
     tiny_tokenizer.save_pretrained(tmp_path / "model")
     write_manifest(tmp_path / "model", {"note": "tiny"})
-    save_bank(tmp_path / "bank.safetensors", tiny_banks)
+    save_caches(tmp_path / "bank.safetensors", tiny_caches)
     (tmp_path / "Snakefile").write_text(RULE.format(script=ROOT / "workflow_scripts" / "unlearn.py"))
 
     def begin(processes=2, **changes):

@@ -53,7 +53,7 @@ def jobs_of(name: str) -> list[dict]:
 
 def test_a_study_runs_from_the_login_node_to_its_figures(study):
     assert (study / tiny_study.RESULTS / "figures" / tiny_study.PLACE / "accuracy.svg").is_file()
-    for rule, count in {"unlearn": 2, "evaluate": 3, "attack": 2, "build_bank": 1}.items():
+    for rule, count in {"unlearn": 2, "evaluate": 3, "attack": 2, "cache_activations": 1}.items():
         jobs = jobs_of(rule)
         assert len(jobs) == count, rule
         assert {(job["Partition"], job["TresPerJob"], job["JobState"]) for job in jobs} == {

@@ -115,7 +115,7 @@ def token_effects(
 def token_counts(records: pandas.DataFrame, probes: dict[str, dict], bootstrap: CrossedBootstrap) -> pandas.DataFrame:
     """Retain accuracy by number of tokens before the question, on the facts that are asked with every number."""
     counts = {
-        name: [(kind, probe["count"]) for kind in ("forget", "neutral") if probe["tokens"] in (kind, "none")]
+        name: [(kind, probe["count"]) for kind in ("forget", "neutral") if probe["insert"] in (kind, "none")]
         for name, probe in probes.items()
         if probe["mode"] in ("plain", "prefix") and probe["vocabulary"] == "entities"
     }

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput
-from unlearning_robustness.attacks.wording import best_wording, reworded
-from unlearning_robustness.seeds import shuffler
+from unlearning_robustness.attacks.prompt_variants import best_wording, reworded
+from unlearning_robustness.runtime.seeds import shuffler
 
 
 def insert(text: str, every: int, character: str) -> str:
@@ -43,11 +43,11 @@ def shuffle(text: str, every: int, seed: int) -> str:
 class Characters:
     """Each spacing of ``every`` with each of ``characters`` inserted or substituted, or with its stretches shuffled.
 
-    A spacing of 0 is no noise. Retain accuracy may be ``retain_margin`` below that of plain asking.
+    A spacing of 0 is no noise. Retain accuracy may be ``utility_bound`` below that of plain asking.
     """
 
     every: list
-    retain_margin: float
+    utility_bound: float
     characters: str = "!_ );?5~^.-Q"
     chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
 
@@ -64,7 +64,7 @@ class Characters:
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the plainly asked model (0 steps), then the best variant; a step is a variant tried."""
-        yield from best_wording(attack, self.wordings(attack.seed), self.retain_margin)
+        yield from best_wording(attack, self.wordings(attack.seed), self.utility_bound)
 
 
 def _variant(change, every: int, *more) -> Ask:

@@ -13,7 +13,7 @@ import pandas
 
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput, as_it_is
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.seeds import shuffler
+from unlearning_robustness.runtime.seeds import shuffler
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ import torch
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput, as_it_is
 from unlearning_robustness.attacks.insertion import Insertion, insert
 from unlearning_robustness.attacks.insertion_loss import InsertionLoss
-from unlearning_robustness.attacks.wording import PLAIN, reworded
+from unlearning_robustness.attacks.prompt_variants import PLAIN, reworded
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.progress import Progress
+from unlearning_robustness.runtime.progress import Progress
+from unlearning_robustness.runtime.seeds import generator, shuffler
 from unlearning_robustness.scoring.questions import QuestionScorer
-from unlearning_robustness.seeds import generator, shuffler
 
 
 def top_candidates(gradient: torch.Tensor, usable: torch.Tensor, top_k: int) -> torch.Tensor:
@@ -72,7 +72,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class GreedyCoordinateGradient:
-    """Search ``tokens`` tokens on ``questions`` of a role in the select split; asked after each of ``steps``.
+    """Search ``inserted_tokens`` tokens on ``questions`` of a role in the select split; asked after each of ``steps``.
 
     With the role ``forget`` the tokens are to bring answers back, with ``retain`` to make them wrong: RNA's accuracy
     under attack. A step tries ``candidates`` substitutions by the ``top_k`` tokens of each position. ``place``: on a
@@ -83,7 +83,7 @@ class GreedyCoordinateGradient:
     the lowest loss.
     """
 
-    tokens: int
+    inserted_tokens: int
     questions: int
     steps: list
     candidates: int
@@ -142,7 +142,7 @@ class GreedyCoordinateGradient:
         loss_of = InsertionLoss(attack, insertion.slots, match, self.layer, self.fluency)
         random = generator(attack.seed, "attack-tokens")
         usable = insertion.usable(len(loss_of.embed.weight))
-        ids = insertion.start(usable, self.tokens, random)
+        ids = insertion.start(usable, self.inserted_tokens, random)
         loss = loss_of(ids[None]).item()
         for _ in range(steps):
             top = top_candidates(loss_of.gradient(ids), usable, self.top_k)

@@ -9,8 +9,8 @@ from torch.nn.functional import cross_entropy, one_hot
 from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.attacks.insertion import Slot
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.models.beginnings import keys_and_values
 from unlearning_robustness.models.hooks import hooked
+from unlearning_robustness.models.shared_prefix import keys_and_values
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 from unlearning_robustness.scoring.multiple_choice import PackedQuestion, collate, to_device
 

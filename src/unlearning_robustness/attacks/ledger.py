@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from torch import nn
 
 from unlearning_robustness.attacks.base import AttackedModel
-from unlearning_robustness.models.metering import Spent, metered
+from unlearning_robustness.models.flop_counter import Spent, metered
 from unlearning_robustness.scoring.records import BUDGET
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.attacks.choice import SelectAccuracy, best
+from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.hooks import Place
 from unlearning_robustness.models.modules import after_attention, layer_modules
@@ -65,7 +65,7 @@ class LogitLens:
             return stream_log_likelihoods(scorer, model, list(places.values()))
 
         scores = SelectAccuracy(attack).readings(attack.model, read_all)
-        setting, _ = best(zip(places, scores, strict=True), scores[0], margin=1.0)
+        setting, _ = best(zip(places, scores, strict=True), scores[0], utility_bound=1.0)
 
         def read(scorer: QuestionScorer, model: nn.Module) -> torch.Tensor:
             return stream_log_likelihoods(scorer, model, [places[setting]])[0]

@@ -16,12 +16,12 @@ import torch
 from torch import nn
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.attacks.choice import SelectAccuracy, best
+from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.models.bank import encode_texts
 from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.modules import layer_modules
 from unlearning_robustness.models.slicing import LayerSpan
+from unlearning_robustness.scoring.encoding import encode_texts
 
 NOTHING = "nothing removed"
 Compared = Callable[[int, torch.Tensor, torch.Tensor], None]
@@ -52,10 +52,10 @@ class Orthogonalise:
 
     Left out are the first ``skipped_tokens`` of a text (the attention sink; the papers skip a fixed instruction of 40)
     and, layer by layer, positions whose L1 distance between the two models is more than ``outliers`` standard
-    deviations above the mean. Retain accuracy on select may fall by ``margin``.
+    deviations above the mean. Retain accuracy on select may fall by ``utility_bound``.
     """
 
-    margin: float
+    utility_bound: float
     direction: Literal["mean", "principal"] = "mean"
     towards: Literal["zero", "reference"] = "zero"
     outliers: float = 3.0
@@ -86,7 +86,7 @@ class Orthogonalise:
         for setting, wanted in settings.items():
             with hooked(wanted):
                 scores.append((setting, accuracy(AttackedModel(attack.model, {}))))
-        setting, _ = best(scores, scores[0][1], self.margin)
+        setting, _ = best(scores, scores[0][1], self.utility_bound)
         with hooked(settings[setting]):
             yield AttackedModel(attack.model, {}, setting)
 

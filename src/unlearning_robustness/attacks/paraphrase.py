@@ -14,7 +14,7 @@ from typing import ClassVar
 import pandas
 
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput
-from unlearning_robustness.attacks.wording import best_wording, filled
+from unlearning_robustness.attacks.prompt_variants import best_wording, filled
 
 PATTERNS = {
     "quoted": 'Complete this sentence. "{prompt}',
@@ -72,10 +72,10 @@ def recast(templates: dict[tuple[str, str], dict[int, Template]], shift: int) ->
 class Paraphrase:
     """Of ``PATTERNS`` and the relations' other templates the best on the select split.
 
-    Retain accuracy may be ``retain_margin`` below that of plain asking.
+    Retain accuracy may be ``utility_bound`` below that of plain asking.
     """
 
-    retain_margin: float
+    utility_bound: float
     chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
@@ -84,4 +84,4 @@ class Paraphrase:
         templates = read_templates(pandas.concat([attack.select, attack.answered]))
         for shift in range(max(map(len, templates.values()), default=1) - 1):
             wordings[f"other template {shift + 1}"] = recast(templates, shift)
-        yield from best_wording(attack, wordings, self.retain_margin)
+        yield from best_wording(attack, wordings, self.utility_bound)

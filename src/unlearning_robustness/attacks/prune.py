@@ -16,13 +16,13 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.attacks.choice import SelectAccuracy, best
+from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.models.bank import encode_texts
 from unlearning_robustness.models.hooks import Entering, hooked
 from unlearning_robustness.models.modules import layer_modules, linear_modules
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
-from unlearning_robustness.seeds import generator
+from unlearning_robustness.runtime.seeds import generator
+from unlearning_robustness.scoring.encoding import encode_texts
 
 Tensors = dict[str, torch.Tensor]
 Scores = Iterator[tuple[str, torch.Tensor]]
@@ -136,16 +136,16 @@ class Prune:
     """Zero, in every linear matrix of the decoder layers, its top ``q`` for forgetting less its top ``p`` for utility.
 
     Tried are all pairs of ``fractions`` with p >= q, and no pruning; the best on select, with retain accuracy at most
-    ``margin`` lower, is yielded. ``score`` is ``snip`` or ``wanda``, of ``texts`` texts of at most ``tokens`` tokens of
-    the corpora ``forget`` and ``retain``. The default forget corpus is the attacker's, about entities that are never
-    asked about.
+    ``utility_bound`` lower, is yielded. ``score`` is ``snip`` or ``wanda``, of ``texts`` texts of at most ``tokens``
+    tokens of the corpora ``forget`` and ``retain``. The default forget corpus is the attacker's, about entities that
+    are never asked about.
     """
 
     score: Literal["snip", "wanda"]
     fractions: list[float]
     texts: int
     tokens: int
-    margin: float
+    utility_bound: float
     forget: Literal["relearn", "forget"] = "relearn"
     chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
 
@@ -168,7 +168,7 @@ class Prune:
         for q, p in [(q, p) for q in self.fractions for p in self.fractions if p >= q > 0]:
             with zeroed(weights, places(q, p)):
                 scores.append(((q, p), accuracy(plain)))
-        (q, p), _ = best(scores, scores[0][1], self.margin)
+        (q, p), _ = best(scores, scores[0][1], self.utility_bound)
         with zeroed(weights, places(q, p)):
             yield AttackedModel(attack.model, {}, f"{q:g} less {p:g}" if q else NOTHING)
 

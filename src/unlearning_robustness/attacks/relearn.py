@@ -12,15 +12,15 @@ from typing import Literal
 import torch
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
+from unlearning_robustness.engine.lora import LowRankWeights, modules_of_layers
+from unlearning_robustness.engine.weights import TrainedWeights, down_projections, tensors_of_layers
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.fine_tuning import fine_tune, learning_rate_at, linear_rate_at
-from unlearning_robustness.models.bank import cut_line, encode_texts
-from unlearning_robustness.models.lora import LowRankWeights, modules_of_layers
 from unlearning_robustness.models.modules import ArchitectureError, layer_modules
-from unlearning_robustness.models.weights import TrainedWeights, down_projections, tensors_of_layers
-from unlearning_robustness.progress import Progress
-from unlearning_robustness.seeds import generator
-from unlearning_robustness.training import batch_order
+from unlearning_robustness.runtime.progress import Progress
+from unlearning_robustness.runtime.seeds import generator
+from unlearning_robustness.scoring.encoding import cut_line, encode_texts
+from unlearning_robustness.training.fine_tuning import fine_tune, learning_rate_at, linear_rate_at
+from unlearning_robustness.training.trainer import batch_order
 
 ATTENTION, MLP = ["q_proj", "k_proj", "v_proj", "o_proj"], ["gate_proj", "up_proj", "down_proj"]
 TARGETS = {"attention": ATTENTION, "mlp": MLP, "all": [*ATTENTION, *MLP]}

@@ -10,7 +10,7 @@ import torch
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.rewriting import rewritten
-from unlearning_robustness.seeds import generator
+from unlearning_robustness.runtime.seeds import generator
 
 
 def noise(weight: torch.Tensor, seed: int, name: str) -> torch.Tensor:

@@ -4,9 +4,9 @@ from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED, cells
 from unlearning_robustness.config.choosing import check_choosing
 from unlearning_robustness.config.combinations import check_acts, check_row, check_sizes, defined
 from unlearning_robustness.config.expected import check_expected
-from unlearning_robustness.config.origins import check_origins, check_published
 from unlearning_robustness.config.parameters import complete, reads_of, registered
 from unlearning_robustness.config.protocols import check_protocol
+from unlearning_robustness.config.sources import check_published, check_sources
 from unlearning_robustness.config.training import check_training, check_unsharded
 from unlearning_robustness.errors import ConfigError
 
@@ -39,7 +39,7 @@ def _complete(registry: str, entry: dict, kind: str, key: str) -> dict:
 def check_study(config: dict) -> None:
     """Raise ConfigError for the first reference to something undefined or combination that cannot be."""
     study = config["study"]
-    check_origins(config)
+    check_sources(config)
     check_published(config)
     for axis in ("models", "benchmarks", "probes"):
         for name in study[axis]:
@@ -84,12 +84,12 @@ def check_study(config: dict) -> None:
         _check_prompting(name, attack["parameters"])
         _check_weights(name, attack)
     for name, probe in config["probes"].items():
-        if (probe["tokens"] == "none") != (probe["count"] == 0):
-            raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with tokens {probe['tokens']}")
+        if (probe["insert"] == "none") != (probe["count"] == 0):
+            raise ConfigError(f"probes.{name}.count: {probe['count']} does not go with insert: {probe['insert']}")
         if (probe["vocabulary"] == "listed") != ("words" in probe):
             raise ConfigError(f"probes.{name}.words: go with vocabulary: listed and only then; give both or neither")
-        if probe["mode"] not in ("plain", "option", "letter") and probe["tokens"] == "none":
-            raise ConfigError(f"probes.{name}.tokens: mode {probe['mode']} needs forget or neutral tokens")
+        if probe["mode"] not in ("plain", "option", "letter") and probe["insert"] == "none":
+            raise ConfigError(f"probes.{name}.insert: mode {probe['mode']} needs forget or neutral tokens")
 
 
 def _check_reserved(config: dict) -> None:
@@ -118,27 +118,27 @@ def _check_analysis(config: dict) -> None:
         defined(config, "probes", analysis[f"{part}_probe"], key)
         if analysis[f"{part}_probe"] not in study["probes"]:
             raise ConfigError(f"{key}: {analysis[f'{part}_probe']!r} must stand in study.probes")
-        if "most_facts" in config["probes"][analysis[f"{part}_probe"]]:
+        if "max_facts" in config["probes"][analysis[f"{part}_probe"]]:
             raise ConfigError(
-                f"probes.{analysis[f'{part}_probe']}.most_facts: {key} is asked of every fact; leave it out"
+                f"probes.{analysis[f'{part}_probe']}.max_facts: {key} is asked of every fact; leave it out"
             )
 
 
 def _check_selection(config: dict) -> None:
-    selection = config.get("selection")
+    selection = config.get("tuning")
     if selection is None:
         return
     named = {"methods": selection["methods"], "noise.methods": selection["noise"]["methods"]}
     for key, methods in {**named, "attack.methods": selection["attack"]["methods"]}.items():
         for method in methods:
-            defined(config, "methods", method, f"selection.{key}")
-        check_unsharded(config, methods, f"selection.{key}")
-    defined(config, "defences", selection["noise"]["defence"], "selection.noise.defence")
+            defined(config, "methods", method, f"tuning.{key}")
+        check_unsharded(config, methods, f"tuning.{key}")
+    defined(config, "defences", selection["noise"]["defence"], "tuning.noise.defence")
     for method in selection["noise"]["methods"]:
-        check_acts(config, method, selection["noise"]["defence"], "selection.noise.methods")
+        check_acts(config, method, selection["noise"]["defence"], "tuning.noise.methods")
     if "defences" in selection:
-        _check_defence_search(config, selection["defences"], "selection.defences")
-    _relearning(config, selection["attack"]["attack"], "selection.attack.attack")
+        _check_defence_search(config, selection["defences"], "tuning.defences")
+    _relearning(config, selection["attack"]["attack"], "tuning.attack.attack")
 
 
 def _check_defence_search(config: dict, search: dict, key: str) -> None:
@@ -252,7 +252,7 @@ def _check_prompting(name: str, parameters: dict) -> None:
     if parameters["role"] == "retain" and parameters["match"] != "contrast":
         raise ConfigError(f"{key}.role: retain questions are to be missed, which {parameters['match']} cannot say; "
                           "leave match out, or take role: forget")  # fmt: skip
-    for part, least in {"tokens": 1, "questions": 1, "candidates": 1, "top_k": 1, "held_out": 0}.items():
+    for part, least in {"inserted_tokens": 1, "questions": 1, "candidates": 1, "top_k": 1, "held_out": 0}.items():
         if parameters[part] < least:
             raise ConfigError(f"{key}.{part}: must be at least {least}, not {parameters[part]}")
 

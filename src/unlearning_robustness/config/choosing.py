@@ -34,10 +34,10 @@ def _chooses_on(entry: dict) -> tuple[str, ...]:
 def _check_role(role: dict, key: str, attack: str, entry: dict) -> None:
     if "select" not in role["splits"]:
         raise ConfigError(f"{key}.splits: a share of 'select' is missing; {attack!r} chooses on it")
-    given, most = entry["parameters"], role.get("most_facts", {}).get("select")
+    given, most = entry["parameters"], role.get("max_facts", {}).get("select")
     wanted = given.get("questions", 0) + given.get("held_out", 0)
     if most is not None and most < wanted and max(given.get("steps", [0])) > 0:
         raise ConfigError(
             f"attacks.{attack}.parameters.held_out: {wanted} select questions with those searched on, and "
-            f"{key}.most_facts.select keeps {most}; lower one or raise the other"
+            f"{key}.max_facts.select keeps {most}; lower one or raise the other"
         )

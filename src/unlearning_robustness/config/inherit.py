@@ -10,8 +10,8 @@ KINDS = ("forget_loss", "kind")
 # Where ``ID: null`` takes away an entry of a file that the study builds on.
 REMOVABLE = (
     *((axis,) for axis in (*AXES, "claims", "expected")),
-    ("selection", "methods"),
-    ("selection", "defences", "grids"),
+    ("tuning", "methods"),
+    ("tuning", "defences", "grids"),
 )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from unlearning_robustness.config.cells import retrain_of
 from unlearning_robustness.config.combinations import defined
-from unlearning_robustness.config.origins import open_reader
+from unlearning_robustness.config.sources import open_reader
 from unlearning_robustness.errors import ConfigError
 
 KEY = "memorisation"

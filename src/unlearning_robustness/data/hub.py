@@ -14,7 +14,7 @@ from pathlib import Path
 
 from unlearning_robustness.data.hub_errors import answer_of, explain, transient
 from unlearning_robustness.errors import FetchError
-from unlearning_robustness.manifest import file_digest
+from unlearning_robustness.runtime.manifest import file_digest
 
 TRIES = 3
 

@@ -10,7 +10,7 @@ import pandas
 
 from unlearning_robustness.data.questions import assign_splits
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.seeds import shuffler
+from unlearning_robustness.runtime.seeds import shuffler
 
 LETTERS = ["A", "B", "C", "D"]
 INTRO = "The following are multiple choice questions (with answers) about"

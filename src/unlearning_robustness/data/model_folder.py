@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unlearning_robustness.errors import FetchError
-from unlearning_robustness.manifest import MANIFEST, digest_of, file_digest, read_json, write_json
+from unlearning_robustness.runtime.manifest import MANIFEST, digest_of, file_digest, read_json, write_json
 
 CONFIG, SINGLE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")

@@ -4,7 +4,7 @@ import pandas
 
 from unlearning_robustness.data.items import answered, corpus, need_columns, open_rows
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.seeds import shuffler
+from unlearning_robustness.runtime.seeds import shuffler
 
 # What is asked: part and role, from the columns of which the prompt and the truth come.
 KNOWLEDGE = {"prompt": "question", "truth": "answer"}

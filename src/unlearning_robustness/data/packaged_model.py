@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.errors import FetchError
-from unlearning_robustness.manifest import file_digest
+from unlearning_robustness.runtime.manifest import file_digest
 
 
 def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Path:

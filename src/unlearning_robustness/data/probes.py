@@ -14,7 +14,7 @@ from dataclasses import replace
 from unlearning_robustness.data.items import INTRO
 from unlearning_robustness.data.questions import Question
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.seeds import shuffler
+from unlearning_robustness.runtime.seeds import shuffler
 
 NEUTRAL_NOUNS = """table chair window garden bottle pencil basket ladder blanket curtain pillow kitchen bicycle umbrella
 hammer jacket candle mirror carpet lantern backpack toothbrush sandwich dishwasher scarecrow clothesline harmonica

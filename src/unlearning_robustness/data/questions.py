@@ -7,7 +7,7 @@ import pandas
 
 from unlearning_robustness.data import elements, geography, symbols
 from unlearning_robustness.data.facts import Fact, Relation
-from unlearning_robustness.seeds import shuffler
+from unlearning_robustness.runtime.seeds import shuffler
 
 DOMAINS = {"elements": elements, "geography": geography, "symbols": symbols}
 

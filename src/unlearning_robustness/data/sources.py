@@ -11,7 +11,7 @@ import pandas
 from unlearning_robustness.data.hub import Repository, fetch_files
 from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.errors import FetchError
-from unlearning_robustness.manifest import atomic, file_digest
+from unlearning_robustness.runtime.manifest import atomic, file_digest
 
 
 def fetch(settings: dict, folder: Path, scratch: Path) -> dict:

@@ -4,7 +4,7 @@ import pandas
 
 from unlearning_robustness.data.items import answered, corpus, need_columns, open_rows
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.seeds import shuffler
+from unlearning_robustness.runtime.seeds import shuffler
 
 QUESTIONS_AN_AUTHOR = 20
 # What is asked, by role; all of them *_perturbed files.

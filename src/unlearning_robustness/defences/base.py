@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 
 import torch
 
-from unlearning_robustness.models.bank import TextBank
-from unlearning_robustness.models.engine import Engine, Noise, RetainNoise
-from unlearning_robustness.models.weights import Tensors
+from unlearning_robustness.engine.activation_cache import ActivationCache
+from unlearning_robustness.engine.engine import Engine, Noise, RetainNoise
+from unlearning_robustness.engine.weights import Tensors
 
 MakeNoise = Callable[[torch.Generator], Noise]
 Gradient = tuple[float, Tensors]
 
 
-def plain_forget(engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
+def plain_forget(engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
     """The forget gradient at the present weights."""
     return engine.forget_gradient(batch)
 
@@ -53,8 +53,8 @@ class Step:
     reference_noise: MakeNoise | None = None
     entering_noise: MakeNoise | None = None
     leaving_noise: MakeNoise | None = None
-    forget_gradient: Callable[[Engine, TextBank, torch.Generator], Gradient] = plain_forget
-    after_retain: Callable[[Engine, TextBank, Tensors, torch.Generator], Tensors] | None = None
+    forget_gradient: Callable[[Engine, ActivationCache, torch.Generator], Gradient] = plain_forget
+    after_retain: Callable[[Engine, ActivationCache, Tensors, torch.Generator], Tensors] | None = None
     combine: Callable[[Tensors, Tensors], Tensors] = add
     optimiser: Callable[[list[torch.Tensor], float, float], torch.optim.Optimizer] = adamw
     retain_at: Callable[[Engine], AbstractContextManager] = in_place
@@ -71,7 +71,7 @@ class Step:
         self.replaced[part] = by
         setattr(self, part, value)
 
-    def retain_gradient(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
+    def retain_gradient(self, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         """The retain gradient, with what disturbs it and what changes it afterwards."""
         makers = (self.reference_noise, self.entering_noise, self.leaving_noise)
         noise = RetainNoise(*(make(generator) if make else None for make in makers))

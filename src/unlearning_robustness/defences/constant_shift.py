@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 
 from unlearning_robustness.defences.base import Step
-from unlearning_robustness.models.engine import Noise
-from unlearning_robustness.seeds import generator as stream
+from unlearning_robustness.engine.engine import Noise
+from unlearning_robustness.runtime.seeds import generator as stream
 
 
 def constant_shift(scale: float, generator: torch.Generator) -> Noise:

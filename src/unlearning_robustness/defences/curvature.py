@@ -6,10 +6,10 @@ from typing import Literal
 import torch
 
 from unlearning_robustness.defences.base import Gradient, Step
-from unlearning_robustness.defences.perturbation import ascended, factor_to, forget_gradient_at, plus
-from unlearning_robustness.models.bank import TextBank
-from unlearning_robustness.models.engine import Engine
-from unlearning_robustness.models.weights import Tensors, norm
+from unlearning_robustness.defences.perturbation import add_scaled, factor_to, forget_gradient_at, step_along
+from unlearning_robustness.engine.activation_cache import ActivationCache
+from unlearning_robustness.engine.engine import Engine
+from unlearning_robustness.engine.weights import Tensors, norm
 
 RELEASED_RADIUS = 0.01
 
@@ -34,10 +34,10 @@ class CurvatureRegularisation:
         """Add the penalty's gradient to the forget gradient."""
         step.replace("forget_gradient", lambda *given: self._forget(step, *given), "curvature")
 
-    def _forget(self, step: Step, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
+    def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         loss, gradient = engine.forget_gradient(batch)
         released = self.implementation == "released"
-        perturbed = ascended(engine.weights.master, gradient, RELEASED_RADIUS if released else self.radius)
+        perturbed = step_along(engine.weights.master, gradient, RELEASED_RADIUS if released else self.radius)
         if released:
             with engine.weights.at(perturbed):
                 _, change = engine.forget_gradient(batch)
@@ -47,7 +47,7 @@ class CurvatureRegularisation:
             tensor -= gradient[name]
         step.measures["penalty"] = self.weight * norm(change)
         if released:
-            return loss, plus(gradient, gradient)
+            return loss, add_scaled(gradient, gradient)
         factor = self.weight * factor_to(change, 1.0)
         if factor == 0:
             return loss, gradient
@@ -55,10 +55,10 @@ class CurvatureRegularisation:
             penalty = hessian_product(engine, batch, change)
         for name, tensor in hessian_product(engine, batch, change).items():
             penalty[name] -= tensor
-        return loss, plus(gradient, penalty, factor)
+        return loss, add_scaled(gradient, penalty, factor)
 
 
-def hessian_product(engine: Engine, batch: TextBank, direction: Tensors) -> Tensors:
+def hessian_product(engine: Engine, batch: ActivationCache, direction: Tensors) -> Tensors:
     """Hessian of the forget loss at the present weights times ``direction``, float32."""
     gradients = engine.weights.graph_gradient(engine.forget_loss(batch))
     inner = torch.stack([(gradients[name].float() * direction[name]).sum() for name in gradients]).sum()

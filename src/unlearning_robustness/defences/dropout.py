@@ -6,15 +6,15 @@ from typing import ClassVar
 import torch
 
 from unlearning_robustness.defences.base import Step
-from unlearning_robustness.models.engine import Noise
-from unlearning_robustness.parallel import drawn
+from unlearning_robustness.engine.engine import Noise
+from unlearning_robustness.runtime.parallel import sample_local_rows
 
 
 def dropout_noise(rate: float, generator: torch.Generator) -> Noise:
     """Z -> z with each element zeroed with probability ``rate`` and the others scaled to keep the mean."""
 
     def noise(hidden: torch.Tensor) -> torch.Tensor:
-        kept = drawn(torch.rand, hidden.shape, generator, hidden.device) >= rate
+        kept = sample_local_rows(torch.rand, hidden.shape, generator, hidden.device) >= rate
         return hidden * kept / (1 - rate)
 
     return noise

@@ -5,7 +5,7 @@ If plain unlearning stopped early does what a defence does, the defence is weake
 
 from dataclasses import dataclass, field
 
-from unlearning_robustness.models.weights import Tensors
+from unlearning_robustness.engine.weights import Tensors
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import torch
 
 from unlearning_robustness.defences.base import Step
 from unlearning_robustness.defences.rna import gaussian_noise
-from unlearning_robustness.models.bank import TextBank
-from unlearning_robustness.models.engine import Engine, RetainNoise
-from unlearning_robustness.models.weights import Tensors
+from unlearning_robustness.engine.activation_cache import ActivationCache
+from unlearning_robustness.engine.engine import Engine, RetainNoise
+from unlearning_robustness.engine.weights import Tensors
 
 
 def isotropic(like: torch.Tensor, size: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -33,7 +33,7 @@ class GradientNoise:
         """Perturb the retain gradient after it is taken."""
         step.replace("after_retain", self._perturb, "gradient-noise")
 
-    def _perturb(self, engine: Engine, batch: TextBank, clean: Tensors, generator: torch.Generator) -> Tensors:
+    def _perturb(self, engine: Engine, batch: ActivationCache, clean: Tensors, generator: torch.Generator) -> Tensors:
         _, noisy = engine.retain_gradient(batch, RetainNoise(reference=gaussian_noise(self.noise_scale, generator)))
         return {
             name: gradient + isotropic(gradient, (noisy[name] - gradient).norm(), generator)

@@ -6,9 +6,9 @@ from typing import Literal
 import torch
 
 from unlearning_robustness.defences.base import Gradient, Step
-from unlearning_robustness.models.bank import TextBank
-from unlearning_robustness.models.engine import Engine
-from unlearning_robustness.models.weights import norm
+from unlearning_robustness.engine.activation_cache import ActivationCache
+from unlearning_robustness.engine.engine import Engine
+from unlearning_robustness.engine.weights import norm
 
 RELEASED_WEIGHT = 0.01
 
@@ -28,7 +28,7 @@ class GradientPenalty:
         """Add the penalty's gradient to the forget gradient."""
         step.replace("forget_gradient", lambda *given: self._forget(step, *given), "gradient-penalty")
 
-    def _forget(self, step: Step, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
+    def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         if self.implementation == "released":
             loss, gradient = engine.forget_gradient(batch)
             step.measures["penalty"] = RELEASED_WEIGHT * norm(gradient)

@@ -13,10 +13,10 @@ from torch.nn.functional import normalize
 
 from unlearning_robustness.defences.base import Gradient, Step
 from unlearning_robustness.defences.perturbation import refuse_rounding
-from unlearning_robustness.methods.readout import masked_mean
-from unlearning_robustness.models.bank import TextBank
-from unlearning_robustness.models.engine import Engine, loss_mask
-from unlearning_robustness.parallel import drawn, total
+from unlearning_robustness.engine.activation_cache import ActivationCache
+from unlearning_robustness.engine.engine import Engine, loss_mask
+from unlearning_robustness.methods.loss_inputs import masked_mean
+from unlearning_robustness.runtime.parallel import sample_local_rows, total
 
 
 def in_ball(perturbation: torch.Tensor, radius: float, mask: torch.Tensor) -> torch.Tensor:
@@ -66,13 +66,13 @@ class LatentAdversarial:
         """Take the forget gradient at the adversary's perturbation."""
         step.replace("forget_gradient", lambda *given: self._forget(step, *given), "latent-adversarial")
 
-    def _forget(self, step: Step, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
+    def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         with torch.no_grad():
             clean = engine.forget_loss(batch).item()
         stream = batch.prefix if self.place == "entering" else batch.reference_hidden
         counted = loss_mask(batch.mask, "corrected", "hidden")
         radius = self.radius * masked_mean(stream.float().norm(dim=-1), counted).item()
-        start = drawn(torch.randn, stream.shape, generator, stream.device)
+        start = sample_local_rows(torch.randn, stream.shape, generator, stream.device)
         found = projected_ascent(
             lambda perturbation: engine.forget_loss(batch, **self._disturbed(perturbation)),
             radius * normalize(start, dim=-1), radius, batch.mask, self.steps, self.step_size * radius,

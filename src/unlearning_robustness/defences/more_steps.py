@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from unlearning_robustness.defences.base import Step
-from unlearning_robustness.schedule import Schedule
+from unlearning_robustness.engine.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 import torch
 
 from unlearning_robustness.defences.base import Gradient
+from unlearning_robustness.engine.activation_cache import ActivationCache
+from unlearning_robustness.engine.engine import Engine
+from unlearning_robustness.engine.weights import Tensors, norm
 from unlearning_robustness.errors import TrainingError
-from unlearning_robustness.models.bank import TextBank
-from unlearning_robustness.models.engine import Engine
-from unlearning_robustness.models.weights import Tensors, norm
 
 # A perturbation that rounding to the model's type changes by more than this is refused.
 TOLERANCE = 0.05
@@ -40,13 +40,13 @@ def factor_to(direction: Tensors, length: float) -> float:
     return length / size if size > 0 else 0.0
 
 
-def along(direction: Tensors, length: float) -> Tensors:
+def rescaled(direction: Tensors, length: float) -> Tensors:
     """``direction`` scaled to Frobenius norm ``length`` over all tensors together; nothing where it has no length."""
     factor = factor_to(direction, length)
     return {name: tensor * factor for name, tensor in direction.items()}
 
 
-def ascended(weights: Mapping[str, torch.Tensor], direction: Tensors, length: float) -> Weighted:
+def step_along(weights: Mapping[str, torch.Tensor], direction: Tensors, length: float) -> Weighted:
     """``weights`` moved by ``length`` along ``direction``."""
     return Weighted((1, weights), (factor_to(direction, length), direction))
 
@@ -59,7 +59,7 @@ def gaussian(like: Tensors, scale: float, generator: torch.Generator) -> Tensors
     }
 
 
-def plus(tensors: Tensors, added: Tensors, factor: float = 1.0) -> Tensors:
+def add_scaled(tensors: Tensors, added: Tensors, factor: float = 1.0) -> Tensors:
     """``tensors`` + ``factor`` * ``added``."""
     return {name: tensor + factor * added[name] for name, tensor in tensors.items()}
 
@@ -96,7 +96,7 @@ def refuse_rounding(wanted: float, realised: float) -> None:
         )
 
 
-def forget_gradient_at(engine: Engine, batch: TextBank, values: Mapping[str, torch.Tensor]) -> Gradient:
+def forget_gradient_at(engine: Engine, batch: ActivationCache, values: Mapping[str, torch.Tensor]) -> Gradient:
     """The forget gradient at other values of the trained tensors; the weights come back bit for bit.
 
     Raises TrainingError when the model's number type swallows the perturbation.
@@ -106,7 +106,7 @@ def forget_gradient_at(engine: Engine, batch: TextBank, values: Mapping[str, tor
         return engine.forget_gradient(batch)
 
 
-def forget_gradient_unrestored(engine: Engine, batch: TextBank, added: Tensors) -> tuple[float, Tensors, float]:
+def forget_gradient_unrestored(engine: Engine, batch: ActivationCache, added: Tensors) -> tuple[float, Tensors, float]:
     """Loss and gradient with ``added`` on the weights as released code puts it there, and its realised norm.
 
     It is added and subtracted in the model's number type: a small one is swallowed, and in bfloat16 the weights do not

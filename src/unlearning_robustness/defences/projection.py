@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from unlearning_robustness.models.weights import Tensors
+from unlearning_robustness.engine.weights import Tensors
 
 Gradients = Mapping[str, torch.Tensor]
 

@@ -13,8 +13,8 @@ from unlearning_robustness.defences.perturbation import (
     forget_gradient_unrestored,
     gaussian,
 )
-from unlearning_robustness.models.bank import TextBank
-from unlearning_robustness.models.engine import Engine
+from unlearning_robustness.engine.activation_cache import ActivationCache
+from unlearning_robustness.engine.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class RandomisedSmoothing:
         """Take the forget gradient as a mean over neighbours."""
         step.replace("forget_gradient", lambda *given: self._forget(step, *given), "randomised-smoothing")
 
-    def _forget(self, step: Step, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
+    def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         master, mean, losses = engine.weights.master, RunningMean(), []
         for _ in range(self.draws):
             noise = gaussian(master, self.scale, generator)

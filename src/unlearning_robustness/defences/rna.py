@@ -6,15 +6,15 @@ from typing import ClassVar
 import torch
 
 from unlearning_robustness.defences.base import Step
-from unlearning_robustness.models.engine import Noise
-from unlearning_robustness.parallel import drawn
+from unlearning_robustness.engine.engine import Noise
+from unlearning_robustness.runtime.parallel import sample_local_rows
 
 
 def gaussian_noise(scale: float, generator: torch.Generator) -> Noise:
     """Z -> z + scale N(0, I), fresh at every call; ``scale`` is a standard deviation, as in the released code."""
 
     def noise(hidden: torch.Tensor) -> torch.Tensor:
-        return hidden.float() + scale * drawn(torch.randn, hidden.shape, generator, hidden.device)
+        return hidden.float() + scale * sample_local_rows(torch.randn, hidden.shape, generator, hidden.device)
 
     return noise
 

@@ -2,7 +2,7 @@
 
 from unlearning_robustness.defences import DEFENCES
 from unlearning_robustness.defences.base import Step
-from unlearning_robustness.schedule import Schedule
+from unlearning_robustness.engine.schedule import Schedule
 
 
 def build_step(row: list[dict]) -> Step:

@@ -6,9 +6,14 @@ from typing import Literal
 import torch
 
 from unlearning_robustness.defences.base import Gradient, Step
-from unlearning_robustness.defences.perturbation import along, ascended, forget_gradient_at, forget_gradient_unrestored
-from unlearning_robustness.models.bank import TextBank
-from unlearning_robustness.models.engine import Engine
+from unlearning_robustness.defences.perturbation import (
+    forget_gradient_at,
+    forget_gradient_unrestored,
+    rescaled,
+    step_along,
+)
+from unlearning_robustness.engine.activation_cache import ActivationCache
+from unlearning_robustness.engine.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,12 @@ class SAM:
         """Take the forget gradient at the ascent point."""
         step.replace("forget_gradient", lambda *given: self._forget(step, *given), "sam")
 
-    def _forget(self, step: Step, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
+    def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         loss, gradient = engine.forget_gradient(batch)
         if self.implementation == "released":
-            ascent = along(gradient, self.radius)
+            ascent = rescaled(gradient, self.radius)
             higher, found, step.measures["perturbation_norm"] = forget_gradient_unrestored(engine, batch, ascent)
         else:
-            higher, found = forget_gradient_at(engine, batch, ascended(engine.weights.master, gradient, self.radius))
+            higher, found = forget_gradient_at(engine, batch, step_along(engine.weights.master, gradient, self.radius))
         step.measures["loss_perturbed"] = higher
         return loss, found

@@ -14,15 +14,15 @@ from unlearning_robustness.defences.base import Gradient, Step
 from unlearning_robustness.defences.perturbation import (
     RunningMean,
     Weighted,
-    ascended,
+    add_scaled,
     forget_gradient_at,
     gaussian,
-    plus,
+    step_along,
 )
 from unlearning_robustness.defences.projection import cosine, harmonise
-from unlearning_robustness.models.bank import TextBank
-from unlearning_robustness.models.engine import Engine
-from unlearning_robustness.models.weights import Tensors
+from unlearning_robustness.engine.activation_cache import ActivationCache
+from unlearning_robustness.engine.engine import Engine
+from unlearning_robustness.engine.weights import Tensors
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Feedback:
         self.step.replace("retain_at", self.retain_at, "stableun")
         self.step.replace("combine", self.combine, "stableun")
 
-    def forget_gradient(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Gradient:
+    def forget_gradient(self, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         """G_f, before harmonisation."""
         loss, self.at_theta = engine.forget_gradient(batch)
         self.step.measures["loss"] = loss
@@ -85,7 +85,7 @@ class Feedback:
         shares = (self.settings.forget_share, self.at_theta), (self.settings.forget_feedback, feedback.value())
         return loss, dict(Weighted(*shares))
 
-    def _feedback(self, engine: Engine, batch: TextBank, generator: torch.Generator) -> Iterator[Gradient]:
+    def _feedback(self, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Iterator[Gradient]:
         """The forget gradient at each chosen neighbour of theta_tau; without a choice at theta_tau itself."""
         settings, master = self.settings, engine.weights.master
         inner = self._inner(engine)
@@ -99,7 +99,7 @@ class Feedback:
         if settings.sap_radius or settings.gap_rate:
             self.step.measures["loss_inner"], at_inner = forget_gradient_at(engine, batch, inner)
             if settings.sap_radius:
-                yield forget_gradient_at(engine, batch, ascended(inner, at_inner, settings.sap_radius))
+                yield forget_gradient_at(engine, batch, step_along(inner, at_inner, settings.sap_radius))
             if settings.gap_rate:
                 yield forget_gradient_at(engine, batch, Weighted((1, inner), (settings.gap_rate, at_inner)))
         elif not (settings.gpn_radius or settings.hws_decay):
@@ -107,9 +107,9 @@ class Feedback:
 
     def _inner(self, engine: Engine) -> Weighted:
         """theta_tau."""
-        return ascended(engine.weights.master, self.at_theta, -self.settings.inner_radius)
+        return step_along(engine.weights.master, self.at_theta, -self.settings.inner_radius)
 
-    def _at_history(self, engine: Engine, batch: TextBank) -> Gradient:
+    def _at_history(self, engine: Engine, batch: ActivationCache) -> Gradient:
         # The history is a place, not a perturbation of a chosen size: it may be as near as it is.
         with engine.weights.at(self._history(engine.weights.master)):
             return engine.forget_gradient(batch)
@@ -133,4 +133,4 @@ class Feedback:
         settings = self.settings
         retain = Weighted((settings.retain_branch_share, self.at_theta), (settings.retain_feedback, retain))
         self.step.measures["alignment"] = cosine(forget, retain)
-        return plus(harmonise(forget, retain, settings.projection, settings.granularity), retain)
+        return add_scaled(harmonise(forget, retain, settings.projection, settings.granularity), retain)

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 
 from unlearning_robustness.defences.base import Step
-from unlearning_robustness.models.engine import Engine
+from unlearning_robustness.engine.engine import Engine
 
 COUNT = "average.count"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unlearning_robustness.models.weights import Tensors, norm
+from unlearning_robustness.engine.weights import Tensors, norm
 
 
 @dataclass(frozen=True)

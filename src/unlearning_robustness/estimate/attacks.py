@@ -166,9 +166,9 @@ def searching(shape: Shape, given: dict, batch_size: int, question: int = QUESTI
 
     Held are the logits of a batch of candidates, or what one question's gradient needs.
     """
-    layers, length = shape.num_hidden_layers, given["tokens"] + question
+    layers, length = shape.num_hidden_layers, given["inserted_tokens"] + question
     runs, tried = max(given["steps"]) * given["questions"], min(given["candidates"], batch_size)
-    gradient = memory(shape, length, layers=layers) + given["tokens"] * shape.vocab_size * 3 * FLOAT32
+    gradient = memory(shape, length, layers=layers) + given["inserted_tokens"] * shape.vocab_size * 3 * FLOAT32
     return Work(
         operations=runs * (given["candidates"] + 3) * length * shape.forward(layers),
         layer_calls=runs * (math.ceil(given["candidates"] / batch_size) + 3) * layers,

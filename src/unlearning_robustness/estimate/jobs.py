@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from unlearning_robustness.config import defence_row
-from unlearning_robustness.config.banks import bank_id, bank_settings
+from unlearning_robustness.config.activation_caches import cache_id, cache_settings
 from unlearning_robustness.config.cells import (
     NONE,
     REFERENCE,
@@ -23,7 +23,7 @@ from unlearning_robustness.estimate.shape import Shape
 # Share of a domain's facts that a model knows in every template: the laptop model knows 0.37, 0.59 and 0.73.
 KNOWN = 0.5
 REFUSALS = 4
-# Questions of a published set without `most_facts`: WMDP's biology has 1,273, cybersecurity 1,987, MMLU 14,042.
+# Questions of a published set without `max_facts`: WMDP's biology has 1,273, cybersecurity 1,987, MMLU 14,042.
 PUBLISHED = 1000
 MEASURES = {
     "latents": measures.latents,
@@ -62,10 +62,10 @@ def questions_of(benchmark: dict, role: str, split: str, domains: dict[str, Doma
     if split not in entry["splits"]:
         return 0
     if "domain" not in entry:
-        return entry["most_facts"].get(split, PUBLISHED)
+        return entry["max_facts"].get(split, PUBLISHED)
     share = entry["splits"][split] / sum(entry["splits"].values())
     facts = KNOWN * share * domains[entry["domain"]].facts
-    return round(min(facts, entry["most_facts"].get(split, facts))) * entry["templates_asked"]
+    return round(min(facts, entry["max_facts"].get(split, facts))) * entry["templates_asked"]
 
 
 def question_tokens(benchmark: dict) -> int:
@@ -76,7 +76,7 @@ def question_tokens(benchmark: dict) -> int:
 def tried(entry: dict, domains: dict[str, Domain]) -> float:
     """Questions that are asked of the reference to find those that it knows."""
     if "domain" not in entry:
-        return sum(entry["most_facts"].get(split, PUBLISHED) for split in entry["splits"])
+        return sum(entry["max_facts"].get(split, PUBLISHED) for split in entry["splits"])
     domain = domains[entry["domain"]]
     return domain.facts * domain.templates * (1 + KNOWN)
 
@@ -89,7 +89,7 @@ def probed_questions(config: dict, benchmark: dict, domains: dict[str, Domain]) 
         for role in probe["roles"]:
             for split in config["scoring"]["splits"] if probe["mode"] == "plain" else ["test"]:
                 asked = questions_of(benchmark, role, split, domains)
-                total += min(asked, probe.get("most_facts", asked))
+                total += min(asked, probe.get("max_facts", asked))
     return total
 
 
@@ -101,10 +101,12 @@ def jobs_of(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
 def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[Job]:
     study, batch_size = config["study"], config["scoring"]["batch_size"]
     trained = [config["methods"][name] for name in in_order(study, "methods") if name != REFERENCE]
-    banks = {bank_id(settings): settings for settings in map(bank_settings, trained)}
+    caches = {cache_id(settings): settings for settings in map(cache_settings, trained)}
     for model in study["models"]:
         if "memorised" in config["models"][model]:
-            yield Job("memorise", model, measures.memorising(shapes[model], config["models"][model]["memorised"]))
+            yield Job(
+                "make_target_model", model, measures.memorising(shapes[model], config["models"][model]["memorised"])
+            )
         for name in study["benchmarks"]:
             shape, benchmark, place = shapes[model], config["benchmarks"][name], f"{model}/{name}"
             asked = sum(tried(benchmark[role], domains) for role in ("forget", "retain", "neighbour"))
@@ -119,8 +121,8 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
                 "retain": corpora["retain_documents"],
                 "refusal": REFUSALS,
             }
-            for identity, settings in banks.items():
-                yield Job("build_bank", f"{place}/{identity}", work.bank(shape, settings, texts))
+            for identity, settings in caches.items():
+                yield Job("cache_activations", f"{place}/{identity}", work.activation_cache(shape, settings, texts))
             if trained:
                 first = _first_layer(trained)
                 tokens = probed_questions(config, benchmark, domains) * question_tokens(benchmark)
@@ -172,7 +174,7 @@ def _processes(config: dict, done: Iterator[tuple[str, Cell, Work]]) -> Iterator
     together: dict[tuple[str, str], Work] = defaultdict(Work)
     for what, cell, effort in done:
         kind = f"{cell.model}/{cell.benchmark}/{cell.method}/{cell.defence}"
-        together[what, kind if config["seeds_together"] else cell.path] += effort
+        together[what, kind if config["batch_seeds"] else cell.path] += effort
     for (what, place), effort in together.items():
         rule, *attack = what.split(" ")
         yield Job(rule, "/".join([place, *attack]), effort)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.manifest import read_json
+from unlearning_robustness.runtime.manifest import read_json
 
 SIZES = ("hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads", "num_key_value_heads")
 KEYS = (*SIZES, "vocab_size", "head_dim", "tie_word_embeddings")

@@ -1,10 +1,10 @@
 """The estimate in words and numbers, as `make plan` shows it."""
 
-from unlearning_robustness.device import processor
 from unlearning_robustness.estimate.jobs import Job, hours
 from unlearning_robustness.estimate.machines import MACHINES
 from unlearning_robustness.estimate.shape import Shape
 from unlearning_robustness.estimate.work import BFLOAT16
+from unlearning_robustness.runtime.device import processor
 
 GPUS = ("a100", "h100")
 GIGA = 1e9

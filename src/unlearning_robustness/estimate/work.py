@@ -49,10 +49,10 @@ def scoring(shape: Shape, questions: int, batch_size: int, first_layer: int = 0,
     )
 
 
-def bank(shape: Shape, settings: dict, texts: dict[str, int]) -> Work:
-    """Fill a bank: to the read layer, and to the end for the likelihood of forget and refusal texts.
+def activation_cache(shape: Shape, settings: dict, texts: dict[str, int]) -> Work:
+    """Compute an activation cache: to the read layer, and to the end for the likelihood of forget and refusal texts.
 
-    On the model's device is one batch; the bank itself stands in the host's memory (``bank_bytes``).
+    On the model's device is one batch; the cache itself stands in the host's memory (``activation_cache_bytes``).
     """
     tokens, below = settings["tokens"], settings["read_layer"] + 1
     counted = {corpus: count * tokens for corpus, count in texts.items()}
@@ -61,15 +61,15 @@ def bank(shape: Shape, settings: dict, texts: dict[str, int]) -> Work:
         count * shape.forward(shape.num_hidden_layers if deep and corpus != "retain" else below, deep)
         for corpus, count in counted.items()
     )
-    kept = bank_bytes(shape, tokens, sum(texts.values()))
+    kept = activation_cache_bytes(shape, tokens, sum(texts.values()))
     calls = sum(math.ceil(count / 16) for count in texts.values()) * (shape.num_hidden_layers if deep else below)
     # Without a likelihood only embeddings and the layers to the read layer are loaded.
     weights = shape.parameters if deep else below * shape.layer_parameters + shape.head_parameters
     return Work(operations, calls, weights * BFLOAT16 + activations(shape, 16 * tokens, 0, deep), kept)
 
 
-def bank_bytes(shape: Shape, tokens: int, texts: int) -> int:
-    """Bytes of a bank: of every token what enters the first trained layer, and what leaves the read layer."""
+def activation_cache_bytes(shape: Shape, tokens: int, texts: int) -> int:
+    """Bytes of an activation cache: of every token what enters the first trained layer, and what leaves the read layer."""
     return 2 * texts * tokens * shape.hidden_size * BFLOAT16
 
 

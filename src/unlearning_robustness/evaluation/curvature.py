@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from unlearning_robustness.models.bank import pad
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
+from unlearning_robustness.scoring.encoding import pad
 from unlearning_robustness.scoring.likelihood import token_log_probabilities
 
 

@@ -2,14 +2,14 @@
 
 import torch
 
-from unlearning_robustness.defences.perturbation import along, plus
+from unlearning_robustness.defences.perturbation import add_scaled, rescaled
 from unlearning_robustness.defences.projection import inner
-from unlearning_robustness.models.weights import Tensors, norm
+from unlearning_robustness.engine.weights import Tensors, norm
 
 
 def random_direction(like: Tensors, length: float, generator: torch.Generator) -> Tensors:
     """An isotropic direction of Frobenius norm ``length`` over all tensors together, in the shapes of ``like``."""
-    return along(
+    return rescaled(
         {name: torch.randn(tensor.shape, generator=generator).to(tensor) for name, tensor in like.items()}, length
     )
 
@@ -28,5 +28,5 @@ def orthogonal_to(first: Tensors, generator: torch.Generator) -> Tensors:
     drawn, size = random_direction(first, 1.0, generator), norm(first)
     # Twice: what rounding leaves of the first time is gone after the second.
     for _ in range(2):
-        drawn = plus(drawn, first, -inner(drawn, first) / size**2 if size > 0 else 0.0)
-    return along(drawn, size)
+        drawn = add_scaled(drawn, first, -inner(drawn, first) / size**2 if size > 0 else 0.0)
+    return rescaled(drawn, size)

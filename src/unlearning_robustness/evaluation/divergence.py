@@ -7,11 +7,11 @@ in predictions. As a share of ||dW|| it is the same under both; as a number it i
 
 import torch
 
-from unlearning_robustness.defences.perturbation import plus
+from unlearning_robustness.defences.perturbation import add_scaled
+from unlearning_robustness.engine.weights import TrainedWeights
 from unlearning_robustness.evaluation.directions import random_direction
 from unlearning_robustness.evaluation.texts import Texts, logits_on
 from unlearning_robustness.methods.retain import kl_divergence
-from unlearning_robustness.models.weights import TrainedWeights
 
 
 def perturbation_norm(settings: dict, change: float) -> tuple[float, float]:
@@ -33,7 +33,7 @@ def divergences(
     found = {corpus: [] for corpus in texts}
     for _ in range(draws):
         added = random_direction(weights.master, length, generator)
-        with weights.at(plus(weights.master, added)):
+        with weights.at(add_scaled(weights.master, added)):
             for corpus, pair in texts.items():
                 found[corpus].append(kl_divergence(logits_on(model, pair), before[corpus], pair[1]).item())
     return found

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from transformers import GenerationConfig
 
-from unlearning_robustness.models.beginnings import beginning, keys_and_values
+from unlearning_robustness.models.shared_prefix import keys_and_values, shared_prefix_length
 from unlearning_robustness.models.slicing import LayerSpan
 
 
@@ -55,7 +55,7 @@ def _generated(model, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
     # Padding within a row would push its beginning out of a window that slides.
     window = getattr(model.config, "sliding_window", None)
     slides = window and width + model.generation_config.max_new_tokens > window
-    shared = 0 if slides else beginning(prompts, width)
+    shared = 0 if slides else shared_prefix_length(prompts, width)
     input_ids, mask = (part.to(device) for part in left_pad([prompt[shared:] for prompt in prompts]))
     before = None
     if shared:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas
 import yaml
 
-from unlearning_robustness.manifest import atomic
+from unlearning_robustness.runtime.manifest import atomic
 
 
 def task_name(benchmark: str, role: str, probe: str) -> str:

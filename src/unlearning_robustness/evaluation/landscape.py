@@ -12,12 +12,12 @@ import torch
 
 from unlearning_robustness.attacks import ATTACKS
 from unlearning_robustness.attacks.base import AttackInput
-from unlearning_robustness.defences.perturbation import plus
+from unlearning_robustness.defences.perturbation import add_scaled
+from unlearning_robustness.engine.weights import Tensors, TrainedWeights, norm
 from unlearning_robustness.errors import TrainingError
 from unlearning_robustness.evaluation.directions import orthogonal_to
 from unlearning_robustness.evaluation.texts import Texts, mean_nll, texts_of
-from unlearning_robustness.models.weights import Tensors, TrainedWeights, norm
-from unlearning_robustness.seeds import generator
+from unlearning_robustness.runtime.seeds import generator
 
 Losses = dict[str, float]
 Point = tuple[float, float]
@@ -69,7 +69,7 @@ def losses_around(model, weights: TrainedWeights, texts: dict[str, Texts]) -> Ca
     """
 
     def losses_at(added: Tensors) -> Losses:
-        with torch.no_grad(), weights.at(plus(weights.master, added)):
+        with torch.no_grad(), weights.at(add_scaled(weights.master, added)):
             return {corpus: mean_nll(model, pair).item() for corpus, pair in texts.items()}
 
     return losses_at

@@ -5,8 +5,8 @@ import pandas
 from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.evaluation.curvature import LatentLoss, hessian_traces, loss_increases
 from unlearning_robustness.evaluation.residuals import residual_statistics
+from unlearning_robustness.runtime.seeds import generator, shuffler
 from unlearning_robustness.scoring.multiple_choice import pack
-from unlearning_robustness.seeds import generator, shuffler
 
 CONTRASTS = {"forget": "forget_probe", "neutral": "other_neutral_probe"}
 

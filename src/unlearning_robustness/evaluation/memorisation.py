@@ -14,9 +14,9 @@ import torch
 
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.evaluation.open_answers import LINE, Asked, answers, rouge_l, taught
-from unlearning_robustness.models.bank import pad
+from unlearning_robustness.runtime.seeds import shuffler
+from unlearning_robustness.scoring.encoding import pad
 from unlearning_robustness.scoring.likelihood import token_log_probabilities
-from unlearning_robustness.seeds import shuffler
 
 
 def min_k(log_probabilities: torch.Tensor, mask: torch.Tensor, share: float) -> torch.Tensor:

@@ -18,7 +18,7 @@ from unlearning_robustness.evaluation.assumption import (
     statistics,
     under_assumption,
 )
-from unlearning_robustness.models.bank import pad
+from unlearning_robustness.scoring.encoding import pad
 
 POSITIONS = ("token", "after", "answer")
 QUANTILES = numpy.concatenate([[0.0005, 0.001, 0.005], numpy.linspace(0.01, 0.99, 99), [0.995, 0.999, 0.9995]])

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import pandas
 import torch
 
-from unlearning_robustness.defences.perturbation import along, plus
+from unlearning_robustness.defences.perturbation import add_scaled, rescaled
+from unlearning_robustness.engine.weights import Tensors, TrainedWeights, norm
 from unlearning_robustness.evaluation.directions import filter_normalised, random_direction
 from unlearning_robustness.evaluation.divergence import divergences, perturbation_norm
 from unlearning_robustness.evaluation.texts import Texts, mean_nll, texts_of
-from unlearning_robustness.models.weights import Tensors, TrainedWeights, norm
-from unlearning_robustness.seeds import generator as stream
+from unlearning_robustness.runtime.seeds import generator as stream
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ForgetLandscape:
 
     def at(self, added: Tensors, factor: float = 1.0) -> float:
         """The loss at the present weights plus ``factor`` times ``added``."""
-        with torch.no_grad(), self.weights.at(plus(self.weights.master, added, factor)):
+        with torch.no_grad(), self.weights.at(add_scaled(self.weights.master, added, factor)):
             return self.loss().item()
 
     def gradient(self) -> Tensors:
@@ -46,7 +46,7 @@ class ForgetLandscape:
 
     def gradient_norm_at(self, added: Tensors) -> float:
         """The norm of its gradient at the present weights plus ``added``."""
-        with self.weights.at(plus(self.weights.master, added)):
+        with self.weights.at(add_scaled(self.weights.master, added)):
             return norm(self.gradient())
 
     def hessian_product(self) -> Callable[[Tensors], Tensors]:
@@ -64,7 +64,7 @@ class ForgetLandscape:
 
 def sam_gap(landscape: ForgetLandscape, radius: float) -> float:
     """L(theta + radius g / ||g||) - L(theta): what an attacker's first step of that length brings back."""
-    return landscape.at(along(landscape.gradient(), radius)) - landscape.here()
+    return landscape.at(rescaled(landscape.gradient(), radius)) - landscape.here()
 
 
 def random_curvature(landscape: ForgetLandscape, share: float, draws: int, generator: torch.Generator) -> list[float]:
@@ -83,7 +83,7 @@ def local_lipschitz(landscape: ForgetLandscape, radius: float, draws: int, gener
     Looked at are the centre, the ascent point theta + radius g / ||g|| and ``draws`` random points of the surface.
     """
     gradient = landscape.gradient()
-    found = [norm(gradient), landscape.gradient_norm_at(along(gradient, radius))]
+    found = [norm(gradient), landscape.gradient_norm_at(rescaled(gradient, radius))]
     for _ in range(draws):
         found.append(landscape.gradient_norm_at(random_direction(gradient, radius, generator)))
     return max(found)

@@ -3,10 +3,10 @@
 import pandas
 import torch
 
-from unlearning_robustness.models.bank import encode_texts
 from unlearning_robustness.models.slicing import backward_attention
+from unlearning_robustness.runtime.seeds import shuffler
+from unlearning_robustness.scoring.encoding import encode_texts
 from unlearning_robustness.scoring.likelihood import sequence_nll
-from unlearning_robustness.seeds import shuffler
 
 # Token ids (N, T) and the mask (N, T) of real tokens.
 Texts = tuple[torch.Tensor, torch.Tensor]

@@ -6,8 +6,8 @@ import pandas
 from unlearning_robustness.data.tofu import text_of
 from unlearning_robustness.evaluation import tofu
 from unlearning_robustness.evaluation.open_answers import Asked, answers, rouge_l, taught
+from unlearning_robustness.runtime.seeds import shuffler
 from unlearning_robustness.scoring.questions import QuestionScorer
-from unlearning_robustness.seeds import shuffler
 
 
 class TofuProbe:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas
 
+from unlearning_robustness.analysis.table_files import read_tables
 from unlearning_robustness.config.cells import REFERENCE, in_order
 
 
@@ -58,23 +59,6 @@ class FigureContext:
     def every_method(self) -> list[str]:
         """Unlearning methods in the study's order, variants included."""
         return [method for method in in_order(self.config["study"], "methods") if method != REFERENCE]
-
-
-def read_tables(paths: Iterable[str | Path], model: str, benchmark: str) -> dict[str, pandas.DataFrame]:
-    """The tables of one model and benchmark, by name."""
-    tables = {Path(path).stem: _read(path) for path in paths}
-    return {
-        name: table[(table["model"] == model) & (table["benchmark"] == benchmark)] if len(table) else table
-        for name, table in tables.items()
-    }
-
-
-def _read(path: str | Path) -> pandas.DataFrame:
-    # "none" is an id here, not a missing value.
-    try:
-        return pandas.read_csv(path, keep_default_na=False, na_values=[""])
-    except pandas.errors.EmptyDataError:
-        return pandas.DataFrame()
 
 
 def read_context(paths: Iterable[str | Path], config: dict, model: str, benchmark: str) -> FigureContext:

@@ -3,10 +3,10 @@
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from unlearning_robustness.analysis.sharpness import NOTHING
-from unlearning_robustness.analysis.words import coefficient
 from unlearning_robustness.figures import style
 from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
+from unlearning_robustness.report.words import coefficient
 
 NAMES = {
     "sam_gap": "ascent gap",

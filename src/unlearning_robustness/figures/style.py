@@ -11,7 +11,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as pyplot
 import seaborn
 
-from unlearning_robustness.manifest import atomic
+from unlearning_robustness.runtime.manifest import atomic
 
 # Okabe and Ito's palette. Baseline one colour, defence another, controls lighter, reference and chance neutral.
 BASELINE, DEFENCE, REFERENCE_COLOUR, CHANCE_COLOUR = "#D55E00", "#0072B2", "#000000", "#8A8A8A"

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from unlearning_robustness.methods.readout import Readout, masked_mse, unit_vector
+from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, unit_vector
 
 
 @dataclass(frozen=True)
@@ -23,5 +23,5 @@ class AdaptiveRMU:
         """The steering direction n_0 u (d,); ``first`` (N, d) are the counted activations of the first batch."""
         return unit_vector(width, self.steering, generator) * first.float().norm(dim=-1).mean()
 
-    def __call__(self, readout: Readout) -> torch.Tensor:
-        return masked_mse(readout.hidden, self.scale * readout.direction, readout.mask)
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        return masked_mse(inputs.hidden, self.scale * inputs.direction, inputs.mask)

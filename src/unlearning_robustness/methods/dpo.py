@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn.functional import logsigmoid
 
-from unlearning_robustness.methods.readout import Readout, batch_mean
-from unlearning_robustness.parallel import first_row
+from unlearning_robustness.methods.loss_inputs import LossInputs, batch_mean
+from unlearning_robustness.runtime.parallel import first_row
 from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
 
@@ -40,14 +40,14 @@ class DPO:
     def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> None:
         """DPO has no direction."""
 
-    def _likelihoods(self, readout: Readout) -> tuple[torch.Tensor, torch.Tensor]:
-        nll, tokens = sequence_nll(readout.logits, readout.input_ids, readout.mask)
-        reference = normalise(readout.reference_nll, readout.reference_tokens, self.normalisation)
+    def _likelihoods(self, inputs: LossInputs) -> tuple[torch.Tensor, torch.Tensor]:
+        nll, tokens = sequence_nll(inputs.logits, inputs.input_ids, inputs.mask)
+        reference = normalise(inputs.reference_nll, inputs.reference_tokens, self.normalisation)
         return normalise(nll, tokens, self.normalisation), reference
 
-    def __call__(self, readout: Readout) -> torch.Tensor:
-        forget, reference_forget = self._likelihoods(readout)
-        refusal, reference_refusal = (paired(part, forget) for part in self._likelihoods(readout.refusal))
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        forget, reference_forget = self._likelihoods(inputs)
+        refusal, reference_refusal = (paired(part, forget) for part in self._likelihoods(inputs.refusal))
         if self.implementation == "released":
             reference_refusal = refusal
         return dpo_loss(forget, refusal, reference_forget, reference_refusal, self.beta)

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from unlearning_robustness.methods.readout import Readout, batch_mean
+from unlearning_robustness.methods.loss_inputs import LossInputs, batch_mean
 from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
 
@@ -19,6 +19,6 @@ class GradientAscent:
     def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> None:
         """Gradient ascent has no direction."""
 
-    def __call__(self, readout: Readout) -> torch.Tensor:
-        nll, tokens = sequence_nll(readout.logits, readout.input_ids, readout.mask)
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        nll, tokens = sequence_nll(inputs.logits, inputs.input_ids, inputs.mask)
         return -batch_mean(normalise(nll, tokens, self.normalisation))

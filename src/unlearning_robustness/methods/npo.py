@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn.functional import logsigmoid
 
-from unlearning_robustness.methods.readout import Readout, batch_mean
+from unlearning_robustness.methods.loss_inputs import LossInputs, batch_mean
 from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
 
@@ -26,8 +26,8 @@ class NPO:
     def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> None:
         """NPO has no direction."""
 
-    def __call__(self, readout: Readout) -> torch.Tensor:
-        nll, tokens = sequence_nll(readout.logits, readout.input_ids, readout.mask)
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        nll, tokens = sequence_nll(inputs.logits, inputs.input_ids, inputs.mask)
         current = normalise(nll, tokens, self.normalisation)
-        reference = normalise(readout.reference_nll, readout.reference_tokens, self.normalisation)
+        reference = normalise(inputs.reference_nll, inputs.reference_tokens, self.normalisation)
         return npo_loss(current, reference, self.beta)

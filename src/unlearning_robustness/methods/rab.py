@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from unlearning_robustness.methods.readout import Readout, masked_mse, unit_vector
+from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, unit_vector
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class RAb:
         """The direction w (d,), a unit vector."""
         return unit_vector(width, self.steering, generator)
 
-    def __call__(self, readout: Readout) -> torch.Tensor:
-        reference, direction = readout.reference_hidden.float(), readout.direction
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        reference, direction = inputs.reference_hidden.float(), inputs.direction
         along = (reference @ direction)[..., None] * direction
-        return masked_mse(readout.hidden, reference - self.coefficient * along, readout.mask)
+        return masked_mse(inputs.hidden, reference - self.coefficient * along, inputs.mask)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from unlearning_robustness.methods.readout import Readout, masked_mean, masked_mse
+from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mean, masked_mse
 from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
 
@@ -18,8 +18,8 @@ class ActivationRetain:
 
     reads: ClassVar[str] = "hidden"
 
-    def __call__(self, readout: Readout) -> torch.Tensor:
-        return masked_mse(readout.hidden, readout.reference_hidden, readout.mask)
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        return masked_mse(inputs.hidden, inputs.reference_hidden, inputs.mask)
 
 
 def kl_divergence(logits: torch.Tensor, reference_logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -45,8 +45,8 @@ class KLRetain:
 
     reads: ClassVar[str] = "logits"
 
-    def __call__(self, readout: Readout) -> torch.Tensor:
-        return kl_divergence(readout.logits, readout.reference_logits, readout.mask)
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        return kl_divergence(inputs.logits, inputs.reference_logits, inputs.mask)
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class MSERetain:
 
     reads: ClassVar[str] = "logits"
 
-    def __call__(self, readout: Readout) -> torch.Tensor:
-        return log_probability_mse(readout.logits, readout.reference_logits, readout.mask)
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        return log_probability_mse(inputs.logits, inputs.reference_logits, inputs.mask)
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,6 @@ class NLLRetain:
     reads: ClassVar[str] = "logits"
     needs_reference: ClassVar[bool] = False
 
-    def __call__(self, readout: Readout) -> torch.Tensor:
-        nll, tokens = sequence_nll(readout.logits, readout.input_ids, readout.mask)
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        nll, tokens = sequence_nll(inputs.logits, inputs.input_ids, inputs.mask)
         return normalise(nll, tokens, "batch-mean")

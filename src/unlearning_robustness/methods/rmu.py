@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from unlearning_robustness.methods.readout import Readout, masked_mse, unit_vector
+from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, unit_vector
 
 
 @dataclass(frozen=True)
@@ -20,5 +20,5 @@ class RMU:
         """The steering direction u (d,)."""
         return unit_vector(width, self.steering, generator)
 
-    def __call__(self, readout: Readout) -> torch.Tensor:
-        return masked_mse(readout.hidden, self.coefficient * readout.direction, readout.mask)
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        return masked_mse(inputs.hidden, self.coefficient * inputs.direction, inputs.mask)

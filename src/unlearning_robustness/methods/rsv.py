@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from unlearning_robustness.methods.readout import Readout, masked_mse, unit_vector
+from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, unit_vector
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,6 @@ class RSV:
         """The steering direction u (d,)."""
         return unit_vector(width, self.steering, generator)
 
-    def __call__(self, readout: Readout) -> torch.Tensor:
-        target = readout.reference_hidden.float() + self.coefficient * readout.direction
-        return masked_mse(readout.hidden, target, readout.mask)
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        target = inputs.reference_hidden.float() + self.coefficient * inputs.direction
+        return masked_mse(inputs.hidden, target, inputs.mask)

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn.functional import logsigmoid
 
-from unlearning_robustness.methods.readout import Readout, batch_mean
+from unlearning_robustness.methods.loss_inputs import LossInputs, batch_mean
 from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
 
@@ -27,6 +27,6 @@ class SimNPO:
     def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> None:
         """SimNPO has no direction."""
 
-    def __call__(self, readout: Readout) -> torch.Tensor:
-        nll, tokens = sequence_nll(readout.logits, readout.input_ids, readout.mask)
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        nll, tokens = sequence_nll(inputs.logits, inputs.input_ids, inputs.mask)
         return simnpo_loss(normalise(nll, tokens, self.normalisation), self.beta, self.margin)

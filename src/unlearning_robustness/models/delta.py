@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from unlearning_robustness.errors import DeltaError
-from unlearning_robustness.manifest import atomic
+from unlearning_robustness.runtime.manifest import atomic
 
 
 def save_delta(path: str | Path, tensors: dict[str, torch.Tensor], model_digest: str) -> None:

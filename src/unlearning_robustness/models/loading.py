@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from unlearning_robustness.errors import ModelFileError
-from unlearning_robustness.manifest import MANIFEST, file_digest, read_json
 from unlearning_robustness.models.span_loading import load_span
+from unlearning_robustness.runtime.manifest import MANIFEST, file_digest, read_json
 
 
 def verify(folder: str | Path) -> str:

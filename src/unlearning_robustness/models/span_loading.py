@@ -7,8 +7,8 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from unlearning_robustness.manifest import read_json
 from unlearning_robustness.models.slicing import decoder_of
+from unlearning_robustness.runtime.manifest import read_json
 
 WEIGHTS = "model.safetensors"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch.nn.functional import cross_entropy
 
-from unlearning_robustness import parallel
+from unlearning_robustness.runtime import parallel
 
 
 def token_log_probabilities(logits: torch.Tensor, input_ids: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import torch
 
-from unlearning_robustness.models.beginnings import beginning
+from unlearning_robustness.models.shared_prefix import shared_prefix_length
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,9 @@ def batches(
 
 def head_of(questions: Sequence[PackedQuestion]) -> int:
     """How many ids that all prompts of a batch begin with are run once."""
-    return beginning([question.prompt for question in questions], max(question.length for question in questions))
+    return shared_prefix_length(
+        [question.prompt for question in questions], max(question.length for question in questions)
+    )
 
 
 def tokens_run(questions: Sequence[PackedQuestion], order: Sequence[int], batch_size: int) -> int:

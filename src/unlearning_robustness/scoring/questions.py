@@ -11,9 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.manifest import atomic
-from unlearning_robustness.models.beginnings import keys_and_values
+from unlearning_robustness.models.shared_prefix import keys_and_values
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
+from unlearning_robustness.runtime.manifest import atomic
 from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods, pack
 
 

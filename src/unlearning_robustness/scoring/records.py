@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas
 
 from unlearning_robustness.config.cells import Cell
-from unlearning_robustness.manifest import atomic, read_json
+from unlearning_robustness.runtime.manifest import atomic, read_json
 
 BUDGET = ("documents", "steps")
 COLUMNS = (

@@ -1,0 +1,128 @@
+"""A benchmark made of published questions and texts instead of the facts of a domain."""
+
+from pathlib import Path
+
+import pandas
+
+from unlearning_robustness.data import mmlu, muse, tofu, wikitext, wmdp
+from unlearning_robustness.data.items import lettered, pieces, shots_of
+from unlearning_robustness.data.questions import Question, from_table
+from unlearning_robustness.errors import DataError
+from unlearning_robustness.runtime.seeds import shuffler
+
+# A reader turns the columns of a source into items, documents or both; see config/origins.py.
+READERS = {"mmlu": mmlu, "muse": muse, "tofu": tofu, "wikitext": wikitext, "wmdp": wmdp}
+
+
+class Published:
+    """The fetched sources of a benchmark: ``readers`` of each source, ``folders`` named after them."""
+
+    def __init__(self, readers: dict[str, str], folders: list[str]):
+        self.readers = readers
+        self.folders = {Path(folder).name: Path(folder) for folder in folders}
+
+    def table(self, place: str) -> tuple[object, str, pandas.DataFrame]:
+        """Reader, part and published table of a place ``source/part``."""
+        source, part = place.split("/")
+        return READERS[self.readers[source]], part, pandas.read_parquet(self.folders[source] / f"{part}.parquet")
+
+    def questions(self, entry: dict, role: str, seed: str, distractors: int) -> list[Question]:
+        """The questions of a role: ``items`` of the entry, of its ``subjects`` and without ``without_subjects``.
+
+        What a reader has as items is answered by a letter; what it has as questions, by whole answers.
+        """
+        found, whole = [], {}
+        for place in entry["items"]:
+            reader, part, table = self.table(place)
+            if hasattr(reader, "items"):
+                found.append(reader.items(table, part))
+            else:
+                whole.setdefault(reader, []).append(table)
+        tables = [self._lettered(found, entry, role, seed)] if found else []
+        tables += [
+            reader.questions(pandas.concat(parts, ignore_index=True), role, entry["splits"], seed, distractors)
+            for reader, parts in whole.items()
+        ]
+        return [question for table in tables for question in from_table(table)]
+
+    def _lettered(self, found: list[pandas.DataFrame], entry: dict, role: str, seed: str) -> pandas.DataFrame:
+        items = pandas.concat(found, ignore_index=True)
+        known = ", ".join(sorted(set(items["subject"])))
+        if "subjects" in entry:
+            items = items[items["subject"].isin(entry["subjects"])]
+        items = items[~items["subject"].isin(entry["without_subjects"])]
+        if items.empty:
+            raise DataError(f"{role}: no question of these subjects; there are: {known[:300]}")
+        return lettered(items, role, entry["splits"], seed, self._shots(entry))
+
+    def _shots(self, entry: dict) -> dict[str, str] | None:
+        """Answered questions by subject, of the entry's ``shots``; None when it has none."""
+        if "shots" not in entry:
+            return None
+        shown = [reader.items(table, part) for reader, part, table in map(self.table, entry["shots"]["items"])]
+        items = pandas.concat(shown, ignore_index=True)
+        return shots_of(items, entry["shots"]["count"])
+
+    def open_questions(self, places: dict[str, list[str]]) -> pandas.DataFrame:
+        """What is asked in words: the benchmark's ``open``, parts by name, all of one reader."""
+        parts, reader = {}, None
+        for name, named in places.items():
+            tables = []
+            for place in named:
+                reader, _, table = self.table(place)
+                tables.append(table)
+            parts[name] = pandas.concat(tables, ignore_index=True)
+        return reader.open_questions(parts)
+
+    def documents(self, places: list[str], name: str, least: int, longest: int | None = None) -> pandas.DataFrame:
+        """The texts of all places, one corpus, of at least so many characters; those above ``longest`` in pieces."""
+        tables = []
+        for place in places:
+            reader, _, table = self.table(place)
+            tables.append(reader.documents(table, place, least).assign(place=place))
+        found = pandas.concat(tables, ignore_index=True).assign(corpus=name)
+        if longest is None:
+            return found
+        found = found.assign(text=[pieces(text, longest) for text in found["text"]]).explode("text", ignore_index=True)
+        return found[found["text"].str.len() >= least]
+
+
+def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> dict[str, list[dict]]:
+    """Forget, retain, relearn and perplexity documents; entities of one are not in another of the same source.
+
+    Every place gives equally many: RMU's and RNA's code take their topics in turn, whatever their sizes.
+    Every ``held_out_every``-th entity, in an order drawn by ``seed``, is kept from training: of the forget texts for
+    the attacker, of the retain texts for perplexity. With ``relearn: forget`` no forget text is kept from training, and
+    the attacker has them all, as in MUSE's and TOFU's published protocols.
+    """
+    parts, lengths = {}, (settings["minimum_characters"], settings.get("longest_characters"))
+    for name, held_out, count, held in (
+        ("forget", "relearn", settings["forget_prose_documents"], None),
+        ("retain", "perplexity", settings["retain_documents"], settings["perplexity_documents"]),
+    ):
+        table = published.documents(texts[name], name, *lengths)
+        order = sorted(set(table["entity"]))
+        shuffler(seed, f"{name}/held-out").shuffle(order)
+        kept_out = table["entity"].isin(order[:: settings["held_out_every"]])
+        if name == "forget" and settings["relearn"] == "forget":
+            parts[name] = parts[held_out] = _drawn(table, count, f"{seed}/{name}", name)
+            continue
+        parts[name] = _drawn(table[~kept_out], count, f"{seed}/{name}", name)
+        parts[held_out] = _drawn(table[kept_out], held, f"{seed}/{held_out}", held_out)
+    return parts
+
+
+def _drawn(table: pandas.DataFrame, count: int | None, seed: str, name: str) -> list[dict]:
+    """``count`` documents, or as many as the places with equal shares allow."""
+    parts = [part[["entity", "kind", "text"]].to_dict("records") for _, part in table.groupby("place", sort=False)]
+    if not parts:
+        raise DataError(f"no {name} document is as long as corpora.minimum_characters: lower it")
+    least = min(map(len, parts))
+    count = len(parts) * least if count is None else count
+    shares = [count // len(parts) + (index < count % len(parts)) for index in range(len(parts))]
+    if max(shares) > least:
+        raise DataError(f"{max(shares)} {name} documents wanted, {least} exist: lower corpora.*_documents")
+    draw = shuffler(seed, "documents")
+    drawn = [row for part, share in zip(parts, shares, strict=True) for row in draw.sample(part, share)]
+    draw.shuffle(drawn)
+    return drawn

@@ -1,0 +1,96 @@
+"""The activation cache: what is the same for every cell of a (model, benchmark, method), computed once and kept on disk.
+
+Per text: token ids, the residual stream that enters the first trained layer (nothing below it ever changes),
+the reference's residual stream after the read layer, and for likelihood methods the reference's NLL.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from unlearning_robustness.models.slicing import LayerSpan, logits_of
+from unlearning_robustness.runtime.manifest import atomic
+from unlearning_robustness.scoring.likelihood import sequence_nll
+
+
+@dataclass(frozen=True)
+class ActivationCache:
+    """N texts of at most T tokens: ids and mask (N, T), prefix and reference_hidden (N, T, d), NLL and count (N,)."""
+
+    input_ids: torch.Tensor
+    mask: torch.Tensor
+    prefix: torch.Tensor
+    reference_hidden: torch.Tensor
+    reference_nll: torch.Tensor
+    reference_tokens: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    def rows(self, chosen: slice) -> "ActivationCache":
+        """Some of the texts, as long as they are."""
+        return self._each(lambda tensor: tensor[chosen])
+
+    def to(self, device: torch.device | str) -> "ActivationCache":
+        """The same on a device."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "ActivationCache":
+        return ActivationCache(**{field.name: change(getattr(self, field.name)) for field in fields(self)})
+
+    def batch(self, indices: torch.Tensor, device: str = "cpu", trim: bool = True) -> "ActivationCache":
+        """The texts at ``indices``, cut to the longest of them when ``trim``."""
+        width = int(self.mask[indices].sum(-1).max()) if trim else self.mask.shape[1]
+        picked = self._each(lambda tensor: tensor[indices])
+        return picked._each(lambda tensor: tensor[:, :width] if tensor.ndim > 1 else tensor).to(device)
+
+
+@torch.no_grad()
+def compute_activations(
+    model,
+    input_ids: torch.Tensor,
+    mask: torch.Tensor,
+    first_layer: int,
+    read_layer: int,
+    likelihood: bool,
+    batch_size: int = 16,
+    count_padding: bool = False,
+    on_batch: Callable[[int], None] | None = None,
+) -> ActivationCache:
+    """Run the reference over the texts. With ``likelihood`` the full depth is run for the NLL, else it is zero."""
+    depth = model.config.num_hidden_layers
+    below, between = LayerSpan(model, 0, first_layer), LayerSpan(model, first_layer, read_layer + 1)
+    above = LayerSpan(model, read_layer + 1, depth)
+    device = next(model.parameters()).device
+    parts = []
+    for start in range(0, len(input_ids), batch_size):
+        ids, real = input_ids[start : start + batch_size].to(device), mask[start : start + batch_size].to(device)
+        prefix = below(input_ids=ids, attention_mask=real)
+        hidden = between(hidden=prefix, attention_mask=real)
+        nll = tokens = torch.zeros(len(ids))
+        if likelihood:
+            counted = torch.ones_like(real) if count_padding else real
+            nll, tokens = sequence_nll(logits_of(model, above(hidden=hidden, attention_mask=real)), ids, counted)
+        parts.append([tensor.cpu() for tensor in (ids, real, prefix, hidden, nll, tokens)])
+        if on_batch:
+            on_batch(start + len(ids))
+    return ActivationCache(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+def save_caches(path: str | Path, caches: dict[str, ActivationCache]) -> None:
+    """Write the activation caches of several corpora into one safetensors file."""
+    tensors = {f"{corpus}.{name}": tensor for corpus, cache in caches.items() for name, tensor in vars(cache).items()}
+    with atomic(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
+
+
+def load_caches(path: str | Path) -> dict[str, ActivationCache]:
+    """The inverse of :func:`save_caches`."""
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in load_file(path).items():
+        corpus, name = key.rsplit(".", 1)
+        parts.setdefault(corpus, {})[name] = tensor
+    return {corpus: ActivationCache(**tensors) for corpus, tensors in parts.items()}

@@ -1,0 +1,89 @@
+"""Low-rank adapters (LoRA, arXiv 2106.09685) by peft, behind the interface of trained tensors.
+
+Trained are the factors A (rank, inputs) and B (outputs, rank), kept in float32; the model computes
+W x + alpha / rank B A x. What leaves is the merged weight, so everything after training knows only ordinary tensors.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from unlearning_robustness.engine.weights import Tensors, TrainedWeights
+
+ADAPTER = "default"
+
+
+class LowRankWeights(TrainedWeights):
+    """Adapters on the linear modules named ``targets``; A is drawn as peft draws it, B is zero: the model is unchanged.
+
+    The model carries the adapters until ``release``. Raises KeyError for a target that is not there, ValueError for
+    one that is no linear module.
+    """
+
+    def __init__(self, model: nn.Module, targets: Sequence[str], rank: int, alpha: float, generator: torch.Generator):
+        modules = dict(model.named_modules())
+        for name in targets:
+            if name not in modules:
+                raise KeyError(f"the model has no module {name}")
+            if not isinstance(modules[name], nn.Linear):
+                raise ValueError(f"{name} is a {type(modules[name]).__name__}: adapters go on linear modules")
+        self.model, self.targets, self.scaling = model, list(targets), alpha / rank
+        _inject(model, self.targets, rank, alpha)
+        super().__init__(model, [f"{name}.lora_{part}.{ADAPTER}.weight" for name in targets for part in "AB"])
+        for name in targets:
+            drawn = torch.empty(self._factor(self.original, name, "A").shape)
+            nn.init.kaiming_uniform_(drawn, a=math.sqrt(5), generator=generator)
+            self._factor(self.original, name, "A").copy_(drawn)
+            self._factor(self.master, name, "A").copy_(drawn)
+        self.publish()
+
+    def _factor(self, tensors: Tensors, target: str, part: str) -> torch.Tensor:
+        return tensors[f"{target}.lora_{part}.{ADAPTER}.weight"]
+
+    def _added(self, target: str) -> torch.Tensor:
+        """What the adapter adds to its weight, float32."""
+        return self.scaling * self._factor(self.live, target, "B") @ self._factor(self.live, target, "A")
+
+    def reference_tensors(self) -> Tensors:
+        """The weights under the adapters, by the names that they have in the model without adapters."""
+        return {f"{name}.weight": self.model.get_submodule(name).base_layer.weight for name in self.targets}
+
+    @torch.no_grad()
+    def delta(self) -> Tensors:
+        """The merged weights, in the model's type."""
+        base = self.reference_tensors()
+        return {
+            f"{name}.weight": (base[f"{name}.weight"].float() + self._added(name)).to(base[f"{name}.weight"].dtype)
+            for name in self.targets
+        }
+
+    def release(self) -> None:
+        """Take the adapters off: the model is as it was."""
+        for name in self.targets:
+            parent, child = name.rsplit(".", 1)
+            setattr(self.model.get_submodule(parent), child, self.model.get_submodule(name).base_layer)
+
+
+def _inject(model: nn.Module, targets: list[str], rank: int, alpha: float) -> None:
+    from peft import LoraConfig, inject_adapter_in_model
+
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, bias="none", target_modules=targets)
+    inject_adapter_in_model(config, model, ADAPTER)
+    # Left on the model it would be taken for a second adapter the next time.
+    del model.peft_config
+    model.eval()
+
+
+def modules_of_layers(model: nn.Module, layers: Sequence[int], names: Sequence[str]) -> list[str]:
+    """Full names of the modules ``names`` (``q_proj``, …) in each of ``layers``; KeyError naming one without any."""
+    found = []
+    for layer in layers:
+        inside = dict(model.get_submodule(f"model.layers.{layer}").named_modules())
+        for wanted in names:
+            matching = [name for name in inside if name.split(".")[-1] == wanted]
+            if not matching:
+                raise KeyError(f"layer {layer} has no module {wanted}; it has {', '.join(filter(None, inside))}")
+            found += [f"model.layers.{layer}.{name}" for name in matching]
+    return found

@@ -1,0 +1,167 @@
+"""The trained tensors: float32 masters, of which the model holds the rounded image.
+
+A step of 1e-5 changes only a third of bfloat16 weights (they round back), so the optimiser moves float32
+copies; the model computes with their image in its own type. Perturbations are added to the masters and
+taken back by publishing the masters again, so a weight comes back bit for bit. Training without masters is in
+``precision.py``, with sharded ones in ``sharding.py``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from unlearning_robustness.engine.cost import Cost
+from unlearning_robustness.runtime.parallel import mean, whole
+
+Tensors = dict[str, torch.Tensor]
+
+
+class TrainedWeights:
+    """The tensors of ``model`` named ``names``; they alone get gradients. Raises KeyError for an unknown name.
+
+    ``live`` are the model's own, ``master`` what defences perturb, and ``optimised`` what an optimiser is given;
+    ``random`` are streams of random numbers that a saved run carries.
+    """
+
+    def __init__(self, model: nn.Module, names: Sequence[str]):
+        parameters = dict(model.named_parameters())
+        missing = [name for name in names if name not in parameters]
+        if missing:
+            raise KeyError(f"the model has no tensor {missing[0]}")
+        self.live = {name: parameters[name].requires_grad_(True) for name in names}
+        self.original = {name: tensor.detach().clone() for name, tensor in self.live.items()}
+        self.master = self._masters()
+        self.optimised = self.master
+        self.random: dict[str, torch.Generator] = {}
+        self.cost = Cost()
+        self.overrides: list[Mapping[str, torch.Tensor]] = []
+
+    def _masters(self) -> Tensors:
+        return {name: tensor.detach().float().clone() for name, tensor in self.live.items()}
+
+    def step(self, optimiser: torch.optim.Optimizer, gradients: Tensors) -> None:
+        """Move by an optimiser of ``optimised``, and publish what came of it."""
+        for name, gradient in gradients.items():
+            self.optimised[name].grad = gradient
+        optimiser.step()
+        self.publish()
+
+    @torch.no_grad()
+    def publish(self, values: Mapping[str, torch.Tensor] | None = None) -> None:
+        """Write the masters (or ``values``) into the model, rounded to its type."""
+        for name, tensor in (self.master if values is None else values).items():
+            self.live[name].copy_(tensor)
+
+    def gradient(self, loss: torch.Tensor) -> Tensors:
+        """D loss / d trained tensors, float32."""
+        self.cost.backward()
+        gradients = torch.autograd.grad(loss, list(self.live.values()))
+        return {name: mean(gradient.float()) for name, gradient in zip(self.live, gradients, strict=True)}
+
+    def graph_gradient(self, loss: torch.Tensor) -> Tensors:
+        """The gradient in the model's type, itself differentiable."""
+        self.cost.backward()
+        gradients = torch.autograd.grad(loss, list(self.live.values()), create_graph=True)
+        return {name: mean(gradient) for name, gradient in zip(self.live, gradients, strict=True)}
+
+    @contextmanager
+    def at(self, values: Mapping[str, torch.Tensor]) -> Iterator[None]:
+        """Compute at other values of the trained tensors; what stood in the model before stands there again after."""
+        self.overrides.append(values)
+        self.publish(values)
+        try:
+            yield
+        finally:
+            self.overrides.pop()
+            self.publish(self.overrides[-1] if self.overrides else None)
+
+    @contextmanager
+    def shifted(self, added: Tensors) -> Iterator[None]:
+        """Compute with ``added`` put on in the model's own type and taken off again, as released code does.
+
+        Differs from :meth:`at`: rounding swallows what is too small, and what it leaves behind stays, here and in the
+        masters.
+        """
+        before = {name: tensor.detach().clone() for name, tensor in self.live.items()}
+        self._shift(added, 1.0)
+        try:
+            yield
+        finally:
+            self._shift(added, -1.0)
+            for name, tensor in self.live.items():
+                self.master[name] += tensor.detach().float() - before[name].float()
+
+    @torch.no_grad()
+    def _shift(self, added: Tensors, sign: float) -> None:
+        for name, tensor in self.live.items():
+            tensor.add_(added[name].to(tensor.dtype), alpha=sign)
+
+    def reference(self):
+        """Compute with the original tensors: the reference model without a second copy of the rest."""
+        return self.at(self.original)
+
+    def release(self) -> None:
+        """Give the model back as it was, frozen."""
+        self.publish(self.original)
+        for tensor in self.live.values():
+            tensor.requires_grad_(False)
+
+    @torch.no_grad()
+    def delta(self) -> Tensors:
+        """What the model would have to be given to become the unlearned one: the rounded masters."""
+        return {name: tensor.detach().clone() for name, tensor in self.live.items()}
+
+    def reference_tensors(self) -> Tensors:
+        """The original tensors by the names that a delta has."""
+        return self.original
+
+    def change(self, delta: Tensors) -> float:
+        """How far a delta moves from the original tensors."""
+        return change_of(self.reference_tensors(), delta)
+
+    @torch.no_grad()
+    def displacement(self) -> float:
+        """Norm of what the model holds now less the rounded masters: of a perturbation, as it was realised."""
+        sizes = [
+            (self.live[name].float() - tensor.to(self.live[name].dtype).float()).norm()
+            for name, tensor in self.master.items()
+        ]
+        return torch.stack(sizes).norm().item()
+
+
+def norm(tensors: Tensors) -> float:
+    """Frobenius norm of all tensors together."""
+    return torch.stack([whole(tensor.float().norm()) for tensor in tensors.values()]).norm().item()
+
+
+@torch.no_grad()
+def change_of(reference: Mapping[str, torch.Tensor], delta: Tensors) -> float:
+    """||dW||: Frobenius norm of what a delta changes of ``reference``, over all its tensors together.
+
+    The reference is rounded to the delta's number type first: rounding is no unlearning.
+    """
+    return norm({name: after.float() - reference[name].to(after).float() for name, after in delta.items()})
+
+
+def down_projections(model: nn.Module, layers: Sequence[int]) -> list[str]:
+    """Names of ``mlp.down_proj.weight`` of the given layers.
+
+    The released RMU and RNA code picks them as parameter 6 of a layer. Raises KeyError naming what is missing.
+    """
+    names = {name for name, _ in model.named_parameters()}
+    wanted = [f"model.layers.{layer}.mlp.down_proj.weight" for layer in layers]
+    for name in wanted:
+        if name not in names:
+            raise KeyError(f"the model has no tensor {name}: it has {model.config.num_hidden_layers} layers")
+    return wanted
+
+
+def tensors_of_layers(model: nn.Module, layers: Sequence[int]) -> list[str]:
+    """Names of every tensor of the given layers; embeddings, the final norm and the unembedding stay out."""
+    return [name for layer in layers for name in _names_in(model, f"model.layers.{layer}.")]
+
+
+def _names_in(model: nn.Module, prefix: str) -> list[str]:
+    return [name for name, _ in model.named_parameters() if name.startswith(prefix)]

@@ -1,0 +1,56 @@
+"""What a loss may read of one batch, and the means over positions that losses share."""
+
+from dataclasses import dataclass
+
+import torch
+
+from unlearning_robustness.runtime.parallel import count, total
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """One batch as a loss sees it. B sequences, T positions, width d, vocabulary V.
+
+    ``mask`` (B, T) is True on positions that count. ``hidden`` (B, T, d) is the residual stream after the
+    read layer, or ``logits`` (B, T, V) the output, of the model in training; only what the loss reads is
+    there. ``reference_*`` is the same of the frozen reference; ``reference_nll`` and ``reference_tokens``
+    (B,) are the summed NLL and the token count of each sequence under it. ``direction`` (d,) is the
+    method's fixed vector. ``refusal`` is the same of texts that decline to answer.
+    """
+
+    input_ids: torch.Tensor
+    mask: torch.Tensor
+    hidden: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    reference_hidden: torch.Tensor | None = None
+    reference_logits: torch.Tensor | None = None
+    reference_nll: torch.Tensor | None = None
+    reference_tokens: torch.Tensor | None = None
+    direction: torch.Tensor | None = None
+    refusal: "LossInputs | None" = None
+
+
+def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean of ``values`` (B, T) over the positions where ``mask`` (B, T) is True, of all processes' rows."""
+    weight = mask.to(values.dtype)
+    return total((values * weight).sum()) / total(weight.sum())
+
+
+def batch_mean(values: torch.Tensor) -> torch.Tensor:
+    """Mean of ``values`` (B,) over the texts of all processes; a scalar is the whole batch's already."""
+    return values if values.ndim == 0 else total(values.sum()) / count(len(values))
+
+
+def masked_mse(hidden: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over counted positions and dimensions of (hidden - target)^2, in float32.
+
+    ``target`` is (B, T, d) or (d,). Released RMU takes the mean over padding too (mask all True).
+    """
+    return masked_mean((hidden.float() - target.float()).pow(2).mean(-1), mask)
+
+
+def unit_vector(width: int, law: str, generator: torch.Generator) -> torch.Tensor:
+    """A random unit vector (d,): ``uniform`` on [0, 1) as in RMU (all entries positive), or ``gaussian`` as in RSV."""
+    draw = {"uniform": torch.rand, "gaussian": torch.randn}[law]
+    vector = draw(width, generator=generator)
+    return vector / vector.norm()

@@ -1,0 +1,1 @@
+"""Words and pages: findings, claims, the main table, example answers, published numbers."""

@@ -1,0 +1,1 @@
+"""What every job needs around its work: log, device, processes, resume, manifests, seeds."""

@@ -1,0 +1,83 @@
+"""Cells that one process serves: each is finished and kept on its own, whatever becomes of the others.
+
+Snakemake removes every output of a job that fails. So a cell's files are written into a scratch folder first, under
+a key of all that they depend on; when every cell of the job is finished they appear as outputs at once. A job that
+starts again, or gets a further seed, takes over the cells whose key is still the same: they would come out with the
+same bits.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from unlearning_robustness.config.cells import Cell
+from unlearning_robustness.runtime.manifest import digest_of, read_json, write_json
+
+KEY = "key.json"
+Files = dict[str, Path]
+
+
+def pending_cells(snakemake) -> Iterator[tuple[int, Cell, Files]]:
+    """(index, cell, files to write) of each seed in ``params.seeds`` that is not finished; outputs appear at the end.
+
+    Outputs and inputs that differ between seeds are lists in the order of ``params.seeds``. The files of one cell lie
+    in one folder, where unfinished work may be kept beside them and is found again.
+    """
+    wildcards, ready = snakemake.wildcards, []
+    for index, seed in enumerate(snakemake.params.seeds):
+        cell = Cell(wildcards.model, wildcards.benchmark, wildcards.method, wildcards.defence, seed)
+        folder = Path(snakemake.params.scratch) / f"seed{seed}"
+        targets = {name: Path(paths[index]) for name, paths in snakemake.output.items()}
+        files = {name: folder / target.name for name, target in targets.items()}
+        key = key_of(snakemake, seed)
+        if _state(folder) == {"key": key, "finished": True} and all(path.is_file() for path in files.values()):
+            print(f"seed {seed}: finished before, kept", flush=True)
+        else:
+            _begin(folder, key)
+            yield index, cell, files
+            write_json(folder / KEY, {"key": key, "finished": True})
+        ready.append((files, targets))
+    for files, targets in ready:
+        for name, target in targets.items():
+            _appear(files[name], target)
+
+
+def key_of(snakemake, seed: int) -> str:
+    """Digest of the rule, its settings, and the inputs of this seed by path, size and time."""
+    own = [path for path in map(str, snakemake.input) if _seed_of(path) in (None, seed)]
+    stated = []
+    for path in own:
+        place = Path(path) / "manifest.json" if Path(path).is_dir() else Path(path)
+        stated.append((path, place.stat().st_size, place.stat().st_mtime_ns))
+    settings = {name: value for name, value in snakemake.params.items() if name != "seeds"}
+    wildcards = dict(snakemake.wildcards.items())
+    return digest_of({"rule": snakemake.rule, "settings": settings, "wildcards": wildcards, "inputs": stated})
+
+
+def _seed_of(path: str) -> int | None:
+    found = re.search(r"/seed(\d+)/", path)
+    return int(found[1]) if found else None
+
+
+def _state(folder: Path) -> dict | None:
+    return read_json(folder / KEY) if (folder / KEY).is_file() else None
+
+
+def _begin(folder: Path, key: str) -> None:
+    """An empty folder, or the one in which a cell of the same key was begun."""
+    if _state(folder) != {"key": key, "finished": False}:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write_json(folder / KEY, {"key": key, "finished": False})
+
+
+def _appear(file: Path, target: Path) -> None:
+    """The file under its final name too, without taking more room where the file system allows it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copy2(file, target)

@@ -1,0 +1,31 @@
+"""Texts as token ids, cut and padded on the right."""
+
+from collections.abc import Sequence
+
+import torch
+
+
+def encode_texts(tokenizer, texts: Sequence[str], tokens: int, pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids (N, T) cut to ``tokens`` and padded on the right, and the mask (N, T) of real tokens."""
+    return pad([tokenizer.encode(text)[:tokens] for text in texts], pad_id)
+
+
+def left_out(tokenizer, texts: Sequence[str], tokens: int) -> float:
+    """The share of all the texts' tokens, 0 to 1, that a cut at ``tokens`` leaves out."""
+    lengths = [len(tokenizer.encode(text)) for text in texts]
+    return 1 - sum(min(length, tokens) for length in lengths) / sum(lengths)
+
+
+def cut_line(name: str, tokenizer, texts: Sequence[str], tokens: int) -> str:
+    """What a log says of texts that are about to be cut."""
+    share = 100 * left_out(tokenizer, texts, tokens)
+    return f"{name} cut at {tokens} tokens: {share:.0f} % of their text is left out"
+
+
+def pad(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of token ids as one tensor (N, T), padded on the right, and the mask (N, T) of real tokens."""
+    input_ids = torch.full((len(rows), max(map(len, rows))), pad_id, dtype=torch.long)
+    for index, row in enumerate(rows):
+        input_ids[index, : len(row)] = torch.tensor(row)
+    lengths = torch.tensor([len(row) for row in rows])
+    return input_ids, torch.arange(input_ids.shape[1])[None] < lengths[:, None]

@@ -1,0 +1,125 @@
+"""The one loop that every method and every defence uses."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from unlearning_robustness.defences.base import Step
+from unlearning_robustness.engine.activation_cache import ActivationCache
+from unlearning_robustness.engine.engine import Engine
+from unlearning_robustness.engine.schedule import Schedule
+from unlearning_robustness.engine.weights import norm
+from unlearning_robustness.errors import TrainingError
+from unlearning_robustness.runtime import parallel
+from unlearning_robustness.runtime.manifest import atomic
+from unlearning_robustness.runtime.seeds import generator
+from unlearning_robustness.runtime.torchrun import is_main
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+STREAMS = ("forget-order", "retain-order", "noise", "perturbation")
+
+
+def batch_order(count: int, batch_size: int, steps: int, random: torch.Generator) -> torch.Tensor:
+    """Indices (steps, batch_size): seeded passes over ``count`` texts, one after another.
+
+    A longer run begins with the same batches as a shorter one.
+    """
+    needed = steps * batch_size
+    passes = [torch.randperm(count, generator=random) for _ in range(max(1, math.ceil(needed / count)))]
+    return torch.cat(passes)[:needed].view(steps, batch_size)
+
+
+class Trainer:
+    """Unlearns by ``method`` and ``step`` from the seed's streams; resumable at every step, bit for bit."""
+
+    def __init__(self, engine: Engine, step: Step, schedule: Schedule, caches: dict[str, ActivationCache], seed: int):
+        self.engine, self.step, self.schedule, self.caches = engine, step, schedule, caches
+        self.random = {name: generator(seed, name, engine.device if "order" not in name else "cpu") for name in STREAMS}
+        self.random |= engine.weights.random
+        self.order = {
+            corpus: batch_order(
+                len(caches[corpus]), schedule.batch_size, schedule.steps, self.random[f"{corpus}-order"]
+            )
+            for corpus in ("forget", "retain")
+        }
+        self.master, self.optimised = list(engine.weights.master.values()), list(engine.weights.optimised.values())
+        self.optimiser = step.optimiser(self.optimised, schedule.learning_rate, schedule.weight_decay)
+        self.done = 0
+        self.history: list[dict] = []
+
+    def run(self, on_step: Callable[[int], None] | None = None) -> list[dict]:
+        """Train to the schedule's end, calling ``on_step(steps done)`` after each; returns the history."""
+        while self.done < self.schedule.steps:
+            with self.engine.cost.step() as spent:
+                parts = self._step(self.done)
+            self.history.append(parts | spent())
+            self.done += 1
+            if self.step.after_step:
+                self.step.after_step(self.engine, self.done)
+            if on_step:
+                on_step(self.done)
+        if self.step.finish:
+            self.step.finish(self.engine)
+        return self.history
+
+    def _batch(self, corpus: str, index: int) -> ActivationCache:
+        trim = self.engine.method.implementation != "released"
+        batch = self.caches[corpus].batch(self.order[corpus][index], trim=trim)
+        return batch.rows(parallel.rows(len(batch))).to(self.engine.device)
+
+    def _step(self, index: int) -> dict:
+        # The last step's gradients would be one more copy while this step's are taken.
+        self.optimiser.zero_grad()
+        try:
+            forget_loss, forget = self.step.forget_gradient(
+                self.engine, self._batch("forget", index), self.random["perturbation"]
+            )
+        except TrainingError as error:
+            raise TrainingError(f"forget gradient of step {index + 1}: {error}") from None
+        retain_loss, retain = self.step.retain_gradient(self.engine, self._batch("retain", index), self.random["noise"])
+        parts = {"step": index + 1, "forget_loss": forget_loss, "retain_loss": retain_loss}
+        parts |= {"forget_gradient": norm(forget), "retain_gradient": norm(retain), **self.step.measures}
+        if not all(math.isfinite(value) for value in parts.values()):
+            raise TrainingError(f"not finite at {parts}: lower the learning rate or the coefficient")
+        self.engine.weights.step(self.optimiser, self.step.combine(forget, retain))
+        return parts | self.step.measures
+
+    def save(self, path: str | Path) -> None:
+        """Write the whole state: masters, optimiser moments, random streams, step, history."""
+        tensors = {f"master.{index}": parallel.gathered(tensor) for index, tensor in enumerate(self.master)}
+        for index, tensor in enumerate(self.optimised):
+            state = self.optimiser.state.get(tensor, {})
+            tensors |= {f"{name}.{index}": parallel.gathered(state[name]).clone() for name in MOMENTS if name in state}
+        tensors |= {f"random.{name}": random.get_state() for name, random in self.random.items()}
+        tensors |= {f"memory.{name}": tensor for name, tensor in self.step.memory.items()}
+        if not is_main():
+            return
+        with atomic(path) as temporary:
+            save_file(tensors, temporary, metadata={"history": json.dumps(self.history)})
+
+    def restore(self, path: str | Path) -> None:
+        """Continue from :meth:`save`; what follows is what would have followed."""
+        with safe_open(path, framework="pt") as handle:
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+            metadata = handle.metadata()
+        self.history = json.loads(metadata["history"])
+        self.engine.cost.resume(self.history)
+        self.done = len(self.history)
+        for index, (master, moved) in enumerate(zip(self.master, self.optimised, strict=True)):
+            master.data.copy_(parallel.part_as(master, tensors[f"master.{index}"]))
+            for name in MOMENTS:
+                if f"{name}.{index}" in tensors:
+                    value = tensors[f"{name}.{index}"]
+                    self.optimiser.state[moved][name] = value if name == "step" else parallel.part_as(master, value)
+        for name, random in self.random.items():
+            random.set_state(tensors[f"random.{name}"])
+        kept = {name: tensor for name, tensor in tensors.items() if name.startswith("memory.")}
+        self.step.memory = {
+            name.removeprefix("memory."): tensor.to(self.engine.device) for name, tensor in kept.items()
+        }
+        self.engine.weights.publish()

@@ -1,0 +1,230 @@
+"""Unlearn one cell: train, stop the plain run where it matches a defended one, or only disturb the reference."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
+from unlearning_robustness.defences.row import build_step, reschedule
+from unlearning_robustness.defences.weight_noise import disturbed
+from unlearning_robustness.engine.activation_cache import ActivationCache
+from unlearning_robustness.engine.cost import total
+from unlearning_robustness.engine.engine import Engine, loss_mask
+from unlearning_robustness.engine.lora import LowRankWeights, modules_of_layers
+from unlearning_robustness.engine.precision import PureWeights, StochasticWeights
+from unlearning_robustness.engine.schedule import Schedule
+from unlearning_robustness.engine.weights import Tensors, TrainedWeights, change_of, down_projections, tensors_of_layers
+from unlearning_robustness.errors import InterruptionError, TrainingError
+from unlearning_robustness.methods.method import build_method
+from unlearning_robustness.models.delta import applied
+from unlearning_robustness.runtime import parallel
+from unlearning_robustness.runtime.interruption import listen_for_stop
+from unlearning_robustness.runtime.progress import Progress
+from unlearning_robustness.runtime.seeds import generator
+from unlearning_robustness.runtime.torchrun import is_main
+from unlearning_robustness.scoring.questions import QuestionScorer
+from unlearning_robustness.training.trainer import Trainer, batch_order
+
+CHECKPOINT_SECONDS = 60.0
+
+
+@dataclass
+class Unlearned:
+    """The changed tensors, the training history, and what the manifest should say."""
+
+    tensors: Tensors
+    history: list[dict]
+    facts: dict
+
+
+def make_trainer(
+    model, settings: dict, row: list[dict], caches: dict[str, ActivationCache], seed: int, **changes
+) -> Trainer:
+    """A trainer for a resolved method entry and defence row; ``changes`` override entries of the schedule."""
+    method = build_method(settings)
+    method.check_depth(model.config.num_hidden_layers)
+    first = first_activations(caches["forget"], settings, seed)
+    direction = method.forget_loss.direction(model.config.hidden_size, generator(seed, "steering"), first)
+    given = {key: settings[key] for key in ("steps", "learning_rate", "batch_size", "weight_decay")}
+    schedule = reschedule(row, Schedule(**{**given, **changes}))
+    refusal = caches["refusal"] if getattr(method.forget_loss, "needs_refusal", False) else None
+    weights = trained_weights(model, settings, seed)
+    engine = Engine(model, method, weights, direction, refusal, settings["gradient_checkpointing"])
+    return Trainer(engine, build_step(row), schedule, caches, seed)
+
+
+def trained_weights(model, settings: dict, seed: int) -> TrainedWeights:
+    """What a method entry trains of the model: MLP down-projections, every tensor of its layers, or adapters there.
+
+    With masters, sharded masters or none, as the entry's ``precision`` and ``parallel`` say.
+    """
+    layers, trained, precision = settings["layers"], settings["trained"], settings["precision"]
+    if trained == "lora":
+        lora = settings["lora"]
+        targets = modules_of_layers(model, layers, lora["targets"])
+        return LowRankWeights(model, targets, lora["rank"], lora["alpha"], generator(seed, "adapters"))
+    names = {"down-projections": down_projections, "full": tensors_of_layers}[trained](model, layers)
+    if settings["parallel"]["sharded"]:
+        # Few need FSDP, which takes long to import.
+        from unlearning_robustness.engine.sharding import ShardedWeights
+
+        return ShardedWeights(model, names)
+    if precision == "stochastic":
+        return StochasticWeights(model, names, generator(seed, "rounding", model.get_parameter(names[0]).device))
+    return {"master": TrainedWeights, "pure": PureWeights}[precision](model, names)
+
+
+def layers_needed(settings: dict, row: list[dict]) -> tuple[int, int] | None:
+    """From which layer to which (excluded) the model is run to train a cell; None when questions are scored too."""
+    if any(entry["kind"] == "early-stop" for entry in row):
+        return None
+    method = build_method(settings)
+    return min(method.layers), method.read_layer + 1 if method.reads == "hidden" else None
+
+
+def layer_divider(settings: dict, device: str) -> Callable[[torch.nn.Module], None] | None:
+    """What divides a layer between the processes as soon as it is loaded, where a method entry trains sharded."""
+    if not settings["parallel"]["sharded"]:
+        return None
+    from unlearning_robustness.engine.sharding import divider
+
+    return divider(device)
+
+
+def first_activations(cache: ActivationCache, settings: dict, seed: int) -> torch.Tensor:
+    """The reference's counted activations (N, d) of the first forget batch that ``seed`` draws."""
+    chosen = batch_order(len(cache), settings["batch_size"], 1, generator(seed, "forget-order"))[0]
+    batch = cache.batch(chosen, trim=settings["implementation"] != "released")
+    return batch.reference_hidden[loss_mask(batch.mask, settings["implementation"], "hidden")]
+
+
+def unlearn(
+    model,
+    settings: dict,
+    row: list[dict],
+    caches: dict[str, ActivationCache],
+    seed: int,
+    scratch: Path,
+    matched: Tensors | None = None,
+    scorer: QuestionScorer | None = None,
+) -> Unlearned:
+    """Train a cell and give the model back as it was; ``scratch`` keeps the state while it trains.
+
+    An early stop also takes ``matched``, the delta of the cell it is matched to, and a ``scorer`` of the forget
+    questions of the ``select`` split; weight noise takes ``matched`` alone.
+    """
+    if [entry["kind"] for entry in row] == ["weight-noise"]:
+        return disturb(model, matched, seed)
+    stop = next((EarlyStop(**entry["parameters"]) for entry in row if entry["kind"] == "early-stop"), None)
+    if stop is None:
+        trainer = make_trainer(model, settings, row, caches, seed)
+        resume(trainer, scratch)
+        facts = {"steps": trainer.schedule.steps}
+        tensors = trainer.engine.weights.delta()
+    else:
+        if scorer.first_layer != min(settings["layers"]):
+            scorer.keep_prefix(model, min(settings["layers"]))
+        with applied(model, matched):
+            target = scorer.accuracy(model)
+        retain_weight = stop.retain_factor * settings["retain_weight"]
+        trainer = make_trainer(model, {**settings, "retain_weight": retain_weight}, row, caches, seed)
+        nearest = stop_nearest(trainer, stop, target, lambda: scorer.accuracy(model))
+        facts = {"steps": nearest.step, "matched_accuracy": target, "accuracy": nearest.accuracy}
+        tensors = nearest.tensors
+    weights = trainer.engine.weights
+    kept = trainer.history[: facts["steps"]]
+    facts |= total(kept) | conflicts(kept)
+    facts |= {"weight_change": weights.change(tensors), "trained_tensors": sorted(tensors)}
+    weights.release()
+    facts |= relative_scales(settings, row, caches, trainer.engine.direction)
+    return Unlearned(tensors, trainer.history, facts)
+
+
+def conflicts(history: list[dict]) -> dict[str, float]:
+    """Share of steps whose branches pulled against each other, where a defence compares them."""
+    found = [entry["alignment"] < 0 for entry in history if "alignment" in entry]
+    return {"conflicting_steps": sum(found) / len(found)} if found else {}
+
+
+def disturb(model, matched: Tensors, seed: int) -> Unlearned:
+    """The tensors of ``matched`` with noise as large as its change, and no history; the model is left as it is."""
+    original = {name: model.get_parameter(name).detach() for name in sorted(matched)}
+    tensors = disturbed(original, matched, generator(seed, "weight-noise"))
+    facts = {"steps": 0, **total([]), "trained_tensors": list(original)}
+    facts |= {"weight_change": change_of(original, tensors), "matched_weight_change": change_of(original, matched)}
+    return Unlearned(tensors, [], facts)
+
+
+def resume(trainer: Trainer, scratch: Path) -> None:
+    """Train to the end, continuing from ``scratch`` when it is there, and removing it at the end.
+
+    A run whose loss is not finite stops with TrainingError, one that gets SIGTERM with InterruptionError after its
+    step; both leave their last good state in ``scratch``.
+    """
+    if scratch.is_file():
+        trainer.restore(scratch)
+        print(f"resumed at step {trainer.done}", flush=True)
+    progress, saved = Progress("step", trainer.schedule.steps), time.monotonic()
+
+    def after(done: int) -> None:
+        nonlocal saved
+        progress(done, _losses(trainer))
+        # All processes stop, and save, after the same step.
+        stop = parallel.count(int(told.stop)) > 0
+        if stop or parallel.count(int(is_main() and time.monotonic() - saved > CHECKPOINT_SECONDS)):
+            trainer.save(scratch)
+            saved = time.monotonic()
+        if stop:
+            raise InterruptionError(f"told to stop after step {done}; the state is kept in {scratch}")
+
+    try:
+        with listen_for_stop() as told:
+            trainer.run(after)
+    except TrainingError as error:
+        trainer.save(scratch)
+        raise TrainingError(f"{error}; the last good state is kept in {scratch}") from None
+    if is_main():
+        scratch.unlink(missing_ok=True)
+
+
+def stop_nearest(trainer: Trainer, stop: EarlyStop, target: float, score: Callable[[], float]) -> NearestCheckpoint:
+    """Train plainly, scoring every ``stop.every`` steps, and keep the checkpoint nearest the target."""
+    nearest, progress = NearestCheckpoint(target), Progress("step", trainer.schedule.steps)
+
+    def after(done: int) -> None:
+        if done % stop.every == 0 or done == trainer.schedule.steps:
+            nearest.offer(done, score(), trainer.engine.weights.delta())
+        progress(done, f"{_losses(trainer)} nearest {nearest.accuracy} at {nearest.step}, wanted {target:.3f}")
+
+    trainer.run(after)
+    return nearest
+
+
+def relative_scales(settings: dict, row: list[dict], caches: dict[str, ActivationCache], direction=None) -> dict:
+    """Coefficient and noise relative to the reference's activations at the read layer.
+
+    ``relative_noise_scale`` is nu sqrt(d) / mean ||z_ref||, which carries over between models; nu does not.
+    """
+    mask = {name: loss_mask(cache.mask, settings["implementation"], "hidden") for name, cache in caches.items()}
+    norms = {
+        name: cache.reference_hidden.float().norm(dim=-1)[mask[name]].mean().item()
+        for name, cache in caches.items()
+        if name in ("forget", "retain")
+    }
+    width = caches["retain"].reference_hidden.shape[-1]
+    facts = {"mean_activation_norm": norms}
+    factor = settings["parameters"].get("coefficient", settings["parameters"].get("scale"))
+    if factor is not None and direction is not None:
+        facts["relative_coefficient"] = factor * direction.norm().item() / norms["forget"]
+    for entry in row:
+        if "noise_scale" in entry["parameters"]:
+            facts["relative_noise_scale"] = entry["parameters"]["noise_scale"] * width**0.5 / norms["retain"]
+    return facts
+
+
+def _losses(trainer: Trainer) -> str:
+    last = trainer.history[-1]
+    return f"forget loss {last['forget_loss']:.4g}, retain loss {last['retain_loss']:.4g}"

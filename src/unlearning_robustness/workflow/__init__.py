@@ -1,0 +1,1 @@
+"""What the Snakemake rules call: targets, resources, the start message, licences."""

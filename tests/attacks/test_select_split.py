@@ -1,0 +1,84 @@
+import dataclasses
+
+import pandas
+import pytest
+import torch
+
+from unlearning_robustness.attacks import run_attack as campaign
+from unlearning_robustness.attacks.base import AttackedModel, AttackInput
+from unlearning_robustness.attacks.select_split import SelectAccuracy, best
+from unlearning_robustness.config.cells import Cell
+from unlearning_robustness.errors import DataError
+from unlearning_robustness.scoring.questions import QuestionScorer
+
+START = {"forget": 0.3, "retain": 0.9}
+
+
+def test_the_best_setting_recovers_most_within_the_margin():
+    pairs = [("a", {"forget": 0.4, "retain": 0.90}), ("b", {"forget": 0.6, "retain": 0.85}),
+             ("c", {"forget": 0.6, "retain": 0.88}), ("d", {"forget": 0.9, "retain": 0.5})]  # fmt: skip
+    assert best(pairs, START, 0.05)[0] == "b" and best(pairs, START, 0.02)[0] == "c"
+    assert best(pairs, START, 0.4)[0] == "d" and best(pairs, START, 0.0)[0] == "a"
+    assert best(pairs[3:], START, 0.05)[0] == "d"
+
+
+def right_answers(scorer, model):
+    return torch.nn.functional.one_hot(torch.tensor(scorer.table["answer"].to_numpy()), 4).float()
+
+
+def test_select_accuracy_asks_and_reads_as_the_attack_does(tiny_model, tiny_tokenizer, question_table):
+    select = question_table[question_table["split"] == "select"].drop_duplicates("fact")
+    accuracy = SelectAccuracy(AttackInput(tiny_model, tiny_tokenizer, None, 0, select, None, 4))
+    assert set(select["role"]) >= {"forget", "retain"}
+    seen = []
+
+    def upper(questions):
+        seen.append(set(questions["role"]))
+        return questions.assign(prompt=questions["prompt"].str.upper())
+
+    plain = AttackedModel(tiny_model, {})
+    assert accuracy(dataclasses.replace(plain, read=right_answers)) == {"forget": 1.0, "retain": 1.0}
+    told = accuracy(dataclasses.replace(plain, ask=upper))
+    assert seen == [{"forget"}, {"retain"}]
+    shouted = upper(select[select["role"] == "forget"])
+    assert told["forget"] == QuestionScorer(tiny_tokenizer, shouted, 4).accuracy(tiny_model)
+
+
+def test_without_select_questions_nothing_can_be_chosen(tiny_model, tiny_tokenizer):
+    with pytest.raises(DataError, match="select"):
+        SelectAccuracy(AttackInput(tiny_model, tiny_tokenizer, None, 0))
+
+
+def test_records_are_of_what_was_asked_and_read_and_say_what_was_chosen(
+    tiny_model, tiny_tokenizer, question_table, monkeypatch
+):
+    class Attack:
+        def run(self, attack):
+            assert set(attack.select["split"]) == {"select"} and attack.select["fact"].is_unique
+            with attack.reference():
+                pass
+            yield AttackedModel(attack.model, {}, "loud", lambda asked: asked.assign(prompt=asked["prompt"] + "!"))
+            yield AttackedModel(attack.model, {"steps": 1}, read=right_answers)
+
+    entered = []
+
+    class Reference:
+        def __enter__(self):
+            entered.append(1)
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(campaign, "ATTACKS", {"loud": Attack})
+    settings = {"kind": "loud", "roles": ["forget"], "parameters": {}}
+    cell = Cell("tiny", "elements", "rmu", "none", 0)
+    parts, _ = campaign.attack_cell(
+        tiny_model, tiny_tokenizer, cell, "loud", settings, question_table, pandas.DataFrame(), 4, Reference
+    )
+    assert entered == [1]
+    assert set(parts[0]["setting"]) == {"loud"} and parts[0]["prompt"].str.endswith("!").all()
+    assert (
+        set(parts[1]["setting"]) == {""}
+        and parts[1]["correct"].all()
+        and not parts[1]["prompt"].str.endswith("!").any()
+    )

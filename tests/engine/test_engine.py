@@ -1,0 +1,213 @@
+import copy
+import dataclasses
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, kl_div
+
+from unlearning_robustness.engine.cost import SPENT
+from unlearning_robustness.engine.engine import CLEAN, loss_mask
+from unlearning_robustness.engine.weights import down_projections
+from unlearning_robustness.errors import ConfigError
+from unlearning_robustness.methods.method import build_method
+from unlearning_robustness.methods.retain import NLLRetain
+
+CHOSEN = torch.tensor([0, 2, 3])
+
+
+def full_model(engine, original):
+    """The plain model at the engine's present weights, its trained tensors differentiable."""
+    model = copy.deepcopy(original)
+    names = down_projections(model, engine.method.layers)
+    with torch.no_grad():
+        for name in names:
+            model.get_parameter(name).copy_(engine.weights.live[name])
+    return model, [model.get_parameter(name).requires_grad_(True) for name in names]
+
+
+def outputs(model, batch):
+    return model(batch.input_ids, attention_mask=batch.mask, output_hidden_states=True)
+
+
+def assert_same(engine, got, loss, tensors):
+    value, gradient = got
+    assert value == pytest.approx(loss.item(), abs=1e-6, rel=1e-5)
+    expected = torch.autograd.grad(loss, tensors)
+    for (name, ours), theirs in zip(gradient.items(), expected, strict=True):
+        assert theirs.abs().max() > 1e-4, name
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+
+
+def test_rmu_equals_autograd_through_the_full_model(moved_engine, tiny_model, tiny_caches):
+    engine = moved_engine("rmu")
+    model, tensors = full_model(engine, tiny_model)
+    batch = tiny_caches["forget"].batch(CHOSEN)
+    counted = batch.mask.clone()
+    counted[:, 0] = False
+    hidden = outputs(model, batch).hidden_states[3][counted]
+    loss = (hidden - 6.0 * engine.direction).square().mean()
+    assert_same(engine, engine.forget_gradient(batch), loss, tensors)
+
+    batch = tiny_caches["retain"].batch(CHOSEN)
+    counted = batch.mask.clone()
+    counted[:, 0] = False
+    reference = outputs(tiny_model, batch).hidden_states[3][counted]
+    loss = 2.0 * (outputs(model, batch).hidden_states[3][counted] - reference).square().mean()
+    assert_same(engine, engine.retain_gradient(batch), loss, tensors)
+
+
+# Layers 1 and 3 with read layer 2: a trained layer lies above the read layer, where the reference runs on.
+@pytest.mark.parametrize("layers", [[1, 2], [1, 3]])
+def test_npo_equals_autograd_through_the_full_model(moved_engine, tiny_model, tiny_caches, layers):
+    engine = moved_engine("npo", layers=layers)
+    model, tensors = full_model(engine, tiny_model)
+    batch = tiny_caches["forget"].batch(CHOSEN)
+
+    def mean_nll(one):
+        logits = outputs(one, batch).logits[:, :-1].transpose(1, 2)
+        nll = cross_entropy(logits, batch.input_ids[:, 1:], reduction="none") * batch.mask[:, 1:]
+        return nll.sum(-1) / batch.mask[:, 1:].sum(-1)
+
+    gain = mean_nll(model) - mean_nll(tiny_model)
+    loss = -(2 / 0.5) * torch.log(torch.sigmoid(0.5 * gain)).mean()
+    assert_same(engine, engine.forget_gradient(batch), loss, tensors)
+
+    batch = tiny_caches["retain"].batch(CHOSEN)
+    ours, theirs = (outputs(one, batch).logits[batch.mask].log_softmax(-1) for one in (model, tiny_model))
+    loss = 2.0 * kl_div(ours, theirs, log_target=True, reduction="batchmean")
+    assert_same(engine, engine.retain_gradient(batch), loss, tensors)
+    assert loss > 1e-3
+
+
+def test_the_reference_of_the_kl_retain_stays_the_original_when_the_weights_move(moved_engine, tiny_model, tiny_caches):
+    engine = moved_engine("npo", layers=[1, 3])
+    moved = engine.weights.delta()
+    batch = tiny_caches["retain"].batch(CHOSEN)
+    logits = engine._reference(batch, None)["reference_logits"]
+    expected = outputs(tiny_model, batch).logits
+    torch.testing.assert_close(logits[batch.mask], expected[batch.mask], atol=1e-5, rtol=1e-5)
+    assert all(torch.equal(engine.weights.live[name], tensor) for name, tensor in moved.items())
+
+
+def test_both_losses_are_at_rest_before_the_first_step(make_trainer, settings, tiny_caches):
+    batch = tiny_caches["retain"].batch(CHOSEN)
+    for name in ("rmu", "npo"):
+        value, _ = make_trainer(settings(name)).engine.retain_gradient(batch)
+        assert value == pytest.approx(0, abs=1e-6)
+
+
+def test_only_the_trained_tensors_move(make_trainer, settings, tiny_model):
+    trainer = make_trainer(settings("rmu"))
+    trainer.run()
+    names = down_projections(tiny_model, (1, 2))
+    for name, tensor in trainer.engine.model.named_parameters():
+        assert torch.equal(tensor, tiny_model.get_parameter(name)) == (name not in names), name
+
+
+def test_corrected_masks_leave_out_padding_and_of_activations_the_sink():
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    assert loss_mask(mask, "corrected", "hidden").tolist() == [[False, True, True], [False, True, False]]
+    assert loss_mask(mask, "corrected", "logits").tolist() == mask.tolist()
+    assert loss_mask(mask, "released", "hidden").all() and loss_mask(mask, "released", "logits").all()
+    assert mask[:, 0].all()
+
+
+@pytest.mark.parametrize("place", ["sink", "padding"])
+@pytest.mark.parametrize("implementation", ["corrected", "released"])
+def test_sink_and_padding_count_in_released_losses_only(moved_engine, tiny_caches, implementation, place):
+    engine = moved_engine("rsv", implementation=implementation)
+    batch = tiny_caches["retain"].batch(CHOSEN)
+    where = ~batch.mask if place == "padding" else torch.arange(batch.mask.shape[1])[None] == 0
+    shifted = batch.reference_hidden + 10.0 * where[..., None]
+    other = dataclasses.replace(batch, reference_hidden=shifted)
+    for loss in (engine.retain_loss, engine.forget_loss):
+        assert (loss(other).item() == loss(batch).item()) == (implementation == "corrected")
+
+
+def test_padding_does_not_change_a_corrected_loss(moved_engine, tiny_caches):
+    for name in ("rmu", "npo"):
+        engine = moved_engine(name)
+        for loss, corpus in ((engine.forget_loss, "forget"), (engine.retain_loss, "retain")):
+            trimmed, padded = (tiny_caches[corpus].batch(torch.tensor([2, 4]), trim=trim) for trim in (True, False))
+            assert padded.mask.shape[1] > trimmed.mask.shape[1]
+            assert loss(padded).item() == pytest.approx(loss(trimmed).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"layers": [2, 4]}, {"read_layer": 4}])
+def test_layers_beyond_the_model_are_a_configuration_error(tiny_model, settings, changes):
+    with pytest.raises(ConfigError, match="has 4 layers"):
+        build_method(settings("rmu", **changes)).check_depth(tiny_model.config.num_hidden_layers)
+
+
+def run_layers(engine):
+    """How often each span and the reference's copy of the weights are used, counted from here on."""
+    counts = {"below": 0, "above": 0, "reference": 0}
+
+    def counted(name, take):
+        def use(*given, **named):
+            counts[name] += 1
+            return take(*given, **named)
+
+        return use
+
+    engine.to_read_layer.forward = counted("below", engine.to_read_layer.forward)
+    engine.from_read_layer.forward = counted("above", engine.from_read_layer.forward)
+    engine.weights.reference = counted("reference", engine.weights.reference)
+    return counts
+
+
+@pytest.mark.parametrize("method", ["rmu", "npo"])
+def test_with_a_retain_weight_of_0_nothing_is_run_for_the_retain_gradient(moved_engine, tiny_caches, method):
+    engine, batch = moved_engine(method, retain_weight=0.0), tiny_caches["retain"].batch(CHOSEN)
+    counts = run_layers(engine)
+    loss, gradient = engine.retain_gradient(batch)
+    assert loss == 0.0 and list(gradient) == list(engine.weights.master)
+    assert all(torch.equal(gradient[name], torch.zeros_like(tensor)) for name, tensor in engine.weights.master.items())
+    assert set(counts.values()) == {0}
+
+
+@pytest.mark.parametrize(("retain_loss", "times"), [("nll", 1), ("kl", 2), ("mse", 2)])
+def test_the_reference_is_run_only_for_a_retain_loss_that_reads_it(moved_engine, tiny_caches, retain_loss, times):
+    engine = moved_engine("gradient-ascent", retain_loss=retain_loss)
+    counts = run_layers(engine)
+    engine.retain_gradient(tiny_caches["retain"].batch(CHOSEN))
+    assert counts == {"below": 1, "above": times, "reference": times - 1}
+
+
+@pytest.mark.parametrize("kind", ["rna", "gradient-noise", "stableun", "none"])
+@pytest.mark.parametrize("changes", [{"retain_weight": 0.0}, {"retain_loss": "nll"}])
+def test_what_is_left_out_changes_no_bit_of_a_run(make_trainer, settings, defence, monkeypatch, changes, kind):
+    """Against an engine that runs everything and multiplies by the weight, as before."""
+    row = defence(kind, **({"inner_radius": 0.2} if kind == "stableun" else {"noise_scale": 1.0}))
+    spare, full = (
+        make_trainer(settings("gradient-ascent", **changes), [] if kind == "none" else row) for _ in range(2)
+    )
+
+    def everything(batch, noise=CLEAN):
+        loss = full.engine.retain_loss(batch, noise)
+        return loss.item(), full.engine.weights.gradient(loss)
+
+    history = spare.run()
+    monkeypatch.setattr(NLLRetain, "needs_reference", True)
+    full.engine.retain_gradient = everything
+    # They differ in what they spend.
+    assert [{**row, **dict.fromkeys(SPENT)} for row in full.run()] == [
+        {**row, **dict.fromkeys(SPENT)} for row in history
+    ]
+    assert sum(row["forwards"] for row in history) < sum(row["forwards"] for row in full.history)
+    assert all(torch.equal(one, other) for one, other in zip(spare.master, full.master, strict=True))
+    assert (history[-1]["retain_loss"] == 0.0) == ("retain_weight" in changes)
+
+
+def test_the_forget_text_is_disturbed_alone_and_the_refusals_are_not(moved_engine, tiny_caches):
+    engine, batch = moved_engine("dpo"), tiny_caches["forget"].batch(CHOSEN)
+    seen = []
+
+    def shift(hidden):
+        seen.append(hidden.shape)
+        return hidden + 1.0
+
+    shifted = dataclasses.replace(batch, prefix=batch.prefix + 1.0)
+    assert engine.forget_loss(batch, entering=shift).item() == engine.forget_loss(shifted).item()
+    assert seen == [batch.prefix.shape]
+    assert engine.forget_loss(batch).item() != engine.forget_loss(shifted).item()

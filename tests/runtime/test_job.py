@@ -1,0 +1,34 @@
+"""How an entry script ends."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from unlearning_robustness.runtime import job as jobs
+
+
+@pytest.fixture
+def ended(monkeypatch):
+    """Exit codes with which this process would have ended."""
+    codes = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    return codes
+
+
+def snakemake(tmp_path):
+    return SimpleNamespace(rule="unlearn", wildcards={}, params={}, log=[tmp_path / "log"])
+
+
+@pytest.mark.parametrize("among", [True, False])
+def test_only_a_process_among_several_ends_at_once_when_its_work_is_done(monkeypatch, ended, tmp_path, among):
+    monkeypatch.setattr(jobs, "started", lambda: among)
+    with jobs.job(snakemake(tmp_path)):
+        assert not ended
+    assert ended == [0] * among
+
+
+def test_a_job_that_fails_says_why_in_its_log_and_ends_at_once(ended, tmp_path):
+    with jobs.job(snakemake(tmp_path)):
+        raise KeyError("nothing")
+    assert ended == [1] and "KeyError: 'nothing'" in (tmp_path / "log").read_text()

@@ -1,0 +1,205 @@
+import copy
+import os
+import signal
+
+import pytest
+import torch
+
+from unlearning_robustness.errors import InterruptionError, TrainingError
+from unlearning_robustness.training import unlearning
+from unlearning_robustness.training.unlearning import relative_scales, unlearn
+
+NAMES = [f"model.layers.{layer}.mlp.down_proj.weight" for layer in (1, 2)]
+
+
+@pytest.fixture
+def run(tiny_model, tiny_caches, tmp_path):
+    def make(entry, row=(), **changes):
+        model = copy.deepcopy(tiny_model)
+        return model, unlearn(model, entry, list(row), tiny_caches, 1, tmp_path / "scratch", **changes)
+
+    return make
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_cell_is_what_its_trainer_made(run, make_trainer, settings, tiny_model, tmp_path):
+    model, done = run(settings("rmu"))
+    trainer = make_trainer(settings("rmu"))
+    assert done.history == trainer.run()
+    assert equal(done.tensors, trainer.engine.weights.delta()) and not (tmp_path / "scratch").exists()
+    assert done.facts["steps"] == 6 and done.facts["trained_tensors"] == NAMES
+    moved = torch.cat([(done.tensors[n] - tiny_model.get_parameter(n)).double().flatten() for n in NAMES])
+    assert equal(dict(model.named_parameters()), dict(tiny_model.named_parameters()))
+    assert not any(tensor.requires_grad for tensor in model.parameters())
+    assert done.facts["weight_change"] == pytest.approx(moved.norm().item(), rel=1e-5)
+
+
+def test_an_interrupted_cell_continues_from_its_scratch_file(run, make_trainer, settings, tmp_path, monkeypatch):
+    _, whole = run(settings("rmu"))
+    monkeypatch.setattr(unlearning, "CHECKPOINT_SECONDS", -1.0)
+    broken = make_trainer(settings("rmu"))
+    step, calls = broken._step, []
+
+    def fail(index):
+        calls.append(index)
+        if index == 4:
+            raise InterruptedError
+        return step(index)
+
+    broken._step = fail
+    with pytest.raises(InterruptedError):
+        unlearning.resume(broken, tmp_path / "scratch")
+    assert calls == [0, 1, 2, 3, 4] and (tmp_path / "scratch").is_file()
+    _, resumed = run(settings("rmu"))
+    assert equal(resumed.tensors, whole.tensors) and resumed.history == whole.history
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_a_cell_that_is_told_to_stop_keeps_its_step_and_continues(run, make_trainer, settings, tmp_path):
+    _, whole = run(settings("rmu"))
+    stopped = make_trainer(settings("rmu"))
+    step = stopped._step
+
+    def cancel(index):
+        if index == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(index)
+
+    stopped._step = cancel
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(InterruptionError, match="after step 3"):
+        unlearning.resume(stopped, tmp_path / "scratch")
+    assert stopped.done == 3 and signal.getsignal(signal.SIGTERM) is before
+    _, resumed = run(settings("rmu"))
+    assert equal(resumed.tensors, whole.tensors) and resumed.history == whole.history
+
+
+def test_the_scales_are_relative_to_the_counted_activations(settings, tiny_caches, defence):
+    # A direction of length 2, as Adaptive RMU's may be.
+    facts = relative_scales(settings("rmu"), defence("rna", noise_scale=1.5), tiny_caches, torch.tensor([0.0, 2.0]))
+    means = {}
+    for name in ("forget", "retain"):
+        cache = tiny_caches[name]
+        norms = [
+            cache.reference_hidden[row, place].double().norm().item()
+            for row in range(len(cache))
+            for place in range(1, int(cache.mask[row].sum()))
+        ]
+        means[name] = sum(norms) / len(norms)
+    assert facts["mean_activation_norm"] == pytest.approx(means, rel=1e-5)
+    assert facts["relative_coefficient"] == pytest.approx(2 * 6.0 / means["forget"], rel=1e-5)
+    assert facts["relative_noise_scale"] == pytest.approx(1.5 * 32**0.5 / means["retain"], rel=1e-5)
+
+
+def test_a_cell_without_noise_or_coefficient_has_no_such_scale(settings, tiny_caches):
+    facts = relative_scales(settings("npo"), [], tiny_caches)
+    assert "relative_coefficient" not in facts and "relative_noise_scale" not in facts
+
+
+class Scorer:
+    """Accuracy by a rule over the first trained tensor."""
+
+    first_layer = 0
+
+    def __init__(self, rule):
+        self.rule = rule
+
+    def keep_prefix(self, model, first_layer):
+        self.first_layer = first_layer
+
+    def accuracy(self, model):
+        return self.rule(model.get_parameter(NAMES[0]).detach())
+
+
+def test_an_early_stop_ends_where_the_matched_cell_is(run, make_trainer, settings, tiny_model, defence):
+    start = tiny_model.get_parameter(NAMES[0])
+
+    def distance(tensor):
+        return 1.0 - min(1.0, (tensor - start).norm().item() / 5)
+
+    shorter = make_trainer(settings("rmu", steps=4))
+    shorter.run()
+    matched = shorter.engine.weights.delta()
+    row = defence("early-stop", match="rna", every=2)
+    model, done = run(settings("rmu"), row, matched=matched, scorer=Scorer(distance))
+    assert equal(done.tensors, matched)
+    assert done.facts["steps"] == 4
+    assert done.facts["matched_accuracy"] == done.facts["accuracy"] == distance(matched[NAMES[0]]) < 1.0
+    assert equal(dict(model.named_parameters()), dict(tiny_model.named_parameters()))
+    moved = torch.cat([(matched[name] - tiny_model.get_parameter(name)).double().flatten() for name in NAMES])
+    assert done.facts["weight_change"] == pytest.approx(moved.norm().item(), rel=1e-5)
+
+
+def test_the_schedule_can_be_shortened_without_changing_what_came_before(make_trainer, settings):
+    long, short = make_trainer(settings("rmu")), make_trainer(settings("rmu"), steps=2)
+    assert long.run()[:2] == short.run() and len(short.history) == 2
+
+
+def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(
+    run, settings, tmp_path, monkeypatch, make_trainer
+):
+    make = unlearning.make_trainer
+
+    def failing(*arguments, **changes):
+        trainer = make(*arguments, **changes)
+        forget = trainer.step.forget_gradient
+
+        def spoilt(engine, batch, generator):
+            loss, gradient = forget(engine, batch, generator)
+            return (float("nan") if trainer.done == 3 else loss), gradient
+
+        trainer.step.forget_gradient = spoilt
+        return trainer
+
+    monkeypatch.setattr(unlearning, "make_trainer", failing)
+    with pytest.raises(TrainingError, match=r"'step': 4, 'forget_loss': nan.*last good state is kept in .*scratch"):
+        run(settings("rmu"))
+    kept, whole = make_trainer(settings("rmu")), make_trainer(settings("rmu"), steps=3)
+    kept.restore(tmp_path / "scratch")
+    whole.run()
+    assert kept.done == 3
+    assert all(torch.equal(one, other) for one, other in zip(kept.master, whole.master, strict=True))
+
+
+TRAINED = {
+    "full": ({"trained": "full"}, 2 * 9),
+    "lora": ({"trained": "lora", "lora": {"rank": 3, "alpha": 6.0, "targets": ["q_proj", "down_proj"]}}, 2 * 2),
+}
+ROWS = [None, ("sam", {"radius": 0.5}), ("gradient-penalty", {"weight": 0.1}),
+        ("stableun", {"inner_radius": 0.2, "sap_radius": 0.6, "gpn_radius": 0.5})]  # fmt: skip
+
+
+@pytest.mark.parametrize("trained", list(TRAINED))
+@pytest.mark.parametrize("entry", ROWS)
+def test_whole_layers_and_adapters_are_trained_by_the_same_loop(run, settings, defence, tiny_model, trained, entry):
+    changes, count = TRAINED[trained]
+    row = [] if entry is None else defence(entry[0], **entry[1])
+    model, done = run(settings("npo", **changes), row)
+    assert equal(dict(model.named_parameters()), dict(tiny_model.named_parameters()))
+    assert len(done.tensors) == count and set(done.tensors) <= set(dict(tiny_model.named_parameters()))
+    assert all(name.startswith(("model.layers.1.", "model.layers.2.")) for name in done.tensors)
+    assert all(not torch.equal(tensor, tiny_model.get_parameter(name)) for name, tensor in done.tensors.items())
+    assert done.history[-1]["forget_loss"] < done.history[0]["forget_loss"]
+    ranks = [torch.linalg.matrix_rank((tensor - tiny_model.get_parameter(name)).double(), rtol=1e-4).item()
+             for name, tensor in done.tensors.items() if tensor.ndim == 2]  # fmt: skip
+    assert max(ranks) == 3 if trained == "lora" else max(ranks) > 3
+
+
+def test_an_early_stop_of_adapters_is_matched_by_what_the_model_answers(run, settings, defence, tiny_model):
+    class Answers(Scorer):
+        def accuracy(self, model):
+            shift = (model(torch.arange(12)[None]).logits - start).norm().item()
+            return 1.0 - min(1.0, shift / 500)
+
+    start = tiny_model(torch.arange(12)[None]).logits
+    changes, _ = TRAINED["lora"]
+    _, matched = run(settings("npo", steps=4, **changes))
+    row = defence("early-stop", match="rna", every=2)
+    _, done = run(settings("npo", **changes), row, matched=matched.tensors, scorer=Answers(None))
+    assert done.facts["steps"] == 4 and done.facts["accuracy"] == pytest.approx(
+        done.facts["matched_accuracy"], abs=1e-3
+    )
+    assert equal(done.tensors, matched.tensors) and done.facts["weight_change"] > 0

@@ -1,0 +1,33 @@
+"""Rule cache_activations."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+from unlearning_robustness.runtime.job import job
+
+with job(snakemake, snakemake.params.model) as running:
+    import pandas
+
+    from unlearning_robustness.engine.activation_cache import compute_activations, save_caches
+    from unlearning_robustness.scoring.encoding import cut_line, encode_texts
+    from unlearning_robustness.models.loading import load_model, load_tokenizer
+    from unlearning_robustness.runtime.progress import Progress
+
+    cache = snakemake.params.cache
+    needed = None if cache["likelihood"] else (0, cache["read_layer"] + 1)
+    model, _ = load_model(snakemake.input.model, running.device, running.dtype, needed)
+    tokenizer = load_tokenizer(snakemake.input.model)
+    corpora = pandas.read_parquet(snakemake.input.corpora)
+    caches = {}
+    for corpus in ("forget", "retain", "refusal"):
+        texts = list(corpora.loc[corpora["corpus"] == corpus, "text"])
+        print(cut_line(f"{corpus} texts", tokenizer, texts, cache["tokens"]), flush=True)
+        input_ids, mask = encode_texts(tokenizer, texts, cache["tokens"])
+        caches[corpus] = compute_activations(
+            model, input_ids, mask, cache["first_layer"], cache["read_layer"],
+            likelihood=cache["likelihood"] and corpus != "retain",
+            count_padding=cache["implementation"] == "released",
+            on_batch=Progress(f"{corpus} texts", len(texts)),
+        )  # fmt: skip
+    save_caches(snakemake.output[0], caches)

@@ -1,0 +1,24 @@
+"""Rule make_target_model."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
+from unlearning_robustness.runtime.job import job
+
+with job(snakemake, snakemake.params.model) as running:
+    import pandas
+    import torch
+
+    from unlearning_robustness.data.model_folder import write_folder
+    from unlearning_robustness.training.target_model import memorise, memorised_texts
+    from unlearning_robustness.models.loading import load_model, load_tokenizer
+
+    source, settings = snakemake.input, snakemake.params.model["memorised"]
+    model, digest = load_model(source.parent, running.device, running.dtype)
+    tokenizer, corpora = load_tokenizer(source.parent), pandas.read_parquet(source.corpora)
+    learned = memorise(model, tokenizer, memorised_texts(corpora, settings), settings)
+    print(learned, flush=True)
+    facts = {**running.provenance.facts, "parent_digest": digest, **learned}
+    # As fetched models are kept, whatever this machine computes in.
+    write_folder(model.to(torch.bfloat16), tokenizer, Path(snakemake.output[0]), facts)

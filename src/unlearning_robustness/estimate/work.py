@@ -69,7 +69,7 @@ def activation_cache(shape: Shape, settings: dict, texts: dict[str, int]) -> Wor
 
 
 def activation_cache_bytes(shape: Shape, tokens: int, texts: int) -> int:
-    """Bytes of an activation cache: of every token what enters the first trained layer, and what leaves the read layer."""
+    """Bytes of an activation cache: per token what enters the first trained layer and what leaves the read layer."""
     return 2 * texts * tokens * shape.hidden_size * BFLOAT16
 
 

@@ -1,6 +1,5 @@
 """The activation cache: what is the same for every cell of a (model, benchmark, method), computed once.
 
-
 Per text: token ids, the residual stream that enters the first trained layer (nothing below it ever changes),
 the reference's residual stream after the read layer, and for likelihood methods the reference's NLL.
 """

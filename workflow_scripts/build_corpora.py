@@ -1,10 +1,6 @@
 """Rule build_corpora."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.runtime.job import job
+from entry import job
 
 with job(snakemake):
     from unlearning_robustness.data.corpora import build_corpora

@@ -1,10 +1,6 @@
 """Rule build_prefix."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.runtime.job import job
+from entry import job
 
 with job(snakemake, snakemake.params.model) as running:
     import pandas

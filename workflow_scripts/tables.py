@@ -1,10 +1,8 @@
 """Rule tables."""
 
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.runtime.job import job
+from entry import job
 
 with job(snakemake):
     from unlearning_robustness.analysis.attack_costs import read_attack_costs

@@ -1,10 +1,8 @@
 """Rule tuning."""
 
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(snakemake.scriptdir).parent / "src"))
-from unlearning_robustness.runtime.job import job
+from entry import job
 
 with job(snakemake):
     from unlearning_robustness.evaluation.tuning import chosen_table

@@ -185,6 +185,7 @@ def test_parameters_are_functions_of_wildcards_alone():
 
 def test_entry_scripts_are_thin_and_each_belongs_to_a_rule():
     scripts = {path.stem: path.read_text() for path in (ROOT / "workflow_scripts").glob("*.py")}
+    assert "from unlearning_robustness.runtime.job import job" in scripts.pop("entry")
     named = set(re.findall(r"workflow_scripts/(\w+)\.py", RULES))
     assert named == set(scripts)
     for name, text in scripts.items():

@@ -21,10 +21,10 @@ from unlearning_robustness.config.cells import (
     measured_cells,
     retrain_of,
 )
-from unlearning_robustness.config.expected import expected_of
+from unlearning_robustness.config.references import expected_of
 from unlearning_robustness.config.parameters import module_of
-from unlearning_robustness.config.base_studies import base_studies
-from unlearning_robustness.config.writable import check_writable
+from unlearning_robustness.config.overlays import base_studies
+from unlearning_robustness.workflow.writable import check_writable
 from unlearning_robustness.runtime.code_digest import code_digest
 
 try:

@@ -5,7 +5,7 @@ from pathlib import Path
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
-from unlearning_robustness.config.base_studies import base_studies
+from unlearning_robustness.config.overlays import base_studies
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / "studies"

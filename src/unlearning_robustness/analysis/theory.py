@@ -7,7 +7,7 @@ import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
 from unlearning_robustness.analysis.rejection import loss_changes, rejected, rejection_probability
-from unlearning_robustness.config.cells import KIND, NONE, PLACE
+from unlearning_robustness.config.cells import KIND, NONE, PLACE, defence_parameters
 
 STATISTIC = [*KIND, "contrast", "position", "layer", "statistic", "at"]
 NORMAL_95 = 1.96
@@ -92,4 +92,4 @@ def noise_of(name: str, method: str, defences: dict[str, dict]) -> float | None:
         return None
     if "match" in entry["parameters"]:
         return noise_of(entry["parameters"]["match"], method, defences)
-    return {**entry["parameters"], **entry["per_method"].get(method, {})}.get("noise_scale")
+    return defence_parameters(entry, method).get("noise_scale")

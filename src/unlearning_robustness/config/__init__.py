@@ -1,43 +1,34 @@
 """From the user's YAML to a study that is known to be runnable, before any job runs. Imports no torch."""
 
-import copy
-
-from unlearning_robustness.config.checks import check_study, complete_entries
-from unlearning_robustness.config.inherit import entries_like_others, inherit, without_removed
+from unlearning_robustness.config.cells import defence_row, method_settings
+from unlearning_robustness.config.compatibility import check_compatibility
+from unlearning_robustness.config.measures import check_measures
+from unlearning_robustness.config.overlays import entries_like_others, inherit, without_removed
+from unlearning_robustness.config.parameters import complete_parameters
+from unlearning_robustness.config.ranges import check_ranges
+from unlearning_robustness.config.references import check_references
 from unlearning_robustness.config.schema import check_shape, fill_defaults
+from unlearning_robustness.config.sources import check_sources
 from unlearning_robustness.errors import ConfigError
 
 __all__ = ["ConfigError", "defence_row", "method_settings", "resolve"]
 
 
 def resolve(config: dict) -> dict:
-    """The configuration, checked and with every default filled in.
+    """The configuration, checked and with every default filled in; what is passed is left as it is.
 
     Raises ConfigError with one line that names the key and the mend.
     """
     config = without_removed(config)
-    inheriting = entries_like_others(config)
-    config = inherit(config)
-    check_shape(config, inheriting)
-    resolved = fill_defaults(copy.deepcopy(dict(config)))
-    complete_entries(resolved)
-    check_study(resolved)
+    whole = inherit(config)
+    check_shape(whole, entries_like_others(config))
+    resolved = complete_parameters(fill_defaults(whole))
+    check_references(resolved)
+    check_sources(resolved)
+    check_ranges(resolved)
+    check_compatibility(resolved)
+    check_measures(resolved)
     return _sorted(resolved)
-
-
-def method_settings(config: dict, method: str) -> dict:
-    """The resolved entry of a method."""
-    return config["methods"][method]
-
-
-def defence_row(config: dict, defence: str, method: str) -> list[dict]:
-    """The resolved entries of a defence id's parts, with the method's own values in place."""
-    row = []
-    for part in [] if defence == "none" else defence.split("."):
-        entry = config["defences"][part]
-        parameters = {**entry["parameters"], **entry["per_method"].get(method, {})}
-        row.append({"id": part, "kind": entry["kind"], "parameters": _sorted(parameters)})
-    return row
 
 
 def _sorted(value):

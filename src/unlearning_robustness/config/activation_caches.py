@@ -1,6 +1,6 @@
 """Which activation cache a method trains from: methods that read the same share one."""
 
-from unlearning_robustness.config.parameters import reads_of
+from unlearning_robustness.config.parameters import FORGET_LOSSES, reads_of
 
 
 def cache_settings(method: dict) -> dict:
@@ -9,7 +9,7 @@ def cache_settings(method: dict) -> dict:
         "tokens": method["tokens"],
         "first_layer": min(method["layers"]),
         "read_layer": method["read_layer"],
-        "likelihood": reads_of("methods.FORGET_LOSSES", method["forget_loss"]) == "logits",
+        "likelihood": reads_of(FORGET_LOSSES, method["forget_loss"]) == "logits",
         "implementation": method["implementation"],
     }
 

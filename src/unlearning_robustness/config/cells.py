@@ -1,4 +1,4 @@
-"""Which cells exist: one function decides it, from the study's grids."""
+"""Which cells exist, and what a cell is made with: one function decides it, from the study's grids."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -61,6 +61,33 @@ def measured_cells(config: dict, what: str) -> list[Cell]:
             seed = study["seeds"][0] if once and method == REFERENCE else seed
             found.add(Cell(model, benchmark, method, defence, seed))
     return sorted(found)
+
+
+def method_settings(config: dict, method: str) -> dict:
+    """The resolved entry of a method."""
+    return config["methods"][method]
+
+
+def parts_of(defence: str) -> list[str]:
+    """The ids that a defence joins by dots; ``none`` has none."""
+    return [] if defence == NONE else defence.split(".")
+
+
+def defence_parameters(entry: dict, method: str) -> dict:
+    """The parameters of a defence's resolved entry, with the method's own values over them."""
+    return {**entry["parameters"], **entry["per_method"].get(method, {})}
+
+
+def defence_row(config: dict, defence: str, method: str) -> list[dict]:
+    """The resolved entries of a defence's parts, in their order, with the method's own values in place."""
+    return [
+        {
+            "id": part,
+            "kind": config["defences"][part]["kind"],
+            "parameters": dict(sorted(defence_parameters(config["defences"][part], method).items())),
+        }
+        for part in parts_of(defence)
+    ]
 
 
 def retrain_of(config: dict, model: str) -> dict:

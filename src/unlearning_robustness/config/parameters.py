@@ -13,6 +13,10 @@ from typing import Any
 
 from unlearning_robustness.errors import ConfigError
 
+FORGET_LOSSES, RETAIN_LOSSES = "methods.FORGET_LOSSES", "methods.RETAIN_LOSSES"
+DEFENCES, ATTACKS, FIGURES = "defences.DEFENCES", "attacks.ATTACKS", "figures.FIGURES"
+# What says the kind of an entry, by axis: the registry and the key.
+KINDS = {"methods": (FORGET_LOSSES, "forget_loss"), "defences": (DEFENCES, "kind"), "attacks": (ATTACKS, "kind")}
 PACKAGE = Path(__file__).parent.parent
 TYPES = {
     "int": (int,), "float": (int, float), "str": (str,), "bool": (bool,), "list": (list,), "list[float]": (list,)
@@ -142,3 +146,22 @@ def complete(registry: str, kind: str, given: dict, key: str) -> dict:
     if missing:
         raise ConfigError(f"{key}.{missing[0]}: missing; {kind} needs it")
     return {name: given.get(name, entry.default) for name, entry in sorted(declared.items())}
+
+
+def complete_parameters(config: dict) -> dict:
+    """The configuration with the parameters of every method, defence and attack checked and completed."""
+    completed = dict(config)
+    for axis, (registry, kind) in KINDS.items():
+        completed[axis] = {
+            name: _completed_entry(registry, kind, entry, f"{axis}.{name}") for name, entry in config[axis].items()
+        }
+    return completed
+
+
+def _completed_entry(registry: str, kind: str, entry: dict, key: str) -> dict:
+    if entry[kind] not in registered(registry):
+        raise ConfigError(f"{key}.{kind}: no {entry[kind]!r}; there are: {', '.join(sorted(registered(registry)))}")
+    parameters = complete(registry, entry[kind], entry["parameters"], f"{key}.parameters")
+    for method, own in entry.get("per_method", {}).items():
+        complete(registry, entry[kind], {**parameters, **own}, f"{key}.per_method.{method}")
+    return {**entry, "parameters": parameters}

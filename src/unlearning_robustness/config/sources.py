@@ -1,13 +1,18 @@
-"""Where models and data sets come from: exactly one place each, and a place on the hub is pinned to a commit."""
+"""Where models, data sets and benchmarks come from: one origin each, pinned where it is the hub's.
+
+A benchmark is of a domain that comes with the project, or published; what it reads must be there.
+"""
 
 import re
 
+from unlearning_robustness.config.cells import NONE, in_order
 from unlearning_robustness.errors import ConfigError
 
 PACKAGE = ("package", "version", "file", "sha256")
-PLACES = {"models": ("package", "hub", "path", "from"), "sources": ("hub", "path")}
+ORIGINS = {"models": ("package", "hub", "path", "from"), "sources": ("hub", "path")}
+ROLES = ("forget", "retain", "neighbour")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-# What the readers of data/published.py can make of a source.
+# What the readers of data/readers.py can make of a source.
 ITEM_READERS, QUESTION_READERS, TEXT_READERS = ("mmlu", "wmdp"), ("muse", "tofu"), ("muse", "tofu", "wikitext", "wmdp")
 # The parts of `open` that each of the question readers needs: data/muse.py and data/tofu.py PARTS.
 OPEN_PARTS = {
@@ -22,28 +27,32 @@ OPEN_PARTS = {
     ),
     "tofu": ("forget", "retain", "real-authors", "world-facts"),
 }
-ROLES = ("forget", "retain", "neighbour")
 
 
 def check_sources(config: dict) -> None:
-    """Raise ConfigError for the first model or source without exactly one place, or with one that is not pinned."""
-    for axis, places in PLACES.items():
+    """Raise ConfigError for the first model, source or benchmark without exactly one origin, or a part not there."""
+    for axis, origins in ORIGINS.items():
         for name, entry in config[axis].items():
-            _check_place(f"{axis}.{name}", entry, places)
+            _check_origin(f"{axis}.{name}", entry, origins)
+    for name, benchmark in config["benchmarks"].items():
+        _check_benchmark(config, name, benchmark)
+    for name in config["study"]["benchmarks"]:
+        _check_asked(config, name, config["benchmarks"][name])
 
 
-def _check_place(key: str, entry: dict, places: tuple[str, ...]) -> None:
-    given = [place for place in places if place in entry]
-    if len(given) != 1:
-        said = " and ".join(given) or "none"
-        raise ConfigError(f"{key}: comes from exactly one of {', '.join(places)}; {said} is given")
+def _check_origin(key: str, entry: dict, origins: tuple[str, ...]) -> None:
+    named = [origin for origin in origins if origin in entry]
+    if len(named) != 1:
+        raise ConfigError(
+            f"{key}: comes from exactly one of {', '.join(origins)}; {' and '.join(named) or 'none'} is given"
+        )
     if parts := [part for part in PACKAGE if part in entry]:
-        if given != ["package"]:
-            raise ConfigError(f"{key}.{parts[0]}: belongs to a package, not to {given[0]}; leave it out")
+        if named != ["package"]:
+            raise ConfigError(f"{key}.{parts[0]}: belongs to a package, not to {named[0]}; leave it out")
         if missing := [part for part in PACKAGE if part not in entry]:
             raise ConfigError(f"{key}: the key {missing[0]!r} is missing; a package has {', '.join(PACKAGE)}")
-    if "tokenizer" in entry and given != ["hub"]:
-        raise ConfigError(f"{key}.tokenizer: belongs to a model of the hub, not to {given[0]}; leave it out")
+    if "tokenizer" in entry and named != ["hub"]:
+        raise ConfigError(f"{key}.tokenizer: belongs to a model of the hub, not to {named[0]}; leave it out")
     for part in ("hub", "tokenizer"):
         if part in entry:
             _check_pinned(f"{key}.{part}", entry[part])
@@ -59,32 +68,31 @@ def _check_pinned(key: str, hub: dict) -> None:
         )
 
 
-def check_published(config: dict) -> None:
-    """Raise ConfigError for a benchmark that is half of a domain and half published, or reads what is not there."""
-    for name, benchmark in config["benchmarks"].items():
-        published = "texts" in benchmark
-        for role in ROLES:
-            key = f"benchmarks.{name}.{role}"
-            wanted, other = ("items", "domain") if published else ("domain", "items")
-            if wanted not in benchmark[role] or other in benchmark[role]:
-                made = "texts are published" if published else "there are no texts"
-                raise ConfigError(f"{key}: needs {wanted} and no {other}, as {made}")
-            _check_parts(config, f"{key}.items", benchmark[role].get("items", []), ITEM_READERS + QUESTION_READERS)
-            if "shots" in benchmark[role]:
-                _check_parts(config, f"{key}.shots.items", benchmark[role]["shots"]["items"], ITEM_READERS)
-                if not _readers(config, benchmark[role].get("items", [])) & set(ITEM_READERS):
-                    raise ConfigError(f"{key}.shots: only questions answered by letters take shots; leave them out")
-        for corpus, places in benchmark.get("texts", {}).items():
-            _check_parts(config, f"benchmarks.{name}.texts.{corpus}", places, TEXT_READERS)
-        if published:
-            _check_lettered(config, name, benchmark)
-        if "open" in benchmark:
-            _check_open(config, name, benchmark["open"])
+def _check_benchmark(config: dict, name: str, benchmark: dict) -> None:
+    """It is of a domain in every role or published in every role, and reads what is there."""
+    published = "texts" in benchmark
+    for role in ROLES:
+        key = f"benchmarks.{name}.{role}"
+        needed, other = ("items", "domain") if published else ("domain", "items")
+        if needed not in benchmark[role] or other in benchmark[role]:
+            reason = "texts are published" if published else "there are no texts"
+            raise ConfigError(f"{key}: needs {needed} and no {other}, as {reason}")
+        _check_parts(config, f"{key}.items", benchmark[role].get("items", []), ITEM_READERS + QUESTION_READERS)
+        if "shots" in benchmark[role]:
+            _check_parts(config, f"{key}.shots.items", benchmark[role]["shots"]["items"], ITEM_READERS)
+            if not _readers(config, benchmark[role].get("items", [])) & set(ITEM_READERS):
+                raise ConfigError(f"{key}.shots: only questions answered by letters take shots; leave them out")
+    for corpus, parts in benchmark.get("texts", {}).items():
+        _check_parts(config, f"benchmarks.{name}.texts.{corpus}", parts, TEXT_READERS)
+    if published and benchmark["distractors"] != 3:
+        raise ConfigError(f"benchmarks.{name}.distractors: published questions have four options, so it must be 3")
+    if "open" in benchmark:
+        _check_open(config, name, benchmark["open"])
 
 
-def _check_parts(config: dict, key: str, places: list[str], readers: tuple[str, ...]) -> None:
-    for place in places:
-        source, part = place.split("/")
+def _check_parts(config: dict, key: str, parts: list[str], readers: tuple[str, ...]) -> None:
+    """Each of ``parts`` is written source/part."""
+    for source, part in (part.split("/") for part in parts):
         entry = config["sources"].get(source)
         if entry is None:
             known = ", ".join(sorted(config["sources"])) or "none"
@@ -95,16 +103,16 @@ def _check_parts(config: dict, key: str, places: list[str], readers: tuple[str, 
             raise ConfigError(f"{key}: the reader {entry['reader']} gives none of these; {', '.join(readers)} do")
 
 
-def _readers(config: dict, places: list[str]) -> set[str]:
-    return {config["sources"][place.split("/")[0]]["reader"] for place in places}
+def _readers(config: dict, parts: list[str]) -> set[str]:
+    return {config["sources"][part.split("/")[0]]["reader"] for part in parts}
 
 
 def _check_open(config: dict, name: str, parts: dict[str, list[str]]) -> None:
     """Open questions are all of one reader, which says what parts there are."""
     key = f"benchmarks.{name}.open"
-    for part, places in parts.items():
-        _check_parts(config, f"{key}.{part}", places, QUESTION_READERS)
-    readers = set().union(*(_readers(config, places) for places in parts.values()))
+    for part, origins in parts.items():
+        _check_parts(config, f"{key}.{part}", origins, QUESTION_READERS)
+    readers = set().union(*(_readers(config, origins) for origins in parts.values()))
     if len(readers) != 1:
         raise ConfigError(f"{key}: parts are of one reader, not of {' and '.join(sorted(readers)) or 'none'}")
     needed = OPEN_PARTS[(reader := readers.pop())]
@@ -116,31 +124,33 @@ def _check_open(config: dict, name: str, parts: dict[str, list[str]]) -> None:
 
 def open_reader(config: dict, name: str) -> str | None:
     """The reader of a benchmark's open questions, or None when it has none."""
-    places = [place for part in config["benchmarks"][name].get("open", {}).values() for place in part]
-    return next(iter(_readers(config, places)), None)
+    parts = [part for parts in config["benchmarks"][name].get("open", {}).values() for part in parts]
+    return next(iter(_readers(config, parts)), None)
 
 
-def _check_lettered(config: dict, name: str, benchmark: dict) -> None:
-    """Published questions are asked by letters, and their forget words come from the texts."""
-    if benchmark["distractors"] != 3:
-        raise ConfigError(f"benchmarks.{name}.distractors: published questions have four options, so it must be 3")
-    if name not in config["study"]["benchmarks"]:
+def _check_asked(config: dict, name: str, benchmark: dict) -> None:
+    """The study's probes and attacks must find what they ask and train on in a benchmark of the study."""
+    if "texts" not in benchmark:
+        if "relearn" not in benchmark["forget"]["splits"]:
+            raise ConfigError(
+                f"benchmarks.{name}.forget.splits: a share of 'relearn' is missing; attackers train on it"
+            )
         return
     lettered = {role for role in ROLES if _readers(config, benchmark[role]["items"]) & set(ITEM_READERS)}
     for probe in config["study"]["probes"]:
-        entry = config["probes"].get(probe, {})
-        if entry.get("mode") == "letter" and lettered & set(entry["roles"]):
+        entry = config["probes"][probe]
+        if entry["mode"] == "letter" and lettered & set(entry["roles"]):
             raise ConfigError(f"probes.{probe}.mode: {name} is asked by letters already; leave this probe out")
-        if entry.get("insert", "none") != "none" and entry["vocabulary"] == "entities":
+        if entry["insert"] != "none" and entry["vocabulary"] == "entities":
             raise ConfigError(f"probes.{probe}.vocabulary: {name} has no entities' names; write ngrams")
-    for attack in {attack for grid in config["study"]["cells"] for attack in grid["attacks"]}:
-        corpus = config["attacks"].get(attack, {}).get("parameters", {}).get("corpus", "relearn")
-        if corpus != "relearn":
-            raise ConfigError(f"attacks.{attack}.parameters.corpus: {name} has no texts {corpus!r}; take relearn")
-        if (
-            config["attacks"].get(attack, {}).get("kind") == "few-shot"
-            and "relearn" not in benchmark["forget"]["splits"]
-        ):
-            raise ConfigError(
-                f"benchmarks.{name}.forget.splits: {attack} shows questions of a share 'relearn'; give one"
-            )
+    for attack in in_order(config["study"], "attacks"):
+        if attack != NONE:
+            _check_attacked(name, benchmark, attack, config["attacks"][attack])
+
+
+def _check_attacked(name: str, benchmark: dict, attack: str, entry: dict) -> None:
+    corpus = entry["parameters"].get("corpus", "relearn")
+    if corpus != "relearn":
+        raise ConfigError(f"attacks.{attack}.parameters.corpus: {name} has no texts {corpus!r}; take relearn")
+    if entry["kind"] == "few-shot" and "relearn" not in benchmark["forget"]["splits"]:
+        raise ConfigError(f"benchmarks.{name}.forget.splits: {attack} shows questions of a share 'relearn'; give one")

@@ -16,7 +16,7 @@ import pandas
 
 from unlearning_robustness.attacks import ATTACKS
 from unlearning_robustness.attacks.base import AttackInput
-from unlearning_robustness.config.cells import NONE
+from unlearning_robustness.config.cells import NONE, defence_parameters
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.training.unlearning import make_trainer
@@ -240,7 +240,7 @@ def chosen_table(choices: dict[tuple[str, str], dict], config: dict) -> pandas.D
             configured = config["methods"][method]
         elif kind == "noise":
             defence = config["defences"][settings["noise"]["defence"]]
-            configured = {**defence["parameters"], **defence["per_method"].get(method, {})}
+            configured = defence_parameters(defence, method)
         else:
             configured = config["attacks"][settings["attack"]["attack"]]["parameters"]
         measured = {name: chosen[name] for name in ("forget", "retain", "within_margin")}
@@ -255,7 +255,7 @@ def chosen_table(choices: dict[tuple[str, str], dict], config: dict) -> pandas.D
 def _chosen_defences(method: str, chosen: dict, defences: dict) -> Rows:
     rows = []
     for name, entry in chosen.items():
-        configured = {**defences[name]["parameters"], **defences[name]["per_method"].get(method, {})}
+        configured = defence_parameters(defences[name], method)
         measured = {key: entry[key] for key in ("forget", "retain", "within_margin", "relearned")}
         rows += [
             {"kind": "defences", "method": method, "setting": f"{name}.{key}", "chosen": value,

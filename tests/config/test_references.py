@@ -4,7 +4,7 @@ import pytest
 from refusals import message_of
 
 from unlearning_robustness.config import resolve
-from unlearning_robustness.config.expected import expected_of
+from unlearning_robustness.config.references import expected_of
 
 ENTRY = {
     "study": "laptop", "model": "smollm2-135m-instruct", "benchmark": "elements", "method": "rmu", "defence": "rna",

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from unlearning_robustness.config.writable import check_writable
 from unlearning_robustness.errors import ConfigError
+from unlearning_robustness.workflow.writable import check_writable
 
 
 def test_a_folder_that_can_be_made_is_accepted_and_not_made(tmp_path):

@@ -1,7 +1,10 @@
-"""``like: ID`` in an entry: take everything of another entry of the same axis that is not given here.
+"""How the layers of a configuration become one: files it builds on, entries taken away, entries like others.
 
-Parameters belong to a kind of loss, defence or attack: an entry of another kind takes none of them over.
+``like: ID`` in an entry takes everything of another entry of the same axis that is not given here. Parameters belong
+to a kind of loss, defence or attack: an entry of another kind takes none of them over.
 """
+
+from pathlib import Path
 
 from unlearning_robustness.errors import ConfigError
 
@@ -15,6 +18,21 @@ REMOVABLE = (
 )
 
 
+def base_studies(config: dict, studies: Path) -> list[Path]:
+    """The files that the key ``builds_on`` of a configuration names, in its order; each is read over the ones before.
+
+    Raises ConfigError for a name that is no file below the folder ``studies``.
+    """
+    names = config.get("builds_on", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"builds_on: must be a list of files below studies/, without .yaml, not {names!r}")
+    known = {path.relative_to(studies).with_suffix("").as_posix(): path for path in sorted(studies.rglob("*.yaml"))}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"builds_on: no file {name!r} below studies/; there are: {', '.join(known)}")
+    return [known[name] for name in names]
+
+
 def without_removed(config: dict) -> dict:
     """The configuration without the entries that are null."""
     for way in REMOVABLE:
@@ -22,13 +40,13 @@ def without_removed(config: dict) -> dict:
     return config
 
 
-def _cleared(config, way: tuple[str, ...]):
-    if not isinstance(config, dict):
-        return config
+def _cleared(part, way: tuple[str, ...]):
+    if not isinstance(part, dict):
+        return part
     if not way:
-        return {name: entry for name, entry in config.items() if entry is not None}
+        return {name: entry for name, entry in part.items() if entry is not None}
     first, *rest = way
-    return {**config, first: _cleared(config[first], tuple(rest))} if first in config else config
+    return {**part, first: _cleared(part[first], tuple(rest))} if first in part else part
 
 
 def inherit(config: dict) -> dict:

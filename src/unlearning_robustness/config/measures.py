@@ -1,9 +1,8 @@
-"""Checks of ``memorisation``: what each protocol needs to be said, and what a model is compared with."""
+"""Measures of cells: latents, sharpness, landscape, memorisation. Of which cells, and what their settings must say."""
 
 from pathlib import Path
 
-from unlearning_robustness.config.cells import retrain_of
-from unlearning_robustness.config.combinations import defined
+from unlearning_robustness.config.cells import REFERENCE, cells, retrain_of
 from unlearning_robustness.config.sources import open_reader
 from unlearning_robustness.errors import ConfigError
 
@@ -17,8 +16,42 @@ NEEDED = {
 COMPARED = {"facts": ("model", "auc"), "muse": ("model", "auc"), "tofu": ("model", "log")}
 
 
-def check_protocol(config: dict) -> None:
-    """Raise ConfigError for settings that the protocol lacks or does not know, or nothing to compare a model with."""
+def check_measures(config: dict) -> None:
+    """Raise ConfigError for the first measure of what is no cell, or whose settings are missing or contradict."""
+    study, trained = config["study"], {(cell.method, cell.defence) for cell in cells(config["study"])}
+    for measure in ("latents", "sharpness", "landscape", "memorisation"):
+        if study[measure] and measure not in config:
+            raise ConfigError(f"study.{measure}: needs settings under the key {measure}; write them, or measure none")
+        for number, grid in enumerate(study[measure]):
+            _check_measured(f"study.{measure}.{number}", measure, grid, trained)
+    if "sharpness" in config:
+        _check_divergence(config["sharpness"]["divergence"])
+    if "landscape" in config:
+        _check_plane(config["landscape"]["plane"])
+    if study["memorisation"]:
+        _check_protocol(config)
+
+
+def _check_measured(key: str, measure: str, grid: dict, trained: set[tuple[str, str]]) -> None:
+    for cell in ((method, defence) for method in grid["methods"] for defence in grid["defences"]):
+        if cell not in trained:
+            raise ConfigError(f"{key}: {' with '.join(cell)} is no cell of study.cells; add it there")
+    if measure == "sharpness" and REFERENCE in grid["methods"]:
+        raise ConfigError(f"{key}.methods: the reference has no trained tensors; leave it out")
+
+
+def _check_divergence(divergence: dict) -> None:
+    if ("share" in divergence) == ("norm" in divergence):
+        raise ConfigError("sharpness.divergence: give one of share (of the weight change) and norm")
+
+
+def _check_plane(points: int) -> None:
+    if points % 2 == 0:
+        raise ConfigError(f"landscape.plane: {points} points a side miss the model itself; give an odd number")
+
+
+def _check_protocol(config: dict) -> None:
+    """The protocol's settings, and nothing else, and for every model what it is compared with."""
     settings = config[KEY]
     protocol = settings["protocol"]
     for name in NEEDED[protocol]:
@@ -32,9 +65,9 @@ def check_protocol(config: dict) -> None:
     for name in config["study"]["benchmarks"]:
         reader = open_reader(config, name)
         if (reader or "facts") != protocol:
-            said = f"are TOFU's or MUSE's (reader {reader})" if reader else "are missing"
-            mend = f"give benchmarks.{name}.open" if reader is None else f"write protocol: {reader}"
-            raise ConfigError(f"{KEY}.protocol: {protocol}, but open questions of {name} {said}; {mend}")
+            asked = f"are TOFU's or MUSE's (reader {reader})" if reader else "are missing"
+            mend = f"write protocol: {reader}" if reader else f"give benchmarks.{name}.open"
+            raise ConfigError(f"{KEY}.protocol: {protocol}, but open questions of {name} {asked}; {mend}")
         if protocol == "facts" and "domain" not in config["benchmarks"][name]["forget"]:
             raise ConfigError(f"{KEY}.protocol: facts are those of a domain; {name} is published, so take muse or tofu")
     for name in config["study"]["models"]:
@@ -54,12 +87,10 @@ def _check_compared(config: dict, name: str) -> None:
             f"{KEY}.retrain: missing; {name} did not memorise the forget texts here, so name the model that never "
             "saw them, or give its auc"
         )
-    given = next(iter(retrain))
-    if given not in COMPARED[protocol]:
-        raise ConfigError(f"{KEY}.retrain.{given}: protocol {protocol} compares by {' or '.join(COMPARED[protocol])}")
-    if given == "model":
-        defined(config, "models", retrain["model"], f"{KEY}.retrain.model")
-    if given == "log" and not Path(retrain["log"]).is_file():
+    way = next(iter(retrain))
+    if way not in COMPARED[protocol]:
+        raise ConfigError(f"{KEY}.retrain.{way}: protocol {protocol} compares by {' or '.join(COMPARED[protocol])}")
+    if way == "log" and not Path(retrain["log"]).is_file():
         raise ConfigError(f"{KEY}.retrain.log: there is no file {retrain['log']}; give the path of a published log")
     if protocol != "facts":
         return

@@ -1,0 +1,199 @@
+"""What goes together: losses, defences and ways of training, attacks and the questions they need."""
+
+from unlearning_robustness.config.cells import NONE, REFERENCE, defence_parameters, parts_of
+from unlearning_robustness.config.parameters import (
+    ATTACKS,
+    DEFENCES,
+    FORGET_LOSSES,
+    RETAIN_LOSSES,
+    complete,
+    declared,
+    reads_of,
+    registered,
+)
+from unlearning_robustness.errors import ConfigError
+
+# Controls that are matched to another cell, so that nothing is left to combine.
+MATCHED = {"early-stop", "weight-noise"}
+# They work on activations, on the optimiser or on the schedule; others keep, draw or compare whole tensors.
+SHARDABLE = {"rna", "constant-shift", "latent-noise", "dropout", "weight-decay", "more-steps", "sgd", "weight-noise"}
+# Corrected, they differentiate gradients, which layers that run again on detached tensors do not allow.
+DOUBLE_BACKWARD = {"gradient-penalty", "curvature"}
+
+
+def check_compatibility(config: dict) -> None:
+    """Raise ConfigError for the first combination that cannot be, or would do nothing."""
+    for name, method in config["methods"].items():
+        _check_losses(f"methods.{name}", method)
+        _check_training(f"methods.{name}", method)
+    for name, probe in config["probes"].items():
+        _check_probe(f"probes.{name}", probe)
+    for number, grid in enumerate(config["study"]["cells"]):
+        for defence in grid["defences"]:
+            _check_defence(config, grid["methods"], defence, f"study.cells.{number}")
+    if "tuning" in config:
+        _check_tuning(config, config["tuning"])
+    for attack in sorted({attack for grid in config["study"]["cells"] for attack in grid["attacks"]} - {NONE}):
+        _check_attack(config, attack, config["attacks"][attack])
+
+
+def _check_losses(key: str, method: dict) -> None:
+    reads = reads_of(FORGET_LOSSES, method["forget_loss"])
+    fitting = [kind for kind in registered(RETAIN_LOSSES) if reads_of(RETAIN_LOSSES, kind) == reads]
+    if method["retain_loss"] not in fitting:
+        raise ConfigError(f"{key}.retain_loss: {method['forget_loss']} goes with {', '.join(sorted(fitting))}")
+    if reads == "hidden" and max(method["layers"]) > method["read_layer"]:
+        raise ConfigError(
+            f"{key}.layers: layer {max(method['layers'])} is above the read layer {method['read_layer']}, "
+            "so the loss would not train it"
+        )
+
+
+def _check_training(key: str, method: dict) -> None:
+    """In which precision, by how many processes, and which weights."""
+    processes, sharded = method["parallel"]["processes"], method["parallel"]["sharded"]
+    if (method["trained"] == "lora") != ("lora" in method):
+        raise ConfigError(
+            f"{key}.lora: give rank, alpha and targets with trained: lora and only then, not with {method['trained']}"
+        )
+    if processes > method["batch_size"]:
+        raise ConfigError(
+            f"{key}.parallel.processes: {processes} are more than the batch_size {method['batch_size']}, so some would "
+            "have no text; give fewer, or a larger batch"
+        )
+    if sharded and processes == 1:
+        raise ConfigError(f"{key}.parallel.sharded: a single process has nobody to share with; give processes")
+    if sharded and method["trained"] == "lora":
+        raise ConfigError(f"{key}.parallel.sharded: adapters are small and stay whole; leave sharded out, or lora")
+    for without_master, other in ((sharded, "parallel.sharded"), (method["trained"] == "lora", "trained: lora")):
+        if without_master and method["precision"] != "master":
+            raise ConfigError(f"{key}.precision: {method['precision']} does not go with {other}; give master")
+
+
+def _check_probe(key: str, probe: dict) -> None:
+    if (probe["insert"] == "none") != (probe["count"] == 0):
+        raise ConfigError(f"{key}.count: {probe['count']} does not go with insert: {probe['insert']}")
+    if (probe["vocabulary"] == "listed") != ("words" in probe):
+        raise ConfigError(f"{key}.words: go with vocabulary: listed and only then; give both or neither")
+    if probe["mode"] not in ("plain", "option", "letter") and probe["insert"] == "none":
+        raise ConfigError(f"{key}.insert: mode {probe['mode']} needs forget or neutral tokens")
+
+
+def _check_defence(config: dict, methods: list[str], defence: str, key: str) -> None:
+    """A grid's ``defence``, parts joined by dots: whether it can be, and does something on each of the methods."""
+    if defence == NONE:
+        return
+    if REFERENCE in methods:
+        raise ConfigError(f"{key}: the reference is not trained, so it has no defence {defence!r}; use none")
+    kinds = [config["defences"][part]["kind"] for part in parts_of(defence)]
+    if len(set(kinds)) < len(kinds) or (MATCHED & set(kinds) and len(kinds) > 1):
+        raise ConfigError(f"{key}.defences: {defence!r} cannot be combined; parts must be of different kinds")
+    for method in methods:
+        _check_acts(config, method, defence, f"{key}.defences")
+
+
+def _check_acts(config: dict, method: str, defence: str, key: str) -> None:
+    """Every part of ``defence``, and what it is matched to, must find something in ``method`` to act on."""
+    for part in parts_of(defence):
+        entry = config["defences"][part]
+        parameters = defence_parameters(entry, method)
+        _check_trained_with(method, config["methods"][method], part, entry["kind"], parameters, key)
+        _check_retain_branch(method, config["methods"][method], part, entry["kind"], parameters, key)
+        _check_acts(config, method, parameters.get("match", NONE), key)
+
+
+def _check_trained_with(method: str, settings: dict, part: str, kind: str, parameters: dict, key: str) -> None:
+    """A defence must be able to take the way in which the method is trained."""
+    if settings["parallel"]["sharded"] and kind not in SHARDABLE:
+        raise ConfigError(
+            f"{key}: {part!r} ({kind}) needs whole tensors, and {method!r} is sharded; leave it out there, or give the "
+            "method parallel.sharded: false"
+        )
+    if settings["gradient_checkpointing"] and kind in DOUBLE_BACKWARD and parameters["implementation"] == "corrected":
+        raise ConfigError(
+            f"{key}: {part!r} ({kind}) differentiates gradients, and {method!r} has gradient_checkpointing; leave one "
+            "of them out"
+        )
+    averages = kind == "weight-averaging" or parameters.get("hws_decay")
+    if averages and settings["trained"] == "lora":
+        raise ConfigError(
+            f"{key}: {part!r} averages whole weights, and {method!r} trains adapters; leave it out there, "
+            "or give the method another `trained`"
+        )
+    if "start" in parameters and parameters["start"] + parameters["every"] > settings["steps"]:
+        raise ConfigError(
+            f"{key}: {part!r} does nothing on {method!r}, whose {settings['steps']} steps leave one checkpoint or none "
+            "to average; let it start earlier"
+        )
+
+
+def _check_retain_branch(method: str, settings: dict, part: str, kind: str, parameters: dict, key: str) -> None:
+    """What works on the retain loss, its reference or its gradient needs one."""
+    no_retain = settings["retain_weight"] == 0
+    acts_on = declared(DEFENCES, kind, "acts_on", None)
+    nothing = f"{key}: {part!r} does nothing on {method!r}, "
+    if no_retain and acts_on is not None:
+        raise ConfigError(f"{nothing}whose retain_weight is 0; leave it out there, or give a weight")
+    if acts_on == "reference" and not declared(RETAIN_LOSSES, settings["retain_loss"], "needs_reference", True):
+        raise ConfigError(
+            f"{nothing}whose retain loss {settings['retain_loss']} reads no reference; leave it out there, or take kl"
+        )
+    if no_retain and parameters.get("projection", "none") != "none":
+        raise ConfigError(
+            f"{key}: {part!r} projects on the retain gradient, and {method!r} has none (retain_weight 0); "
+            "give it a defence with projection: none"
+        )
+
+
+def _check_tuning(config: dict, tuning: dict) -> None:
+    """A search is a single process, varies what exists, and searches no defence where it does nothing."""
+    methods = {"methods": tuning["methods"], "noise.methods": tuning["noise"]["methods"]}
+    methods |= {"attack.methods": tuning["attack"]["methods"]}
+    grids = tuning["defences"]["grids"] if "defences" in tuning else {}
+    if grids:
+        methods["defences.methods"] = tuning["defences"]["methods"]
+    for key, names in methods.items():
+        for name in names:
+            if config["methods"][name]["parallel"]["sharded"]:
+                raise ConfigError(
+                    f"tuning.{key}: a search is a single process, and {name!r} is sharded; leave it out there"
+                )
+    for method in tuning["noise"]["methods"]:
+        _check_acts(config, method, tuning["noise"]["defence"], "tuning.noise.methods")
+    for name, grid in grids.items():
+        for method in tuning["defences"]["methods"]:
+            _check_acts(config, method, name, "tuning.defences.grids")
+        entry = config["defences"][name]
+        for parameter, value in ((parameter, value) for parameter, values in grid.items() for value in values):
+            tried = {**entry["parameters"], parameter: value}
+            complete(DEFENCES, entry["kind"], tried, f"tuning.defences.grids.{name}")
+
+
+def _check_attack(config: dict, attack: str, entry: dict) -> None:
+    """An attack that chooses on select has questions there; one whose strength is chosen there shows what it costs.
+
+    One that ``only_reads`` costs nothing.
+    """
+    needed = {"forget"} if declared(ATTACKS, entry["kind"], "only_reads", False) else {"forget", "retain"}
+    if "select" in config["scoring"]["splits"] and not needed <= set(entry["roles"]):
+        raise ConfigError(
+            f"attacks.{attack}.roles: an attack whose strength is chosen on select (scoring.splits) must also ask "
+            "retain questions; give roles: [forget, retain]"
+        )
+    parameters = entry["parameters"]
+    roles = (parameters["role"],) if "role" in parameters else declared(ATTACKS, entry["kind"], "chooses_on", ())
+    for benchmark in config["study"]["benchmarks"]:
+        for role in roles:
+            _check_select_split(config["benchmarks"][benchmark][role], f"benchmarks.{benchmark}.{role}", attack, entry)
+
+
+def _check_select_split(role: dict, key: str, attack: str, entry: dict) -> None:
+    if "select" not in role["splits"]:
+        raise ConfigError(f"{key}.splits: a share of 'select' is missing; {attack!r} chooses on it")
+    parameters, kept = entry["parameters"], role.get("max_facts", {}).get("select")
+    needed = parameters.get("questions", 0) + parameters.get("held_out", 0)
+    if kept is not None and kept < needed and max(parameters.get("steps", [0])) > 0:
+        raise ConfigError(
+            f"attacks.{attack}.parameters.held_out: {needed} select questions with those searched on, and "
+            f"{key}.max_facts.select keeps {kept}; lower one or raise the other"
+        )

@@ -1,0 +1,178 @@
+"""Every id that the configuration names must be defined, and be of the sort that is asked for."""
+
+from collections.abc import Iterable
+
+from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED, in_order, parts_of, retrain_of
+from unlearning_robustness.config.parameters import FIGURES, registered
+from unlearning_robustness.errors import ConfigError
+
+# Ids with a meaning of their own, by axis.
+RESERVED = (("methods", REFERENCE), ("methods", RETRAINED), ("defences", NONE), ("attacks", NONE))
+
+
+def check_references(config: dict) -> None:
+    """Raise ConfigError for the first id that is taken, names nothing, or names something of another sort."""
+    _check_ids(config)
+    _check_definitions(config)
+    _check_study(config)
+    _check_analysis(config)
+    if "tuning" in config:
+        _check_tuning(config, config["tuning"])
+    _check_measures(config)
+    _check_expected(config)
+
+
+def expected_of(config: dict) -> dict[str, dict]:
+    """The published numbers that name this study; a laptop study is compared with nothing unless an entry says so."""
+    study = config["study"]["name"]
+    return {name: entry for name, entry in config["expected"].items() if entry["study"] == study}
+
+
+def _defined(config: dict, axis: str, name: str, key: str) -> None:
+    if name not in config[axis]:
+        raise ConfigError(f"{key}: {name!r} is not defined under {axis}; there are: {', '.join(sorted(config[axis]))}")
+
+
+def _all_defined(config: dict, axis: str, names: Iterable[str], key: str, reserved: str = "") -> None:
+    for name in names:
+        if name != reserved:
+            _defined(config, axis, name, key)
+
+
+def _defence_defined(config: dict, defence: str, key: str) -> None:
+    """Every part of a defence, and what a part is matched to, which must itself be trained."""
+    for part in parts_of(defence):
+        _defined(config, "defences", part, key)
+        match = config["defences"][part]["parameters"].get("match", NONE)
+        if match == NONE:
+            continue
+        key_of_match = f"defences.{part}.parameters.match"
+        _defined(config, "defences", match, key_of_match)
+        if "match" in config["defences"][match]["parameters"]:
+            raise ConfigError(
+                f"{key_of_match}: {match!r} is itself matched (an early stop or weight noise); name a defence that is "
+                "trained"
+            )
+
+
+def _takes_relearning_steps(config: dict, name: str, key: str) -> None:
+    """What is read along relearning steps needs an attack that takes some."""
+    _defined(config, "attacks", name, key)
+    if (kind := config["attacks"][name]["kind"]) != "relearn":
+        raise ConfigError(f"{key}: {kind} takes no relearning steps; name an attack of kind relearn")
+
+
+def _check_ids(config: dict) -> None:
+    for axis, word in RESERVED:
+        if word in config[axis]:
+            raise ConfigError(f"{axis}.{word}: this id is taken; choose another")
+    for name in config["defences"]:
+        if "." in name:
+            raise ConfigError(f"defences.{name}: a dot joins defences, so an id has none; choose another")
+
+
+def _check_definitions(config: dict) -> None:
+    """What entries say of each other."""
+    for name, method in config["methods"].items():
+        key = f"methods.{name}.variant_of"
+        if "variant_of" in method:
+            _defined(config, "methods", method["variant_of"], key)
+        if method.get("variant_of") == name:
+            raise ConfigError(f"{key}: a method is no variant of itself; name the method it varies")
+    for name, defence in config["defences"].items():
+        _all_defined(config, "methods", defence["per_method"], f"defences.{name}.per_method")
+    for name, model in config["models"].items():
+        key = f"models.{name}"
+        if ("from" in model) != ("memorised" in model):
+            raise ConfigError(f"{key}.memorised: says what a model that is made from another one learns; give it from")
+        if "from" not in model:
+            continue
+        _defined(config, "models", model["from"], f"{key}.from")
+        _defined(config, "benchmarks", model["memorised"]["benchmark"], f"{key}.memorised.benchmark")
+        if "from" in config["models"][model["from"]]:
+            raise ConfigError(f"{key}.from: {model['from']!r} is itself made from another model; name a fetched one")
+
+
+def _check_study(config: dict) -> None:
+    study = config["study"]
+    for axis in ("models", "benchmarks", "probes"):
+        _all_defined(config, axis, study[axis], f"study.{axis}")
+    for figure in study["figures"]:
+        if figure not in registered(FIGURES):
+            raise ConfigError(f"study.figures: no figure {figure!r}; there are: {', '.join(registered(FIGURES))}")
+    for number, grid in enumerate(study["cells"]):
+        key = f"study.cells.{number}"
+        _all_defined(config, "methods", grid["methods"], f"{key}.methods", REFERENCE)
+        _all_defined(config, "attacks", grid["attacks"], f"{key}.attacks", NONE)
+        for defence in grid["defences"]:
+            _defence_defined(config, defence, f"{key}.defences")
+
+
+def _check_analysis(config: dict) -> None:
+    analysis, study = config["analysis"], config["study"]
+    _takes_relearning_steps(config, analysis["attack"], "analysis.attack")
+    for defence in [defence for pair in analysis["comparisons"] for defence in pair]:
+        _all_defined(config, "defences", parts_of(defence), "analysis.comparisons")
+    for pair in analysis["interactions"]:
+        for defence in (*pair, ".".join(pair)):
+            if defence not in in_order(study, "defences"):
+                raise ConfigError(
+                    f"analysis.interactions: {defence!r} is in no grid of study.cells; a pair needs both and the two "
+                    "joined by a dot, in that order"
+                )
+    for part in ("baseline", "forget_token", "neutral_token"):
+        key, probe = f"analysis.{part}_probe", analysis[f"{part}_probe"]
+        _defined(config, "probes", probe, key)
+        if probe not in study["probes"]:
+            raise ConfigError(f"{key}: {probe!r} must stand in study.probes")
+        if "max_facts" in config["probes"][probe]:
+            raise ConfigError(f"probes.{probe}.max_facts: {key} is asked of every fact; leave it out")
+
+
+def _check_tuning(config: dict, tuning: dict) -> None:
+    _all_defined(config, "methods", tuning["methods"], "tuning.methods")
+    _all_defined(config, "methods", tuning["noise"]["methods"], "tuning.noise.methods")
+    _defence_defined(config, tuning["noise"]["defence"], "tuning.noise.defence")
+    _all_defined(config, "methods", tuning["attack"]["methods"], "tuning.attack.methods")
+    _takes_relearning_steps(config, tuning["attack"]["attack"], "tuning.attack.attack")
+    if "defences" in tuning:
+        search = tuning["defences"]
+        _takes_relearning_steps(config, search["attack"], "tuning.defences.attack")
+        _all_defined(config, "methods", search["methods"], "tuning.defences.methods")
+        for defence in search["grids"]:
+            _defence_defined(config, defence, "tuning.defences.grids")
+
+
+def _check_measures(config: dict) -> None:
+    study = config["study"]
+    if "landscape" in config:
+        _takes_relearning_steps(config, config["landscape"]["attack"], "landscape.attack")
+    for part in ("plain", "forget", "neutral", "other_neutral") if study["latents"] and "latents" in config else ():
+        if (probe := config["latents"][f"{part}_probe"]) not in study["probes"]:
+            raise ConfigError(f"latents.{part}_probe: {probe!r} must stand in study.probes")
+    if study["memorisation"] and "memorisation" in config:
+        if "attack" in config["memorisation"]:
+            _takes_relearning_steps(config, config["memorisation"]["attack"], "memorisation.attack")
+        for model in study["models"]:
+            if "model" in (retrain := retrain_of(config, model)):
+                _defined(config, "models", retrain["model"], "memorisation.retrain.model")
+
+
+def _check_expected(config: dict) -> None:
+    """A published number of this study names what is defined, and a single quantity."""
+    for name, entry in expected_of(config).items():
+        key, of = f"expected.{name}", entry["of"]
+        _defined(config, "models", entry["model"], f"{key}.model")
+        _defined(config, "benchmarks", entry["benchmark"], f"{key}.benchmark")
+        _defined(config, "probes", of["probe"], f"{key}.of.probe")
+        _all_defined(config, "methods", [entry["method"]], f"{key}.method", REFERENCE)
+        _all_defined(config, "defences", parts_of(entry["defence"]), f"{key}.defence")
+        if of["attack"] == NONE:
+            if entry["quantity"] == "gain":
+                raise ConfigError(f"{key}.of.attack: a gain is what an attack brings back; name one")
+            continue
+        _defined(config, "attacks", of["attack"], f"{key}.of.attack")
+        budget = config["attacks"][of["attack"]]["parameters"]
+        for part in ("documents", "steps"):
+            if part not in of and len(budget.get(part) or []) > 1:
+                raise ConfigError(f"{key}.of.{part}: missing; {of['attack']} is scored at {budget[part]}, give one")

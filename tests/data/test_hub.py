@@ -239,7 +239,7 @@ def test_only_a_persons_own_offline_mode_stays(monkeypatch, asked, left):
 
 def test_asking_for_access_loads_no_client_before_it_is_online_and_no_torch():
     """Snakemake's own process asks, in which the workflow has set the offline mode that the client reads once."""
-    code = "import sys, unlearning_robustness.data.access; print({'torch', 'huggingface_hub'} & set(sys.modules))"
+    code = "import sys, unlearning_robustness.workflow.licences; print({'torch', 'huggingface_hub'} & set(sys.modules))"
     source = str(Path(__file__).parents[2] / "src")
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}, capture_output=True)
     assert done.stdout.decode().strip() == "set()", done.stderr.decode()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from unlearning_robustness.data.hub_errors import answer_of, explain, transient
 from unlearning_robustness.errors import FetchError
-from unlearning_robustness.runtime.manifest import file_digest
+from unlearning_robustness.runtime.manifest import file_digest, link_or_copy
 
 TRIES = 3
 
@@ -155,18 +155,8 @@ def _from_cache(repository: Repository, file: RemoteFile, folder: Path) -> bool:
     cached = try_to_load_from_cache(repository.name, file.path, revision=repository.revision, repo_type=repository.kind)
     if not isinstance(cached, str) or file.problem(Path(cached)):
         return False
-    place(Path(cached), folder / file.path)
+    link_or_copy(Path(cached), folder / file.path)
     return True
-
-
-def place(source: Path, target: Path) -> None:
-    """Make ``target`` the file ``source``: a hard link where the file system allows it, else a copy."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _check_disk(needed: int, folder: Path, name: str) -> None:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from unlearning_robustness.data import packaged_model
-from unlearning_robustness.data.hub import Repository, fetch_files, place
+from unlearning_robustness.data.hub import Repository, fetch_files
 from unlearning_robustness.data.model_folder import (
     check_loadable,
     needed_files,
@@ -13,6 +13,7 @@ from unlearning_robustness.data.model_folder import (
     write_manifest,
 )
 from unlearning_robustness.errors import FetchError
+from unlearning_robustness.runtime.manifest import link_or_copy
 
 
 def fetch(settings: dict, folder: Path, scratch: Path) -> dict:
@@ -47,7 +48,7 @@ def _from_folder(settings: dict, folder: Path) -> dict:
 def _model_folder(source: Path, names: list[str], folder: Path, settings: dict, scratch: Path | None = None) -> dict:
     """Link the named files into the model folder, check them and write the manifest; then scratch is not needed."""
     for name in names:
-        place(source / name, folder / name)
+        link_or_copy(source / name, folder / name)
     check_loadable(folder)
     manifest = write_manifest(folder, settings)
     print(f"{len(names)} files, {sum(file['bytes'] for file in manifest['files'].values()) / 1e9:.2f} GB", flush=True)

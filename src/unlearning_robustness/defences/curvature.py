@@ -9,6 +9,7 @@ from unlearning_robustness.defences.base import Gradient, Step
 from unlearning_robustness.defences.perturbation import add_scaled, factor_to, forget_gradient_at, step_along
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine
+from unlearning_robustness.engine.hessian import inner_product
 from unlearning_robustness.engine.weights import Tensors, norm
 
 RELEASED_RADIUS = 0.01
@@ -61,5 +62,4 @@ class CurvatureRegularisation:
 def hessian_product(engine: Engine, batch: ActivationCache, direction: Tensors) -> Tensors:
     """Hessian of the forget loss at the present weights times ``direction``, float32."""
     gradients = engine.weights.graph_gradient(engine.forget_loss(batch))
-    inner = torch.stack([(gradients[name].float() * direction[name]).sum() for name in gradients]).sum()
-    return engine.weights.gradient(inner)
+    return engine.weights.gradient(inner_product(gradients, direction))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from unlearning_robustness.engine.hessian import hessian_product, hutchinson
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 from unlearning_robustness.scoring.encoding import pad
 from unlearning_robustness.scoring.likelihood import token_log_probabilities
@@ -57,12 +58,8 @@ def hessian_traces(loss: LatentLoss, draws: int, generator: torch.Generator) -> 
     """Hutchinson estimates of tr of the Hessian of each question's loss, (draws, B), with random signs."""
     latent = loss.latent.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(loss(latent).sum(), latent, create_graph=True)
-    estimates = []
-    for _ in range(draws):
-        signs = torch.randint(0, 2, latent.shape, generator=generator, device=latent.device).to(latent.dtype) * 2 - 1
-        signs = signs * loss.free
-        (product,) = torch.autograd.grad((gradient * signs).sum(), latent, retain_graph=True)
-        estimates.append((product * signs).sum((1, 2)))
+    product, like = hessian_product({"latent": gradient}, {"latent": latent}), {"latent": latent}
+    estimates = [each["latent"].sum((1, 2)) for each in hutchinson(product, like, draws, generator, loss.free)]
     return torch.stack(estimates).detach()
 
 
@@ -72,6 +69,6 @@ def loss_increases(loss: LatentLoss, scale: float, draws: int, generator: torch.
     clean = loss(loss.latent)
     noisy = []
     for _ in range(draws):
-        noise = torch.randn(loss.latent.shape, generator=generator, device=loss.latent.device) * loss.free
-        noisy.append(loss(loss.latent + scale * noise.to(loss.latent.dtype)) - clean)
+        noise = torch.randn(loss.latent.shape, generator=generator, device=generator.device).to(loss.latent) * loss.free
+        noisy.append(loss(loss.latent + scale * noise) - clean)
     return torch.stack(noisy)

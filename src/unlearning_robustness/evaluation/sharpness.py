@@ -11,6 +11,7 @@ import pandas
 import torch
 
 from unlearning_robustness.defences.perturbation import add_scaled, rescaled
+from unlearning_robustness.engine.hessian import hessian_product, hutchinson
 from unlearning_robustness.engine.weights import Tensors, TrainedWeights, norm
 from unlearning_robustness.evaluation.directions import filter_normalised, random_direction
 from unlearning_robustness.evaluation.divergence import divergences, perturbation_norm
@@ -50,16 +51,8 @@ class ForgetLandscape:
             return norm(self.gradient())
 
     def hessian_product(self) -> Callable[[Tensors], Tensors]:
-        """Direction to Hessian times direction; one graph serves all directions."""
-        gradients = self.weights.graph_gradient(self.loss())
-        live = list(self.weights.live.values())
-
-        def product(direction: Tensors) -> Tensors:
-            inner = torch.stack([(gradients[name] * direction[name]).sum() for name in gradients]).sum()
-            found = torch.autograd.grad(inner, live, retain_graph=True)
-            return dict(zip(gradients, found, strict=True))
-
-        return product
+        """Maps a direction to Hessian times direction; all directions share one graph."""
+        return hessian_product(self.weights.graph_gradient(self.loss()), self.weights.live)
 
 
 def sam_gap(landscape: ForgetLandscape, radius: float) -> float:
@@ -91,12 +84,8 @@ def local_lipschitz(landscape: ForgetLandscape, radius: float, draws: int, gener
 
 def traces(product: Callable[[Tensors], Tensors], like: Tensors, draws: int, generator: torch.Generator) -> list[float]:
     """Hutchinson estimates of the Hessian's trace, with random signs."""
-    found = []
-    for _ in range(draws):
-        signs = {name: torch.randint(0, 2, t.shape, generator=generator).to(t) * 2 - 1 for name, t in like.items()}
-        image = product(signs)
-        found.append(sum((signs[name] * image[name]).sum().item() for name in like))
-    return found
+    drawn = hutchinson(product, like, draws, generator)
+    return [sum(tensor.sum().item() for tensor in estimate.values()) for estimate in drawn]
 
 
 def top_eigenvalues(

@@ -6,14 +6,13 @@ starts again, or gets a further seed, takes over the cells whose key is still th
 same bits.
 """
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from unlearning_robustness.config.cells import Cell
-from unlearning_robustness.runtime.manifest import digest_of, read_json, write_json
+from unlearning_robustness.runtime.manifest import digest_of, link_or_copy, read_json, write_json
 
 KEY = "key.json"
 Files = dict[str, Path]
@@ -41,7 +40,7 @@ def pending_cells(snakemake) -> Iterator[tuple[int, Cell, Files]]:
         ready.append((files, targets))
     for files, targets in ready:
         for name, target in targets.items():
-            _appear(files[name], target)
+            link_or_copy(files[name], target)
 
 
 def key_of(snakemake, seed: int) -> str:
@@ -71,13 +70,3 @@ def _begin(folder: Path, key: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         write_json(folder / KEY, {"key": key, "finished": False})
-
-
-def _appear(file: Path, target: Path) -> None:
-    """The file under its final name too, without taking more room where the file system allows it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(file, target)
-    except OSError:
-        shutil.copy2(file, target)

@@ -1,5 +1,6 @@
 """The shape of the configuration, checked against schemas/config.schema.yaml."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -56,17 +57,37 @@ def fill_defaults(value, part: dict | None = None):
     """A copy of the configuration with the schema's defaults filled in wherever a key is absent."""
     part = _follow(schema() if part is None else part)
     if isinstance(value, dict):
-        properties, others = part.get("properties", {}), part.get("additionalProperties", {})
-        filled = {name: entry["default"] for name, entry in properties.items() if "default" in entry}
-        filled |= value
-        parts = {name: properties.get(name, others if isinstance(others, dict) else {}) for name in filled}
-        return {name: fill_defaults(entry, parts[name]) for name, entry in filled.items()}
-    if isinstance(value, list):
-        return [fill_defaults(entry, part.get("items", {})) for entry in value]
-    return value
+        properties = part.get("properties", {})
+        value = {name: entry["default"] for name, entry in properties.items() if "default" in entry} | value
+    return _mapped(fill_defaults, value, part)
+
+
+def without_display(value, part: str | dict = "config"):
+    """A copy of the configuration without the keys that the schema marks ``x-display``: labels, notes, licences.
+
+    ``part`` names what ``value`` is: the whole ``config``, or one of the schema's definitions, such as ``method`` for
+    an entry of ``methods``.
+    """
+    if isinstance(part, str):
+        part = schema() if part == "config" else schema()["$defs"][part]
+    part = _follow(part)
+    if isinstance(value, dict):
+        value = {name: entry for name, entry in value.items() if not _part_of(part, name).get("x-display")}
+    return _mapped(without_display, value, part)
+
+
+def _mapped(change: Callable, value, part: dict):
+    """A copy of ``value`` whose entries are changed, each with the part of the schema that describes it."""
+    if isinstance(value, dict):
+        return {name: change(entry, _part_of(part, name)) for name, entry in value.items()}
+    return [change(entry, part.get("items", {})) for entry in value] if isinstance(value, list) else value
+
+
+def _part_of(part: dict, name: str) -> dict:
+    """The schema of the key ``name`` in a mapping that ``part`` describes; empty where that says nothing of it."""
+    others = part.get("additionalProperties", {})
+    return part.get("properties", {}).get(name, others if isinstance(others, dict) else {})
 
 
 def _follow(part: dict) -> dict:
-    if "$ref" in part:
-        return schema()["$defs"][part["$ref"].rsplit("/", 1)[-1]]
-    return part
+    return schema()["$defs"][part["$ref"].rsplit("/", 1)[-1]] if "$ref" in part else part

@@ -12,7 +12,7 @@ PACKAGE = ("package", "version", "file", "sha256")
 ORIGINS = {"models": ("package", "hub", "path", "from"), "sources": ("hub", "path")}
 ROLES = ("forget", "retain", "neighbour")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-# What the readers of data/readers.py can make of a source.
+# What the readers of data/source_tables.py can make of a source.
 ITEM_READERS, QUESTION_READERS, TEXT_READERS = ("mmlu", "wmdp"), ("muse", "tofu"), ("muse", "tofu", "wikitext", "wmdp")
 # The parts of `open` that each of the question readers needs: data/muse.py and data/tofu.py PARTS.
 OPEN_PARTS = {

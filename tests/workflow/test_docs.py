@@ -45,11 +45,3 @@ def test_the_page_on_adding_a_method_works_as_written(tmp_path):
     jobs = run([snakemake, "--dry-run", "--configfile", "studies/rerouting.yaml"], tmp_path)
     assert re.search(r"unlearn\s+2\b", jobs)
     assert re.search(r"attack\s+2\b", jobs)
-
-
-def test_the_readme_names_files_and_targets_that_exist():
-    text = (ROOT / "README.md").read_text()
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
-    assert set(re.findall(r"`?make ([a-z]+)", text)) <= targets
-    for path in re.findall(r"\]\((?!https:)([^)#]+)\)", text):
-        assert (ROOT / path).exists(), path

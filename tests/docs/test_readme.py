@@ -1,0 +1,30 @@
+"""The README fits on two screens, names every study, and cites what CITATION.cff has."""
+
+import re
+
+import yaml
+from pages import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 120
+
+
+def test_every_study_stands_in_the_table_of_studies():
+    table = README.partition("## Studies")[2].partition("## ")[0]
+    rows = set(
+        re.findall(r"`([a-z0-9-]+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if "|" in line))
+    )
+    assert rows - {"study"} == {path.stem for path in (ROOT / "studies").glob("*.yaml")}
+
+
+def test_the_readme_cites_what_the_citation_file_has():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    section = " ".join(README.partition("## Cite")[2].split())
+    assert citation["license"] in section
+    assert len(citation["references"]) == 2
+    for reference in citation["references"]:
+        assert reference["title"] in section
+        assert reference["identifiers"][0]["value"].replace(":", " ") in section

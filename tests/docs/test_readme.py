@@ -28,3 +28,12 @@ def test_the_readme_cites_what_the_citation_file_has():
     for reference in citation["references"]:
         assert reference["title"] in section
         assert reference["identifiers"][0]["value"].replace(":", " ") in section
+
+
+def test_every_folder_of_results_is_written_by_a_rule():
+    rows = re.findall(r"^\| ([^|]+) \|", (ROOT / "results" / "README.md").read_text(), re.M)
+    folders = set(re.findall(r"`([a-z_]+)/", " ".join(rows)))
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    assert len(folders) > 8
+    for folder in folders:
+        assert re.search(rf"[}}/]/?{folder}\b", rules), folder

@@ -23,7 +23,7 @@ from unlearning_robustness.config.cells import (
 )
 from unlearning_robustness.config.references import expected_of
 from unlearning_robustness.config.parameters import module_of
-from unlearning_robustness.config.overlays import base_studies
+from unlearning_robustness.config.overlays import base_studies, with_command_line
 from unlearning_robustness.workflow.writable import check_writable
 from unlearning_robustness.runtime.code_digest import code_digest
 
@@ -39,7 +39,7 @@ for path in BASE_STUDIES:
 
 
 try:
-    CONFIG = resolve(config)
+    CONFIG = resolve(with_command_line(config, workflow.config_settings.config))
     for key in ("results", "reuse_results"):
         if key in CONFIG["study"]:
             check_writable(Path(CONFIG["study"][key]), f"study.{key}")

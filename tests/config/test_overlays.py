@@ -1,6 +1,8 @@
 import pytest
+from snakemake.cli import parse_config
+from snakemake.utils import update_config
 
-from unlearning_robustness.config.overlays import base_studies, inherit, without_removed
+from unlearning_robustness.config.overlays import base_studies, inherit, with_command_line, without_removed
 from unlearning_robustness.errors import ConfigError
 
 METHODS = {
@@ -85,3 +87,42 @@ def test_what_is_no_file_there_is_one_line(studies, names, words):
     with pytest.raises(ConfigError) as raised:
         base_studies({"builds_on": names}, studies)
     assert all(word in str(raised.value) for word in words) and "\n" not in str(raised.value)
+
+
+def given(*arguments):
+    """What Snakemake makes of the arguments of --config, alone and merged into a configuration."""
+    config = {
+        "batch_seeds": True,
+        "study": {"name": "laptop", "title": "a title", "seeds": [0, 1, 2]},
+        "methods": {"rmu": {"steps": 60, "parameters": {"coefficient": 3.0, "steering": "uniform"}}},
+        "models": {"m": {"version": "0.1.2"}},
+    }
+    read = parse_config(arguments)
+    update_config(config, read)
+    return with_command_line(config, read)
+
+
+def test_nested_numbers_of_the_command_line_are_numbers_and_are_merged():
+    config = given('study={"seeds":[0,1]}', 'methods={"rmu":{"steps":5,"parameters":{"coefficient":1e-3}}}')
+    assert config["study"] == {"name": "laptop", "title": "a title", "seeds": [0, 1]}
+    assert config["methods"] == {"rmu": {"steps": 5, "parameters": {"coefficient": 0.001, "steering": "uniform"}}}
+    assert config["batch_seeds"] is True
+
+
+@pytest.mark.parametrize(("text", "value"), [("false", False), ("False", False), ("true", True), ("x", "x"), ("0", 0)])
+def test_a_word_is_what_it_says(text, value):
+    assert given(f"batch_seeds={text}")["batch_seeds"] == value
+    assert type(given(f"batch_seeds={text}")["batch_seeds"]) is type(value)
+
+
+def test_null_takes_an_entry_away_and_text_stays_text():
+    config = given('methods={"rmu": null}', 'study={"title": "7", "name": "2024"}', 'models={"m": {"version": "1"}}')
+    assert without_removed(config)["methods"] == {}
+    assert config["study"]["title"] == "7" and config["study"]["name"] == "2024"
+    assert config["models"]["m"]["version"] == "1"
+
+
+def test_what_another_layer_says_is_left_as_it_is():
+    config = {"batch_seeds": "no", "study": {"seeds": "text"}}
+    assert with_command_line(config, {"batch_seeds": "false", "study": {"seeds": ["0"]}, "other": "1"}) == config
+    assert with_command_line(config, {}) == config

@@ -1,11 +1,13 @@
-"""How the layers of a configuration become one: files it builds on, entries taken away, entries like others.
+"""How a configuration's layers become one: files it builds on, the command line, entries taken away or like others.
 
 ``like: ID`` in an entry takes everything of another entry of the same axis that is not given here. Parameters belong
 to a kind of loss, defence or attack: an entry of another kind takes none of them over.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from unlearning_robustness.config.schema import read_text
 from unlearning_robustness.errors import ConfigError
 
 AXES = ("models", "sources", "benchmarks", "probes", "methods", "defences", "attacks")
@@ -31,6 +33,21 @@ def base_studies(config: dict, studies: Path) -> list[Path]:
         if name not in known:
             raise ConfigError(f"builds_on: no file {name!r} below studies/; there are: {', '.join(known)}")
     return [known[name] for name in names]
+
+
+def with_command_line(config: dict, given: Mapping) -> dict:
+    """The configuration in which what ``--config`` gave is what it says: numbers, true, false.
+
+    Snakemake reads ``given`` as mappings and lists of text and merges them into the configuration itself.
+    """
+    return _retyped(config, dict(given), read_text(dict(given)))
+
+
+def _retyped(value, text, meant):
+    """``value`` with ``meant`` wherever it still is the ``text`` that was given."""
+    if isinstance(value, Mapping) and isinstance(text, dict):
+        return {key: _retyped(entry, text[key], meant[key]) if key in text else entry for key, entry in value.items()}
+    return meant if value == text else value
 
 
 def without_removed(config: dict) -> dict:
@@ -78,6 +95,8 @@ def _completed(axis: str, entries: dict, name: str, way: tuple[str, ...]) -> dic
     if not isinstance(entry, dict) or "like" not in entry:
         return entry
     parent = entry["like"]
+    if not isinstance(parent, str):
+        raise ConfigError(f"{axis}.{name}.like: must be the id of another entry of {axis}, not {parent!r}")
     if parent not in entries:
         raise ConfigError(
             f"{axis}.{name}.like: {parent!r} is not defined under {axis}; there are: {', '.join(entries)}"
@@ -86,6 +105,8 @@ def _completed(axis: str, entries: dict, name: str, way: tuple[str, ...]) -> dic
         raise ConfigError(f"{axis}.{name}.like: {parent!r} is like {name!r} itself; one of them must stand alone")
     own = {key: value for key, value in entry.items() if key != "like"}
     taken = _completed(axis, entries, parent, (*way, name))
+    if not isinstance(taken, dict):
+        raise ConfigError(f"{axis}.{parent}: must be a mapping, not {taken!r}")
     if any(key in own and own[key] != taken.get(key) for key in KINDS):
         taken = {key: value for key, value in taken.items() if key not in ("parameters", "per_method")}
     return _merged(taken, own)

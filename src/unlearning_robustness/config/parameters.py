@@ -11,6 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from unlearning_robustness.config.schema import renamed
 from unlearning_robustness.errors import ConfigError
 
 FORGET_LOSSES, RETAIN_LOSSES = "methods.FORGET_LOSSES", "methods.RETAIN_LOSSES"
@@ -139,7 +140,8 @@ def complete(registry: str, kind: str, given: dict, key: str) -> dict:
     declared = parameters_of(registry, kind)
     for name, value in given.items():
         if name not in declared:
-            raise ConfigError(f"{key}.{name}: unknown parameter of {kind}; it takes {', '.join(declared) or 'none'}")
+            unknown = f"unknown parameter of {kind}; it takes {', '.join(declared) or 'none'}"
+            raise ConfigError(f"{key}.{name}: {renamed(name, declared) or unknown}")
         if problem := declared[name].problem(value):
             raise ConfigError(f"{key}.{name}: {problem}")
     missing = [name for name, entry in declared.items() if entry.default is REQUIRED and name not in given]

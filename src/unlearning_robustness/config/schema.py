@@ -1,13 +1,29 @@
 """The shape of the configuration, checked against schemas/config.schema.yaml."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from math import isfinite
 from pathlib import Path
 
 import yaml
 
 from unlearning_robustness.errors import ConfigError
 
+# What JSON's types are called in YAML.
+TYPES = {"object": "mapping", "array": "list"}
+# What keys were called before, and are called now, one of them a place.
+RENAMED = {
+    "seeds_together": ("batch_seeds",),
+    "selection": ("tuning",),
+    "shares": ("reuse_results",),
+    "most_facts": ("max_facts",),
+    "retain_margin": ("utility_bound",),
+    "margin": ("utility_bound",),
+    "tokens": ("insert", "inserted_tokens"),
+}
+# Python's spelling of JSON's words.
+WORDS = {"True": "true", "False": "false", "None": "null"}
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 
 
@@ -24,33 +40,55 @@ def check_shape(config: dict, inheriting: frozenset[tuple[str, str]] = frozenset
     """
     from jsonschema import Draft202012Validator
 
-    def place(error) -> tuple:
-        path = tuple(map(str, error.path))
-        return path[:2] in inheriting, path
+    problems = [(error.path, _describe(error)) for error in Draft202012Validator(schema()).iter_errors(config)]
+    problems += [(path, _not_finite(path, value)) for path, value in _not_finite_numbers(config)]
+    if problems:
+        raise ConfigError(min(problems, key=lambda problem: _rank(problem[0], inheriting))[1])
 
-    errors = sorted(Draft202012Validator(schema()).iter_errors(config), key=place)
-    if errors:
-        raise ConfigError(_describe(errors[0]))
+
+def _rank(path: Iterable, inheriting: frozenset[tuple[str, str]]) -> tuple:
+    path = tuple(map(str, path))
+    return path[:2] in inheriting, path
 
 
 def _describe(error) -> str:
     key = ".".join(map(str, error.path)) or "config"
     if error.validator == "additionalProperties":
-        known = set(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - known)
-        return f"{key}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}"
+        known = sorted(error.schema.get("properties", {}))
+        unknown = min(set(error.instance) - set(known), key=str)
+        return f"{key}: {renamed(unknown, known) or f'unknown key {unknown!r}; known are ' + ', '.join(known)}"
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]
         return f"{key}: the key {missing[0]!r} is missing"
     if error.validator == "type":
-        wanted = error.validator_value
-        hint = "; in YAML write 1.0e-5, with a point" if isinstance(error.instance, str) and wanted == "number" else ""
-        return f"{key}: must be {'an' if wanted[0] in 'aio' else 'a'} {wanted}, not {error.instance!r}{hint}"
+        expected = TYPES.get(error.validator_value, error.validator_value)
+        number = isinstance(error.instance, str) and expected == "number"
+        hint = "; in YAML write 1.0e-5, with a point" if number else ""
+        return f"{key}: must be {'an' if expected[0] in 'aio' else 'a'} {expected}, not {error.instance!r}{hint}"
     if error.validator == "pattern" and error.schema == schema()["$defs"]["id"]:
         return (
             f"{key}: {error.instance!r} is no id; use lower-case letters, digits, '.' and '-', first a letter or digit"
         )
     return f"{key}: {error.message}"
+
+
+def renamed(name: str, known: Iterable[str]) -> str | None:
+    """What to say of the unknown key ``name`` where it was the name of one of the ``known`` keys; None elsewhere."""
+    today = next((new for new in RENAMED.get(name, ()) if new in known), None)
+    return f"{name!r} is called {today!r} today; rename it" if today else None
+
+
+def _not_finite_numbers(value, path: tuple = ()) -> Iterator[tuple[tuple, float]]:
+    """(path, number) of every NaN and infinity."""
+    if isinstance(value, float) and not isfinite(value):
+        yield path, value
+    if isinstance(value, dict | list):
+        for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _not_finite_numbers(entry, (*path, key))
+
+
+def _not_finite(path: tuple, value: float) -> str:
+    return f"{'.'.join(map(str, path))}: must be a finite number, not {value}"
 
 
 def fill_defaults(value, part: dict | None = None):
@@ -60,6 +98,22 @@ def fill_defaults(value, part: dict | None = None):
         properties = part.get("properties", {})
         value = {name: entry["default"] for name, entry in properties.items() if "default" in entry} | value
     return _mapped(fill_defaults, value, part)
+
+
+def read_text(value, part: dict | None = None):
+    """A copy of the configuration with text read as a number, true, false or null wherever no text belongs."""
+    part = _follow(schema() if part is None else part)
+    if isinstance(value, str) and part.get("type") != "string" and value not in part.get("enum", ()):
+        return _scalar(value)
+    return _mapped(read_text, value, part)
+
+
+def _scalar(text: str):
+    try:
+        value = json.loads(WORDS.get(text, text))
+    except ValueError:
+        return text
+    return text if isinstance(value, dict | list) else value
 
 
 def without_display(value, part: str | dict = "config"):

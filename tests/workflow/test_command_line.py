@@ -1,0 +1,20 @@
+"""Snakemake's ``--config`` on this workflow."""
+
+from running import PLACE, snakemake
+
+
+def test_nested_numbers_and_false_are_what_they_say(tmp_path):
+    change = ["--config", 'study={"seeds":[4,5],"figures":["accuracy"]}', "batch_seeds=false"]
+    result = snakemake("--dry-run", *change, folder=tmp_path)
+    printed = result.stdout + result.stderr
+    # Each seed is a job of its own, and what the study says besides stands.
+    for seed in (4, 5):
+        assert f"log: results/logs/unlearn/{PLACE}/rmu/rna/seed{seed}.log" in printed
+    assert "/seed0/" not in printed and "/seed2/" not in printed
+
+
+def test_text_that_is_no_mapping_is_refused_by_one_line(tmp_path):
+    result = snakemake("--dry-run", "--config", 'study={"seeds":[0,1}', folder=tmp_path, check=False)
+    printed = result.stdout + result.stderr
+    assert result.returncode and "configuration: study: must be a mapping, not" in printed
+    assert "Traceback" not in printed

@@ -22,7 +22,7 @@ from unlearning_robustness.config.cells import (
     retrain_of,
 )
 from unlearning_robustness.config.references import expected_of
-from unlearning_robustness.config.parameters import module_of
+from unlearning_robustness.config.kinds import module_of
 from unlearning_robustness.config.overlays import base_studies, with_command_line
 from unlearning_robustness.workflow.writable import check_writable
 from unlearning_robustness.runtime.code_digest import code_digest

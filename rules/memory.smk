@@ -1,8 +1,7 @@
 """What jobs ask for: more when resubmitted, and more host memory for a model that is not small."""
 
-from unlearning_robustness.estimate.attacks import attack_megabytes
-from unlearning_robustness.estimate.shape import Shape, shape_of
-from unlearning_robustness.estimate.work import BFLOAT16, activation_cache_bytes
+from unlearning_robustness.estimate.work import activation_cache_bytes, attack_megabytes
+from unlearning_robustness.models.shape import BFLOAT16, Shape, shape_of
 
 
 def growing(first):

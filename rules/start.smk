@@ -15,7 +15,7 @@ def startup_message(jobs, cores):
     # Here, since what a domain holds takes seconds to find out and every job reads this file.
     from unlearning_robustness.estimate.domains import domains
     from unlearning_robustness.estimate.jobs import jobs_of
-    from unlearning_robustness.estimate.shape import shapes_of
+    from unlearning_robustness.models.shape import shapes_of
 
     left = [job.benchmark and named_by(str(job.benchmark)) for job in jobs]
     found = jobs_of(CONFIG, shapes_of(CONFIG, Path("resources") / "models"), domains())

@@ -7,7 +7,7 @@ from entry import job
 with job(snakemake):
     from unlearning_robustness.estimate.domains import domains
     from unlearning_robustness.estimate.jobs import jobs_of
-    from unlearning_robustness.estimate.shape import shapes_of
+    from unlearning_robustness.models.shape import shapes_of
     from unlearning_robustness.estimate.table import NOTE, models_of, table_of
 
     config, folder = snakemake.params.config, Path("resources") / "models"

@@ -6,8 +6,7 @@ import pytest
 from refusals import changed, message_of
 
 from unlearning_robustness.attacks import ATTACKS
-from unlearning_robustness.config import resolve
-from unlearning_robustness.config.parameters import declared
+from unlearning_robustness.config import kinds, resolve
 
 NO_RETAIN, NLL = {"retain_weight": 0.0}, {"forget_loss": "gradient-ascent", "retain_loss": "nll", "parameters": {}}
 FEEDBACK = {"kind": "stableun", "parameters": {"inner_radius": 1.0}}
@@ -148,7 +147,7 @@ def test_by_default_masters_are_trained_by_one_process(config, tmp_path):
 
 
 # A search says itself whose questions it needs.
-CHOOSING = {"gcg"} | {kind for kind in ATTACKS if declared("attacks.ATTACKS", kind, "chooses_on", ())}
+CHOOSING = {kind for kind in ATTACKS if kinds.facts_of(kinds.ATTACKS, kind).chooses_on({"role": "forget"})}
 
 
 @pytest.fixture
@@ -211,3 +210,32 @@ def test_a_search_on_more_questions_than_are_kept_is_refused(attacked):
     assert "attacks.gcg.parameters.held_out: 36 select questions" in message_of(config)
     config["attacks"]["gcg"]["parameters"]["held_out"] = 31
     resolve(config)
+
+
+TOGETHER_IN_A_STEP = [
+    ("sam.smoothing", "'sam' and 'smoothing' both replace the forget gradient"),
+    ("sam.feedback", "'sam' and 'feedback' both replace the forget gradient"),
+    ("slow.decay", "'slow' and 'decay' both replace the optimiser"),
+    ("rna.shift", "'rna' and 'shift' both replace the reference noise"),
+    ("rna.early-stop", "'early-stop' is matched to a cell; take it alone"),
+    ("weight-noise.rna", "'weight-noise' is matched to a cell; take it alone"),
+    ("sam.rna.decay", None),
+]
+
+
+@pytest.mark.parametrize(("row", "reason"), TOGETHER_IN_A_STEP)
+def test_two_defences_that_replace_the_same_part_of_a_step_are_refused(config, row, reason):
+    config["defences"] |= {
+        "sam": {"label": "s", "kind": "sam", "parameters": {"radius": 1.0}},
+        "smoothing": {"label": "s", "kind": "randomised-smoothing", "parameters": {"scale": 0.1}},
+        "feedback": {"label": "s", **FEEDBACK},
+        "slow": {"label": "s", "kind": "sgd", "parameters": {"learning_rate": 0.1}},
+        "decay": {"label": "s", "kind": "weight-decay", "parameters": {"weight_decay": 0.1}},
+        "shift": {"label": "s", "kind": "constant-shift", "parameters": {"noise_scale": 1.0}},
+    }
+    config["study"]["cells"].append({"methods": ["rmu"], "defences": [row], "attacks": ["none"]})
+    if reason is None:
+        resolve(config)
+    else:
+        assert f"study.cells.{len(config['study']['cells']) - 1}.defences: {row!r} cannot" in message_of(config)
+        assert reason in message_of(config)

@@ -1,109 +1,60 @@
-import dataclasses
-import importlib
-import typing
+"""Which parameters a kind takes, and which values."""
+
+import math
 
 import pytest
 
-from unlearning_robustness.config.parameters import (
-    REQUIRED,
-    complete,
-    declared,
-    module_of,
-    parameters_of,
-    reads_of,
-    registered,
-)
+from unlearning_robustness.config.kinds import ATTACKS, DEFENCES, FORGET_LOSSES
+from unlearning_robustness.config.parameters import Parameter, complete, parameters_of
+from unlearning_robustness.config.ranges import Range
 from unlearning_robustness.errors import ConfigError
 
-REGISTRIES = ["methods.FORGET_LOSSES", "methods.RETAIN_LOSSES", "defences.DEFENCES", "attacks.ATTACKS"]
 
-
-def imported(registry):
-    room, name = registry.split(".")
-    return getattr(importlib.import_module(f"unlearning_robustness.{room}"), name)
-
-
-PAIRS = [(registry, kind) for registry in REGISTRIES for kind in imported(registry)]
-
-
-@pytest.mark.parametrize("registry", [*REGISTRIES, "figures.FIGURES"])
-def test_kinds_read_from_the_source_are_those_that_are_imported(registry):
-    assert list(registered(registry)) == list(imported(registry))
-
-
-@pytest.mark.parametrize(("registry", "kind"), PAIRS)
-def test_parameters_read_from_the_source_are_the_fields_of_the_class(registry, kind):
-    entry = imported(registry)[kind]
-    hints, fields = typing.get_type_hints(entry), dataclasses.fields(entry)
-    read = parameters_of(registry, kind)
-    assert list(read) == [field.name for field in fields]
-    for field in fields:
-        parameter, hint = read[field.name], hints[field.name]
-        given = REQUIRED if field.default is dataclasses.MISSING else field.default
-        assert parameter.default == given
-        assert parameter.optional == (type(None) in typing.get_args(hint))
-        if parameter.optional:
-            (hint,) = set(typing.get_args(hint)) - {type(None)}
-        if typing.get_origin(hint) is typing.Literal:
-            assert parameter.words == typing.get_args(hint)
-        else:
-            assert parameter.words is None
-            assert (typing.get_origin(hint) or hint) in parameter.types
-            assert parameter.numbers == (hint == list[float])
-
-
-@pytest.mark.parametrize(("registry", "kind"), PAIRS)
-def test_the_module_named_is_the_one_that_declares_the_class(registry, kind):
-    entry = imported(registry)[kind]
-    assert f"unlearning_robustness.{module_of(registry, kind)}" == entry.__module__
-
-
-@pytest.mark.parametrize(("registry", "kind"), [pair for pair in PAIRS if pair[0].startswith("methods")])
-def test_what_a_loss_reads_is_what_its_class_says(registry, kind):
-    assert reads_of(registry, kind) == imported(registry)[kind].reads
-
-
-@pytest.mark.parametrize(("registry", "kind"), PAIRS)
-@pytest.mark.parametrize("name", ["acts_on", "needs_reference"])
-def test_a_class_variable_is_read_as_the_class_has_it(registry, kind, name):
-    assert declared(registry, kind, name, None) == getattr(imported(registry)[kind], name, None)
-
-
-def test_what_defences_and_losses_say_of_themselves():
-    acting = {kind: declared("defences.DEFENCES", kind, "acts_on", None) for kind in imported("defences.DEFENCES")}
-    by_branch = {branch: sorted(kind for kind in acting if acting[kind] == branch) for branch in set(acting.values())}
-    assert by_branch["reference"] == ["constant-shift", "gradient-noise", "rna"]
-    assert by_branch["retain"] == ["dropout", "latent-noise"]
-    assert declared("methods.RETAIN_LOSSES", "nll", "needs_reference") is False
+def test_a_parameter_is_what_its_annotation_says():
+    relearn, gcg = parameters_of(ATTACKS, "relearn"), parameters_of(ATTACKS, "gcg")
+    assert relearn["documents"].listed and relearn["documents"].type is int
+    assert relearn["documents"].default is Parameter.REQUIRED and not relearn["documents"].optional
+    assert relearn["epochs"].optional and relearn["epochs"].default is None
+    assert relearn["schedule"].words == ("constant", "linear") and relearn["schedule"].default == "constant"
+    assert gcg["layer"].optional and gcg["layer"].range == Range(least=0) and gcg["layer"].type is int
+    assert parameters_of(DEFENCES, "stableun")["hws_decay"].range == Range(least=0, below=1)
 
 
 def test_defaults_are_filled_in_and_given_values_kept():
-    assert complete("methods.FORGET_LOSSES", "rmu", {"coefficient": 3}, "k") == {
-        "coefficient": 3,
-        "steering": "uniform",
-    }
-    given = {"coefficient": 3, "steering": "gaussian"}
-    assert complete("methods.FORGET_LOSSES", "rmu", given, "k") == given
+    assert complete(FORGET_LOSSES, "rmu", {"coefficient": 3}, "k") == {"coefficient": 3, "steering": "uniform"}
+    settings = {"coefficient": 3, "steering": "gaussian"}
+    assert complete(FORGET_LOSSES, "rmu", settings, "k") == settings
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "said"),
+    ("kind", "settings", "message"),
     [
         ("weight-noise", {"scales": [0.1, "1e-5"]}, r"k.scales: must be a list of numbers.*in YAML write 1.0e-5"),
-        ("weight-noise", {"scales": [0.1, -1]}, "k.scales: must be a list of numbers, none negative"),
+        ("weight-noise", {"scales": [0.1, -1]}, "k.scales: must be at least 0, not -1"),
         ("weight-noise", {"scales": []}, "k.scales: must be a list of numbers"),
-        ("weight-noise", {"scales": [True]}, "k.scales: must be a list of numbers"),
-        ("weight-noise", {"scales": [float("inf")]}, "k.scales: must be a list of numbers"),
-        ("weight-noise", {"scales": 0.1}, "k.scales: must be a list, not 0.1"),
-        ("quantise", {"bits": [4.0], "group_size": 8}, r"k.bits: must be a list of counts, not \[4.0\]"),
+        ("weight-noise", {"scales": [True]}, "k.scales: must be a list of numbers, not True"),
+        ("weight-noise", {"scales": [math.inf]}, "k.scales: must be finite, not inf"),
+        ("weight-noise", {"scales": 0.1}, "k.scales: must be a list of numbers with at least one entry, not 0.1"),
+        ("quantise", {"bits": [4.0], "group_size": 8}, r"k.bits: must be a list of integers, not 4.0"),
+        ("quantise", {"bits": [32], "group_size": 8}, "k.bits: must be at most 16, not 32; 0 is no rounding"),
+        ("quantise", {"bits": [4], "group_size": True}, "k.group_size: must be an integer, not True"),
     ],
 )
-def test_a_list_has_counts_or_numbers_as_it_is_declared(kind, given, said):
-    with pytest.raises(ConfigError, match=said):
-        complete("attacks.ATTACKS", kind, given, "k")
-    assert complete("attacks.ATTACKS", "weight-noise", {"scales": [0, 0.1]}, "k") == {"scales": [0, 0.1]}
+def test_a_list_has_entries_of_its_type_and_range(kind, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        complete(ATTACKS, kind, settings, "k")
+    assert complete(ATTACKS, "weight-noise", {"scales": [0, 0.1]}, "k") == {"scales": [0, 0.1]}
 
 
-def test_an_unknown_kind_is_named_with_those_that_exist():
-    with pytest.raises(ConfigError, match=r"'rmv'.*npo, rab, rmu, rsv, simnpo"):
-        parameters_of("methods.FORGET_LOSSES", "rmv")
+@pytest.mark.parametrize(
+    ("allowed", "inside", "outside"),
+    [
+        (Range(least=0), [0, 3.5], [-0.1, math.nan]),
+        (Range(above=0), [1e-9], [0, -1.0]),
+        (Range(least=0, below=1), [0, 0.999], [1, 1.5]),
+        (Range(most=1), [-5, 1], [1.01, math.inf]),
+    ],
+)
+def test_a_range_holds_its_numbers_and_no_others(allowed, inside, outside):
+    assert [allowed.problem(value) for value in inside] == [None] * len(inside)
+    assert all(allowed.problem(value) for value in outside)

@@ -141,7 +141,7 @@ REFUSED = [
     ("attacks/gcg/parameters/top_k", "0", ["attacks.gcg.parameters.top_k:", "at least 1"]),
     ("attacks/quantise-torchao/parameters/bits", "[16]", ["attacks.quantise-torchao.parameters.bits:", "at most 8"]),
     ("attacks/gcg/parameters/held_out", "-1", ["attacks.gcg.parameters.held_out:", "at least 0"]),
-    ("attacks/characters/parameters/every", "[3, -1]", ["attacks.characters.parameters.every:", "list of counts"]),
+    ("attacks/characters/parameters/every", "[3, -1]", ["attacks.characters.parameters.every:", "at least 0, not -1"]),
     ("attacks/relearn/parameters/rank", "0", ["attacks.relearn.parameters.rank:", "at least 1"]),
     (
         "attacks/relearn/parameters",
@@ -204,10 +204,14 @@ REFUSED = [
     ("methods/npo-kl/retain_loss", "activation", ["methods.npo-kl.retain_loss:", "kl"]),
     ("defences/rna/kind", "rnx", ["defences.rna.kind", "'rnx'", "more-steps, randomised-smoothing, rna"]),
     ("attacks/relearn/kind", "tune", ["attacks.relearn.kind", "'tune'", "relearn"]),
-    ("study/cells/1/defences", "[rna.rna-weak]", ["study.cells.1.defences:", "'rna.rna-weak'", "different kinds"]),
+    (
+        "study/cells/1/defences",
+        "[rna.rna-weak]",
+        ["study.cells.1.defences:", "'rna.rna-weak'", "both replace the reference noise"],
+    ),
     ("study/cells/1/defences", "[rna.early-stop]", ["study.cells.1.defences:", "'rna.early-stop'", "combined"]),
     ("study/cells/0/defences", "[none, rna]", ["study.cells.0", "reference", "use none"]),
-    ("defences/early-stop/parameters/match", "early-stop", ["defences.early-stop.parameters.match:", "early stop"]),
+    ("defences/early-stop/parameters/match", "early-stop", ["defences.early-stop.parameters.match:", "itself matched"]),
     ("defences/early-stop/parameters/match", "rnx", ["defences.early-stop.parameters.match:", "'rnx'"]),
     (
         "defences/early-stop/parameters/match",

@@ -40,7 +40,7 @@ def test_both_gradients_are_added():
     assert add(one, other)["a"].tolist() == [11.0, 0.0] and one["a"].tolist() == [1.0, 2.0]
 
 
-def test_every_defence_can_be_installed_alone(defence):
+def test_every_defence_replaces_the_parts_of_a_step_that_it_names(defence):
     parameters = {
         "early-stop": {"match": "rna", "every": 5},
         "dropout": {"rate": 0.1},
@@ -56,5 +56,7 @@ def test_every_defence_can_be_installed_alone(defence):
         "curvature": {"weight": 0.1, "radius": 0.1},
         "stableun": {"inner_radius": 0.1},
     }
-    for kind in DEFENCES:
-        assert isinstance(build_step(defence(kind, **parameters.get(kind, {"noise_scale": 1.0}))), Step)
+    for kind, entry in DEFENCES.items():
+        step = build_step(defence(kind, **parameters.get(kind, {"noise_scale": 1.0})))
+        # What a kind says that it replaces is what it replaces; the schedule and the weights are not of a step.
+        assert set(step.replaced) == set(entry.Facts.replaces) - {"schedule", "weights"}, kind

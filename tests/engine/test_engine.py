@@ -10,7 +10,7 @@ from unlearning_robustness.engine.engine import CLEAN, loss_mask
 from unlearning_robustness.engine.weights import down_projections
 from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.methods.method import build_method
-from unlearning_robustness.methods.retain import NLLRetain
+from unlearning_robustness.methods.nll import NLLRetain
 
 CHOSEN = torch.tensor([0, 2, 3])
 

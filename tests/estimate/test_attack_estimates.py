@@ -7,9 +7,14 @@ import yaml
 
 from unlearning_robustness.attacks import paraphrase, prefill
 from unlearning_robustness.attacks.characters import Characters
+from unlearning_robustness.attacks.facts import PREDICTING, SHOT_TOKENS, VARIANT_TOKENS
 from unlearning_robustness.config import resolve
-from unlearning_robustness.estimate import attacks, work
-from unlearning_robustness.estimate.shape import Shape
+from unlearning_robustness.config.kinds import ATTACKS, facts_of
+from unlearning_robustness.config.parameters import complete
+from unlearning_robustness.estimate import work
+from unlearning_robustness.models.shape import BFLOAT16, Shape
+
+RELEARN = {"documents": [4], "steps": [1], "learning_rate": 1.0, "batch_size": 4, "tokens": 8}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +38,7 @@ def test_a_search_of_tokens_costs_a_forward_of_every_candidate_and_a_gradient_a_
     }
     # Every text may be tried on the questions held out, and plain asking is.
     asked = work.scoring(shape, 100, 48).times(2).operations + work.scoring(shape, 30, 48).times(11).operations
-    cost = attacks.attacking(shape, entry | {"parameters": given}, 100, 48)
+    cost = work.attacking(shape, entry | {"parameters": given}, 100, 48)
     assert cost.operations - asked == pytest.approx(10 * 2 * (50 + 3) * (9 + work.QUESTION_TOKENS) * shape.forward(30))
 
 
@@ -49,18 +54,20 @@ def test_a_search_of_tokens_costs_a_forward_of_every_candidate_and_a_gradient_a_
 )
 def test_what_an_attacker_trains_is_counted(change, trained):
     tiny = {"hidden_size": 32, "num_hidden_layers": 4, "intermediate_size": 64, "num_attention_heads": 4}
-    assert attacks.attacked_parameters(Shape(**tiny, num_key_value_heads=2, vocab_size=260), change) == trained
+    settings = complete(ATTACKS, "relearn", RELEARN | change, "k")
+    shape = Shape(**tiny, num_key_value_heads=2, vocab_size=260)
+    assert facts_of(ATTACKS, "relearn").trained_parameters(settings, shape) == trained
 
 
 def test_what_is_chosen_is_scored_on_select_first_and_what_is_a_budget_is_scored_along_it(config, shape):
     one = work.scoring(shape, 100, 48).operations
 
     def scored(attack, select=50):
-        return attacks.attacking(shape, config["attacks"][attack], 100, 48, select).operations / one
+        return work.attacking(shape, config["attacks"][attack], 100, 48, select).operations / one
 
     assert scored("quantise") == pytest.approx(3) and scored("weight-noise") == pytest.approx(5)
     # Beside 50 questions in a forward, what comes from each of 30 layers is unembedded where choices are predicted.
-    read = 30 * 50 * attacks.PREDICTING * shape.forward(0) / one
+    read = 30 * 50 * PREDICTING * shape.forward(0) / one
     assert scored("logit-lens") == pytest.approx(1.5 + read) and read > 0.3
     assert scored("orthogonalise") == pytest.approx(1 + (shape.num_hidden_layers + 2) / 2)
     assert scored("prune") - scored("prune", select=0) == pytest.approx(16 / 2)
@@ -71,16 +78,16 @@ def test_what_is_chosen_is_scored_on_select_first_and_what_is_a_budget_is_scored
     assert scored("prune", select=0) == pytest.approx(1 + texts * (4 * layers + 2 * (1 - layers)))
     assert scored("prune-wanda", select=0) == pytest.approx(1 + texts)
     relearn = config["attacks"]["relearn"]
-    assert attacks.attacking(shape, relearn, 9, 4, 50) == attacks.attacking(shape, relearn, 9, 4)
+    assert work.attacking(shape, relearn, 9, 4, 50) == work.attacking(shape, relearn, 9, 4)
 
 
 def test_no_attack_on_a_large_model_but_that_which_trains_every_layer_holds_it_twice(config):
     shape = {"hidden_size": 4096, "num_hidden_layers": 32, "intermediate_size": 14336, "num_attention_heads": 32}
     large, entries = Shape(**shape, num_key_value_heads=8, vocab_size=32000), config["attacks"]
-    whole = large.parameters * work.BFLOAT16
+    whole = large.parameters * BFLOAT16
     for name, entry in entries.items():
-        held = attacks.attacking(large, entry, 200, 48, 100).memory / whole
-        kept = attacks.kept_on_host(large, entry) / whole
+        held = work.attacking(large, entry, 200, 48, 100).memory / whole
+        kept = facts_of(ATTACKS, entry["kind"]).host_bytes(entry["parameters"], large) / whole
         # Originals, masters, gradients in both types and moments are ten times the bytes of what is trained.
         most = {"full": 11, "down-projections": 3.8}.get(entry["parameters"].get("trained"), 1.3)
         assert 1 <= held < most, (name, held)
@@ -91,19 +98,18 @@ def test_other_words_are_each_tried_on_select_and_shots_are_run_once_a_batch(con
     def cost(name, questions=100, select=50, **changes):
         entry = config["attacks"][name]
         entry = entry | {"parameters": entry["parameters"] | changes}
-        return attacks.attacking(shape, entry, questions, 48, select).operations
+        return work.attacking(shape, entry, questions, 48, select).operations
 
     per_token = shape.forward(shape.num_hidden_layers)
     length = work.QUESTION_TOKENS
     for name, more in (("paraphrase", paraphrase.PATTERNS), ("prefill", prefill.BEGINNINGS)):
         # Beside the patterns the plain question, and another template or the chat format.
-        tried = (len(more) + 2) * 50 * (length + attacks.WORDING_TOKENS)
+        tried = (len(more) + 2) * 50 * (length + VARIANT_TOKENS)
         assert cost(name) == pytest.approx((2 * 100 * length + tried) * per_token)
     for every in ([7], [1, 3], [0]):
-        entry = config["attacks"]["characters"]["parameters"] | {"every": every}
-        assert attacks.wordings_of({"kind": "characters", "parameters": entry}) == 1 + len(
-            Characters(**entry).wordings(seed=0)
-        )
+        settings = config["attacks"]["characters"]["parameters"] | {"every": every}
+        candidates = facts_of(ATTACKS, "characters").candidates(settings, shape)
+        assert candidates == 1 + len(Characters(**settings).wordings(seed=0))
     shots = cost("few-shot", shots=[0, 4]) - 2 * 100 * length * per_token
     # 100 questions are three batches of 48.
-    assert shots == pytest.approx(3 * 4 * attacks.SHOT_TOKENS * shape.forward(30, head=False))
+    assert shots == pytest.approx(3 * 4 * SHOT_TOKENS * shape.forward(30, head=False))

@@ -7,11 +7,12 @@ import pytest
 import yaml
 
 from unlearning_robustness.config import resolve
+from unlearning_robustness.config.kinds import DEFENCES, facts_of
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.estimate import attacks, table, work
+from unlearning_robustness.estimate import table, work
 from unlearning_robustness.estimate.jobs import Domain, jobs_of, question_tokens
-from unlearning_robustness.estimate.machines import MACHINES, Machine, Work
-from unlearning_robustness.estimate.shape import Shape, shape_of
+from unlearning_robustness.estimate.machines import MACHINES, Machine
+from unlearning_robustness.models.shape import LOGIT_BYTES, Shape, Work, shape_of
 
 ROOT = Path(__file__).parents[2]
 # The RNA study on a processor with a matrix unit, the default study on one without, RMU in the matrix on one with AVX2
@@ -143,7 +144,7 @@ def test_a_published_question_is_longer_than_a_domains_and_costs_so_much_more():
     assert question_tokens({"texts": {}}) == work.LETTERED_TOKENS and question_tokens({}) == work.QUESTION_TOKENS
     short, long = work.scoring(shape, 96, 48), work.scoring(shape, 96, 48, length=work.LETTERED_TOKENS)
     assert long.operations == pytest.approx(many * short.operations)
-    assert long.memory - short.memory == 48 * (work.LETTERED_TOKENS - work.QUESTION_TOKENS) * 260 * work.LOGIT_BYTES
+    assert long.memory - short.memory == 48 * (work.LETTERED_TOKENS - work.QUESTION_TOKENS) * 260 * LOGIT_BYTES
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_a_published_question_is_longer_than_a_domains_and_costs_so_much_more():
     ],
 )
 def test_a_defence_costs_as_many_forget_gradients_as_it_takes(kind, parameters, gradients):
-    assert work.forget_gradients([{"kind": kind, "parameters": parameters}]) == gradients
+    assert facts_of(DEFENCES, kind).forget_gradients(parameters) == gradients
 
 
 def test_a_seed_apart_is_a_job_of_its_own_and_pays_its_start():
@@ -252,5 +253,5 @@ def test_layers_that_run_again_cost_a_forward_pass_more():
     assert again - plain == pytest.approx(2 * tokens * shape.forward(2, False))
     relearn = config["attacks"]["relearn"]
     given = {**relearn, "parameters": relearn["parameters"] | {"gradient_checkpointing": True}}
-    assert attacks.attacking(shape, given, 10, 4).operations > attacks.attacking(shape, relearn, 10, 4).operations
-    assert attacks.attacking(MISTRAL, given, 10, 4).memory < attacks.attacking(MISTRAL, relearn, 10, 4).memory
+    assert work.attacking(shape, given, 10, 4).operations > work.attacking(shape, relearn, 10, 4).operations
+    assert work.attacking(MISTRAL, given, 10, 4).memory < work.attacking(MISTRAL, relearn, 10, 4).memory

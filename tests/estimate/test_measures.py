@@ -6,8 +6,8 @@ from studies import load_study
 from unlearning_robustness.config import resolve
 from unlearning_robustness.estimate import measures
 from unlearning_robustness.estimate.jobs import Domain, jobs_of
-from unlearning_robustness.estimate.shape import Shape
 from unlearning_robustness.estimate.work import QUESTION_TOKENS
+from unlearning_robustness.models.shape import Shape
 
 
 @pytest.fixture(scope="module")

@@ -135,7 +135,7 @@ def test_the_noise_sweep_shows_reference_plain_and_every_scale(draw, context):
     keys = [("forget", "plain"), ("retain", "plain"), ("retain", "forget-token")]
     for axes, key in zip(figure.axes, keys, strict=True):
         assert [set(line.get_ydata()) for line in lines(axes, REFERENCE_COLOUR)] == [{table[key]}]
-        (rna,) = lines(axes, look.SHADES["rna"][0], linestyle="-")
+        (rna,) = lines(axes, look.look("rna").colours[0], linestyle="-")
         scales = [
             part["parameters"]["noise_scale"] / 5
             for part in context.config["defences"].values()

@@ -4,7 +4,7 @@ from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.methods import GradientAscent
 from unlearning_robustness.methods.loss_inputs import LossInputs
-from unlearning_robustness.methods.retain import NLLRetain
+from unlearning_robustness.methods.nll import NLLRetain
 
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]).bool()
 

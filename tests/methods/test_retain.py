@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch.nn.functional import kl_div
 
+from unlearning_robustness.methods.activation import ActivationRetain
+from unlearning_robustness.methods.kl import KLRetain, kl_divergence
 from unlearning_robustness.methods.loss_inputs import LossInputs
-from unlearning_robustness.methods.retain import ActivationRetain, KLRetain, kl_divergence
 
 MASK = torch.arange(5)[None] < torch.tensor([5, 3])[:, None]
 

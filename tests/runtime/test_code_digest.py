@@ -4,7 +4,7 @@ import pytest
 
 from unlearning_robustness.runtime import code_digest as digests
 
-TRAIN = ("training.unlearning", "methods.rmu", "methods.retain")
+TRAIN = ("training.unlearning", "methods.rmu", "methods.kl")
 ATTACK = ("attacks.run_attack", "attacks.relearn")
 EVALUATE = ("scoring.questions", "scoring.records", "scoring.perplexity")
 
@@ -33,7 +33,7 @@ def change(tmp_path, monkeypatch):
 EDITS = {
     "rmu": ("methods/rmu.py", "self.coefficient * inputs.direction", "2 * self.coefficient * inputs.direction"),
     "rsv": ("methods/rsv.py", "self.coefficient * inputs.direction", "2 * self.coefficient * inputs.direction"),
-    "retain": ("methods/retain.py", "masked_mean(divergence, mask)", "2 * masked_mean(divergence, mask)"),
+    "retain": ("methods/kl.py", "masked_mean(divergence, mask)", "2 * masked_mean(divergence, mask)"),
     "loop": (
         "training/trainer.py",
         "self.optimiser.zero_grad()",
@@ -105,6 +105,26 @@ DOCSTRING = '        """The steering direction u (d,)."""\n'
 )
 def test_comments_docstrings_and_layout_do_not_count(change, old, new):
     assert not change(TRAIN, "methods/rmu.py", old, new)
+
+
+@pytest.mark.parametrize(
+    ("modules", "file", "old", "new"),
+    [
+        (("training.unlearning", "defences.rna"), "defences/rna.py", '"#56B4E9"', '"#123456"'),
+        (
+            ("training.unlearning", "defences.rna"),
+            "defences/rna.py",
+            "noise_scale: NonNegative",
+            "noise_scale: Positive",
+        ),
+        (("training.unlearning", "defences.rna"), "config/ranges.py", "value >= bound", "value > bound"),
+        (("training.unlearning", "defences.sam"), "defences/facts.py", "return 1", "return 2"),
+        (ATTACK, "attacks/relearn.py", 'len(settings["documents"])', '2 * len(settings["documents"])'),
+        (ATTACK, "models/shape.py", "KEPT_ACTIVATIONS = 16", "KEPT_ACTIVATIONS = 17"),
+    ],
+)
+def test_what_a_kind_declares_for_checks_plans_and_figures_does_not_count(change, modules, file, old, new):
+    assert not change(modules, file, old, new)
 
 
 def test_the_order_in_which_modules_are_named_does_not_count():

@@ -4,7 +4,8 @@ import pytest
 
 from studies import load_study
 from unlearning_robustness.estimate.jobs import Job
-from unlearning_robustness.estimate.machines import Machine, Work
+from unlearning_robustness.estimate.machines import Machine
+from unlearning_robustness.models.shape import Work
 from unlearning_robustness.workflow import startup_message as start
 
 STUDY = load_study("ci")["study"]

@@ -7,10 +7,12 @@ on the select split.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput
+from unlearning_robustness.attacks.facts import VariantFacts
 from unlearning_robustness.attacks.prompt_variants import best_wording, reworded
+from unlearning_robustness.config.ranges import Indices, NonNegative
+from unlearning_robustness.models.shape import Shape
 from unlearning_robustness.runtime.seeds import shuffler
 
 
@@ -46,10 +48,15 @@ class Characters:
     A spacing of 0 is no noise. Retain accuracy may be ``utility_bound`` below that of plain asking.
     """
 
-    every: list
-    utility_bound: float
+    every: Indices
+    utility_bound: NonNegative
     characters: str = "!_ );?5~^.-Q"
-    chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
+
+    class Facts(VariantFacts):
+        @staticmethod
+        def candidates(settings: dict, shape: Shape) -> int:
+            characters = settings["characters"]
+            return 1 + sum(2 * len(characters) + (every > 1) for every in settings["every"] if every)
 
     def wordings(self, seed: int) -> dict[str, Ask]:
         """All variants by name."""

@@ -7,12 +7,16 @@ knowledge, the control.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 import pandas
 
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput, as_it_is
+from unlearning_robustness.attacks.facts import SHOT_TOKENS, AttackFacts, Scoring
+from unlearning_robustness.config.ranges import Indices
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.shape import Shape, Work
 from unlearning_robustness.runtime.seeds import shuffler
 
 
@@ -23,9 +27,21 @@ class FewShot:
     ``relations``: ``any``, the same context for all questions; ``same``, first those of the question's own relation.
     """
 
-    shots: list
+    shots: Indices
     relations: Literal["any", "same"] = "any"
     answers: Literal["right", "wrong"] = "right"
+
+    class Facts(AttackFacts):
+        @staticmethod
+        def points(settings: dict) -> int:
+            return len(settings["shots"])
+
+        @staticmethod
+        def work(settings: dict, shape: Shape, scoring: Scoring) -> Work:
+            # Answered questions are alike in all prompts, and run once for a batch.
+            batches, layers = ceil(scoring.questions / scoring.batch_size), shape.num_hidden_layers
+            shown = sum(settings["shots"]) * SHOT_TOKENS * shape.forward(layers, head=False)
+            return Work(batches * shown, batches * sum(map(bool, settings["shots"])) * layers)
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the model behind each number of answered questions; a step is one of them, 0 are the plain question.

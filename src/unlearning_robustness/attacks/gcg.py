@@ -10,16 +10,20 @@ fixed, and there is no buffer.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 import pandas
 import torch
 
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput, as_it_is
+from unlearning_robustness.attacks.facts import AttackFacts, Scoring
 from unlearning_robustness.attacks.insertion import Insertion, insert
 from unlearning_robustness.attacks.insertion_loss import InsertionLoss
 from unlearning_robustness.attacks.prompt_variants import PLAIN, reworded
+from unlearning_robustness.config.ranges import Count, Index, Indices, NonNegative
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.shape import FLOAT32, Shape, Work
 from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator, shuffler
 from unlearning_robustness.scoring.questions import QuestionScorer
@@ -83,17 +87,67 @@ class GreedyCoordinateGradient:
     the lowest loss.
     """
 
-    inserted_tokens: int
-    questions: int
-    steps: list
-    candidates: int
-    top_k: int
-    held_out: int = 32
+    inserted_tokens: Count
+    questions: Count
+    steps: Indices
+    candidates: Count
+    top_k: Count
+    held_out: Index = 32
     role: Literal["forget", "retain"] = "forget"
     place: Literal["before", "after"] = "before"
     match: Literal["contrast", "answer", "representation"] = "contrast"
-    layer: int | None = None
-    fluency: float = 0.0
+    layer: Index | None = None
+    fluency: NonNegative = 0.0
+
+    class Facts(AttackFacts):
+        @staticmethod
+        def problems(settings: dict) -> Iterator[tuple[str, str]]:
+            match, needs_layer = settings["match"], settings["match"] == "representation"
+            if needs_layer != (settings["layer"] is not None):
+                yield "layer", f"{'missing; ' if needs_layer else 'only '}match: representation needs it"
+            if settings["role"] == "retain" and match != "contrast":
+                yield (
+                    "role",
+                    (
+                        f"retain questions are to be missed, which {match} cannot say; "
+                        "leave match out, or take role: forget"
+                    ),
+                )
+
+        @staticmethod
+        def chooses_on(settings: dict) -> tuple[str, ...]:
+            return (settings["role"],)
+
+        @staticmethod
+        def select_questions(settings: dict) -> tuple[str, int]:
+            return "held_out", (settings["questions"] + settings["held_out"] if max(settings["steps"]) > 0 else 0)
+
+        @staticmethod
+        def points(settings: dict) -> int:
+            return len(settings["steps"])
+
+        @staticmethod
+        def candidates(settings: dict, shape: Shape) -> int:
+            # The plain question, and at most one text a step.
+            return 1 + max(settings["steps"]) if settings["held_out"] else 0
+
+        @staticmethod
+        def candidate_questions(settings: dict, select: int) -> int:
+            return settings["held_out"]
+
+        @staticmethod
+        def work(settings: dict, shape: Shape, scoring: Scoring) -> Work:
+            # In every question a gradient a step, and a forward of each candidate.
+            layers, length = shape.num_hidden_layers, settings["inserted_tokens"] + scoring.length
+            passes, candidates = max(settings["steps"]) * settings["questions"], settings["candidates"]
+            one_hot = settings["inserted_tokens"] * shape.vocab_size * 3 * FLOAT32
+            batch = min(candidates, scoring.batch_size)
+            return Work(
+                operations=passes * (candidates + 3) * length * shape.forward(layers),
+                layer_calls=passes * (ceil(candidates / scoring.batch_size) + 3) * layers,
+                # The logits of a batch of candidates, or what one question's gradient needs.
+                memory=max(shape.memory(batch * length), shape.memory(length, layers=layers) + one_hot),
+            )
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the model asked with the best text after each number of steps; 0 steps are the plain question.

@@ -8,16 +8,19 @@ read in one forward.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import nn
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
+from unlearning_robustness.attacks.facts import PREDICTING, AttackFacts, Scoring
 from unlearning_robustness.attacks.select_split import SelectAccuracy, best
+from unlearning_robustness.config.ranges import Indices
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.hooks import Place
 from unlearning_robustness.models.modules import after_attention, layer_modules
+from unlearning_robustness.models.shape import Shape, Work
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.scoring.streams import stream_log_likelihoods
 
@@ -38,9 +41,25 @@ class LogitLens:
     """
 
     streams: Literal["layers", "all"] = "layers"
-    layers: list | None = None
-    chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
-    only_reads: ClassVar[bool] = True
+    layers: Indices | None = None
+
+    class Facts(AttackFacts):
+        only_reads = True
+
+        @staticmethod
+        def chooses_on(settings: dict) -> tuple[str, ...]:
+            return "forget", "retain"
+
+        @staticmethod
+        def candidates(settings: dict, shape: Shape) -> int:
+            # All places are read in one forward.
+            return 1
+
+        @staticmethod
+        def work(settings: dict, shape: Shape, scoring: Scoring) -> Work:
+            layers = settings["layers"] or range(shape.num_hidden_layers)
+            streams = len(layers) * (4 if settings["streams"] == "all" else 1)
+            return Work(operations=streams * scoring.select * PREDICTING * shape.forward(0))
 
     def places(self, model: nn.Module) -> dict[str, Place]:
         """Setting to place, the last first: of equal places ``best`` takes the one nearest to no attack.

@@ -10,16 +10,19 @@ itself, there is no direction and nothing is removed.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import nn
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
+from unlearning_robustness.attacks.facts import AttackFacts, Scoring
 from unlearning_robustness.attacks.select_split import SelectAccuracy, best
+from unlearning_robustness.config.ranges import Index, Indices, NonNegative
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.modules import layer_modules
+from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 from unlearning_robustness.models.slicing import LayerSpan
 from unlearning_robustness.scoring.encoding import encode_texts
 
@@ -55,13 +58,30 @@ class Orthogonalise:
     deviations above the mean. Retain accuracy on select may fall by ``utility_bound``.
     """
 
-    utility_bound: float
+    utility_bound: NonNegative
     direction: Literal["mean", "principal"] = "mean"
     towards: Literal["zero", "reference"] = "zero"
-    outliers: float = 3.0
-    skipped_tokens: int = 1
-    layers: list | None = None
-    chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
+    outliers: NonNegative = 3.0
+    skipped_tokens: Index = 1
+    layers: Indices | None = None
+
+    class Facts(AttackFacts):
+        @staticmethod
+        def chooses_on(settings: dict) -> tuple[str, ...]:
+            return "forget", "retain"
+
+        @staticmethod
+        def candidates(settings: dict, shape: Shape) -> int:
+            # One layer, all of them, or none.
+            return len(settings["layers"] or range(shape.num_hidden_layers)) + 2
+
+        @staticmethod
+        def work(settings: dict, shape: Shape, scoring: Scoring) -> Work:
+            # One batch's activations in every layer; for the principal component a matrix a layer and its eigenvectors.
+            layers, width = shape.num_hidden_layers, shape.hidden_size
+            rows = scoring.batch_size * scoring.length * width
+            component = (layers + 3) * width**2 * FLOAT32 if settings["direction"] == "principal" else 0
+            return Work(memory=shape.memory() + layers * rows * BFLOAT16 + 5 * rows * FLOAT32 + component)
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the model with what was chosen; hooks come off when the next is asked for, errors or not.

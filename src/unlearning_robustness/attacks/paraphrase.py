@@ -9,12 +9,14 @@ templates serves.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import ClassVar
 
 import pandas
 
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput
+from unlearning_robustness.attacks.facts import VariantFacts
 from unlearning_robustness.attacks.prompt_variants import best_wording, filled
+from unlearning_robustness.config.ranges import NonNegative
+from unlearning_robustness.models.shape import Shape
 
 PATTERNS = {
     "quoted": 'Complete this sentence. "{prompt}',
@@ -75,8 +77,13 @@ class Paraphrase:
     Retain accuracy may be ``utility_bound`` below that of plain asking.
     """
 
-    utility_bound: float
-    chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
+    utility_bound: NonNegative
+
+    class Facts(VariantFacts):
+        @staticmethod
+        def candidates(settings: dict, shape: Shape) -> int:
+            # Beside the patterns the plain question and, as benchmarks have two templates, the other one.
+            return len(PATTERNS) + 2
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the plainly asked model (0 steps), then the best paraphrase; a step is a paraphrase tried."""

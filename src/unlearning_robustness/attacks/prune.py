@@ -9,17 +9,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
+from unlearning_robustness.attacks.facts import AttackFacts, Scoring
 from unlearning_robustness.attacks.select_split import SelectAccuracy, best
+from unlearning_robustness.config.ranges import Count, NonNegative, Range
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.hooks import Entering, hooked
 from unlearning_robustness.models.modules import layer_modules, linear_modules
+from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, INDEX, Shape, Work
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 from unlearning_robustness.runtime.seeds import generator
 from unlearning_robustness.scoring.encoding import encode_texts
@@ -142,12 +145,41 @@ class Prune:
     """
 
     score: Literal["snip", "wanda"]
-    fractions: list[float]
-    texts: int
-    tokens: int
-    utility_bound: float
+    fractions: Annotated[list[float], Range(least=0, most=1, mend="write 5 % as 0.05")]
+    texts: Count
+    tokens: Count
+    utility_bound: NonNegative
     forget: Literal["relearn", "forget"] = "relearn"
-    chooses_on: ClassVar[tuple[str, ...]] = ("forget", "retain")
+
+    class Facts(AttackFacts):
+        @staticmethod
+        def chooses_on(settings: dict) -> tuple[str, ...]:
+            return "forget", "retain"
+
+        @staticmethod
+        def candidates(settings: dict, shape: Shape) -> int:
+            return 1 + sum(p >= q > 0 for q in settings["fractions"] for p in settings["fractions"])
+
+        @staticmethod
+        def work(settings: dict, shape: Shape, scoring: Scoring) -> Work:
+            # Texts of two corpora, one at a time. SNIP runs every layer twice, as it holds one layer's gradients at a
+            # time, and takes those of every weight; the unembedding is run once, forward and backward.
+            layers, tokens, snip = shape.num_hidden_layers, settings["tokens"], settings["score"] == "snip"
+            texts, passes = 2 * settings["texts"], 4 if snip else 1
+            streams = settings["texts"] * tokens * (layers + 1) * shape.hidden_size * BFLOAT16
+            one_layer = shape.layer_parameters * (BFLOAT16 + 2 * FLOAT32)
+            held = shape.memory() + streams + one_layer
+            if not any(settings["fractions"]):
+                return Work(memory=held)
+            a_token = passes * shape.forward(layers, head=False) + (2 if snip else 1) * shape.forward(0)
+            memory = max(held, shape.memory(tokens, layers=1))
+            return Work(texts * tokens * a_token, texts * passes * layers, memory)
+
+        @staticmethod
+        def host_bytes(settings: dict, shape: Shape) -> float:
+            # The places of the highest scores on both corpora, and those that it zeroes with what stood there.
+            weights = shape.num_hidden_layers * shape.layer_parameters
+            return max(settings["fractions"]) * weights * (3 * INDEX + BFLOAT16)
 
     @torch.no_grad()
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:

@@ -5,13 +5,15 @@ In neither paper. Weight-only, round to nearest; activations, embeddings, norms 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import nn
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
+from unlearning_robustness.attacks.facts import RewritingFacts
 from unlearning_robustness.attacks.rewriting import rewritten
+from unlearning_robustness.config.ranges import Count, Range
 from unlearning_robustness.errors import DataError
 
 
@@ -60,9 +62,19 @@ class Quantise:
     ``backend``: ``own``, see ``round_to_nearest``; ``torchao``, the library that people deploy with, of at most 8 bits.
     """
 
-    bits: list
-    group_size: int
+    bits: Annotated[list[int], Range(least=0, most=16, mend="0 is no rounding")]
+    group_size: Count
     backend: Literal["own", "torchao"] = "own"
+
+    class Facts(RewritingFacts):
+        @staticmethod
+        def problems(settings: dict) -> Iterator[tuple[str, str]]:
+            if settings["backend"] == "torchao" and max(settings["bits"]) > 8:
+                yield "bits", f"torchao rounds to at most 8, not {max(settings['bits'])}; take backend: own"
+
+        @staticmethod
+        def points(settings: dict) -> int:
+            return len(settings["bits"])
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the rounded model for each number of bits; the weights come back bit for bit."""

@@ -6,16 +6,19 @@ still there and was not taught. Other corpora ask what it was that brought it ba
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
+from unlearning_robustness.attacks.facts import AttackFacts, Scoring
+from unlearning_robustness.config.ranges import Count, Index, Indices, Positive
 from unlearning_robustness.engine.lora import LowRankWeights, modules_of_layers
 from unlearning_robustness.engine.weights import TrainedWeights, down_projections, tensors_of_layers
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.modules import ArchitectureError, layer_modules
+from unlearning_robustness.models.shape import BFLOAT16, Shape, Work
 from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator
 from unlearning_robustness.scoring.encoding import cut_line, encode_texts
@@ -70,21 +73,64 @@ class Relearn:
     ``gradient_checkpointing``: layers run again for the backward pass, with the same result in less memory.
     """
 
-    documents: list
-    learning_rate: float
-    batch_size: int
-    tokens: int
-    steps: list | None = None
-    epochs: list | None = None
-    warm_up: int = 2
+    documents: Indices
+    learning_rate: Positive
+    batch_size: Count
+    tokens: Count
+    steps: Indices | None = None
+    epochs: Indices | None = None
+    warm_up: Index = 2
     schedule: Literal["constant", "linear"] = "constant"
     order: Literal["shuffled", "nested"] = "shuffled"
     corpus: Literal["relearn", "relearn-shuffled", "neighbour", "benign", "seen"] = "relearn"
     trained: Literal["down-projections", "full", "lora"] = "down-projections"
-    rank: int = 16
-    alpha: float = 32.0
+    rank: Count = 16
+    alpha: Positive = 32.0
     targets: Literal["all", "attention", "mlp"] = "all"
     gradient_checkpointing: bool = False
+
+    class Facts(AttackFacts):
+        @staticmethod
+        def problems(settings: dict) -> Iterator[tuple[str, str]]:
+            budgets = [name for name in ("steps", "epochs") if settings[name] is not None]
+            if len(budgets) != 1:
+                yield "epochs", f"give one of steps and epochs, not {'both' if budgets else 'neither'}"
+            size = settings["batch_size"]
+            uneven = [count for count in settings["documents"] if count % size]
+            if budgets == ["epochs"] and uneven:
+                yield (
+                    "documents",
+                    (
+                        f"{uneven[0]} is no multiple of batch_size {size}, so no whole number of steps is a pass; "
+                        f"give {uneven[0] - uneven[0] % size + size}"
+                    ),
+                )
+
+        @staticmethod
+        def runs(settings: dict) -> int:
+            return len(settings["documents"])
+
+        @staticmethod
+        def points(settings: dict) -> int:
+            return len(settings["steps"] or settings["epochs"])
+
+        @staticmethod
+        def trained_parameters(settings: dict, shape: Shape) -> int:
+            """Weights that are trained in each layer."""
+            if settings["trained"] == "lora":
+                projections = {"all": slice(None), "attention": slice(0, 4), "mlp": slice(4, 7)}[settings["targets"]]
+                return settings["rank"] * sum(map(sum, list(shape.matrices.values())[projections]))
+            return shape.layer_parameters if settings["trained"] == "full" else shape.projection_parameters
+
+        @classmethod
+        def work(cls, settings: dict, shape: Shape, scoring: Scoring | None = None) -> Work:
+            # To the end of the budget, on the most documents.
+            size, documents = settings["batch_size"], max(settings["documents"])
+            steps = max(settings["steps"] or [passes * documents // size for passes in settings["epochs"]])
+            trained = shape.num_hidden_layers * cls.trained_parameters(settings, shape)
+            training = shape.fine_tuning(steps, size * settings["tokens"], trained, settings["gradient_checkpointing"])
+            # The gradients are there in the weights' own type too.
+            return replace(training, memory=training.memory + trained * BFLOAT16)
 
     def points(self, count: int) -> list[int]:
         """After how many steps a run on ``count`` documents is scored."""

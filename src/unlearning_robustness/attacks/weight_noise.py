@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
+from unlearning_robustness.attacks.facts import RewritingFacts
 from unlearning_robustness.attacks.rewriting import rewritten
+from unlearning_robustness.config.ranges import NonNegatives
 from unlearning_robustness.runtime.seeds import generator
 
 
@@ -26,7 +28,12 @@ class WeightNoise:
     Scales are a budget, not a choice. One draw serves all of them, and all cells of a seed, so differences are paired.
     """
 
-    scales: list[float]
+    scales: NonNegatives
+
+    class Facts(RewritingFacts):
+        @staticmethod
+        def points(settings: dict) -> int:
+            return len(settings["scales"])
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the disturbed model at each scale, 0 is the model as it came; the weights come back bit for bit."""

@@ -5,7 +5,6 @@ from unlearning_robustness.config.compatibility import check_compatibility
 from unlearning_robustness.config.measures import check_measures
 from unlearning_robustness.config.overlays import entries_like_others, inherit, without_removed
 from unlearning_robustness.config.parameters import complete_parameters
-from unlearning_robustness.config.ranges import check_ranges
 from unlearning_robustness.config.references import check_references
 from unlearning_robustness.config.schema import check_shape, fill_defaults
 from unlearning_robustness.config.sources import check_sources
@@ -25,7 +24,6 @@ def resolve(config: dict) -> dict:
     resolved = complete_parameters(fill_defaults(whole))
     check_references(resolved)
     check_sources(resolved)
-    check_ranges(resolved)
     check_compatibility(resolved)
     check_measures(resolved)
     return _sorted(resolved)

@@ -1,6 +1,6 @@
 """Which activation cache a method trains from: methods that read the same share one."""
 
-from unlearning_robustness.config.parameters import FORGET_LOSSES, reads_of
+from unlearning_robustness.config.kinds import FORGET_LOSSES, reads_of
 
 
 def cache_settings(method: dict) -> dict:

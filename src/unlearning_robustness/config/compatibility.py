@@ -1,24 +1,18 @@
 """What goes together: losses, defences and ways of training, attacks and the questions they need."""
 
 from unlearning_robustness.config.cells import NONE, REFERENCE, defence_parameters, parts_of
-from unlearning_robustness.config.parameters import (
+from unlearning_robustness.config.kinds import (
     ATTACKS,
     DEFENCES,
     FORGET_LOSSES,
     RETAIN_LOSSES,
-    complete,
-    declared,
+    declaration,
+    facts_of,
     reads_of,
     registered,
 )
+from unlearning_robustness.config.parameters import complete
 from unlearning_robustness.errors import ConfigError
-
-# Controls that are matched to another cell, so that nothing is left to combine.
-MATCHED = {"early-stop", "weight-noise"}
-# They work on activations, on the optimiser or on the schedule; others keep, draw or compare whole tensors.
-SHARDABLE = {"rna", "constant-shift", "latent-noise", "dropout", "weight-decay", "more-steps", "sgd", "weight-noise"}
-# Corrected, they differentiate gradients, which layers that run again on detached tensors do not allow.
-DOUBLE_BACKWARD = {"gradient-penalty", "curvature"}
 
 
 def check_compatibility(config: dict) -> None:
@@ -85,11 +79,25 @@ def _check_defence(config: dict, methods: list[str], defence: str, key: str) -> 
         return
     if REFERENCE in methods:
         raise ConfigError(f"{key}: the reference is not trained, so it has no defence {defence!r}; use none")
-    kinds = [config["defences"][part]["kind"] for part in parts_of(defence)]
-    if len(set(kinds)) < len(kinds) or (MATCHED & set(kinds) and len(kinds) > 1):
-        raise ConfigError(f"{key}.defences: {defence!r} cannot be combined; parts must be of different kinds")
+    _check_row(config, defence, f"{key}.defences")
     for method in methods:
         _check_acts(config, method, defence, f"{key}.defences")
+
+
+def _check_row(config: dict, defence: str, key: str) -> None:
+    """Parts of a defence must replace different parts of a step; one matched to a cell leaves nothing to combine."""
+    replaced: dict[str, str] = {}
+    for part in parts_of(defence):
+        facts = facts_of(DEFENCES, config["defences"][part]["kind"])
+        if facts.needs_matched_cell and part != defence:
+            raise ConfigError(f"{key}: {defence!r} cannot be combined: {part!r} is matched to a cell; take it alone")
+        for piece in facts.replaces:
+            if other := replaced.get(piece):
+                raise ConfigError(
+                    f"{key}: {defence!r} cannot be combined: {other!r} and {part!r} both replace the "
+                    f"{piece.replace('_', ' ')} of a step; take one of them"
+                )
+            replaced[piece] = part
 
 
 def _check_acts(config: dict, method: str, defence: str, key: str) -> None:
@@ -97,52 +105,30 @@ def _check_acts(config: dict, method: str, defence: str, key: str) -> None:
     for part in parts_of(defence):
         entry = config["defences"][part]
         parameters = defence_parameters(entry, method)
-        _check_trained_with(method, config["methods"][method], part, entry["kind"], parameters, key)
-        _check_retain_branch(method, config["methods"][method], part, entry["kind"], parameters, key)
+        _check_suits(method, config["methods"][method], part, entry["kind"], parameters, key)
         _check_acts(config, method, parameters.get("match", NONE), key)
 
 
-def _check_trained_with(method: str, settings: dict, part: str, kind: str, parameters: dict, key: str) -> None:
-    """A defence must be able to take the way in which the method is trained."""
-    if settings["parallel"]["sharded"] and kind not in SHARDABLE:
+def _check_suits(method: str, settings: dict, part: str, kind: str, parameters: dict, key: str) -> None:
+    """A defence must suit the way in which the method is trained, and find the retain loss that it works on."""
+    facts, retain_loss = facts_of(DEFENCES, kind), settings["retain_loss"]
+    nothing = f"{key}: {part!r} does nothing on {method!r}, "
+    if facts.acts_on and settings["retain_weight"] == 0:
+        raise ConfigError(f"{nothing}whose retain_weight is 0; leave it out there, or give a weight")
+    if facts.acts_on == "reference" and not declaration(RETAIN_LOSSES, retain_loss).needs_reference:
+        raise ConfigError(f"{nothing}whose retain loss {retain_loss} reads no reference; leave it out, or take kl")
+    if settings["parallel"]["sharded"] and not facts.shardable:
         raise ConfigError(
             f"{key}: {part!r} ({kind}) needs whole tensors, and {method!r} is sharded; leave it out there, or give the "
             "method parallel.sharded: false"
         )
-    if settings["gradient_checkpointing"] and kind in DOUBLE_BACKWARD and parameters["implementation"] == "corrected":
+    if settings["gradient_checkpointing"] and facts.differentiates_gradients(parameters):
         raise ConfigError(
             f"{key}: {part!r} ({kind}) differentiates gradients, and {method!r} has gradient_checkpointing; leave one "
             "of them out"
         )
-    averages = kind == "weight-averaging" or parameters.get("hws_decay")
-    if averages and settings["trained"] == "lora":
-        raise ConfigError(
-            f"{key}: {part!r} averages whole weights, and {method!r} trains adapters; leave it out there, "
-            "or give the method another `trained`"
-        )
-    if "start" in parameters and parameters["start"] + parameters["every"] > settings["steps"]:
-        raise ConfigError(
-            f"{key}: {part!r} does nothing on {method!r}, whose {settings['steps']} steps leave one checkpoint or none "
-            "to average; let it start earlier"
-        )
-
-
-def _check_retain_branch(method: str, settings: dict, part: str, kind: str, parameters: dict, key: str) -> None:
-    """What works on the retain loss, its reference or its gradient needs one."""
-    no_retain = settings["retain_weight"] == 0
-    acts_on = declared(DEFENCES, kind, "acts_on", None)
-    nothing = f"{key}: {part!r} does nothing on {method!r}, "
-    if no_retain and acts_on is not None:
-        raise ConfigError(f"{nothing}whose retain_weight is 0; leave it out there, or give a weight")
-    if acts_on == "reference" and not declared(RETAIN_LOSSES, settings["retain_loss"], "needs_reference", True):
-        raise ConfigError(
-            f"{nothing}whose retain loss {settings['retain_loss']} reads no reference; leave it out there, or take kl"
-        )
-    if no_retain and parameters.get("projection", "none") != "none":
-        raise ConfigError(
-            f"{key}: {part!r} projects on the retain gradient, and {method!r} has none (retain_weight 0); "
-            "give it a defence with projection: none"
-        )
+    if reason := next(facts.unfit(parameters, settings), None):
+        raise ConfigError(f"{key}: {part!r} ({kind}) does not suit {method!r}: {reason}")
 
 
 def _check_tuning(config: dict, tuning: dict) -> None:
@@ -172,28 +158,23 @@ def _check_tuning(config: dict, tuning: dict) -> None:
 def _check_attack(config: dict, attack: str, entry: dict) -> None:
     """An attack that chooses on select has questions there; one whose strength is chosen there shows what it costs.
 
-    One that ``only_reads`` costs nothing.
+    One that only reads costs nothing.
     """
-    needed = {"forget"} if declared(ATTACKS, entry["kind"], "only_reads", False) else {"forget", "retain"}
+    facts, parameters = facts_of(ATTACKS, entry["kind"]), entry["parameters"]
+    needed = {"forget"} if facts.only_reads else {"forget", "retain"}
     if "select" in config["scoring"]["splits"] and not needed <= set(entry["roles"]):
         raise ConfigError(
             f"attacks.{attack}.roles: an attack whose strength is chosen on select (scoring.splits) must also ask "
             "retain questions; give roles: [forget, retain]"
         )
-    parameters = entry["parameters"]
-    roles = (parameters["role"],) if "role" in parameters else declared(ATTACKS, entry["kind"], "chooses_on", ())
     for benchmark in config["study"]["benchmarks"]:
-        for role in roles:
-            _check_select_split(config["benchmarks"][benchmark][role], f"benchmarks.{benchmark}.{role}", attack, entry)
-
-
-def _check_select_split(role: dict, key: str, attack: str, entry: dict) -> None:
-    if "select" not in role["splits"]:
-        raise ConfigError(f"{key}.splits: a share of 'select' is missing; {attack!r} chooses on it")
-    parameters, kept = entry["parameters"], role.get("max_facts", {}).get("select")
-    needed = parameters.get("questions", 0) + parameters.get("held_out", 0)
-    if kept is not None and kept < needed and max(parameters.get("steps", [0])) > 0:
-        raise ConfigError(
-            f"attacks.{attack}.parameters.held_out: {needed} select questions with those searched on, and "
-            f"{key}.max_facts.select keeps {kept}; lower one or raise the other"
-        )
+        for role in facts.chooses_on(parameters):
+            key, chosen = f"benchmarks.{benchmark}.{role}", config["benchmarks"][benchmark][role]
+            if "select" not in chosen["splits"]:
+                raise ConfigError(f"{key}.splits: a share of 'select' is missing; {attack!r} chooses on it")
+            (parameter, least), kept = facts.select_questions(parameters), chosen.get("max_facts", {}).get("select")
+            if kept is not None and kept < least:
+                raise ConfigError(
+                    f"attacks.{attack}.parameters.{parameter}: {least} select questions are needed, and "
+                    f"{key}.max_facts.select keeps {kept}; lower one or raise the other"
+                )

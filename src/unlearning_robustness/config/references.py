@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED, in_order, parts_of, retrain_of
-from unlearning_robustness.config.parameters import FIGURES, registered
+from unlearning_robustness.config.kinds import DEFENCES, FIGURES, facts_of, registered
 from unlearning_robustness.errors import ConfigError
 
 # Ids with a meaning of their own, by axis.
@@ -48,11 +48,8 @@ def _defence_defined(config: dict, defence: str, key: str) -> None:
             continue
         key_of_match = f"defences.{part}.parameters.match"
         _defined(config, "defences", match, key_of_match)
-        if "match" in config["defences"][match]["parameters"]:
-            raise ConfigError(
-                f"{key_of_match}: {match!r} is itself matched (an early stop or weight noise); name a defence that is "
-                "trained"
-            )
+        if facts_of(DEFENCES, config["defences"][match]["kind"]).needs_matched_cell:
+            raise ConfigError(f"{key_of_match}: {match!r} is itself matched to a cell; name a defence that is trained")
 
 
 def _takes_relearning_steps(config: dict, name: str, key: str) -> None:

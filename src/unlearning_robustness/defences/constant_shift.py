@@ -4,11 +4,12 @@ It moves the target as far as RNA does, but always to the same side, so there is
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
+from unlearning_robustness.config.ranges import NonNegative
 from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.engine import Noise
 from unlearning_robustness.runtime.seeds import generator as stream
 
@@ -27,8 +28,12 @@ def constant_shift(scale: float, generator: torch.Generator) -> Noise:
 class ConstantShift:
     """The reference's read-layer activations of retain text, shifted by ``noise_scale`` times a fixed draw."""
 
-    acts_on: ClassVar[str] = "reference"
-    noise_scale: float
+    noise_scale: NonNegative
+
+    class Facts(DefenceFacts):
+        acts_on = "reference"
+        replaces = ("reference_noise",)
+        shardable = True
 
     def install(self, step: Step) -> None:
         """Take the retain gradient against the shifted reference."""

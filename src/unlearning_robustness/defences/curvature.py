@@ -5,7 +5,9 @@ from typing import Literal
 
 import torch
 
+from unlearning_robustness.config.ranges import NonNegative, Positive
 from unlearning_robustness.defences.base import Gradient, Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.defences.perturbation import add_scaled, factor_to, forget_gradient_at, step_along
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine
@@ -27,9 +29,20 @@ class CurvatureRegularisation:
     is what was added to the loss.
     """
 
-    weight: float
-    radius: float
+    weight: NonNegative
+    radius: Positive
     implementation: Literal["corrected", "released"] = "corrected"
+
+    class Facts(DefenceFacts):
+        replaces = ("forget_gradient",)
+
+        @staticmethod
+        def differentiates_gradients(settings: dict) -> bool:
+            return settings["implementation"] == "corrected"
+
+        @staticmethod
+        def forget_gradients(settings: dict) -> int:
+            return 8
 
     def install(self, step: Step) -> None:
         """Add the penalty's gradient to the forget gradient."""

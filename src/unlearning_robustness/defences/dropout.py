@@ -1,11 +1,12 @@
 """Baseline: dropout on the model in training (of RNA's TMLR revision; its rate and place are not published)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
+from unlearning_robustness.config.ranges import Share
 from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.engine import Noise
 from unlearning_robustness.runtime.parallel import sample_local_rows
 
@@ -24,8 +25,12 @@ def dropout_noise(rate: float, generator: torch.Generator) -> Noise:
 class Dropout:
     """Dropout of ``rate`` on the read-layer activations of the model in training, on retain text."""
 
-    acts_on: ClassVar[str] = "retain"
-    rate: float
+    rate: Share
+
+    class Facts(DefenceFacts):
+        acts_on = "retain"
+        replaces = ("leaving_noise",)
+        shardable = True
 
     def install(self, step: Step) -> None:
         """Take the retain gradient through dropout."""

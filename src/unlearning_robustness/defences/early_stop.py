@@ -5,6 +5,8 @@ If plain unlearning stopped early does what a defence does, the defence is weake
 
 from dataclasses import dataclass, field
 
+from unlearning_robustness.config.ranges import Count, NonNegative
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.weights import Tensors
 
 
@@ -17,8 +19,18 @@ class EarlyStop:
     """
 
     match: str
-    every: int
-    retain_factor: float = 1.0
+    every: Count
+    retain_factor: NonNegative = 1.0
+
+    class Facts(DefenceFacts):
+        needs_matched_cell = True
+        scores_select = True
+        colours = ("#009E73", "#7FCDBB", "#00573F")
+        marker = "^"
+
+        @staticmethod
+        def select_scorings(settings: dict, steps: int) -> int:
+            return steps // settings["every"] + 2
 
     def install(self, step) -> None:
         """The steps themselves are plain ones."""

@@ -5,11 +5,12 @@ This control adds noise of equal norm, per tensor and step, but without RNA's st
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
+from unlearning_robustness.config.ranges import NonNegative
 from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.defences.rna import gaussian_noise
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine, RetainNoise
@@ -26,8 +27,14 @@ def isotropic(like: torch.Tensor, size: torch.Tensor, generator: torch.Generator
 class GradientNoise:
     """Add to each tensor's retain gradient noise of norm ||g(noisy reference) - g(reference)||."""
 
-    acts_on: ClassVar[str] = "reference"
-    noise_scale: float
+    noise_scale: NonNegative
+
+    class Facts(DefenceFacts):
+        acts_on = "reference"
+        replaces = ("after_retain",)
+        extra_retain_gradients = 1
+        colours = ("#CC79A7", "#E7B8D3", "#7A2E5D")
+        marker = "D"
 
     def install(self, step: Step) -> None:
         """Perturb the retain gradient after it is taken."""

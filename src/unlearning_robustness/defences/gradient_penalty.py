@@ -5,7 +5,9 @@ from typing import Literal
 
 import torch
 
+from unlearning_robustness.config.ranges import NonNegative
 from unlearning_robustness.defences.base import Gradient, Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine
 from unlearning_robustness.engine.weights import norm
@@ -21,8 +23,19 @@ class GradientPenalty:
     step is that of plain forgetting. ``penalty`` in the history is what was added to the loss.
     """
 
-    weight: float
+    weight: NonNegative
     implementation: Literal["corrected", "released"] = "corrected"
+
+    class Facts(DefenceFacts):
+        replaces = ("forget_gradient",)
+
+        @staticmethod
+        def differentiates_gradients(settings: dict) -> bool:
+            return settings["implementation"] == "corrected"
+
+        @staticmethod
+        def forget_gradients(settings: dict) -> int:
+            return 3
 
     def install(self, step: Step) -> None:
         """Add the penalty's gradient to the forget gradient."""

@@ -11,7 +11,9 @@ from typing import Literal
 import torch
 from torch.nn.functional import normalize
 
+from unlearning_robustness.config.ranges import Count, Positive
 from unlearning_robustness.defences.base import Gradient, Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.defences.perturbation import refuse_rounding
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine, loss_mask
@@ -57,10 +59,17 @@ class LatentAdversarial:
     swallows the perturbation.
     """
 
-    radius: float
-    steps: int = 4
-    step_size: float = 0.5
+    radius: Positive
+    steps: Count = 4
+    step_size: Positive = 0.5
     place: Literal["entering", "leaving"] = "entering"
+
+    class Facts(DefenceFacts):
+        replaces = ("forget_gradient",)
+
+        @staticmethod
+        def forget_gradients(settings: dict) -> int:
+            return 1 + settings["steps"]
 
     def install(self, step: Step) -> None:
         """Take the forget gradient at the adversary's perturbation."""

@@ -5,9 +5,10 @@ does what the analysis says: the noise passes through the trained layers.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
+from unlearning_robustness.config.ranges import NonNegative
 from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.defences.rna import gaussian_noise
 
 
@@ -15,8 +16,12 @@ from unlearning_robustness.defences.rna import gaussian_noise
 class LatentNoise:
     """Noise of standard deviation ``noise_scale`` on what enters the first trained layer, on retain text."""
 
-    acts_on: ClassVar[str] = "retain"
-    noise_scale: float
+    noise_scale: NonNegative
+
+    class Facts(DefenceFacts):
+        acts_on = "retain"
+        replaces = ("entering_noise",)
+        shardable = True
 
     def install(self, step: Step) -> None:
         """Take the retain gradient through the noisy model."""

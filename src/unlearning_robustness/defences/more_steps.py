@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+from unlearning_robustness.config.ranges import Positive
 from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.schedule import Schedule
 
 
@@ -10,7 +12,15 @@ from unlearning_robustness.engine.schedule import Schedule
 class MoreSteps:
     """``factor`` times as many steps, rounded; what comes before stays the same, as the learning rate is constant."""
 
-    factor: float
+    factor: Positive
+
+    class Facts(DefenceFacts):
+        replaces = ("schedule",)
+        shardable = True
+
+        @staticmethod
+        def steps(settings: dict, steps: int) -> int:
+            return round(steps * settings["factor"])
 
     def install(self, step: Step) -> None:
         """The steps themselves are as they were."""

@@ -5,7 +5,9 @@ from typing import Literal
 
 import torch
 
+from unlearning_robustness.config.ranges import Count, Positive
 from unlearning_robustness.defences.base import Gradient, Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.defences.perturbation import (
     RunningMean,
     Weighted,
@@ -27,9 +29,16 @@ class RandomisedSmoothing:
     does not have.
     """
 
-    scale: float
-    draws: int = 3
+    scale: Positive
+    draws: Count = 3
     implementation: Literal["corrected", "released"] = "corrected"
+
+    class Facts(DefenceFacts):
+        replaces = ("forget_gradient",)
+
+        @staticmethod
+        def forget_gradients(settings: dict) -> int:
+            return settings["draws"]
 
     def install(self, step: Step) -> None:
         """Take the forget gradient as a mean over neighbours."""

@@ -1,11 +1,12 @@
 """RNA: Random Noise Augmentation of the frozen reference on retain text (arXiv 2501.19202, §2.2, §2.3)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
+from unlearning_robustness.config.ranges import NonNegative
 from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.engine import Noise
 from unlearning_robustness.runtime.parallel import sample_local_rows
 
@@ -27,8 +28,14 @@ class RNA:
     them. Never on the model in training, never on forget text, never at inference.
     """
 
-    acts_on: ClassVar[str] = "reference"
-    noise_scale: float
+    noise_scale: NonNegative
+
+    class Facts(DefenceFacts):
+        acts_on = "reference"
+        replaces = ("reference_noise",)
+        shardable = True
+        colours = ("#0072B2", "#56B4E9", "#003F66")
+        marker = "s"
 
     def install(self, step: Step) -> None:
         """Take the retain gradient against the noisy reference."""

@@ -5,7 +5,9 @@ from typing import Literal
 
 import torch
 
+from unlearning_robustness.config.ranges import Positive
 from unlearning_robustness.defences.base import Gradient, Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.defences.perturbation import (
     forget_gradient_at,
     forget_gradient_unrestored,
@@ -25,8 +27,15 @@ class SAM:
     weights drift. ``perturbation_norm`` in the history is what was realised.
     """
 
-    radius: float
+    radius: Positive
     implementation: Literal["corrected", "released"] = "corrected"
+
+    class Facts(DefenceFacts):
+        replaces = ("forget_gradient",)
+
+        @staticmethod
+        def forget_gradients(settings: dict) -> int:
+            return 2
 
     def install(self, step: Step) -> None:
         """Take the forget gradient at the ascent point."""

@@ -8,14 +8,20 @@ from dataclasses import dataclass
 
 import torch
 
+from unlearning_robustness.config.ranges import Positive
 from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.facts import DefenceFacts
 
 
 @dataclass(frozen=True)
 class SGD:
     """Plain SGD at ``learning_rate``."""
 
-    learning_rate: float
+    learning_rate: Positive
+
+    class Facts(DefenceFacts):
+        replaces = ("optimiser",)
+        shardable = True
 
     def install(self, step: Step) -> None:
         """Move by the gradient itself."""

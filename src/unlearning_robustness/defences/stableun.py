@@ -10,7 +10,9 @@ from typing import Literal
 
 import torch
 
+from unlearning_robustness.config.ranges import NonNegative, Positive, Share
 from unlearning_robustness.defences.base import Gradient, Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.defences.perturbation import (
     RunningMean,
     Weighted,
@@ -39,17 +41,47 @@ class StableUN:
     g_r is of retain text alone, so that the branches can conflict. ``alignment`` in the history is their cosine.
     """
 
-    inner_radius: float
-    sap_radius: float = 0.0
-    gpn_radius: float = 0.0
-    gap_rate: float = 0.0
-    hws_decay: float = 0.0
-    forget_feedback: float = 0.5
-    retain_feedback: float = 1.0
-    forget_share: float = 0.5
-    retain_branch_share: float = 0.5
+    inner_radius: Positive
+    sap_radius: NonNegative = 0.0
+    gpn_radius: NonNegative = 0.0
+    gap_rate: NonNegative = 0.0
+    hws_decay: Share = 0.0
+    forget_feedback: NonNegative = 0.5
+    retain_feedback: NonNegative = 1.0
+    forget_share: NonNegative = 0.5
+    retain_branch_share: NonNegative = 0.5
     projection: Literal["conditional", "unconditional", "none"] = "conditional"
     granularity: Literal["global", "tensor"] = "global"
+
+    class Facts(DefenceFacts):
+        replaces = ("forget_gradient", "retain_at", "combine")
+        colours = ("#0072B2", "#56B4E9", "#003F66", "#A6CEE3", "#6A51A3", "#B39DDB")
+        marker = "p"
+
+        @staticmethod
+        def problems(settings: dict) -> Iterator[tuple[str, str]]:
+            inner, ascent = settings["inner_radius"], settings["sap_radius"]
+            if 0 < ascent <= inner:
+                yield (
+                    "sap_radius",
+                    (
+                        f"{ascent} is not above inner_radius {inner}, so the ascent only undoes the inner step; "
+                        "give at least twice the inner radius"
+                    ),
+                )
+
+        @staticmethod
+        def unfit(settings: dict, method: dict) -> Iterator[str]:
+            if settings["projection"] != "none" and method["retain_weight"] == 0:
+                yield "it projects on the retain gradient, and retain_weight 0 leaves none; give it projection: none"
+            if settings["hws_decay"] and method["trained"] == "lora":
+                yield "it averages whole weights, and adapters are trained; leave it out there, or change `trained`"
+
+        @staticmethod
+        def forget_gradients(settings: dict) -> int:
+            inner = bool(settings["sap_radius"] or settings["gap_rate"])
+            around = sum(bool(settings[key]) for key in ("sap_radius", "gpn_radius", "gap_rate", "hws_decay"))
+            return 1 + inner + max(1, around)
 
     def install(self, step: Step) -> None:
         """Replace both gradients' places and how they are joined."""

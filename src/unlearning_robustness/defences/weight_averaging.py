@@ -1,11 +1,14 @@
 """WA: the mean of the weights along the last part of the run (stochastic weight averaging; arXiv 2502.05374)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
+from unlearning_robustness.config.ranges import Count, Index
 from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.engine import Engine
 
 COUNT = "average.count"
@@ -19,9 +22,19 @@ class WeightAveraging:
     ``start`` on that is a multiple of ``every``, and rounds the running mean to the model's number type each time.
     """
 
-    start: int
-    every: int
+    start: Index
+    every: Count
     implementation: Literal["corrected", "released"] = "corrected"
+
+    class Facts(DefenceFacts):
+        replaces = ("after_step", "finish")
+
+        @staticmethod
+        def unfit(settings: dict, method: dict) -> Iterator[str]:
+            if method["trained"] == "lora":
+                yield "it averages whole weights, and adapters are trained; leave it out there, or change `trained`"
+            if settings["start"] + settings["every"] > method["steps"]:
+                yield f"{method['steps']} steps leave one checkpoint or none to average; let it start earlier"
 
     def install(self, step: Step) -> None:
         """Collect the mean after steps, and end the run at it."""

@@ -2,14 +2,20 @@
 
 from dataclasses import dataclass
 
+from unlearning_robustness.config.ranges import NonNegative
 from unlearning_robustness.defences.base import Step, adamw
+from unlearning_robustness.defences.facts import DefenceFacts
 
 
 @dataclass(frozen=True)
 class WeightDecay:
     """AdamW's decoupled decay by ``weight_decay``."""
 
-    weight_decay: float
+    weight_decay: NonNegative
+
+    class Facts(DefenceFacts):
+        replaces = ("optimiser",)
+        shardable = True
 
     def install(self, step: Step) -> None:
         """Decay the trained tensors."""

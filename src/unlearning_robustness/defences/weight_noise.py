@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.weights import Tensors, norm
 
 
@@ -18,6 +19,17 @@ class WeightNoise:
     """
 
     match: str
+
+    class Facts(DefenceFacts):
+        replaces = ("weights",)
+        shardable = True
+        needs_matched_cell = True
+        colours = ("#777777",)
+        marker = "x"
+
+        @staticmethod
+        def steps(settings: dict, steps: int) -> int:
+            return 0
 
     def install(self, step) -> None:
         """No step is taken."""

@@ -88,7 +88,7 @@ class Engine:
 
     @torch.no_grad()
     def _reference(self, batch: ActivationCache, noise: Noise | None) -> dict[str, torch.Tensor]:
-        if not getattr(self.method.retain_loss, "needs_reference", True):
+        if not self.method.retain_loss.needs_reference:
             return {}
         hidden = batch.reference_hidden if noise is None else noise(batch.reference_hidden)
         if self.method.reads == "hidden":

@@ -16,9 +16,9 @@ from unlearning_robustness.config.cells import (
     measured_cells,
     retrain_of,
 )
-from unlearning_robustness.estimate import attacks, measures, work
-from unlearning_robustness.estimate.machines import Machine, Work
-from unlearning_robustness.estimate.shape import Shape
+from unlearning_robustness.estimate import measures, work
+from unlearning_robustness.estimate.machines import Machine
+from unlearning_robustness.models.shape import BFLOAT16, Shape, Work
 
 # Share of a domain's facts that a model knows in every template: the laptop model knows 0.37, 0.59 and 0.73.
 KNOWN = 0.5
@@ -126,8 +126,8 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
             if trained:
                 first = _first_layer(trained)
                 tokens = probed_questions(config, benchmark, domains) * question_tokens(benchmark)
-                kept = tokens * shape.hidden_size * work.BFLOAT16
-                prefix = Work(tokens * shape.forward(first, False), first, work.memory(shape, 0) + kept, kept)
+                kept = tokens * shape.hidden_size * BFLOAT16
+                prefix = Work(tokens * shape.forward(first, False), first, shape.memory() + kept, kept)
                 yield Job("build_prefix", place, prefix)
             if study["memorisation"] and "model" in retrain_of(config, model):
                 yield Job("measure_retrained", place, measures.memorisation(shape, config))
@@ -158,7 +158,7 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
             splits = config["scoring"]["splits"]
             asked = sum(questions_of(benchmark, role, split, domains) for role in entry["roles"] for split in splits)
             select = sum(questions_of(benchmark, role, "select", domains) for role in ("forget", "retain"))
-            yield f"attack {attack}", cell, attacks.attacking(shape, entry, asked, batch_size, select, length)
+            yield f"attack {attack}", cell, work.attacking(shape, entry, asked, batch_size, select, length)
     for what, measure in MEASURES.items():
         for cell in measured_cells(config, what):
             yield f"measure_{what}", cell, measure(shapes[cell.model], config)

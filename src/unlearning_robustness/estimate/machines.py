@@ -2,28 +2,7 @@
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Work:
-    """Of one process: floating-point operations, layers called one after another, bytes it holds, bytes it leaves."""
-
-    operations: float = 0.0
-    layer_calls: float = 0.0
-    memory: float = 0.0
-    disk: float = 0.0
-
-    def __add__(self, other: "Work") -> "Work":
-        """One after the other in one process."""
-        return Work(
-            self.operations + other.operations,
-            self.layer_calls + other.layer_calls,
-            max(self.memory, other.memory),
-            self.disk + other.disk,
-        )
-
-    def times(self, count: int) -> "Work":
-        """The same ``count`` times in one process."""
-        return Work(self.operations * count, self.layer_calls * count, self.memory, self.disk * count)
+from unlearning_robustness.models.shape import Work
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,10 @@ Models that memorised texts are made for such measurements, and counted here.
 """
 
 import math
+from dataclasses import replace
 
-from unlearning_robustness.estimate.attacks import trained_once
-from unlearning_robustness.estimate.machines import Work
-from unlearning_robustness.estimate.shape import Shape
-from unlearning_robustness.estimate.work import BFLOAT16, FLOAT32, QUESTION_TOKENS, memory
+from unlearning_robustness.estimate.work import QUESTION_TOKENS, relearning
+from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 
 # Second derivatives are taken in float32, on the laptop at this multiple of bfloat16's time.
 SLOWER_IN_FLOAT32 = 1.5
@@ -21,7 +20,7 @@ def latents(shape: Shape, config: dict) -> Work:
     hessian = settings["hessian_questions"] * settings["hessian_draws"]
     tokens = (noisy + 6 * hessian) * QUESTION_TOKENS
     operations = SLOWER_IN_FLOAT32 * tokens * shape.forward(shape.num_hidden_layers)
-    held = memory(shape, settings["questions"] * QUESTION_TOKENS, layers=shape.num_hidden_layers, dtype=FLOAT32)
+    held = shape.memory(settings["questions"] * QUESTION_TOKENS, layers=shape.num_hidden_layers, dtype=FLOAT32)
     return Work(operations, (hessian * 6 + 20) * shape.num_hidden_layers, held)
 
 
@@ -33,7 +32,7 @@ def sharpness(shape: Shape, config: dict) -> Work:
     passes = losses + 3 * gradients + 4 * (settings["trace_draws"] + settings["iterations"])
     tokens = settings["documents"] * settings["tokens"]
     operations = SLOWER_IN_FLOAT32 * passes * tokens * shape.forward(shape.num_hidden_layers)
-    held = memory(shape, tokens, layers=shape.num_hidden_layers, dtype=FLOAT32)
+    held = shape.memory(tokens, layers=shape.num_hidden_layers, dtype=FLOAT32)
     return Work(operations, passes * shape.num_hidden_layers, held)
 
 
@@ -46,9 +45,9 @@ def landscape(shape: Shape, config: dict) -> Work:
     losses = len(settings["line"]) + settings["plane"] ** 2
     tokens = 2 * settings["documents"] * settings["tokens"]
     operations = SLOWER_IN_FLOAT32 * losses * tokens * shape.forward(shape.num_hidden_layers)
-    relearning = trained_once(shape, config["attacks"][settings["attack"]])
-    slices = Work(operations, losses * shape.num_hidden_layers, memory(shape, tokens, dtype=FLOAT32))
-    return slices + Work(SLOWER_IN_FLOAT32 * relearning.operations, relearning.layer_calls, 2 * relearning.memory)
+    attack = relearning(shape, config["attacks"][settings["attack"]])
+    slices = Work(operations, losses * shape.num_hidden_layers, shape.memory(tokens, dtype=FLOAT32))
+    return slices + Work(SLOWER_IN_FLOAT32 * attack.operations, attack.layer_calls, 2 * attack.memory)
 
 
 def memorisation(shape: Shape, config: dict) -> Work:
@@ -63,21 +62,15 @@ def memorisation(shape: Shape, config: dict) -> Work:
     tokens = lengths + sum(count * (prompt + answer) for count, prompt, answer in asked)
     tokens += 2 * math.ceil(questions / settings["batch_size"]) * shots
     calls = sum(math.ceil(count / settings["batch_size"]) * (1 + answer) for count, _, answer in asked)
-    held = memory(shape, settings["batch_size"] * (shots + QUESTION_TOKENS))
+    held = shape.memory(settings["batch_size"] * (shots + QUESTION_TOKENS))
     one = Work(tokens * shape.forward(layers), calls * layers, held)
     attack = settings.get("attack")
-    return one.times(2) + trained_once(shape, config["attacks"][attack]) if attack else one
+    return one.times(2) + relearning(shape, config["attacks"][attack]) if attack else one
 
 
 def memorising(shape: Shape, settings: dict) -> Work:
     """Fine-tune a model on texts until it knows them: the entry models.ID.memorised."""
-    layers, tokens = shape.num_hidden_layers, settings["batch_size"] * settings["tokens"]
-    everything = settings["tensors"] == "all"
-    trained = shape.parameters if everything else layers * shape.projection_parameters
-    steps = settings["steps"]
-    return Work(
-        operations=steps * tokens * (2 * shape.forward(layers) + 2 * trained),
-        layer_calls=steps * 3 * layers,
-        memory=memory(shape, tokens, trained, layers),
-        disk=shape.parameters * BFLOAT16,
-    )
+    tokens = settings["batch_size"] * settings["tokens"]
+    projections = shape.num_hidden_layers * shape.projection_parameters
+    trained = shape.parameters if settings["tensors"] == "all" else projections
+    return replace(shape.fine_tuning(settings["steps"], tokens, trained), disk=shape.parameters * BFLOAT16)

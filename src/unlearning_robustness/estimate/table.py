@@ -2,8 +2,7 @@
 
 from unlearning_robustness.estimate.jobs import Job, hours
 from unlearning_robustness.estimate.machines import MACHINES
-from unlearning_robustness.estimate.shape import Shape
-from unlearning_robustness.estimate.work import BFLOAT16
+from unlearning_robustness.models.shape import BFLOAT16, Shape
 from unlearning_robustness.runtime.device import processor
 
 GPUS = ("a100", "h100")

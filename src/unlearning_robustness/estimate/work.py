@@ -6,11 +6,10 @@ that is taken. Texts are short, so attention scores do not count.
 
 import math
 
-from unlearning_robustness.config.parameters import reads_of
-from unlearning_robustness.estimate.machines import Work
-from unlearning_robustness.estimate.shape import Shape
+from unlearning_robustness.attacks.facts import Scoring
+from unlearning_robustness.config.kinds import ATTACKS, DEFENCES, FORGET_LOSSES, facts_of, reads_of
+from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 
-BFLOAT16, FLOAT32, INDEX = 2, 4, 4
 # A question with its four choices, packed; measured on the laptop study.
 QUESTION_TOKENS = 13
 # A published question with its stem, four options and the sentence before it; a round figure, not measured.
@@ -18,24 +17,6 @@ LETTERED_TOKENS = 150
 # A trained weight has its original, a gradient of each branch and their sum, and by precision a master and two moments.
 GRADIENT_BYTES, ORIGINAL_BYTES = 3 * FLOAT32, BFLOAT16
 MOVED_BYTES = {"master": 3 * FLOAT32, "stochastic": 2 * FLOAT32, "pure": 3 * BFLOAT16}
-# In fine-tuning there is one gradient.
-TRAINED_BYTES = 4 * FLOAT32 + ORIGINAL_BYTES
-# Logits are held in float32, as log-probabilities, and with their gradient.
-LOGIT_BYTES = 4 * FLOAT32
-# What a backward pass keeps of a layer: its input, the attention's and the MLP's inner activations.
-KEPT_ACTIVATIONS = 16
-
-
-def memory(shape: Shape, tokens: int, trained: int = 0, layers: int = 0, head: bool = True, dtype: int = BFLOAT16):
-    """Bytes held: weights, what training adds, logits of ``tokens`` tokens, activations for a backward pass."""
-    return shape.parameters * dtype + trained * TRAINED_BYTES + activations(shape, tokens, layers, head, dtype)
-
-
-def activations(shape: Shape, tokens: int, layers: int, head: bool, dtype: int = BFLOAT16, again: bool = False) -> int:
-    """Bytes of logits, and of what a backward pass needs: of layers that run ``again`` the inputs, and one's inside."""
-    inside = layers + KEPT_ACTIVATIONS if again else layers * KEPT_ACTIVATIONS
-    logits = tokens * shape.vocab_size * LOGIT_BYTES if head else 0
-    return tokens * inside * shape.hidden_size * dtype + logits
 
 
 def scoring(shape: Shape, questions: int, batch_size: int, first_layer: int = 0, length: int = QUESTION_TOKENS) -> Work:
@@ -44,7 +25,7 @@ def scoring(shape: Shape, questions: int, batch_size: int, first_layer: int = 0,
     return Work(
         operations=questions * length * shape.forward(layers),
         layer_calls=math.ceil(questions / batch_size) * layers,
-        memory=memory(shape, min(questions, batch_size) * length),
+        memory=shape.memory(min(questions, batch_size) * length),
         disk=questions * 80,
     )
 
@@ -65,7 +46,7 @@ def activation_cache(shape: Shape, settings: dict, texts: dict[str, int]) -> Wor
     calls = sum(math.ceil(count / 16) for count in texts.values()) * (shape.num_hidden_layers if deep else below)
     # Without a likelihood only embeddings and the layers to the read layer are loaded.
     weights = shape.parameters if deep else below * shape.layer_parameters + shape.head_parameters
-    return Work(operations, calls, weights * BFLOAT16 + activations(shape, 16 * tokens, 0, deep), kept)
+    return Work(operations, calls, weights * BFLOAT16 + shape.activations(16 * tokens, 0, deep), kept)
 
 
 def activation_cache_bytes(shape: Shape, tokens: int, texts: int) -> int:
@@ -85,21 +66,6 @@ def trained_parameters(shape: Shape, method: dict) -> tuple[int, int]:
     return (layers * shape.projection_parameters,) * 2
 
 
-def forget_gradients(row: list[dict]) -> int:
-    """Forget gradients a step; a Hessian-vector product counts as three."""
-    for part in row:
-        given = part["parameters"]
-        if part["kind"] == "stableun":
-            inner = bool(given["sap_radius"] or given["gap_rate"])
-            around = sum(bool(given[key]) for key in ("sap_radius", "gpn_radius", "gap_rate", "hws_decay"))
-            return 1 + inner + max(1, around)
-        if part["kind"] == "randomised-smoothing":
-            return given["draws"]
-        if part["kind"] == "latent-adversarial":
-            return 1 + given["steps"]
-    return max([1, *({"sam": 2, "gradient-penalty": 3, "curvature": 8}.get(part["kind"], 1) for part in row)])
-
-
 def unlearning_memory(shape: Shape, method: dict, to_end: bool, whole: bool) -> float:
     """Bytes of each process that trains a cell: the layers it runs (with ``whole`` all), what is trained, activations.
 
@@ -111,7 +77,7 @@ def unlearning_memory(shape: Shape, method: dict, to_end: bool, whole: bool) -> 
     weights = shape.parameters if whole else layers * shape.layer_parameters + to_end * shape.head_parameters
     state = trained * (GRADIENT_BYTES + ORIGINAL_BYTES + MOVED_BYTES[method["precision"]])
     tokens = math.ceil(method["batch_size"] / processes) * method["tokens"]
-    computing = activations(shape, tokens, layers, to_end, again=method["gradient_checkpointing"])
+    computing = shape.activations(tokens, layers, to_end, checkpointing=method["gradient_checkpointing"])
     if not sharded:
         return weights * BFLOAT16 + state + computing
     loaded, divided = weights * BFLOAT16, layers * shape.layer_parameters * BFLOAT16
@@ -126,29 +92,56 @@ def unlearning(
 
     Of several processes operations are those of all, memory is that of each.
     """
-    to_end = reads_of("methods.FORGET_LOSSES", method["forget_loss"]) == "logits"
+    to_end = reads_of(FORGET_LOSSES, method["forget_loss"]) == "logits"
     first = min(method["layers"])
     last = shape.num_hidden_layers if to_end else method["read_layer"] + 1
     tokens = method["batch_size"] * method["tokens"]
     forward = shape.forward(last - first, to_end)
-    gradients = forget_gradients(row) + 1 + sum(part["kind"] == "gradient-noise" for part in row)
+    parts = [(facts_of(DEFENCES, part["kind"]), part["parameters"]) for part in row]
+    gradients = max([1, *(facts.forget_gradients(settings) for facts, settings in parts)])
+    gradients += 1 + sum(facts.extra_retain_gradients for facts, _ in parts)
     reference = shape.forward(last - method["read_layer"] - 1) if to_end else 0.0
     # Of most weights only the gradient that passes through them is taken, of the trained ones also their own.
     trained, kept = trained_parameters(shape, method)
-    # Noise in the weights takes no step.
-    steps = 0 if any(part["kind"] == "weight-noise" for part in row) else method["steps"]
-    for part in row:
-        steps = round(steps * part["parameters"]["factor"]) if part["kind"] == "more-steps" else steps
+    steps = method["steps"]
+    for facts, settings in parts:
+        steps = facts.steps(settings, steps)
     passes = 3 if method["gradient_checkpointing"] else 2
-    a_step = tokens * (gradients * (passes * forward + 2 * trained) + reference)
     work = Work(
-        operations=steps * a_step,
+        operations=steps * tokens * (gradients * (passes * forward + 2 * trained) + reference),
         layer_calls=steps * gradients * 3 * (last - first),
-        memory=unlearning_memory(shape, method, to_end, any(part["kind"] == "early-stop" for part in row)),
+        memory=unlearning_memory(shape, method, to_end, any(facts.scores_select for facts, _ in parts)),
         disk=kept * BFLOAT16,
     )
-    for part in row:
-        if part["kind"] == "early-stop":
-            looks = method["steps"] // part["parameters"]["every"] + 2
+    for facts, settings in parts:
+        if facts.scores_select:
+            looks = facts.select_scorings(settings, method["steps"])
             work += scoring(shape, select_questions, batch_size, first, length).times(looks)
     return work
+
+
+def attacking(
+    shape: Shape, attack: dict, questions: int, batch_size: int, select: int = 0, length: int = QUESTION_TOKENS
+) -> Work:
+    """Attack one cell and score it along the budget; of attacks without gradients only the scoring counts.
+
+    An attack that chooses its setting first scores each on ``select`` questions; questions have ``length`` tokens.
+    """
+    facts, settings = facts_of(ATTACKS, attack["kind"]), attack["parameters"]
+    work = facts.work(settings, shape, Scoring(questions, select, batch_size, length))
+    scored = scoring(shape, questions, batch_size, length=length).times(facts.points(settings))
+    asked = facts.candidate_questions(settings, select)
+    chosen = scoring(shape, asked, batch_size, length=length + facts.candidate_tokens)
+    run = work + scored + chosen.times(facts.candidates(settings, shape))
+    return run.times(facts.runs(settings))
+
+
+def relearning(shape: Shape, attack: dict) -> Work:
+    """One run of an attack that trains, to the end of its budget, unscored."""
+    return facts_of(ATTACKS, attack["kind"]).work(attack["parameters"], shape)
+
+
+def attack_megabytes(shape: Shape, attack: dict, batch_size: int) -> int:
+    """What a job should ask for: all that is held, wherever it is, and half as much again."""
+    host = facts_of(ATTACKS, attack["kind"]).host_bytes(attack["parameters"], shape)
+    return round(1.5 * (attacking(shape, attack, batch_size, batch_size, batch_size).memory + host) / 1e6)

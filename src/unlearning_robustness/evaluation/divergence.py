@@ -11,7 +11,7 @@ from unlearning_robustness.defences.perturbation import add_scaled
 from unlearning_robustness.engine.weights import TrainedWeights
 from unlearning_robustness.evaluation.directions import random_direction
 from unlearning_robustness.evaluation.texts import Texts, logits_on
-from unlearning_robustness.methods.retain import kl_divergence
+from unlearning_robustness.methods.kl import kl_divergence
 
 
 def perturbation_norm(settings: dict, change: float) -> tuple[float, float]:

@@ -49,8 +49,8 @@ def _panel(context: FigureContext, axes, method: str, role: str, probe: str, sca
         part = part.sort_values("scale")
         # The undefended model is the start of every line, and drawn once.
         axes.errorbar(
-            part["scale"], part["mean"], yerr=style.errors(part), label=label, color=style.SHADES[kind][0],
-            marker=style.MARKERS[kind], markersize=4, linewidth=1.4 if kind == "rna" else 1,
+            part["scale"], part["mean"], yerr=style.errors(part), label=label, color=style.look(kind).colours[0],
+            marker=style.look(kind).marker, markersize=4, linewidth=1.4 if kind == "rna" else 1,
             linestyle="-" if kind == "rna" else "--", capsize=0,
         )  # fmt: skip
     plain = rows.loc[["none"]]

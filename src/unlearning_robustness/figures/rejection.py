@@ -32,7 +32,7 @@ def draw(context: FigureContext):
             name = "RNA" if kind == "rna" else style.defence_label(defence, context.defences)
             axes.errorbar(
                 [row["ratio"]], [row["mean"]], yerr=[[row["mean"] - row["low"]], [row["high"] - row["mean"]]],
-                marker=style.METHOD_MARKERS[number], color=style.SHADES.get(kind, ["#E69F00"])[0], markersize=6,
+                marker=style.METHOD_MARKERS[number], color=(*style.look(kind).colours, "#E69F00")[0], markersize=6,
                 linestyle="none", linewidth=1,
                 label=f"{context.method_label(method)}, {name}",
             )  # fmt: skip

@@ -11,21 +11,16 @@ matplotlib.use("svg")
 import matplotlib.pyplot as pyplot
 import seaborn
 
+from unlearning_robustness.config.cells import NONE
+from unlearning_robustness.config.kinds import DEFENCES, facts_of, registered
+from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.runtime.manifest import atomic
 
 # Okabe and Ito's palette. Baseline one colour, defence another, controls lighter, reference and chance neutral.
 BASELINE, DEFENCE, REFERENCE_COLOUR, CHANCE_COLOUR = "#D55E00", "#0072B2", "#000000", "#8A8A8A"
-BLUES = [DEFENCE, "#56B4E9", "#003F66"]
-SHADES = {
-    "rna": BLUES,
-    "stableun": [*BLUES, "#A6CEE3", "#6A51A3", "#B39DDB"],
-    "early-stop": ["#009E73", "#7FCDBB", "#00573F"],
-    "gradient-noise": ["#CC79A7", "#E7B8D3", "#7A2E5D"],
-    "weight-noise": ["#777777"],
-}
-MARKERS = {"none": "o", "rna": "s", "stableun": "p", "early-stop": "^", "gradient-noise": "D", "weight-noise": "x"}
-# Defences of other kinds, in their order: first every colour with the first marker, then with the next.
+# Of kinds without colours of their own, in order: first every colour with the first marker, then with the next.
 OTHER_COLOURS = ["#E69F00", "#009E73", "#CC79A7", "#882255", "#332288", "#F0E442"]
+BASELINE_MARKER = "o"
 OTHER_MARKERS = ["v", "P", "<", ">"]
 METHOD_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 METHOD_COLOURS = ["#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#000000", "#8A8A8A", "#F0E442"]
@@ -53,7 +48,7 @@ def style() -> Iterator[None]:
 
 def colour(defence: str, defences: dict[str, dict]) -> str:
     """The colour of a defence id: by kind, and by order within the kind."""
-    if defence == "none":
+    if defence == NONE:
         return BASELINE
     others = _others(defences)
     if defence in others:
@@ -63,7 +58,8 @@ def colour(defence: str, defences: dict[str, dict]) -> str:
     same = sorted(
         (name for name, other in defences.items() if other["kind"] == kind), key=lambda name: (name != kind, name)
     )
-    return SHADES[kind][same.index(defence) % len(SHADES[kind])] if defence in same else SHADES[kind][0]
+    colours = look(kind).colours
+    return colours[same.index(defence) % len(colours)] if defence in same else colours[0]
 
 
 def marker(defence: str, defences: dict[str, dict]) -> str:
@@ -71,16 +67,21 @@ def marker(defence: str, defences: dict[str, dict]) -> str:
     others = _others(defences)
     if defence in others:
         return OTHER_MARKERS[others.index(defence) // len(OTHER_COLOURS) % len(OTHER_MARKERS)]
-    return MARKERS[defences[defence]["kind"] if defence in defences else "none"]
+    return look(defences[defence]["kind"]).marker if defence in defences else BASELINE_MARKER
 
 
 def _others(defences: dict[str, dict]) -> list[str]:
-    return [name for name, entry in defences.items() if entry["kind"] not in SHADES]
+    return [name for name, entry in defences.items() if not look(entry["kind"]).colours]
+
+
+def look(kind: str) -> type[DefenceFacts]:
+    """The ``colours`` and the ``marker`` of a defence's kind; a combination of several has none."""
+    return facts_of(DEFENCES, kind) if kind in registered(DEFENCES) else DefenceFacts
 
 
 def defence_label(defence: str, defences: dict[str, dict]) -> str:
     """What a figure calls a defence id."""
-    if defence == "none":
+    if defence == NONE:
         return "plain"
     return " + ".join(defences.get(part, {}).get("label", part) for part in defence.split("."))
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn.functional import logsigmoid
 
+from unlearning_robustness.config.ranges import Positive
 from unlearning_robustness.methods.loss_inputs import LossInputs, batch_mean
 from unlearning_robustness.runtime.parallel import first_row
 from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
@@ -33,7 +34,7 @@ class DPO:
 
     reads: ClassVar[str] = "logits"
     needs_refusal: ClassVar[bool] = True
-    beta: float
+    beta: Positive
     implementation: Literal["corrected", "released"] = "corrected"
     normalisation: Literal["token-mean", "sequence-sum", "batch-mean"] = "token-mean"
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn.functional import logsigmoid
 
+from unlearning_robustness.config.ranges import Positive
 from unlearning_robustness.methods.loss_inputs import LossInputs, batch_mean
 from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
@@ -20,7 +21,7 @@ class NPO:
     """L_f = NPO of the forget text against the frozen reference."""
 
     reads: ClassVar[str] = "logits"
-    beta: float
+    beta: Positive
     normalisation: Literal["token-mean", "sequence-sum", "batch-mean"] = "token-mean"
 
     def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> None:

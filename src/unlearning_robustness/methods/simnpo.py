@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn.functional import logsigmoid
 
+from unlearning_robustness.config.ranges import Positive
 from unlearning_robustness.methods.loss_inputs import LossInputs, batch_mean
 from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
@@ -20,7 +21,7 @@ class SimNPO:
     """L_f = SimNPO of the forget text; ``margin`` is the paper's gamma, 0 in RNA's study."""
 
     reads: ClassVar[str] = "logits"
-    beta: float
+    beta: Positive
     margin: float = 0.0
     normalisation: Literal["token-mean", "sequence-sum", "batch-mean"] = "token-mean"
 

@@ -14,7 +14,8 @@ REGISTRIES = {"methods", "defences", "attacks", "figures"}
 def code_digest(*modules: str) -> str:
     """Digest of the given modules and all they import from this package, registries excepted.
 
-    Comments, docstrings and layout do not count. ``modules`` are dotted names inside the package.
+    Comments, docstrings and layout do not count, nor do the facts, types and ranges that a kind declares for checks,
+    plans and figures. ``modules`` are dotted names inside the package.
     """
     found: dict[str, str] = {}
     waiting = list(modules)
@@ -30,6 +31,8 @@ def code_digest(*modules: str) -> str:
 def _module(name: str) -> tuple[str, tuple[str, ...]]:
     """Digest of one module and the package's modules that it imports."""
     tree = ast.parse(_file(name).read_text())
+    _strip_declarations(tree)
+    _strip_docstrings(tree)
     imported = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == NAME:
@@ -37,7 +40,6 @@ def _module(name: str) -> tuple[str, tuple[str, ...]]:
             for alias in node.names:
                 inner = f"{base}.{alias.name}".lstrip(".")
                 imported.add(inner if _exists(inner) else base)
-    _strip_docstrings(tree)
     digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
     return digest, tuple(sorted(name for name in imported if name and name not in REGISTRIES))
 
@@ -61,3 +63,18 @@ def _strip_docstrings(tree: ast.AST) -> None:
             and isinstance(body[0].value, ast.Constant)
         ):
             del body[0]
+
+
+def _strip_declarations(tree: ast.Module) -> None:
+    """Leave out what a kind only declares: its class ``Facts``, its fields' types and ranges, and imports for these."""
+    for node in tree.body:
+        for part in node.body if isinstance(node, ast.ClassDef) else []:
+            if isinstance(part, ast.ClassDef) and part.name == "Facts":
+                part.body, part.bases = [], []
+            elif isinstance(part, ast.AnnAssign) and "ClassVar" not in ast.unparse(part.annotation):
+                part.annotation = ast.Constant(None)
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
+    tree.body = [node for node in tree.body if not isinstance(node, ast.ImportFrom) or node.names]

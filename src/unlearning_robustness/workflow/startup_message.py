@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from unlearning_robustness.config.cells import attacked_cells, cells
 from unlearning_robustness.estimate.jobs import Job
-from unlearning_robustness.estimate.machines import MACHINES, Work
+from unlearning_robustness.estimate.machines import MACHINES
+from unlearning_robustness.models.shape import Work
 from unlearning_robustness.runtime.device import processor
 
 PRECISIONS = {

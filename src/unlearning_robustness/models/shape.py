@@ -1,4 +1,4 @@
-"""The shape of a model, which decides what computing with it costs."""
+"""The shape of a model, which decides what computing with it costs, and the work that this takes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,37 @@ from unlearning_robustness.runtime.manifest import read_json
 
 SIZES = ("hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads", "num_key_value_heads")
 KEYS = (*SIZES, "vocab_size", "head_dim", "tie_word_embeddings")
+# Bytes of a number, and of an index into a tensor.
+BFLOAT16, FLOAT32, INDEX = 2, 4, 4
+# A weight in fine-tuning: its original, a master, two moments and a gradient.
+FINE_TUNED_BYTES = 4 * FLOAT32 + BFLOAT16
+# Logits are held in float32, as log-probabilities, and with their gradient.
+LOGIT_BYTES = 4 * FLOAT32
+# What a backward pass keeps of a layer, in widths: its input, the attention's and the MLP's inner activations.
+KEPT_ACTIVATIONS = 16
+
+
+@dataclass(frozen=True)
+class Work:
+    """Of one process: floating-point operations, layers called one after another, bytes it holds, bytes it leaves."""
+
+    operations: float = 0.0
+    layer_calls: float = 0.0
+    memory: float = 0.0
+    disk: float = 0.0
+
+    def __add__(self, other: "Work") -> "Work":
+        """One after the other in one process."""
+        return Work(
+            self.operations + other.operations,
+            self.layer_calls + other.layer_calls,
+            max(self.memory, other.memory),
+            self.disk + other.disk,
+        )
+
+    def times(self, count: int) -> "Work":
+        """The same ``count`` times in one process."""
+        return Work(self.operations * count, self.layer_calls * count, self.memory, self.disk * count)
 
 
 @dataclass(frozen=True)
@@ -58,6 +89,25 @@ class Shape:
     def forward(self, layers: int, head: bool = True) -> float:
         """Floating-point operations of one token through ``layers`` layers, two a weight; attention scores left out."""
         return 2.0 * (layers * self.layer_parameters + (self.head_parameters if head else 0))
+
+    def activations(self, tokens: int, layers: int, head: bool, dtype: int = BFLOAT16, checkpointing: bool = False):
+        """Bytes of logits and of what a backward pass keeps; with checkpointing layers' inputs and one's inside."""
+        inside = layers + KEPT_ACTIVATIONS if checkpointing else layers * KEPT_ACTIVATIONS
+        logits = tokens * self.vocab_size * LOGIT_BYTES if head else 0
+        return tokens * inside * self.hidden_size * dtype + logits
+
+    def memory(self, tokens: int = 0, trained: int = 0, layers: int = 0, dtype: int = BFLOAT16) -> int:
+        """Bytes of the weights, of what training ``trained`` of them adds, and of the activations of ``tokens``."""
+        return self.parameters * dtype + trained * FINE_TUNED_BYTES + self.activations(tokens, layers, True, dtype)
+
+    def fine_tuning(self, steps: int, tokens: int, trained: int, checkpointing: bool = False) -> Work:
+        """Train ``trained`` weights, of all layers, with ``tokens`` tokens a step."""
+        layers = self.num_hidden_layers
+        return Work(
+            operations=steps * tokens * ((3 if checkpointing else 2) * self.forward(layers) + 2 * trained),
+            layer_calls=steps * 3 * layers,
+            memory=self.memory(trained=trained) + self.activations(tokens, layers, True, checkpointing=checkpointing),
+        )
 
 
 def shape_of(name: str, entry: dict, folder: Path) -> Shape:

@@ -1,0 +1,101 @@
+"""What an attack says of itself to checks, plans and figures; nothing here changes what an attack does."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
+
+# As measured on the laptop study: tokens that other words add to a question, tokens of an answered question, positions
+# of a question that predict tokens of its choices.
+VARIANT_TOKENS, SHOT_TOKENS, PREDICTING = 8, 12, 4
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What an attacked model is asked: ``questions``, and ``select`` ones to choose on, of ``length`` tokens."""
+
+    questions: int
+    select: int
+    batch_size: int
+    length: int
+
+
+class AttackFacts:
+    """Defaults of an attack's nested class ``Facts``; ``settings`` are its resolved parameters.
+
+    ``only_reads``: the model answers as before, so retain questions need not be asked.
+    """
+
+    only_reads = False
+    candidate_tokens = 0
+
+    @staticmethod
+    def problems(settings: dict) -> Iterator[tuple[str, str]]:
+        """(parameter, what is wrong and the mend) where parameters do not go together."""
+        yield from ()
+
+    @staticmethod
+    def chooses_on(settings: dict) -> tuple[str, ...]:
+        """The roles of the select questions that it chooses its setting on."""
+        return ()
+
+    @staticmethod
+    def select_questions(settings: dict) -> tuple[str, int]:
+        """How many select questions it needs at least, behind the parameter that lowers this number."""
+        return "", 0
+
+    @staticmethod
+    def runs(settings: dict) -> int:
+        """How often it starts from the model as it came."""
+        return 1
+
+    @staticmethod
+    def points(settings: dict) -> int:
+        """After how many points of the budget a run is scored."""
+        return 1
+
+    @staticmethod
+    def candidates(settings: dict, shape: Shape) -> int:
+        """How many settings it scores on the select questions; each adds ``candidate_tokens`` to a question."""
+        return 0
+
+    @staticmethod
+    def candidate_questions(settings: dict, select: int) -> int:
+        """How many of ``select`` questions it scores a setting on."""
+        return select
+
+    @staticmethod
+    def work(settings: dict, shape: Shape, scoring: Scoring) -> Work:
+        """What a run takes beside scoring; its memory, on the model's device, counts the model."""
+        return Work()
+
+    @staticmethod
+    def host_bytes(settings: dict, shape: Shape) -> float:
+        """Bytes that it keeps in the host's memory wherever the model is."""
+        return 0.0
+
+
+class VariantFacts(AttackFacts):
+    """Of an attack by other words, which asks plainly and then in the variant that it chose."""
+
+    candidate_tokens = VARIANT_TOKENS
+
+    @staticmethod
+    def chooses_on(settings: dict) -> tuple[str, ...]:
+        return "forget", "retain"
+
+    @staticmethod
+    def points(settings: dict) -> int:
+        return 2
+
+
+class RewritingFacts(AttackFacts):
+    """Of an attack that rewrites every matrix: one is there in several versions, the host keeps the originals."""
+
+    @staticmethod
+    def work(settings: dict, shape: Shape, scoring: Scoring) -> Work:
+        return Work(memory=shape.memory() + shape.projection_parameters * (BFLOAT16 + 5 * FLOAT32))
+
+    @staticmethod
+    def host_bytes(settings: dict, shape: Shape) -> float:
+        return shape.num_hidden_layers * shape.layer_parameters * BFLOAT16

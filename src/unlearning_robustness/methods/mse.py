@@ -1,0 +1,25 @@
+"""MSE retain loss: keep the reference's log-probabilities (RNA paper §2.3)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mean
+
+
+def log_probability_mse(logits: torch.Tensor, reference_logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over counted positions and the vocabulary of (log p - log p_reference)^2, of logits (B, T, V)."""
+    difference = logits.float().log_softmax(-1) - reference_logits.float().log_softmax(-1)
+    return masked_mean(difference.pow(2).mean(-1), mask)
+
+
+@dataclass(frozen=True)
+class MSERetain:
+    """L_r = MSE(log p, log p_ref) on the retain text."""
+
+    reads: ClassVar[str] = "logits"
+    needs_reference: ClassVar[bool] = True
+
+    def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        return log_probability_mse(inputs.logits, inputs.reference_logits, inputs.mask)

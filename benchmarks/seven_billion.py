@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from unlearning_robustness.engine.activation_cache import compute_activations
-from unlearning_robustness.models.shape import Shape
 from unlearning_robustness.estimate.work import unlearning_memory
+from unlearning_robustness.models.shape import Shape
 from unlearning_robustness.models.slicing import decoder_of
 from unlearning_robustness.models.span_loading import load_span
 from unlearning_robustness.runtime.device import choose_dtype

@@ -5,33 +5,27 @@ from snakemake.utils import min_version
 min_version("9.18")
 
 
-configfile: f"{workflow.basedir}/config.yaml"
-
-
 include: "rules/common.smk"
-include: "rules/wanted.smk"
-include: "rules/memory.smk"
-include: "rules/start.smk"
-include: "rules/access.smk"
 include: "rules/data.smk"
 include: "rules/unlearn.smk"
 include: "rules/attack.smk"
 include: "rules/evaluate.smk"
 include: "rules/measure.smk"
 include: "rules/figures.smk"
-include: "rules/searches.smk"
 include: "rules/tune.smk"
 include: "rules/plan.smk"
 
 
-report: LANDING
+# Snakemake looks for it beside the rules, and it is made where the study runs.
+report: Path(paths.prefixed(LANDING)).absolute()
 
 
 onstart:
-    refuse_closed(workflow.dag.needrun_jobs())
+    check_access(fetched_entries(workflow.dag.needrun_jobs()))
     # On a cluster there is no number of cores, and asking for it fails; `make plan` says what a study costs there.
     if workflow.resource_settings.cores:
-        print(startup_message(list(workflow.dag.needrun_jobs()), workflow.cores))
+        left = [str(job.benchmark or "") for job in workflow.dag.needrun_jobs()]
+        print(startup_message(study, left, workflow.cores))
 
 
 rule all:
@@ -46,8 +40,8 @@ rule all:
 rule records:
     """Everything that needs a model; what follows is made of these files alone."""
     input:
-        RECORDS,
-        MEASURES,
+        targets.records,
+        targets.cell_measures,
 
 
 rule figures:

@@ -4,17 +4,17 @@
 rule attack:
     """Attack cells and ask the forget questions along the budget."""
     input:
-        model=model_folder,
-        delta=each_seed(f"{DELTA}/delta.safetensors"),
+        model=parameters.model_folder,
+        delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),
         corpora=rules.build_corpora.output[0],
         questions=rules.build_questions.output.questions,
     output:
-        records=each_seed(f"{RECORD}/records.parquet"),
-        manifest=each_seed(f"{RECORD}/manifest.json"),
+        records=paths.each_seed(f"{paths.records}/{{attack}}/records.parquet"),
+        manifest=paths.each_seed(f"{paths.records}/{{attack}}/manifest.json"),
     log:
-        f"{LOGS}/attack/{JOB}/{{attack}}.log",
+        f"{paths.logs}/attack/{paths.job}/{{attack}}.log",
     benchmark:
-        f"{TREE}/benchmark_times/attack/{JOB}/{{attack}}.jsonl"
+        f"{paths.times}/attack/{paths.job}/{{attack}}.jsonl"
     wildcard_constraints:
         attack="|".join(CONFIG["attacks"]),
     priority: 10
@@ -22,14 +22,14 @@ rule attack:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(attack_memory),
+        mem_mb=growing(requests.attack),
         runtime=growing(120),
     params:
-        model=entry("models"),
-        attack=entry("attacks"),
+        model=parameters.model,
+        attack=parameters.attack,
         scoring=CONFIG["scoring"],
-        seeds=seeds_of_job,
-        code=attack_code,
-        scratch=f"{TREE}/scratch/attack/{KIND}/{{attack}}",
+        seeds=parameters.seeds,
+        code=parameters.attack_code,
+        scratch=f"{paths.scratch}/attack/{paths.kind}/{{attack}}",
     script:
         "../workflow_scripts/attack.py"

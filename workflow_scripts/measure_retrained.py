@@ -6,17 +6,15 @@ with job(snakemake, snakemake.params.model) as running:
     import pandas
 
     from unlearning_robustness.config.cells import NONE, RETRAINED, Cell
-    from unlearning_robustness.evaluation.open_answers import measure_memorisation
-    from unlearning_robustness.evaluation.protocols import probe_of
-    from unlearning_robustness.runtime.manifest import atomic
+    from unlearning_robustness.evaluation.protocols import Memorisation
     from unlearning_robustness.models.loading import load_model, load_tokenizer
+    from unlearning_robustness.runtime.manifest import atomic
 
-    source, params, place = snakemake.input, snakemake.params, snakemake.wildcards
+    source, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
     model, _ = load_model(source.model, running.device, running.dtype)
-    corpora, asked = pandas.read_parquet(source.corpora), pandas.read_parquet(source.asked)
-    probe = probe_of(load_tokenizer(source.model), corpora, asked, params.memorisation)
-    cell = Cell(place.model, place.benchmark, RETRAINED, NONE, params.seed)
-    records = measure_memorisation(model, probe, corpora, cell, params.attack)
+    tables = {name: pandas.read_parquet(source[name]) for name in ("corpora", "questions")}
+    measured = Memorisation(model, load_tokenizer(source.model), tables, params.settings, params.attack)
+    records = measured.of({}, Cell(wildcards.model, wildcards.benchmark, RETRAINED, NONE, params.seed))
     with atomic(snakemake.output[0]) as path:
-        records.to_parquet(path, index=False, compression="zstd")
+        records.to_parquet(path, index=False, compression=measured.compression)
     print(records.groupby(["attack", "metric", "role"])["value"].mean().to_string())

@@ -12,11 +12,14 @@ import torch
 
 from unlearning_robustness.attacks import ATTACKS
 from unlearning_robustness.attacks.base import AttackInput
+from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.defences.perturbation import add_scaled
 from unlearning_robustness.engine.weights import Tensors, TrainedWeights, norm
 from unlearning_robustness.errors import TrainingError
+from unlearning_robustness.evaluation.base import Measure
 from unlearning_robustness.evaluation.directions import orthogonal_to
 from unlearning_robustness.evaluation.texts import Texts, mean_nll, texts_of
+from unlearning_robustness.models.delta import applied
 from unlearning_robustness.runtime.seeds import generator
 
 Losses = dict[str, float]
@@ -96,3 +99,13 @@ def measure_landscape(
     parts = [pandas.DataFrame(slice_of(losses_at, first, second, at)).assign(slice=name) for name, at in points.items()]
     weights.release()
     return pandas.concat(parts, ignore_index=True).assign(length=norm(first))
+
+
+class Landscape(Measure):
+    """The loss along the way to the relearned model and across it."""
+
+    def of(self, delta: dict, cell: Cell) -> pandas.DataFrame:
+        corpora, (_, attack) = self.tables["corpora"], self.attack
+        with applied(self.model, delta):
+            table = measure_landscape(self.model, self.tokenizer, corpora, attack, self.settings, cell.seed)
+        return table.assign(**vars(cell))

@@ -3,8 +3,10 @@
 import pandas
 
 from unlearning_robustness.config.cells import Cell
+from unlearning_robustness.evaluation.base import Measure
 from unlearning_robustness.evaluation.curvature import LatentLoss, hessian_traces, loss_increases
 from unlearning_robustness.evaluation.residuals import residual_statistics
+from unlearning_robustness.models.delta import applied
 from unlearning_robustness.runtime.seeds import generator, shuffler
 from unlearning_robustness.scoring.multiple_choice import pack
 
@@ -62,3 +64,19 @@ def curvature_statistics(model, tokenizer, plain: pandas.DataFrame, settings: di
 def label_latents(table: pandas.DataFrame, cell: Cell) -> pandas.DataFrame:
     """The statistics with the cell they are of."""
     return table.assign(**vars(cell))
+
+
+class Latents(Measure):
+    """What a token and what noise do to the latents."""
+
+    reference: pandas.DataFrame | None = None
+
+    def of(self, delta: dict, cell: Cell) -> pandas.DataFrame:
+        # A delta of nothing gives the same latents under every seed.
+        if delta or self.reference is None:
+            with applied(self.model, delta):
+                table = measure_latents(self.model, self.tokenizer, self.tables["probes"], self.settings, cell.seed)
+            if delta:
+                return label_latents(table, cell)
+            self.reference = table
+        return label_latents(self.reference, cell)

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 import pandas
 import torch
 
+from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.defences.perturbation import add_scaled, rescaled
 from unlearning_robustness.engine.hessian import hessian_product, hutchinson
-from unlearning_robustness.engine.weights import Tensors, TrainedWeights, norm
+from unlearning_robustness.engine.weights import Tensors, TrainedWeights, change_of, norm
+from unlearning_robustness.evaluation.base import Measure
 from unlearning_robustness.evaluation.directions import filter_normalised, random_direction
 from unlearning_robustness.evaluation.divergence import divergences, perturbation_norm
 from unlearning_robustness.evaluation.texts import Texts, mean_nll, texts_of
+from unlearning_robustness.models.delta import applied
 from unlearning_robustness.runtime.seeds import generator as stream
 
 
@@ -170,3 +173,14 @@ def _row(statistic: str, at: float, values: list[float]) -> dict[str, float | st
     drawn = torch.tensor(values, dtype=torch.float64)
     error = drawn.std().item() / len(values) ** 0.5 if len(values) > 1 else 0.0
     return {"statistic": statistic, "at": at, "value": drawn.mean().item(), "error": error}
+
+
+class Sharpness(Measure):
+    """How sharp the minimum is in which unlearning ended."""
+
+    def of(self, delta: dict, cell: Cell) -> pandas.DataFrame:
+        corpora, change = self.tables["corpora"], change_of(dict(self.model.named_parameters()), delta)
+        moved = (sorted(delta), change)
+        with applied(self.model, delta):
+            rows = measure_sharpness(self.model, self.tokenizer, corpora, *moved, self.settings, cell.seed)
+        return pandas.DataFrame(rows).assign(**vars(cell))

@@ -2,12 +2,23 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from unlearning_robustness.data.hub import Repository, list_files, online
 from unlearning_robustness.data.hub_errors import explain
 from unlearning_robustness.data.model_folder import needed_files
 from unlearning_robustness.data.sources import chosen
 from unlearning_robustness.errors import FetchError
+
+# What the scripts fetch: a kind of repository, and the parameter with its config entry.
+FETCHED = {"fetch_model": ("model", "model"), "fetch_source": ("dataset", "source")}
+
+
+def fetched_entries(jobs: Iterable) -> list[tuple[str, dict]]:
+    """(kind, config entry) of what Snakemake's ``jobs`` fetch; scripts are called alike in every importing workflow."""
+    scripts = [(job, Path(str(job.rule.script)).stem) for job in jobs if job.rule.script]
+    named = [(job, *FETCHED[script]) for job, script in scripts if script in FETCHED]
+    return [(kind, job.params[parameter]) for job, kind, parameter in named]
 
 
 def check_access(entries: Iterable[tuple[str, dict]]) -> None:

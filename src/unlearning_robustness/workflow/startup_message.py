@@ -1,12 +1,14 @@
 """What a person is told before the first job."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from unlearning_robustness.config.cells import attacked_cells, cells
 from unlearning_robustness.estimate.jobs import Job
 from unlearning_robustness.estimate.machines import MACHINES
 from unlearning_robustness.models.shape import Work
 from unlearning_robustness.runtime.device import processor
+from unlearning_robustness.workflow.study import Study
 
 PRECISIONS = {
     "matrices": "bfloat16",
@@ -15,18 +17,40 @@ PRECISIONS = {
 }
 
 
+def startup_message(study: Study, times: Iterable[str | None], cores: int) -> str:
+    """One line for the person who started the study; minutes for models that are small and whose shape is known.
+
+    ``times`` says for each job that is about to run where its cost will be measured, if anywhere.
+    """
+    if not study.requests.small():
+        return f"{size_line(study.config['study'])}; `make plan` says how long they take"
+    # Here, since what a domain holds takes seconds to find out and every job reads the rules.
+    from unlearning_robustness.estimate.domains import domains
+    from unlearning_robustness.estimate.jobs import jobs_of
+    from unlearning_robustness.models.shape import shapes_of
+
+    models = Path(study.paths.prefixed("resources/models"))
+    estimated = jobs_of(study.config, shapes_of(study.config, models), domains())
+    return start_line(study.config["study"], estimated, [path and job_name(path) for path in times], cores)
+
+
+def job_name(times: str) -> str:
+    """The job whose measured cost lies at ``times``, named as estimates name it."""
+    return times.partition("benchmark_times/")[2].removesuffix(".jsonl")
+
+
 def size_line(study: dict) -> str:
     """How much the study is, without an estimate."""
     return f"{len(cells(study))} cells, {len(attacked_cells(study))} (cell, attack) runs"
 
 
-def start_line(study: dict, found: list[Job], left: Sequence[str | None], cores: int) -> str:
+def start_line(study: dict, estimated: list[Job], left: Sequence[str | None], cores: int) -> str:
     """One line: how much the study is, how many jobs are left, in which precision without a GPU and about how long.
 
     ``left`` has one entry a job that is about to run: its ``Job.name``, or None for one too small to be measured, which
-    takes only its start. Jobs that ``found`` does not have are counted apart.
+    takes only its start. Jobs that were not ``estimated`` are counted apart.
     """
-    machine, works = MACHINES[processor()], {job.name: job.work for job in found} | {None: Work()}
+    machine, works = MACHINES[processor()], {job.name: job.work for job in estimated} | {None: Work()}
     minutes = sum(machine.seconds(works[name]) for name in left if name in works) / 60 / max(cores, 1)
     unknown = sum(name not in works for name in left)
     return (

@@ -1,0 +1,220 @@
+"""What a job reads: wildcards-only functions, whose values Snakemake compares to decide whether the job runs again.
+
+Each gives no more than its job reads, so that a change of anything else reruns nothing.
+"""
+
+from collections.abc import Callable, Sequence
+
+from unlearning_robustness.config import defence_row, method_settings
+from unlearning_robustness.config.activation_caches import cache_id, cache_settings
+from unlearning_robustness.config.cells import in_order, retrain_of
+from unlearning_robustness.config.kinds import module_of
+from unlearning_robustness.runtime.code_digest import code_digest
+from unlearning_robustness.workflow.paths import Paths, all_filled, filled
+
+# Keys of a model's entry that only `make plan` reads.
+PLANNED_WITH = ("shape", "download_mb")
+# How something is computed with, which does not change where it comes from.
+COMPUTED_WITH = ("device", "dtype", "reader")
+# Where a measure's module has another name than the measure.
+MEASURE_MODULES = {"memorisation": "protocols"}
+Of = Callable[[object], object]
+
+
+class Parameters:
+    """Functions of a job's wildcards over a resolved configuration."""
+
+    def __init__(self, config: dict, paths: Paths):
+        self.config, self.paths, self.study = config, paths, config["study"]
+        self.trained_methods = [name for name in in_order(self.study, "methods") if name in config["methods"]]
+        self.caches = {cache_id(entry): entry for entry in map(cache_settings, config["methods"].values())}
+
+    def model(self, wildcards) -> dict:
+        """The entry of the model."""
+        return _without(self.config["models"][wildcards.model], PLANNED_WITH)
+
+    def model_origin(self, wildcards) -> dict:
+        """Where the model comes from."""
+        return _without(self.model(wildcards), COMPUTED_WITH)
+
+    def source_origin(self, wildcards) -> dict:
+        """Where the data set comes from."""
+        return _without(self.config["sources"][wildcards.source], COMPUTED_WITH)
+
+    @property
+    def fetched_models(self) -> list[str]:
+        """Models that are downloaded; the others are made of these."""
+        return [name for name, entry in self.config["models"].items() if "from" not in entry]
+
+    def folder_of(self, model: str) -> str:
+        """Where a model lies: fetched ones serve all studies, made ones depend on this study's texts."""
+        made = "from" in self.config["models"][model]
+        return (self.paths.target_model if made else self.paths.fetched_model).format(model=model)
+
+    def model_folder(self, wildcards) -> str:
+        """The folder of the model."""
+        return self.folder_of(wildcards.model)
+
+    def parent_folder(self, wildcards) -> str:
+        """The folder of the model that a made one is made of."""
+        return self.folder_of(self.config["models"][wildcards.model]["from"])
+
+    def memorised_corpora(self, wildcards) -> str:
+        """The texts that a made model memorises."""
+        return self.paths.corpora.format(benchmark=self.config["models"][wildcards.model]["memorised"]["benchmark"])
+
+    def retrained_model(self, wildcards) -> dict:
+        """The entry of the model that never saw the forget texts."""
+        return _without(self.config["models"][retrain_of(self.config, wildcards.model)["model"]], PLANNED_WITH)
+
+    def retrained_folder(self, wildcards) -> str:
+        """Its folder."""
+        return self.folder_of(retrain_of(self.config, wildcards.model)["model"])
+
+    def benchmark(self, *names: str) -> Of:
+        """These keys of the benchmark's entry, where it has them."""
+
+        def part(wildcards) -> dict:
+            entry = self.config["benchmarks"][wildcards.benchmark]
+            return {name: entry[name] for name in names if name in entry}
+
+        return part
+
+    def perplexity_tokens(self, wildcards) -> int:
+        """Tokens of each text of which the perplexity is measured."""
+        return self.config["benchmarks"][wildcards.benchmark]["corpora"]["perplexity_tokens"]
+
+    def readers(self, what: str) -> Of:
+        """The sources that a benchmark's "items", "texts" or "open" questions read, with the reader of each."""
+
+        def readers(wildcards) -> dict:
+            return {name: self.config["sources"][name]["reader"] for name in self._sources(wildcards.benchmark, what)}
+
+        return readers
+
+    def sources(self, what: str) -> Of:
+        """The folders of these sources."""
+        return lambda wildcards: [
+            self.paths.source.format(source=name) for name in self._sources(wildcards.benchmark, what)
+        ]
+
+    def probes(self) -> dict:
+        """The entries of the probes that the study asks under."""
+        return {name: self.config["probes"][name] for name in self.study["probes"]}
+
+    def first_layer(self) -> int:
+        """The first layer that any method of the study trains; variants may lie lower."""
+        methods = [self.config["methods"][name] for name in self.trained_methods]
+        return min(min(method["layers"]) for method in methods if "variant_of" not in method)
+
+    def method(self, wildcards) -> dict:
+        """The entry of the method."""
+        return method_settings(self.config, wildcards.method)
+
+    def processes(self, wildcards) -> int:
+        """How many processes train a cell together; each takes a GPU."""
+        return self.method(wildcards)["parallel"]["processes"]
+
+    def cache(self, wildcards) -> dict:
+        """The settings of an activation cache."""
+        return self.caches[wildcards.cache]
+
+    def cache_file(self, wildcards) -> str:
+        """The activation cache that the method trains from."""
+        return filled(self.paths.activations, wildcards, cache=cache_id(cache_settings(self.method(wildcards))))
+
+    def row_of(self, defence: str, method: str) -> list[dict]:
+        """The resolved entries of a defence's parts for a method."""
+        return defence_row(self.config, defence, method)
+
+    def row(self, wildcards) -> list[dict]:
+        """The resolved entries of the defence's parts."""
+        return self.row_of(wildcards.defence, wildcards.method)
+
+    def matched_deltas(self, wildcards) -> list[str]:
+        """The deltas that a control is matched to (an early stop, weight noise): the other cell of each seed."""
+        matches = [part["parameters"]["match"] for part in self.row(wildcards) if "match" in part["parameters"]]
+        deltas = self.paths.each_seed(f"{self.paths.delta}/delta.safetensors")
+        return all_filled(deltas, wildcards, defence=matches[0]) if matches else []
+
+    def select_questions(self, wildcards) -> list[str]:
+        """Early stops are matched on the questions of the select split."""
+        stops = any(part["kind"] == "early-stop" for part in self.row(wildcards))
+        return [filled(self.paths.questions, wildcards)] if stops else []
+
+    def seeds(self, wildcards) -> list[int]:
+        """The seeds that one job serves."""
+        return self.study["seeds"] if self.paths.batch_seeds else [int(wildcards.seed)]
+
+    def attack(self, wildcards) -> dict:
+        """The entry of the attack."""
+        return self.config["attacks"][wildcards.attack]
+
+    def unlearn_code(self, wildcards) -> str:
+        """Digest of the code that trains this cell: the loop, its method and its defences, not the others."""
+        method = self.method(wildcards)
+        losses = [("methods.FORGET_LOSSES", method["forget_loss"]), ("methods.RETAIN_LOSSES", method["retain_loss"])]
+        defences = [("defences.DEFENCES", part["kind"]) for part in self.row(wildcards)]
+        return code_digest("training.unlearning", *(module_of(*kind) for kind in (*losses, *defences)))
+
+    def attack_code(self, wildcards) -> str:
+        """Digest of the code of this attack and of scoring."""
+        return code_digest("attacks.run_attack", module_of("attacks.ATTACKS", self.attack(wildcards)["kind"]))
+
+    def measure(self, wildcards) -> dict:
+        """The settings of the measure."""
+        return self.config[wildcards.measure]
+
+    def measure_input(self, wildcards) -> dict[str, str]:
+        """The tables that the measure reads beside the model and its deltas."""
+        return {name: filled(path, wildcards) for name, path in self._measure_tables(wildcards).items()}
+
+    def measure_attack(self, wildcards) -> list:
+        """The attack that the measure runs, its id and its resolved entry; nothing when it runs none."""
+        return self._attack_of(wildcards.measure)
+
+    def measure_code(self, wildcards) -> str:
+        """Digest of the code of the measure and of its attack."""
+        return self._measure_code(wildcards.measure)
+
+    def retrained_attack(self) -> list:
+        """The attack after which memorisation is measured again, its id and its resolved entry; or nothing."""
+        return self._attack_of("memorisation")
+
+    def retrained_code(self) -> str:
+        """Digest of the code of memorisation and of its attack."""
+        return self._measure_code("memorisation")
+
+    def open_questions(self, wildcards) -> str:
+        """What a benchmark's models are asked in words: published questions, or those about facts."""
+        published = "open" in self.config["benchmarks"][wildcards.benchmark]
+        return filled(self.paths.open_questions if published else self.paths.questions, wildcards)
+
+    def _measure_tables(self, wildcards) -> dict[str, str]:
+        if wildcards.measure == "latents":
+            return {"probes": self.paths.probes}
+        if wildcards.measure == "memorisation":
+            return {"corpora": self.paths.corpora, "questions": self.open_questions(wildcards)}
+        return {"corpora": self.paths.corpora}
+
+    def _attack_of(self, measure: str) -> list:
+        name = self.config.get(measure, {}).get("attack")
+        return [name, self.config["attacks"][name]] if name else []
+
+    def _measure_code(self, measure: str) -> str:
+        kinds = [attack["kind"] for attack in self._attack_of(measure)[1:]]
+        module = MEASURE_MODULES.get(measure, measure)
+        return code_digest(f"evaluation.{module}", *(module_of("attacks.ATTACKS", kind) for kind in kinds))
+
+    def _sources(self, benchmark: str, what: str) -> list[str]:
+        entry = self.config["benchmarks"][benchmark]
+        if what == "items":
+            roles = [entry[role] for role in ("forget", "retain", "neighbour")]
+            tables = [[*role.get("items", []), *role.get("shots", {}).get("items", [])] for role in roles]
+        else:
+            tables = entry.get(what, {}).values()
+        return sorted({table.split("/")[0] for part in tables for table in part})
+
+
+def _without(entry: dict, keys: Sequence[str]) -> dict:
+    return {key: value for key, value in entry.items() if key not in keys}

@@ -1,0 +1,115 @@
+"""What jobs ask for: more when they are submitted again, and more host memory for a model that is not small."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from unlearning_robustness.errors import ConfigError
+from unlearning_robustness.estimate.work import activation_cache_bytes, attack_megabytes
+from unlearning_robustness.models.shape import BFLOAT16, Shape, shape_of
+from unlearning_robustness.workflow.parameters import Parameters
+
+Amount = int | Callable[[object], int]
+# A model of up to this many MB is in the numbers that the rules give.
+SMALL = 1000
+# Megabytes and minutes of a measure of a small model.
+MEASURES = {"latents": (6000, 60), "sharpness": (8000, 120), "landscape": (4000, 120), "memorisation": (4000, 120)}
+
+
+def growing(first: Amount) -> Callable[[object, int], int]:
+    """A resource that a resubmitted job gets more of: ``first``, then twice, then three times as much.
+
+    ``first`` is a number, or a function of the wildcards; `retries` of a profile submits again.
+    """
+
+    def amount(wildcards, attempt):
+        return _at(first, wildcards) * attempt
+
+    return amount
+
+
+class Requests:
+    """Megabytes of host memory, and minutes, as functions of a job's wildcards."""
+
+    def __init__(self, parameters: Parameters):
+        self.parameters, self.config = parameters, parameters.config
+
+    def size_of(self, model: str) -> float:
+        """Megabytes of a model in bfloat16; 0 where the configuration does not say its shape."""
+        shape = self._shape(model)
+        return shape.parameters * BFLOAT16 / 1e6 if shape else 0
+
+    def small(self) -> bool:
+        """Whether every model of the study has a known shape and is small."""
+        return all(0 < self.size_of(model) <= SMALL for model in self.config["study"]["models"])
+
+    def with_model(self, first: Amount) -> Amount:
+        """``first``, and for a model that is not small three times it.
+
+        It is loaded, and held once more while it is altered or written, with texts computed beside it.
+        """
+
+        def amount(wildcards) -> int:
+            size = self.size_of(wildcards.model)
+            return _at(first, wildcards) + (round(3 * size) if size > SMALL else 0)
+
+        return amount
+
+    def with_cache(self, first: Amount, tokens: Callable[[object], int], times: int = 1) -> Amount:
+        """``with_model``, and so many times the activation cache of a larger model, whose texts have ``tokens``.
+
+        Caches of small models are in ``first``.
+        """
+
+        def amount(wildcards) -> int:
+            least = self.with_model(first)(wildcards)
+            if self.size_of(wildcards.model) <= SMALL:
+                return least
+            corpora = self.config["benchmarks"][wildcards.benchmark]["corpora"]
+            texts = corpora["forget_prose_documents"] + corpora["retain_documents"]
+            cache = activation_cache_bytes(self._shape(wildcards.model), tokens(wildcards), texts)
+            return least + round(times * cache / 1e6)
+
+        return amount
+
+    def method_tokens(self, wildcards) -> int:
+        """The length of the texts that a method trains on."""
+        return self.parameters.method(wildcards)["tokens"]
+
+    def cache_tokens(self, wildcards) -> int:
+        """The length of the texts of a cache."""
+        return self.parameters.cache(wildcards)["tokens"]
+
+    def training(self, wildcards) -> int:
+        """Each process loads the model and the activation cache."""
+        of_one = self.with_cache(4000, self.method_tokens)(wildcards)
+        return of_one * self.parameters.processes(wildcards)
+
+    def attack(self, wildcards) -> int:
+        """What suffices for the laptop's model, or more where a larger model's shape is known."""
+        attack, models = self.parameters.attack(wildcards), self.config["models"]
+        least = 8000 if attack["parameters"].get("trained") == "full" else 4000
+        root = models[wildcards.model].get("from", wildcards.model)
+        folder = self.parameters.paths.prefixed(self.parameters.folder_of(root))
+        try:
+            shape = shape_of(root, models[root], Path(folder))
+        except ConfigError:
+            return least
+        return max(least, attack_megabytes(shape, attack, self.config["scoring"]["batch_size"]))
+
+    def measure(self, wildcards) -> int:
+        """Megabytes of a measure."""
+        return self.with_model(MEASURES[wildcards.measure][0])(wildcards)
+
+    def measure_minutes(self, wildcards) -> int:
+        """Minutes of a measure."""
+        return MEASURES[wildcards.measure][1]
+
+    def _shape(self, model: str) -> Shape | None:
+        """The shape that the configuration gives a model, or the one that it is made of."""
+        models = self.config["models"]
+        shape = models[models[model].get("from", model)].get("shape")
+        return Shape(**shape) if shape else None
+
+
+def _at(amount: Amount, wildcards) -> int:
+    return amount(wildcards) if callable(amount) else amount

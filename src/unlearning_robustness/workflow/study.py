@@ -1,0 +1,53 @@
+"""A study as the rules see it: one object, from the user's configuration and the folder of this repository."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from unlearning_robustness.config import resolve
+from unlearning_robustness.config.overlays import base_studies
+from unlearning_robustness.workflow.writable import check_writable
+from unlearning_robustness.workflow.parameters import Parameters
+from unlearning_robustness.workflow.paths import Paths
+from unlearning_robustness.workflow.requests import Requests
+from unlearning_robustness.workflow.targets import Targets
+from unlearning_robustness.workflow.tuning import Tuning
+
+
+class Study:
+    """The resolved configuration, and what rules ask of it: paths, targets, parameters, requests and searches.
+
+    ``given`` is what the user, or a workflow that imports this one as a module, sets over config.yaml in ``root``.
+    Raises ConfigError, one line that names the key and the mend.
+    """
+
+    def __init__(self, given: dict, root: Path, prefixed: Callable[[str], str] = str):
+        self.files = [root / "config.yaml", *base_studies(given, root / "studies")]
+        self.config = resolve(merged(self.files, given))
+        self.paths = Paths(self.config, prefixed)
+        self.parameters = Parameters(self.config, self.paths)
+        self.targets = Targets(self.config, self.paths)
+        self.requests = Requests(self.parameters)
+
+    @cached_property
+    def tuning(self) -> Tuning:
+        """What is tuned."""
+        return Tuning(self.parameters)
+
+    def check_writable(self) -> None:
+        """Raise ConfigError when results cannot be written where the configuration says."""
+        for key in ("results", "reuse_results"):
+            if key in self.config["study"]:
+                check_writable(Path(self.paths.prefixed(self.config["study"][key])), f"study.{key}")
+
+
+def merged(files: list[Path], given: dict) -> dict:
+    """What the files say, each over the ones before, and ``given`` over all: mappings key by key, lists whole."""
+    from snakemake.common.configfile import load_configfile
+    from snakemake.utils import update_config
+
+    config = {}
+    for path in files:
+        update_config(config, load_configfile(path))
+    update_config(config, given)
+    return config

@@ -1,0 +1,58 @@
+"""The files of a study: what its tables are made of, one for each cell, attack or measure."""
+
+from unlearning_robustness.config.cells import NONE, Cell, attacked_cells, measured_cells, retrain_of
+from unlearning_robustness.workflow.paths import Paths, filled
+
+MEASURES = ("latents", "sharpness", "landscape", "memorisation")
+
+
+class Targets:
+    """Lists of paths, in the order of the cells."""
+
+    def __init__(self, config: dict, paths: Paths):
+        self.config, self.paths, self.study = config, paths, config["study"]
+
+    @property
+    def records(self) -> list[str]:
+        """Answers of every cell under every attack, also without one."""
+        return [self._attacked(cell, attack, "records.parquet") for cell, attack in attacked_cells(self.study)]
+
+    @property
+    def attack_manifests(self) -> list[str]:
+        """What every attack cost."""
+        pairs = [pair for pair in attacked_cells(self.study) if pair[1] != NONE]
+        return [self._attacked(cell, attack, "manifest.json") for cell, attack in pairs]
+
+    @property
+    def cell_measures(self) -> list[str]:
+        """Perplexity and cost of training of every cell."""
+        pairs = [pair for pair in attacked_cells(self.study) if pair[1] == NONE]
+        return [self._attacked(cell, attack, "measures.json") for cell, attack in pairs]
+
+    def measured(self, measure: str) -> list[str]:
+        """The tables of one of ``MEASURES``; with memorisation, those of models that never saw the texts."""
+        tables = [self.paths.records_of(cell, f"{measure}.parquet") for cell in measured_cells(self.config, measure)]
+        return tables + self._retrained() if measure == "memorisation" else tables
+
+    @property
+    def retain_log(self) -> str | list[str]:
+        """A published evaluation of the model that never saw the texts, if there is one."""
+        retrain = self.config.get("memorisation", {}).get("retrain", {})
+        return retrain.get("log", []) if self.study["memorisation"] else []
+
+    def of_places(self, pattern: str, **others: str) -> list[str]:
+        """A pattern for every model and benchmark."""
+        places = [(model, benchmark) for model in self.study["models"] for benchmark in self.study["benchmarks"]]
+        return [filled(pattern, {"model": model, "benchmark": benchmark}, **others) for model, benchmark in places]
+
+    def _retrained(self) -> list[str]:
+        if not self.study["memorisation"]:
+            return []
+        models = [model for model in self.study["models"] if "model" in retrain_of(self.config, model)]
+        places = [
+            {"model": model, "benchmark": benchmark} for model in models for benchmark in self.study["benchmarks"]
+        ]
+        return [filled(self.paths.retrained, place) for place in places]
+
+    def _attacked(self, cell: Cell, attack: str, name: str) -> str:
+        return self.paths.records_of(cell, f"{attack}/{name}")

@@ -21,7 +21,10 @@ report: Path(paths.prefixed(LANDING)).absolute()
 
 
 onstart:
-    check_access(fetched_entries(workflow.dag.needrun_jobs()))
+    try:
+        check_access(fetched_entries(workflow.dag.needrun_jobs()))
+    except FetchError as error:
+        raise WorkflowError(f"error: {error}")
     # On a cluster there is no number of cores, and asking for it fails; `make plan` says what a study costs there.
     if workflow.resource_settings.cores:
         left = [str(job.benchmark or "") for job in workflow.dag.needrun_jobs()]

@@ -9,7 +9,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from unlearning_robustness.config.kinds import module_of
 from unlearning_robustness.config.overlays import with_command_line
-from unlearning_robustness.errors import ConfigError
+from unlearning_robustness.errors import ConfigError, FetchError
 from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.workflow.environment import set_environment
 from unlearning_robustness.workflow.licences import check_access, fetched_entries

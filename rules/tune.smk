@@ -77,10 +77,7 @@ rule tuning:
         mem_mb=1000,
         runtime=10,
     params:
-        config={
-            key: CONFIG.get(key)
-            for key in ("methods", "defences", "attacks", "tuning")
-        },
+        config=tuning.configured,
         code=code_digest("evaluation.tuning"),
     script:
         "../workflow_scripts/tuning.py"

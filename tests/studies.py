@@ -1,11 +1,11 @@
-"""A study of studies/ as Snakemake merges it: config.yaml, what the study builds on, the study."""
+"""A study of studies/ as the workflow merges it: config.yaml, what the study builds on, the study."""
 
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
-from snakemake.utils import update_config
 
 from unlearning_robustness.config.overlays import base_studies
+from unlearning_robustness.workflow.study import merged
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / "studies"
@@ -13,8 +13,5 @@ STUDIES = ROOT / "studies"
 
 def load_study(name: str) -> dict:
     """The configuration of a study, not resolved."""
-    config, own = load_configfile(ROOT / "config.yaml"), load_configfile(STUDIES / f"{name}.yaml")
-    for part in base_studies(own, STUDIES):
-        update_config(config, load_configfile(part))
-    update_config(config, own)
-    return config
+    own = load_configfile(STUDIES / f"{name}.yaml")
+    return merged([ROOT / "config.yaml", *base_studies(own, STUDIES)], own)

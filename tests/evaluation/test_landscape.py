@@ -80,7 +80,7 @@ def test_the_direction_leads_to_the_relearned_model_and_the_model_stays(tiny_mod
 
 def test_an_attack_without_steps_gives_no_direction(tiny_model, tiny_tokenizer, corpora):
     still = ENTRY | {"parameters": ATTACK | {"steps": [0]}}
-    with pytest.raises(TrainingError, match=r"'relearning' moves no tensor: give landscape\.attack"):
+    with pytest.raises(TrainingError, match=r"'relearn' moves no tensor: give landscape\.attack"):
         relearning_direction(tiny_model, tiny_tokenizer, corpora, still, 0)
 
 

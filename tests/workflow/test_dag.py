@@ -104,7 +104,7 @@ def test_the_cost_of_a_study_is_told_before_a_model_is_here(tmp_path):
     snakemake("--cores", "1", "--configfile", ROOT / "studies" / "rna.yaml", "--", "plan", folder=tmp_path)
     told = (tmp_path / "results" / "rna" / "logs" / "plan.log").read_text()
     assert re.search(r"^unlearn +47 ", told, re.M)
-    assert "134 million parameters, 0.27 GB on disk, is downloaded (93 MB)" in told
+    assert "134 million parameters, 0.27 GB on disk, is downloaded (93 MB), licence Apache-2.0" in told
     assert not (tmp_path / "resources").exists()
 
 

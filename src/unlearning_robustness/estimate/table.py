@@ -35,13 +35,15 @@ def _numbers(found: list[Job], machines: list) -> list[str]:
 
 
 def models_of(entries: dict[str, dict], shapes: dict[str, Shape], here: set[str]) -> str:
-    """One line a model: its size, what is downloaded, what stays on disk."""
+    """One line a model: its size, what is downloaded, what stays on disk, its licence."""
     lines = []
     for name, shape in shapes.items():
         size = shape.parameters * BFLOAT16 / GIGA
         wanted = entries[name].get("download_mb", size * 1000)
         fetched = "is here" if name in here else f"is downloaded ({wanted:.0f} MB)"
-        lines.append(f"{name}: {shape.parameters / 1e6:.0f} million parameters, {size:.2f} GB on disk, {fetched}")
+        licence = f", licence {entries[name]['license']}" if "license" in entries[name] else ""
+        parameters = f"{shape.parameters / 1e6:.0f} million parameters"
+        lines.append(f"{name}: {parameters}, {size:.2f} GB on disk, {fetched}{licence}")
     return "\n".join(lines)
 
 

@@ -43,7 +43,7 @@ def relearning_direction(model, tokenizer, corpora: pandas.DataFrame, attack: di
     direction = {name: tensor - model.get_parameter(name).detach().float() for name, tensor in relearned.items()}
     if not direction or norm(direction) == 0:
         raise TrainingError(
-            f"the attack {attack['label']!r} moves no tensor: give landscape.attack one that takes steps"
+            f"an attack of kind {attack['kind']!r} moves no tensor: give landscape.attack one that takes steps"
         )
     return direction
 

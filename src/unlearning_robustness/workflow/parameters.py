@@ -12,8 +12,6 @@ from unlearning_robustness.config.kinds import module_of
 from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.workflow.paths import Paths, all_filled, filled
 
-# Keys of a model's entry that only `make plan` reads.
-PLANNED_WITH = ("shape", "download_mb")
 # How something is computed with, which does not change where it comes from.
 COMPUTED_WITH = ("device", "dtype", "reader")
 # Where a measure's module has another name than the measure.
@@ -22,7 +20,7 @@ Of = Callable[[object], object]
 
 
 class Parameters:
-    """Functions of a job's wildcards over a resolved configuration."""
+    """Functions of a job's wildcards over a resolved configuration without what is for people."""
 
     def __init__(self, config: dict, paths: Paths):
         self.config, self.paths, self.study = config, paths, config["study"]
@@ -31,7 +29,7 @@ class Parameters:
 
     def model(self, wildcards) -> dict:
         """The entry of the model."""
-        return _without(self.config["models"][wildcards.model], PLANNED_WITH)
+        return self.config["models"][wildcards.model]
 
     def model_origin(self, wildcards) -> dict:
         """Where the model comes from."""
@@ -65,7 +63,7 @@ class Parameters:
 
     def retrained_model(self, wildcards) -> dict:
         """The entry of the model that never saw the forget texts."""
-        return _without(self.config["models"][retrain_of(self.config, wildcards.model)["model"]], PLANNED_WITH)
+        return self.config["models"][retrain_of(self.config, wildcards.model)["model"]]
 
     def retrained_folder(self, wildcards) -> str:
         """Its folder."""

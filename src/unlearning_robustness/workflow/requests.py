@@ -30,8 +30,8 @@ def growing(first: Amount) -> Callable[[object, int], int]:
 class Requests:
     """Megabytes of host memory, and minutes, as functions of a job's wildcards."""
 
-    def __init__(self, parameters: Parameters):
-        self.parameters, self.config = parameters, parameters.config
+    def __init__(self, config: dict, parameters: Parameters):
+        self.config, self.parameters = config, parameters
 
     def size_of(self, model: str) -> float:
         """Megabytes of a model in bfloat16; 0 where the configuration does not say its shape."""

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from unlearning_robustness.config import resolve
 from unlearning_robustness.config.overlays import base_studies
-from unlearning_robustness.workflow.writable import check_writable
+from unlearning_robustness.config.schema import without_display
 from unlearning_robustness.workflow.parameters import Parameters
 from unlearning_robustness.workflow.paths import Paths
 from unlearning_robustness.workflow.requests import Requests
 from unlearning_robustness.workflow.targets import Targets
 from unlearning_robustness.workflow.tuning import Tuning
+from unlearning_robustness.workflow.writable import check_writable
 
 
 class Study:
@@ -25,9 +26,11 @@ class Study:
         self.files = [root / "config.yaml", *base_studies(given, root / "studies")]
         self.config = resolve(merged(self.files, given))
         self.paths = Paths(self.config, prefixed)
-        self.parameters = Parameters(self.config, self.paths)
+        # Labels, notes and licences reach pages and figures alone: a word that changes trains nothing again.
+        self.science = without_display(self.config)
+        self.parameters = Parameters(self.science, self.paths)
         self.targets = Targets(self.config, self.paths)
-        self.requests = Requests(self.parameters)
+        self.requests = Requests(self.config, self.parameters)
 
     @cached_property
     def tuning(self) -> Tuning:

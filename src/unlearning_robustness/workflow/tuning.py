@@ -23,6 +23,11 @@ class Tuning:
         """The two numbers of the criterion."""
         return {name: self.settings.get(name) for name in ("utility_bound", "forget_margin")}
 
+    @property
+    def configured(self) -> dict:
+        """What the configuration has, beside which the table shows what is chosen."""
+        return {key: self.parameters.config.get(key) for key in ("methods", "defences", "attacks", "tuning")}
+
     def searches(self) -> list[dict[str, str]]:
         """Kind and method of every search that the study makes."""
         return [{"kind": kind, "method": method} for kind in KINDS for method in self._methods(kind)]

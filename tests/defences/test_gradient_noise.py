@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from unlearning_robustness.defences.gradient_noise import isotropic
 from unlearning_robustness.defences.row import build_step
+from unlearning_robustness.engine.weights import gaussian_of_norm
 
 CHOSEN = torch.tensor([0, 2, 3])
 SCALE = 0.8
@@ -71,6 +71,6 @@ def test_noise_of_scale_zero_adds_nothing(moved_engine, tiny_caches, defence):
 
 
 def test_an_isotropic_draw_has_the_asked_norm_and_shape():
-    drawn = isotropic(torch.zeros(30, 40), torch.tensor(2.5), torch.Generator().manual_seed(0))
+    drawn = gaussian_of_norm(torch.zeros(30, 40), torch.tensor(2.5), torch.Generator().manual_seed(0))
     assert drawn.shape == (30, 40) and drawn.norm().item() == pytest.approx(2.5, rel=1e-5)
     assert abs((drawn > 0).float().mean().item() - 0.5) < 0.05

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from unlearning_robustness.methods import RMU, AdaptiveRMU
+from unlearning_robustness.methods.adaptive_rmu import AdaptiveRMU
 from unlearning_robustness.methods.loss_inputs import LossInputs
+from unlearning_robustness.methods.rmu import RMU
 
 
 def random(seed=0):

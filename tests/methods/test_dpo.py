@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from unlearning_robustness.methods import DPO, NPO
-from unlearning_robustness.methods.dpo import dpo_loss, paired
+from unlearning_robustness.methods.dpo import DPO, dpo_loss, paired
+from unlearning_robustness.methods.npo import NPO
 
 CHOSEN = torch.tensor([0, 2, 3])
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from unlearning_robustness.methods import GradientAscent
+from unlearning_robustness.methods.gradient_ascent import GradientAscent
 from unlearning_robustness.methods.loss_inputs import LossInputs
 from unlearning_robustness.methods.nll import NLLRetain
 

@@ -3,10 +3,9 @@ import math
 import pytest
 import torch
 
-from unlearning_robustness.methods import NPO
 from unlearning_robustness.methods.loss_inputs import LossInputs
 from unlearning_robustness.methods.method import build_method
-from unlearning_robustness.methods.npo import npo_loss
+from unlearning_robustness.methods.npo import NPO, npo_loss
 from unlearning_robustness.scoring.likelihood import normalise
 
 NLL, REFERENCE = torch.tensor([6.0, 30.0]), torch.tensor([5.0, 20.0])

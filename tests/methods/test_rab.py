@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from unlearning_robustness.methods import RAb
 from unlearning_robustness.methods.loss_inputs import LossInputs
+from unlearning_robustness.methods.rab import RAb
 
 
 def inputs(hidden, reference, direction):

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from unlearning_robustness.methods import RMU
 from unlearning_robustness.methods.loss_inputs import LossInputs
 from unlearning_robustness.methods.method import build_method
+from unlearning_robustness.methods.rmu import RMU
 
 MASK = torch.tensor([[False, True, True], [False, True, False]])
 

@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from unlearning_robustness.methods import NPO, SimNPO
 from unlearning_robustness.methods.loss_inputs import LossInputs
-from unlearning_robustness.methods.simnpo import simnpo_loss
+from unlearning_robustness.methods.npo import NPO
+from unlearning_robustness.methods.simnpo import SimNPO, simnpo_loss
 
 
 @pytest.mark.parametrize(("beta", "margin"), [(0.1, 0.0), (2.0, 0.7)])

@@ -12,13 +12,13 @@ from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import RewritingFacts
 from unlearning_robustness.attacks.rewriting import rewritten
 from unlearning_robustness.config.ranges import NonNegatives
+from unlearning_robustness.engine.weights import gaussian_of_norm
 from unlearning_robustness.runtime.seeds import generator
 
 
 def noise(weight: torch.Tensor, seed: int, name: str) -> torch.Tensor:
     """Gaussian noise, float32, of the weight's shape and norm; the same for one seed and name on every device."""
-    drawn = torch.randn(weight.shape, generator=generator(seed, f"attack-noise/{name}")).to(weight.device)
-    return drawn * (weight.float().norm() / drawn.norm())
+    return gaussian_of_norm(weight, weight.float().norm(), generator(seed, f"attack-noise/{name}"))
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,11 @@ def adamw(tensors: list[torch.Tensor], learning_rate: float, weight_decay: float
     return torch.optim.AdamW(tensors, lr=learning_rate, weight_decay=weight_decay, fused=True)
 
 
+def relative_noise_scale(noise_scale: float, width: int, activation_norm: float) -> dict[str, float]:
+    """What a manifest says of noise nu: nu sqrt(d) / mean ||z_ref||, which carries over between models; nu does not."""
+    return {"relative_noise_scale": noise_scale * width**0.5 / activation_norm}
+
+
 @dataclass
 class Step:
     """The parts of a step; each is replaced by at most one defence.

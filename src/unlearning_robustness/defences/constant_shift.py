@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.config.ranges import NonNegative
-from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.base import Step, relative_noise_scale
 from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.engine import Noise
 from unlearning_robustness.runtime.seeds import generator as stream
@@ -38,3 +38,7 @@ class ConstantShift:
     def install(self, step: Step) -> None:
         """Take the retain gradient against the shifted reference."""
         step.replace("reference_noise", lambda generator: constant_shift(self.noise_scale, generator), "constant-shift")
+
+    def manifest_facts(self, width: int, activation_norm: float) -> dict[str, float]:
+        """The scale relative to the mean norm of the reference's retain activations of ``width`` dimensions."""
+        return relative_noise_scale(self.noise_scale, width, activation_norm)

@@ -9,18 +9,12 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.config.ranges import NonNegative
-from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.base import Step, relative_noise_scale
 from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.defences.rna import gaussian_noise
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine, RetainNoise
-from unlearning_robustness.engine.weights import Tensors
-
-
-def isotropic(like: torch.Tensor, size: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A Gaussian direction of norm ``size`` in the shape of ``like``."""
-    drawn = torch.randn(like.shape, generator=generator, device=like.device)
-    return drawn * (size / drawn.norm())
+from unlearning_robustness.engine.weights import Tensors, gaussian_of_norm
 
 
 @dataclass(frozen=True)
@@ -40,9 +34,13 @@ class GradientNoise:
         """Perturb the retain gradient after it is taken."""
         step.replace("after_retain", self._perturb, "gradient-noise")
 
+    def manifest_facts(self, width: int, activation_norm: float) -> dict[str, float]:
+        """The scale relative to the mean norm of the reference's retain activations of ``width`` dimensions."""
+        return relative_noise_scale(self.noise_scale, width, activation_norm)
+
     def _perturb(self, engine: Engine, batch: ActivationCache, clean: Tensors, generator: torch.Generator) -> Tensors:
         _, noisy = engine.retain_gradient(batch, RetainNoise(reference=gaussian_noise(self.noise_scale, generator)))
         return {
-            name: gradient + isotropic(gradient, (noisy[name] - gradient).norm(), generator)
+            name: gradient + gaussian_of_norm(gradient, (noisy[name] - gradient).norm(), generator)
             for name, gradient in clean.items()
         }

@@ -7,7 +7,7 @@ does what the analysis says: the noise passes through the trained layers.
 from dataclasses import dataclass
 
 from unlearning_robustness.config.ranges import NonNegative
-from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.base import Step, relative_noise_scale
 from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.defences.rna import gaussian_noise
 
@@ -26,3 +26,7 @@ class LatentNoise:
     def install(self, step: Step) -> None:
         """Take the retain gradient through the noisy model."""
         step.replace("entering_noise", lambda generator: gaussian_noise(self.noise_scale, generator), "latent-noise")
+
+    def manifest_facts(self, width: int, activation_norm: float) -> dict[str, float]:
+        """The scale relative to the mean norm of the reference's retain activations of ``width`` dimensions."""
+        return relative_noise_scale(self.noise_scale, width, activation_norm)

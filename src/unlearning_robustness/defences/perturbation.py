@@ -52,9 +52,9 @@ def step_along(weights: Mapping[str, torch.Tensor], direction: Tensors, length: 
 
 
 def gaussian(like: Tensors, scale: float, generator: torch.Generator) -> Tensors:
-    """Independent N(0, scale^2) in the shapes of ``like``."""
+    """Independent N(0, scale^2) in the shapes of ``like``, drawn on the generator's device."""
     return {
-        name: scale * torch.randn(tensor.shape, generator=generator, device=tensor.device)
+        name: scale * torch.randn(tensor.shape, generator=generator, device=generator.device).to(tensor.device)
         for name, tensor in like.items()
     }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.config.ranges import NonNegative
-from unlearning_robustness.defences.base import Step
+from unlearning_robustness.defences.base import Step, relative_noise_scale
 from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.engine import Noise
 from unlearning_robustness.runtime.parallel import sample_local_rows
@@ -40,3 +40,7 @@ class RNA:
     def install(self, step: Step) -> None:
         """Take the retain gradient against the noisy reference."""
         step.replace("reference_noise", lambda generator: gaussian_noise(self.noise_scale, generator), "rna")
+
+    def manifest_facts(self, width: int, activation_norm: float) -> dict[str, float]:
+        """The scale relative to the mean norm of the reference's retain activations of ``width`` dimensions."""
+        return relative_noise_scale(self.noise_scale, width, activation_norm)

@@ -1,4 +1,4 @@
-"""A row of defences makes a step, and may change the schedule."""
+"""A row of defences makes a step, and may change the schedule or take another cell for its measure."""
 
 from unlearning_robustness.defences import DEFENCES
 from unlearning_robustness.defences.base import Step
@@ -8,18 +8,32 @@ from unlearning_robustness.engine.schedule import Schedule
 def build_step(row: list[dict]) -> Step:
     """The step of a row of resolved defence entries; the empty row is plain unlearning."""
     step = Step()
-    for part in _parts(row):
-        part.install(step)
+    for defence in _defences(row):
+        defence.install(step)
     return step
 
 
 def reschedule(row: list[dict], schedule: Schedule) -> Schedule:
     """The schedule that a row trains by."""
-    for part in _parts(row):
-        if hasattr(part, "reschedule"):
-            schedule = part.reschedule(schedule)
+    for defence in _defences(row):
+        if hasattr(defence, "reschedule"):
+            schedule = defence.reschedule(schedule)
     return schedule
 
 
-def _parts(row: list[dict]) -> list:
+def matched_control(row: list[dict]):
+    """The control that is matched to another cell, which a row holds alone; None of other rows."""
+    return next((defence for defence in _defences(row) if defence.Facts.needs_matched_cell), None)
+
+
+def manifest_facts(row: list[dict], width: int, activation_norm: float) -> dict[str, float]:
+    """What a row adds to a cell's manifest, of reference activations of a width and a mean norm on retain text."""
+    facts = {}
+    for defence in _defences(row):
+        if hasattr(defence, "manifest_facts"):
+            facts |= defence.manifest_facts(width, activation_norm)
+    return facts
+
+
+def _defences(row: list[dict]) -> list:
     return [DEFENCES[entry["kind"]](**entry["parameters"]) for entry in row]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.defences.facts import DefenceFacts
-from unlearning_robustness.engine.weights import Tensors, norm
+from unlearning_robustness.engine.weights import Tensors, gaussian_of_norm, norm
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,9 @@ def disturbed(original: Tensors, changed: Tensors, random: torch.Generator) -> T
 
     Computed in float32 and rounded to the original's type. A tensor that did not change is given no noise.
     """
-    found = {}
+    noisy = {}
     for name in sorted(original):
         start = original[name].float()
-        noise = torch.randn(start.shape, generator=random).to(start.device)
-        size = norm({name: changed[name].to(start.device).float() - start})
-        found[name] = (start + noise * (size / noise.norm())).to(original[name].dtype)
-    return found
+        length = norm({name: changed[name].to(start.device).float() - start})
+        noisy[name] = (start + gaussian_of_norm(start, length, random)).to(original[name].dtype)
+    return noisy

@@ -18,6 +18,15 @@ from unlearning_robustness.runtime.parallel import mean, whole
 Tensors = dict[str, torch.Tensor]
 
 
+def gaussian_of_norm(like: torch.Tensor, length: float | torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A Gaussian direction, float32, in the shape of ``like`` and of norm ``length``, drawn on the generator's device.
+
+    From a generator on the CPU every device has the same draw.
+    """
+    drawn = torch.randn(like.shape, generator=generator, device=generator.device).to(like.device)
+    return drawn * (length / drawn.norm())
+
+
 class TrainedWeights:
     """The tensors of ``model`` named ``names``; they alone get gradients. Raises KeyError for an unknown name.
 

@@ -2,21 +2,19 @@
 
 import torch
 
-from unlearning_robustness.defences.perturbation import add_scaled, rescaled
+from unlearning_robustness.defences.perturbation import add_scaled, gaussian, rescaled
 from unlearning_robustness.defences.projection import inner
 from unlearning_robustness.engine.weights import Tensors, norm
 
 
 def random_direction(like: Tensors, length: float, generator: torch.Generator) -> Tensors:
     """An isotropic direction of Frobenius norm ``length`` over all tensors together, in the shapes of ``like``."""
-    return rescaled(
-        {name: torch.randn(tensor.shape, generator=generator).to(tensor) for name, tensor in like.items()}, length
-    )
+    return rescaled(gaussian(like, 1.0, generator), length)
 
 
 def filter_normalised(weights: Tensors, generator: torch.Generator) -> Tensors:
     """A Gaussian direction whose rows have the norms of the weights' rows (Li et al. 2018)."""
-    drawn = {name: torch.randn(tensor.shape, generator=generator).to(tensor) for name, tensor in weights.items()}
+    drawn = gaussian(weights, 1.0, generator)
     return {
         name: tensor / tensor.norm(dim=1, keepdim=True) * weights[name].norm(dim=1, keepdim=True)
         for name, tensor in drawn.items()

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, unit_vector
+from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, relative_coefficient, unit_vector
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,10 @@ class AdaptiveRMU:
     def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> torch.Tensor:
         """The steering direction n_0 u (d,); ``first`` (N, d) are the counted activations of the first batch."""
         return unit_vector(width, self.steering, generator) * first.float().norm(dim=-1).mean()
+
+    def manifest_facts(self, direction: torch.Tensor, activation_norm: float) -> dict[str, float]:
+        """The coefficient relative to the mean norm of the reference's forget activations."""
+        return relative_coefficient(self.scale, direction, activation_norm)
 
     def __call__(self, inputs: LossInputs) -> torch.Tensor:
         return masked_mse(inputs.hidden, self.scale * inputs.direction, inputs.mask)

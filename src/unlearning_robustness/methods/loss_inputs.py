@@ -49,6 +49,14 @@ def masked_mse(hidden: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -
     return masked_mean((hidden.float() - target.float()).pow(2).mean(-1), mask)
 
 
+def relative_coefficient(coefficient: float, direction: torch.Tensor, activation_norm: float) -> dict[str, float]:
+    """What a manifest says of a method that moves activations by ``coefficient`` times a direction (d,).
+
+    Relative to the mean norm of the reference's forget activations it carries over between models.
+    """
+    return {"relative_coefficient": coefficient * direction.norm().item() / activation_norm}
+
+
 def unit_vector(width: int, law: str, generator: torch.Generator) -> torch.Tensor:
     """A random unit vector (d,): ``uniform`` on [0, 1) as in RMU (all entries positive), or ``gaussian`` as in RSV."""
     draw = {"uniform": torch.rand, "gaussian": torch.randn}[law]

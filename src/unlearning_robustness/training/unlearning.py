@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
-from unlearning_robustness.defences.row import build_step, reschedule
+from unlearning_robustness.defences.row import build_step, manifest_facts, matched_control, reschedule
 from unlearning_robustness.defences.weight_noise import disturbed
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.cost import total
@@ -79,7 +79,8 @@ def trained_weights(model, settings: dict, seed: int) -> TrainedWeights:
 
 def layers_needed(settings: dict, row: list[dict]) -> tuple[int, int] | None:
     """From which layer to which (excluded) the model is run to train a cell; None when questions are scored too."""
-    if any(entry["kind"] == "early-stop" for entry in row):
+    control = matched_control(row)
+    if control and control.Facts.scores_select:
         return None
     method = build_method(settings)
     return min(method.layers), method.read_layer + 1 if method.reads == "hidden" else None
@@ -116,24 +117,24 @@ def unlearn(
     An early stop also takes ``matched``, the delta of the cell it is matched to, and a ``scorer`` of the forget
     questions of the ``select`` split; weight noise takes ``matched`` alone.
     """
-    if [entry["kind"] for entry in row] == ["weight-noise"]:
-        return disturb(model, matched, seed)
-    stop = next((EarlyStop(**entry["parameters"]) for entry in row if entry["kind"] == "early-stop"), None)
-    if stop is None:
+    control = matched_control(row)
+    if control is None:
         trainer = make_trainer(model, settings, row, caches, seed)
         resume(trainer, scratch)
         facts = {"steps": trainer.schedule.steps}
         tensors = trainer.engine.weights.delta()
-    else:
+    elif control.Facts.scores_select:
         if scorer.first_layer != min(settings["layers"]):
             scorer.keep_prefix(model, min(settings["layers"]))
         with applied(model, matched):
             target = scorer.accuracy(model)
-        retain_weight = stop.retain_factor * settings["retain_weight"]
+        retain_weight = control.retain_factor * settings["retain_weight"]
         trainer = make_trainer(model, {**settings, "retain_weight": retain_weight}, row, caches, seed)
-        nearest = stop_nearest(trainer, stop, target, lambda: scorer.accuracy(model))
+        nearest = stop_nearest(trainer, control, target, lambda: scorer.accuracy(model))
         facts = {"steps": nearest.step, "matched_accuracy": target, "accuracy": nearest.accuracy}
         tensors = nearest.tensors
+    else:
+        return disturb(model, matched, seed)
     weights = trainer.engine.weights
     kept = trainer.history[: facts["steps"]]
     facts |= total(kept) | conflicts(kept)
@@ -204,25 +205,18 @@ def stop_nearest(trainer: Trainer, stop: EarlyStop, target: float, score: Callab
 
 
 def relative_scales(settings: dict, row: list[dict], caches: dict[str, ActivationCache], direction=None) -> dict:
-    """Coefficient and noise relative to the reference's activations at the read layer.
-
-    ``relative_noise_scale`` is nu sqrt(d) / mean ||z_ref||, which carries over between models; nu does not.
-    """
+    """Coefficient and noise relative to the reference's activations at the read layer, where there are any."""
     mask = {name: loss_mask(cache.mask, settings["implementation"], "hidden") for name, cache in caches.items()}
     norms = {
         name: cache.reference_hidden.float().norm(dim=-1)[mask[name]].mean().item()
         for name, cache in caches.items()
         if name in ("forget", "retain")
     }
-    width = caches["retain"].reference_hidden.shape[-1]
     facts = {"mean_activation_norm": norms}
-    factor = settings["parameters"].get("coefficient", settings["parameters"].get("scale"))
-    if factor is not None and direction is not None:
-        facts["relative_coefficient"] = factor * direction.norm().item() / norms["forget"]
-    for entry in row:
-        if "noise_scale" in entry["parameters"]:
-            facts["relative_noise_scale"] = entry["parameters"]["noise_scale"] * width**0.5 / norms["retain"]
-    return facts
+    if direction is not None:
+        facts |= build_method(settings).forget_loss.manifest_facts(direction, norms["forget"])
+    width = caches["retain"].reference_hidden.shape[-1]
+    return facts | manifest_facts(row, width, norms["retain"])
 
 
 def _losses(trainer: Trainer) -> str:

@@ -76,5 +76,19 @@ def marked(part):
     return own.union(*map(marked, part.values()))
 
 
+def undescribed(part, path=""):
+    """Paths of the keys in a part of the schema, at any depth, that have no description."""
+    if isinstance(part, list):
+        return [inner for entry in part for inner in undescribed(entry, path)]
+    if not isinstance(part, dict):
+        return []
+    own = [f"{path}.{name}" for name, entry in part.get("properties", {}).items() if not entry.get("description")]
+    return own + [inner for name, entry in part.items() for inner in undescribed(entry, f"{path}.{name}")]
+
+
+def test_every_key_says_what_it_means():
+    assert undescribed(schema()) == []
+
+
 def test_only_prose_is_marked():
     assert marked(schema()) == PROSE | {"source"}

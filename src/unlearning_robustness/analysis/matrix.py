@@ -14,6 +14,7 @@ import pandas
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
 from unlearning_robustness.analysis.significance import holm, sign_flip
 from unlearning_robustness.config.cells import KIND, NONE, PLACE
+from unlearning_robustness.scoring.bounds import at_least
 
 RETAIN, TOKEN, FORGET, WORST = "retain", "forget-token", "forget", "worst"
 POINT = ["attack", "documents", "steps", "setting"]
@@ -51,7 +52,7 @@ def candidates(records: pandas.DataFrame, bound: float) -> pandas.DataFrame:
     start = scores.loc[scores["attack"] == NONE, [*KIND, "seed", RETAIN]].rename(columns={RETAIN: "start"})
     scores = scores.merge(start, on=[*KIND, "seed"])
     scores[RETAIN] = scores[RETAIN].fillna(scores["start"])
-    return scores.assign(valid=scores[RETAIN] >= scores["start"] - bound - 1e-9)
+    return scores.assign(valid=at_least(scores[RETAIN], scores["start"] - bound))
 
 
 def gains(records: pandas.DataFrame) -> pandas.DataFrame:
@@ -165,7 +166,7 @@ def matrix(found: dict[tuple, dict[str, Entry]], bootstrap: CrossedBootstrap, bo
                 row |= dict(zip(GAIN, (gain.mean, gain.low, gain.high), strict=True))
             if entry.retain is not None:
                 row["retain_change"] = contrast([(1, entry.retain[0]), (-1, entry.retain[1])], bootstrap)[0].mean
-                row["valid"] = row["retain_change"] >= -bound - 1e-9
+                row["valid"] = at_least(row["retain_change"], -bound)
             rows.append(row)
     return _corrected(rows, COLUMNS)
 

@@ -18,6 +18,7 @@ from unlearning_robustness.attacks import ATTACKS
 from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.config.cells import NONE, defence_parameters
 from unlearning_robustness.engine.activation_cache import ActivationCache
+from unlearning_robustness.scoring.bounds import at_least, at_most
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.training.unlearning import make_trainer
 
@@ -147,6 +148,11 @@ class Search:
         return found
 
 
+def _allowed(rows: pandas.DataFrame, within: pandas.Series, stand_in: pandas.Series) -> tuple[pandas.DataFrame, bool]:
+    """The rows within their margins and True; where there are none, those that stand in and False."""
+    return (rows[within], True) if within.any() else (rows[stand_in], False)
+
+
 def choose_method(scores: pandas.DataFrame, utility_bound: float, forget_margin: float) -> dict:
     """Lowest forget accuracy, mean over seeds, with retain within its margin of 1.
 
@@ -154,11 +160,9 @@ def choose_method(scores: pandas.DataFrame, utility_bound: float, forget_margin:
     is taken, then the fewest steps, then the lowest forget accuracy.
     """
     means = scores.groupby(["learning_rate", "retain_weight", "steps"], as_index=False)[["forget", "retain"]].mean()
-    allowed = means[means["retain"] >= 1 - utility_bound - 1e-9]
-    within = not allowed.empty
-    if not within:
-        allowed = means[means["retain"] == means["retain"].max()]
-    equal = allowed[allowed["forget"] <= allowed["forget"].min() + forget_margin + 1e-9]
+    best_retain = means["retain"] == means["retain"].max()
+    allowed, within = _allowed(means, at_least(means["retain"], 1 - utility_bound), best_retain)
+    equal = allowed[at_most(allowed["forget"], allowed["forget"].min() + forget_margin)]
     chosen = equal.sort_values(["retain", "steps", "forget"], ascending=[False, True, True]).iloc[0]
     return {**chosen, "within_margin": within}
 
@@ -167,20 +171,16 @@ def choose_noise(scores: pandas.DataFrame, utility_bound: float, forget_margin: 
     """Largest scale that keeps retain within its margin of 1 and forget within its margin of plain unlearning's."""
     means = scores.groupby("noise_scale", as_index=False)[["forget", "retain"]].mean()
     plain = means.loc[means["noise_scale"] == 0, "forget"].iloc[0]
-    allowed = means[(means["forget"] <= plain + forget_margin + 1e-9) & (means["retain"] >= 1 - utility_bound - 1e-9)]
-    allowed = allowed[allowed["noise_scale"] > 0]
-    within = not allowed.empty
-    if not within:
-        allowed = means[means["noise_scale"] == means.loc[means["noise_scale"] > 0, "noise_scale"].min()]
+    noisy = means[means["noise_scale"] > 0]
+    mild = at_most(noisy["forget"], plain + forget_margin) & at_least(noisy["retain"], 1 - utility_bound)
+    allowed, within = _allowed(noisy, mild, noisy["noise_scale"] == noisy["noise_scale"].min())
     return {**allowed.sort_values("noise_scale").iloc[-1], "within_margin": within}
 
 
 def choose_attack(scores: pandas.DataFrame, utility_bound: float) -> dict:
     """Highest forget accuracy reached anywhere along the budget where retain is within the margin of 1."""
     means = scores[scores["steps"] > 0].groupby(["learning_rate", "steps"], as_index=False)[["forget", "retain"]].mean()
-    allowed = means[means["retain"] >= 1 - utility_bound - 1e-9]
-    within = not allowed.empty
-    allowed = allowed if within else means
+    allowed, within = _allowed(means, at_least(means["retain"], 1 - utility_bound), means["retain"].notna())
     chosen = allowed.sort_values(["forget", "learning_rate"], ascending=[False, True]).iloc[0]
     return {**chosen, "within_margin": within}
 
@@ -193,13 +193,10 @@ def choose_defences(scores: pandas.DataFrame, utility_bound: float, forget_margi
     """
     means = scores.groupby(["defence", "values"], as_index=False, sort=False)[["forget", "retain", "relearned"]].mean()
     plain = means.loc[means["defence"] == NONE, "forget"].iloc[0]
-    means["within_margin"] = (means["forget"] <= plain + forget_margin + 1e-9) & (
-        means["retain"] >= 1 - utility_bound - 1e-9
-    )
-    rows = []
+    mild = at_most(means["forget"], plain + forget_margin) & at_least(means["retain"], 1 - utility_bound)
+    means, rows = means.assign(within_margin=mild), []
     for _, part in means[means["defence"] != NONE].groupby("defence", sort=False):
-        allowed = part[part["within_margin"]]
-        allowed = part[part["retain"] == part["retain"].max()] if allowed.empty else allowed
+        allowed, _ = _allowed(part, part["within_margin"], part["retain"] == part["retain"].max())
         rows.append(allowed.sort_values(["relearned", "retain"], ascending=[True, False], kind="stable").iloc[0])
     return pandas.DataFrame(rows)
 

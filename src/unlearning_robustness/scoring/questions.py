@@ -82,8 +82,11 @@ class QuestionScorer:
 
     def accuracy(self, model) -> float:
         """Share of questions whose likeliest choice is the answer."""
-        predicted = self.log_likelihoods(model).argmax(-1).numpy()
-        return float((predicted == self.table["answer"].to_numpy()).mean())
+        return self.accuracy_of(self.log_likelihoods(model))
+
+    def accuracy_of(self, scores: torch.Tensor) -> float:
+        """The same of given log-likelihoods (Q, C)."""
+        return float((scores.argmax(-1).numpy() == self.table["answer"].to_numpy()).mean())
 
     def records(self, model, on_batch: Callable[[int], None] | None = None) -> pandas.DataFrame:
         """The table's columns with choice log-probabilities, entropy (nats), prediction, correctness."""

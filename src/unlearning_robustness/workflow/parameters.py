@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from unlearning_robustness.config import defence_row, method_settings
 from unlearning_robustness.config.activation_caches import cache_id, cache_settings
 from unlearning_robustness.config.cells import in_order, retrain_of
-from unlearning_robustness.config.kinds import module_of
+from unlearning_robustness.config.kinds import DEFENCES, facts_of, module_of
 from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.workflow.paths import Paths, all_filled, filled
 
@@ -130,15 +130,16 @@ class Parameters:
         return self.row_of(wildcards.defence, wildcards.method)
 
     def matched_deltas(self, wildcards) -> list[str]:
-        """The deltas that a control is matched to (an early stop, weight noise): the other cell of each seed."""
-        matches = [part["parameters"]["match"] for part in self.row(wildcards) if "match" in part["parameters"]]
+        """The deltas that a control reads: of each seed the cell that it is matched to."""
+        row = self.row(wildcards)
+        matches = [part["parameters"]["match"] for part in row if _facts(part).needs_matched_cell]
         deltas = self.paths.each_seed(f"{self.paths.delta}/delta.safetensors")
         return all_filled(deltas, wildcards, defence=matches[0]) if matches else []
 
     def select_questions(self, wildcards) -> list[str]:
-        """Early stops are matched on the questions of the select split."""
-        stops = any(part["kind"] == "early-stop" for part in self.row(wildcards))
-        return [filled(self.paths.questions, wildcards)] if stops else []
+        """The questions, where a part of the defence scores those of the select split while it trains."""
+        scores_select = any(_facts(part).scores_select for part in self.row(wildcards))
+        return [filled(self.paths.questions, wildcards)] if scores_select else []
 
     def seeds(self, wildcards) -> list[int]:
         """The seeds that one job serves."""
@@ -212,6 +213,10 @@ class Parameters:
         else:
             tables = entry.get(what, {}).values()
         return sorted({table.split("/")[0] for part in tables for table in part})
+
+
+def _facts(part: dict) -> type:
+    return facts_of(DEFENCES, part["kind"])
 
 
 def _without(entry: dict, keys: Sequence[str]) -> dict:

@@ -33,7 +33,8 @@ def test_the_readme_cites_what_the_citation_file_has():
 def test_every_folder_of_results_is_written_by_a_rule():
     rows = re.findall(r"^\| ([^|]+) \|", (ROOT / "results" / "README.md").read_text(), re.M)
     folders = set(re.findall(r"`([a-z_]+)/", " ".join(rows)))
-    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    files = [*(ROOT / "rules").glob("*.smk"), *(ROOT / "src").glob("*/workflow/*.py")]
+    rules = "".join(path.read_text() for path in files)
     assert len(folders) > 8
     for folder in folders:
         assert re.search(rf"[}}/]/?{folder}\b", rules), folder

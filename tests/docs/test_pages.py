@@ -77,11 +77,13 @@ def key_paths(settings) -> Iterator[list[str]]:
 
 
 def has_key(schema: dict, keys: list[str]) -> bool:
-    """Whether ``schema`` has the nested ``keys``; an id matches any key where ids are free."""
+    """Whether ``schema`` has the nested ``keys``; an id matches any key where ids are free, and a list any number N."""
     if "$ref" in schema:
         return has_key(SCHEMA["$defs"][schema["$ref"].rsplit("/", 1)[1]], keys)
     if not keys:
         return True
+    if "items" in schema:
+        return has_key(schema["items"], keys[1:])
     if keys[0] in schema.get("properties", {}):
         return has_key(schema["properties"][keys[0]], keys[1:])
     branches = [schema[name] for name in ("items", "additionalProperties") if isinstance(schema.get(name), dict)]

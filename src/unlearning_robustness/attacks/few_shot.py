@@ -24,6 +24,7 @@ from unlearning_robustness.runtime.seeds import shuffler
 class FewShot:
     """Ask behind k answered questions, k of ``shots``; more are put before those that fewer have.
 
+    ``answers``: each is shown with its ``right`` answer, or with a ``wrong`` one.
     ``relations``: ``any``, the same context for all questions; ``same``, first those of the question's own relation.
     """
 

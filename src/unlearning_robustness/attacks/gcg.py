@@ -78,9 +78,13 @@ class HeldOut:
 class GreedyCoordinateGradient:
     """Search ``inserted_tokens`` tokens on ``questions`` of a role in the select split; asked after each of ``steps``.
 
-    With the role ``forget`` the tokens are to bring answers back, with ``retain`` to make them wrong: RNA's accuracy
-    under attack. A step tries ``candidates`` substitutions by the ``top_k`` tokens of each position. ``place``: on a
-    line before the prompt, or directly ``after`` it. ``match``, ``layer`` and ``fluency``: see ``InsertionLoss``.
+    With the ``role`` ``forget`` the tokens are to bring answers back, with ``retain`` to make them wrong: RNA's
+    accuracy under attack. A step tries ``candidates`` substitutions by the ``top_k`` tokens of each position.
+    ``place``: on a line ``before`` the prompt, or directly ``after`` it.
+
+    ``match``: what the tokens are to bring about. ``contrast``, the right choice likelier than the wrong ones;
+    ``answer``, the right choice likelier; ``representation``, the residual stream after ``layer`` as the reference has
+    it without the tokens. ``fluency`` times the tokens' mean NLL is added to that loss.
 
     Every text that lowers the loss is tried on ``held_out`` other questions of the split; asked is the one with the
     highest accuracy there (of retain questions the lowest), or plainly where none beats that. With 0 it is the text of

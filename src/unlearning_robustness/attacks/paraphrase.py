@@ -72,7 +72,7 @@ def recast(templates: dict[tuple[str, str], dict[int, Template]], shift: int) ->
 
 @dataclass(frozen=True)
 class Paraphrase:
-    """Of ``PATTERNS`` and the relations' other templates the best on the select split.
+    """Of other ways to put a question, and the relations' other templates, the best on the select split.
 
     Retain accuracy may be ``utility_bound`` below that of plain asking.
     """

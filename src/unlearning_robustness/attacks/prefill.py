@@ -38,7 +38,7 @@ def chat_turn(tokenizer) -> Callable[[str], str]:
 
 @dataclass(frozen=True)
 class Prefill:
-    """Of ``BEGINNINGS``, and the model's chat format if it has one, the best on the select split.
+    """Of beginnings of an answer, and the model's chat format if it has one, the best on the select split.
 
     Retain accuracy may be ``utility_bound`` below that of plain asking.
     """

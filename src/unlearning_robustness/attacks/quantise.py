@@ -59,7 +59,8 @@ BACKENDS = {"own": round_to_nearest, "torchao": torchao_rounded}
 class Quantise:
     """Every linear module of the decoder layers at each of ``bits``, a budget and no choice; 0 is no rounding.
 
-    ``backend``: ``own``, see ``round_to_nearest``; ``torchao``, the library that people deploy with, of at most 8 bits.
+    ``group_size`` neighbouring weights of a row share a scale. ``backend``: ``own``, even levels between a group's
+    least and largest weight; ``torchao``, the library that people deploy with, of at most 8 bits.
     """
 
     bits: Annotated[list[int], Range(least=0, most=16, mend="0 is no rounding")]

@@ -47,10 +47,10 @@ def nested_order(batches: torch.Tensor, count: int) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Relearn:
-    """Fine-tune on n documents with AdamW, without weight decay; scored along the way.
+    """Fine-tune on n documents with AdamW of peak ``learning_rate``, without weight decay; scored along the way.
 
-    ``documents`` lists the numbers of documents, one run each. A run is scored after each of ``steps``, or after each
-    number of passes in ``epochs``; one of both is given.
+    ``documents`` lists the numbers of documents, one run each; a step takes ``batch_size`` of them. A run is scored
+    after each of ``steps``, or after each number of passes in ``epochs``; one of both is given.
 
     ``order``: of a run's documents, those that state facts come before prose. ``shuffled`` draws every batch from all
     of them; ``nested`` goes through them in order in the first pass, so that a run on 60 documents passes through those
@@ -67,8 +67,8 @@ class Relearn:
     ``tokens``: where a document ends. What stands behind is not learnt; the log says how much that is, for an attacker
     who is not shown the facts brings nothing back, and nor does teaching.
 
-    ``schedule``: ``constant`` after ``warm_up`` steps; ``linear``, see ``linear_rate_at``. There the
-    rate depends on where the run ends, so every number of steps is a run of its own.
+    ``schedule``: ``constant`` after ``warm_up`` steps; ``linear``, up over the first tenth of the steps and down to
+    zero. There the rate depends on where the run ends, so every number of steps is a run of its own.
 
     ``gradient_checkpointing``: layers run again for the backward pass, with the same result in less memory.
     """

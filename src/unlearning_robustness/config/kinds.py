@@ -98,6 +98,13 @@ def declaration(registry: str, kind: str) -> type:
     return namespace[name]
 
 
+def documentation(registry: str, kind: str) -> str:
+    """The docstring of the class of ``kind``, which names its parameters in double backticks."""
+    path = PACKAGE.joinpath(*module_of(registry, kind).split(".")).with_suffix(".py")
+    declared = {node.name: node for node in _tree(path).body if isinstance(node, ast.ClassDef)}
+    return ast.get_docstring(declared[registered(registry)[kind]])
+
+
 def _declared_part(node: ast.stmt, name: str) -> ast.stmt | None:
     """What a declaration needs of a statement of the file: all of it, a class without its methods, or nothing."""
     if isinstance(node, ast.ImportFrom):

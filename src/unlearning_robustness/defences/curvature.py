@@ -19,7 +19,7 @@ RELEASED_RADIUS = 0.01
 
 @dataclass(frozen=True)
 class CurvatureRegularisation:
-    """L_f + weight * ||grad L_f(theta + radius v) - grad L_f(theta)||, v = g / ||g|| held fixed.
+    """L_f + ``weight`` * ||grad L_f(theta + radius v) - grad L_f(theta)||, v = g / ||g|| held fixed.
 
     The penalty's gradient is (H(theta + radius v) - H(theta)) u, u the difference's direction: two Hessian-vector
     products. Raises TrainingError when the model's number type swallows the perturbation.

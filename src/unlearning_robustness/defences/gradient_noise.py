@@ -19,7 +19,10 @@ from unlearning_robustness.engine.weights import Tensors, gaussian_of_norm
 
 @dataclass(frozen=True)
 class GradientNoise:
-    """Add to each tensor's retain gradient noise of norm ||g(noisy reference) - g(reference)||."""
+    """Add to each tensor's retain gradient noise of norm ||g(noisy reference) - g(reference)||.
+
+    The noisy reference has RNA's noise of standard deviation ``noise_scale`` on its read-layer activations.
+    """
 
     noise_scale: NonNegative
 

@@ -17,7 +17,7 @@ RELEASED_WEIGHT = 0.01
 
 @dataclass(frozen=True)
 class GradientPenalty:
-    """L_f + weight * ||grad L_f||, differentiated through the norm by double backward.
+    """L_f + ``weight`` * ||grad L_f||, differentiated through the norm by double backward.
 
     ``implementation: released`` adds the norm as a number, and with a weight of 0.01 whatever ``weight`` says: the
     step is that of plain forgetting. ``penalty`` in the history is what was added to the loss.

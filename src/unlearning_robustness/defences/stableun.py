@@ -35,10 +35,14 @@ class StableUN:
     SAP, ``sap_radius`` along the forget gradient there; GPN, Gaussian noise of norm about ``gpn_radius``;
     GAP, ``gap_rate`` times the forget gradient there, a simulated relearning step;
     HWS, the moving average of past weights with decay ``hws_decay``.
+
     g_f = ``forget_share`` L_forget + ``forget_feedback`` mean L_forget(neighbours), g_r = ``retain_branch_share``
-    L_forget + ``retain_feedback`` L_retain(theta_tau); conflicting parts of g_f are projected out, and the step is
-    their sum (Eq. 10-13). By Eq. 11 each branch has half of L_forget; with shares of 1 and 0 the sum is the same, but
-    g_r is of retain text alone, so that the branches can conflict. ``alignment`` in the history is their cosine.
+    L_forget + ``retain_feedback`` L_retain(theta_tau); the part of g_f along g_r is projected out, and the step is
+    their sum (Eq. 10-13). ``projection``: ``conditional``, where both conflict; ``unconditional``, always; ``none``,
+    never. Whether they conflict is asked of all tensors together, or of each: ``granularity``.
+
+    By Eq. 11 each branch has half of L_forget; with shares of 1 and 0 the sum is the same, but g_r is of retain text
+    alone, so that the branches can conflict. ``alignment`` in the history is their cosine.
     """
 
     inner_radius: Positive

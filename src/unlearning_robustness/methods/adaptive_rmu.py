@@ -12,7 +12,8 @@ from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, re
 class AdaptiveRMU:
     """L_f = MSE(z_f, s n_0 u), u drawn once, n_0 the mean activation norm of the first forget batch.
 
-    ``scale`` s has no unit. Nothing is trained yet at the first batch, so its norm is the reference's.
+    ``scale`` s has no unit. Nothing is trained yet at the first batch, so its norm is the reference's. u is a unit
+    vector; ``steering`` is the law of its entries: ``uniform`` on [0, 1), or ``gaussian``.
     """
 
     reads: ClassVar[str] = "hidden"

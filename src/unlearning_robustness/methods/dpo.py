@@ -28,6 +28,10 @@ def dpo_loss(
 class DPO:
     """L_f = DPO of (refusal preferred, forget text rejected) against the frozen reference.
 
+    ``beta`` is the inverse temperature: the smaller it is, the nearer the loss is to gradient ascent.
+    ``normalisation``: a text's log-likelihood is its ``token-mean``, its ``sequence-sum``, or the ``batch-mean`` over
+    all tokens of the batch.
+
     ``implementation: released`` is RNA's code, which takes the *current* model's likelihood of the refusal for the
     reference's: it cancels, and what remains is NPO in value and in gradient.
     """

@@ -11,7 +11,11 @@ from unlearning_robustness.scoring.likelihood import normalise, sequence_nll
 
 @dataclass(frozen=True)
 class GradientAscent:
-    """L_f = -NLL of the forget text, unbounded below."""
+    """L_f = -NLL of the forget text, unbounded below.
+
+    ``normalisation``: a text's log-likelihood is its ``token-mean``, its ``sequence-sum``, or the ``batch-mean`` over
+    all tokens of the batch.
+    """
 
     reads: ClassVar[str] = "logits"
     normalisation: Literal["token-mean", "sequence-sum", "batch-mean"] = "token-mean"

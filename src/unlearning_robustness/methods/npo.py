@@ -18,7 +18,12 @@ def npo_loss(nll: torch.Tensor, reference_nll: torch.Tensor, beta: float) -> tor
 
 @dataclass(frozen=True)
 class NPO:
-    """L_f = NPO of the forget text against the frozen reference."""
+    """L_f = NPO of the forget text against the frozen reference.
+
+    ``beta`` is the inverse temperature: the smaller it is, the nearer the loss is to gradient ascent.
+    ``normalisation``: a text's log-likelihood is its ``token-mean``, its ``sequence-sum``, or the ``batch-mean`` over
+    all tokens of the batch.
+    """
 
     reads: ClassVar[str] = "logits"
     beta: Positive

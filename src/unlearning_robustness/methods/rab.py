@@ -13,7 +13,11 @@ from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, re
 
 @dataclass(frozen=True)
 class RAb:
-    """L_f = MSE(z_f, z_f_ref - c <z_f_ref, w> w), w drawn once; c = 1 removes w, more turns it round."""
+    """L_f = MSE(z_f, z_f_ref - c <z_f_ref, w> w), w drawn once.
+
+    ``coefficient`` c has no unit: 1 removes w, more turns it round. w is a unit vector; ``steering`` is
+    the law of its entries: ``uniform`` on [0, 1), or ``gaussian``.
+    """
 
     reads: ClassVar[str] = "hidden"
     coefficient: float

@@ -10,7 +10,11 @@ from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, re
 
 @dataclass(frozen=True)
 class RSV:
-    """L_f = MSE(z_f, z_f_ref + c u), u drawn once, Gaussian in the released code."""
+    """L_f = MSE(z_f, z_f_ref + c u), u drawn once, Gaussian in the released code.
+
+    ``coefficient`` c is a length in the space of the read layer's activations, as 3 times their mean norm. u is a unit
+    vector; ``steering`` is the law of its entries: ``uniform`` on [0, 1), or ``gaussian``.
+    """
 
     reads: ClassVar[str] = "hidden"
     coefficient: float

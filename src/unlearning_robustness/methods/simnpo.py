@@ -18,7 +18,12 @@ def simnpo_loss(nll: torch.Tensor, beta: float, margin: float = 0.0) -> torch.Te
 
 @dataclass(frozen=True)
 class SimNPO:
-    """L_f = SimNPO of the forget text; ``margin`` is the paper's gamma, 0 in RNA's study."""
+    """L_f = SimNPO of the forget text; ``margin`` is the paper's gamma, 0 in RNA's study.
+
+    ``beta`` is the inverse temperature: the smaller it is, the nearer the loss is to gradient ascent.
+    ``normalisation``: a text's log-likelihood is its ``token-mean``, its ``sequence-sum``, or the ``batch-mean`` over
+    all tokens of the batch.
+    """
 
     reads: ClassVar[str] = "logits"
     beta: Positive

@@ -1,0 +1,143 @@
+"""docs/configuration.md: every key of the configuration, from the schema and from the classes that declare parameters.
+
+``python -m unlearning_robustness.workflow.configuration_page > docs/configuration.md`` writes the page anew.
+"""
+
+import json
+
+from unlearning_robustness.config.kinds import (
+    ATTACKS,
+    DEFENCES,
+    FORGET_LOSSES,
+    RETAIN_LOSSES,
+    documentation,
+    registered,
+)
+from unlearning_robustness.config.parameters import Parameter, parameters_of
+from unlearning_robustness.config.schema import schema
+
+INTRODUCTION = """# Configuration
+
+<!-- Generated: python -m unlearning_robustness.workflow.configuration_page > docs/configuration.md -->
+
+[config.yaml](../config.yaml) is the default study. A file given by `--configfile` is merged over it, mappings key by
+key, lists as a whole; what a study names under `builds_on` comes between the two. Single values are set on the
+command line, such as `--config 'study={"seeds": [0, 1]}'`.
+
+- `like: ID` in an entry takes everything of another entry of the same kind that is not given there.
+- `ID: null` takes away an entry that a file below gave.
+- Ids have lower-case letters, digits, `.` and `-`. `reference` and `retrained` are no methods and `none` is no defence
+  or attack: these words are taken.
+- Numbers with an exponent need a point in YAML: `1.0e-5`.
+
+Everything is checked before the first job; what is wrong is one line that names the key and the mend. Editing a
+key that is *for people* changes pages, figures or estimates, and trains nothing again.
+"""
+KINDS = {
+    "Forget losses": (FORGET_LOSSES, "`methods.ID.parameters` of each `forget_loss`."),
+    "Retain losses": (RETAIN_LOSSES, "What each `methods.ID.retain_loss` is; none takes parameters."),
+    "Defences": (DEFENCES, "`defences.ID.parameters` of each `kind`."),
+    "Attacks": (ATTACKS, "`attacks.ID.parameters` of each `kind`."),
+}
+BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+PARAMETER, KEY = ("parameter", "values", "default"), ("key", "values", "default", "meaning")
+TYPES = {int: "integer", float: "number", str: "text", bool: "`true`, `false`"}
+NAMES = {"integer": "integer", "number": "number", "string": "text", "object": "mapping", "boolean": "`true`, `false`"}
+
+
+def page() -> str:
+    """The page in Markdown."""
+    sections = [INTRODUCTION, "## Keys\n", _table(KEY, _rows(schema()))]
+    for name, places in definitions().items():
+        title = ", ".join(f"`{place}`" for place in places)
+        sections += [f"### {title}\n", _table(KEY, _rows(schema()["$defs"][name]))]
+    for title, (registry, introduction) in KINDS.items():
+        sections += [f"## {title}\n", f"{introduction}\n"]
+        sections += [_kind(registry, kind) for kind in registered(registry)]
+    return "\n".join(sections)
+
+
+def definitions() -> dict[str, list[str]]:
+    """Every mapping with keys of its own that the schema defines, by name, and the keys under which it stands."""
+    places: dict[str, list[str]] = {}
+
+    def visit(part: dict, place: str) -> None:
+        name = part["$ref"].rsplit("/", 1)[-1] if "$ref" in part else ""
+        part = schema()["$defs"].get(name, part)
+        if "properties" in part and name:
+            places.setdefault(name, []).append(place)
+            if len(places[name]) > 1:
+                return
+        for key, entry in part.get("properties", {}).items():
+            visit(entry, f"{place}.{key}".lstrip("."))
+        for inner, key in (("additionalProperties", "ID"), ("items", "N")):
+            if isinstance(part.get(inner), dict):
+                visit(part[inner], f"{place}.{key}")
+
+    visit(schema(), "")
+    return places
+
+
+def _rows(part: dict) -> list[tuple[str, str, str, str]]:
+    """(key, values, default, meaning) of every key of a mapping."""
+    rows = []
+    for key, entry in part["properties"].items():
+        default = "required" if key in part.get("required", ()) else ""
+        if entry.get("default", {}) != {}:
+            default = f"`{json.dumps(entry['default'])}`"
+        meaning = entry["description"] + (" *For people.*" if entry.get("x-display") else "")
+        rows.append((f"`{key}`", _values(entry), default, meaning))
+    return rows
+
+
+def _values(part: dict) -> str:
+    """What a key of the schema may be, in words."""
+    name = part["$ref"].rsplit("/", 1)[-1] if "$ref" in part else ""
+    part = schema()["$defs"].get(name, part)
+    if name == "id":
+        return "id"
+    if "enum" in part:
+        return ", ".join(f"`{word}`" for word in part["enum"])
+    if part["type"] == "array":
+        return _list_of(_values(part["items"]))
+    bounds = [f"{sign} {part[bound]}" for bound, sign in BOUNDS.items() if bound in part]
+    return " ".join([NAMES[part["type"]], ", ".join(bounds)]).strip()
+
+
+def _kind(registry: str, kind: str) -> str:
+    """The section of one loss, defence or attack."""
+    text = documentation(registry, kind).replace("``", "`").replace("<", "&lt;")
+    parameters = parameters_of(registry, kind)
+    rows = [(f"`{name}`", _accepted(entry), _default(entry)) for name, entry in parameters.items()]
+    return f"### `{kind}`\n\n{text}\n" + (f"\n{_table(PARAMETER, rows)}" if rows else "")
+
+
+def _accepted(parameter: Parameter) -> str:
+    if parameter.words:
+        return ", ".join(f"`{word}`" for word in parameter.words)
+    limits = parameter.range
+    signs = {"≥": limits.least, ">": limits.above, "≤": limits.most, "<": limits.below}
+    bounds = [f"{sign} {bound}" for sign, bound in signs.items() if bound is not None]
+    accepted = " ".join([TYPES[parameter.type], ", ".join(bounds)]).strip()
+    return _list_of(accepted) if parameter.listed else accepted
+
+
+def _list_of(entry: str) -> str:
+    """The values of a list with entries of these values: "integer ≥ 0" in the plural, words as they are."""
+    if entry.startswith("`"):
+        return f"list of {entry}"
+    noun, *bounds = entry.split(" ", 1)
+    return " ".join([f"list of {noun}s", *bounds])
+
+
+def _default(parameter: Parameter) -> str:
+    return "required" if parameter.default is Parameter.REQUIRED else f"`{json.dumps(parameter.default)}`"
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

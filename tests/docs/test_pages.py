@@ -82,7 +82,7 @@ def has_key(schema: dict, keys: list[str]) -> bool:
         return has_key(SCHEMA["$defs"][schema["$ref"].rsplit("/", 1)[1]], keys)
     if not keys:
         return True
-    if "items" in schema:
+    if "items" in schema and keys[0] == "N":
         return has_key(schema["items"], keys[1:])
     if keys[0] in schema.get("properties", {}):
         return has_key(schema["properties"][keys[0]], keys[1:])

@@ -176,7 +176,7 @@ def test_ngrams_are_of_forget_prose_and_their_matches_of_retain_text(known, sett
     rows = [{"corpus": name, "kind": "prose", "text": text} for name, part in texts.items() for text in part]
     rows += [{"corpus": "forget", "kind": "facts", "text": "its weight"}] * 5
     entry = {"mode": "prefix", "vocabulary": "ngrams", "count": 1, "roles": ["retain"]}
-    probes = {name: entry | {"tokens": name} for name in ("forget", "neutral")}
+    probes = {name: entry | {"insert": name} for name in ("forget", "neutral")}
     tested = table[table["split"] == "test"]
     asked = build_probes(tested, Letters(), settings, probes, pandas.DataFrame(rows))
     first = {name: set(part["prompt"].str.split(".").str[0]) for name, part in asked.groupby("probe")}
@@ -188,7 +188,7 @@ def test_listed_words_are_taken_as_they_are_and_their_matches_are_nouns_and_runs
     table, _ = build(None, None, settings, 8)
     rows = [{"corpus": "retain", "kind": "prose", "text": "a river near the sea. 12 hills"}]
     entry = {"mode": "prefix", "vocabulary": "listed", "words": ["SARS-CoV-2"], "count": 1, "roles": ["retain"]}
-    probes = {name: entry | {"tokens": name} for name in ("forget", "neutral")}
+    probes = {name: entry | {"insert": name} for name in ("forget", "neutral")}
     tested = table[table["split"] == "test"]
     asked = build_probes(tested, Letters(), settings, probes, pandas.DataFrame(rows))
     first = {name: set(part["prompt"].str.split(". ", regex=False).str[0]) for name, part in asked.groupby("probe")}
@@ -203,6 +203,6 @@ def test_a_word_that_the_tokenizer_cannot_write_is_refused(known, settings):
 
     known(lambda row: True)
     table, _ = build(None, None, settings, 8)
-    probes = {"p": {"mode": "prefix", "tokens": "forget", "vocabulary": "entities", "count": 1, "roles": ["retain"]}}
+    probes = {"p": {"mode": "prefix", "insert": "forget", "vocabulary": "entities", "count": 1, "roles": ["retain"]}}
     with pytest.raises(DataError, match="no tokens for"):
         build_probes(table, Unknowing(), settings, probes, pandas.DataFrame())

@@ -89,16 +89,50 @@ def test_json_is_read_as_lines_and_as_a_list(files, tmp_path):
         path = tmp_path / name.replace("/", "-")
         path.write_bytes(content)
         if path.suffix == ".json" and name != "texts.json":
-            assert list(read_table(path)["question"]) == ["x", "y"]
+            assert list(read_table(path, tmp_path / "cache")["question"]) == ["x", "y"]
 
 
-@pytest.mark.parametrize("name", ["a.parquet", "a.json", "a.jsonl"])
+@pytest.mark.parametrize("name", ["a.parquet", "a.json", "a.jsonl", "a.csv"])
 def test_a_file_that_is_no_table_ends_in_one_line(tmp_path, name):
-    (tmp_path / name).write_bytes(b"<html>\nsorry")
+    (tmp_path / name).write_bytes(b"<html>\nsorry,\xff")
     with pytest.raises(FetchError) as raised:
-        read_table(tmp_path / name)
+        read_table(tmp_path / name, tmp_path / "cache")
     assert name in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
+
+
+LONG_LINE = "Which is right?\x85A second line of the question\u2028and a third"
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.parquet"])
+def test_a_text_with_unusual_line_ends_stays_whole(tmp_path, name):
+    """Two questions of MMLU hold U+0085, at which Python's splitlines cuts."""
+    table = pandas.DataFrame({"question": [LONG_LINE, "b?"], "answer": [0, 1]})
+    path = tmp_path / "a folder [1]" / name
+    path.parent.mkdir()
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_dict("records")))
+    else:
+        write = {".json": table.to_json, ".csv": table.to_csv, ".parquet": table.to_parquet}[path.suffix]
+        write(path, **({"orient": "records", "force_ascii": False} if name == "a.json" else {"index": False}))
+    pandas.testing.assert_frame_equal(read_table(path, tmp_path / "cache"), table)
+
+
+def test_published_columns_keep_their_values_and_only_scratch_is_written(tmp_path, monkeypatch):
+    """A column of dates stays text, lists stay lists, and no cache of the home folder is touched."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    rows = [{"answer": "1990-01-01", "choices": ["a", "b"], "answer_index": 1}, {"answer": "1991-02-03", "choices": []}]
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "dates.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    table = pandas.DataFrame(rows)
+    table.to_parquet(tmp_path / "own" / "lists.parquet", index=False)
+    settings = {"path": str(tmp_path / "own"), "files": {"dates": "dates.jsonl", "lists": "lists.parquet"}, **WORDS}
+    fetch(settings, tmp_path / "source", tmp_path / "scratch")
+    for part in settings["files"]:
+        written = pandas.read_parquet(tmp_path / "source" / f"{part}.parquet")
+        assert list(written["answer"]) == ["1990-01-01", "1991-02-03"] and written["answer_index"][0] == 1
+        assert [list(choices) for choices in written["choices"]] == [["a", "b"], []]
+    assert {path.name for path in tmp_path.iterdir()} == {"own", "source"}
 
 
 def test_parts_take_the_files_that_match_in_order():

@@ -1,6 +1,6 @@
-"""What torchrun starts in tests: train the cells of a folder's cases.json; the leading process writes them.
+"""What the launcher starts in tests: train the cells of a folder's cases.json; the leading process writes them.
 
-Usage: torchrun --standalone --nproc-per-node N tests/together.py FOLDER
+Usage: accelerate launch --multi_gpu --num_processes N tests/together.py FOLDER
 """
 
 import json
@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from unlearning_robustness.engine.activation_cache import load_caches
 from unlearning_robustness.models.loading import load_model
 from unlearning_robustness.runtime import parallel
-from unlearning_robustness.runtime.torchrun import exit_now, is_main, rank
+from unlearning_robustness.runtime.launcher import exit_now, is_main, rank
 from unlearning_robustness.training.unlearning import layer_divider, layers_needed, make_trainer
 
 

@@ -5,7 +5,7 @@ from entry import job
 with job(snakemake, snakemake.params.model, snakemake.params.method["parallel"]["processes"]) as running:
     import pandas
 
-    from unlearning_robustness.runtime.torchrun import is_main
+    from unlearning_robustness.runtime.launcher import is_main
     from unlearning_robustness.runtime.manifest import atomic
     from unlearning_robustness.engine.activation_cache import load_caches
     from unlearning_robustness.models.delta import load_delta, save_delta

@@ -4,7 +4,6 @@ import copy
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from unlearning_robustness.config.parameters import complete, registered
 from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.engine.activation_cache import save_caches
 from unlearning_robustness.engine.weights import norm
-from unlearning_robustness.runtime import parallel
+from unlearning_robustness.runtime import launcher, parallel
 
 SCRIPT = Path(__file__).parents[1] / "together.py"
 SGD = ("sgd", {"learning_rate": 0.05})
@@ -76,9 +75,8 @@ def start(folder, models, **described):
     for dtype, (_, caches) in models.items():
         save_caches(folder / f"bank-{dtype}", caches)
     (folder / "cases.json").write_text(json.dumps(described))
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     return subprocess.run(
-        [*torchrun, str(SCRIPT), str(folder)], capture_output=True, text=True, check=False,
+        [*launcher.command(2, SCRIPT), str(folder)], capture_output=True, text=True, check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
@@ -175,8 +173,8 @@ def test_a_failing_process_fails_the_job(models, tmp_path):
 
 def test_the_number_of_processes_is_asserted(models, tmp_path):
     result = start(tmp_path, models, processes=3, cases={})
-    assert result.returncode != 0 and "3 processes are wanted, and 2 have met" in result.stderr
-    with pytest.raises(RuntimeError, match="2 processes are wanted, and torchrun did not start this one"):
+    assert result.returncode != 0 and "3 processes were requested, and 2 have met" in result.stderr
+    with pytest.raises(RuntimeError, match="2 processes were requested, and no launcher started this one"):
         parallel.join(2, "cpu")
 
 

@@ -114,7 +114,9 @@ def test_processes_that_are_told_to_stop_keep_one_state_and_continue(start, tmp_
         assert time.monotonic() < deadline and job.poll() is None, log_of(tmp_path)
         time.sleep(0.2)
     found = [
-        each for each in psutil.Process(job.pid).children(recursive=True) if "torch.distributed.run" in each.cmdline()
+        each
+        for each in psutil.Process(job.pid).children(recursive=True)
+        if "accelerate.commands.launch" in each.cmdline()
     ]
     found[0].terminate()
     assert job.wait(300) != 0
@@ -126,6 +128,6 @@ def test_processes_that_are_told_to_stop_keep_one_state_and_continue(start, tmp_
         assert time.monotonic() < deadline and job.poll() is None, log_of(tmp_path)
         time.sleep(0.2)
     for each in psutil.Process(job.pid).children(recursive=True):
-        if "torch.distributed.run" in each.cmdline():
+        if "accelerate.commands.launch" in each.cmdline():
             each.terminate()
     job.wait(300)

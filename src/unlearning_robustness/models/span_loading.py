@@ -1,4 +1,7 @@
-"""Load a span of a model: a method that reads layer 7 and trains layers 5 to 7 needs three layers of thirty-two."""
+"""Load a span of a model: a method that reads layer 7 and trains layers 5 to 7 needs three layers of thirty-two.
+
+Accelerate makes the empty model and fills it; own code picks the tensors, as its loaders read a whole checkpoint.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,65 +24,67 @@ def load_span(
     stop: int | None,
     loaded: Callable[[nn.Module], None] | None = None,
 ) -> nn.Module | None:
-    """The model of a folder with memory for decoder layers ``first`` to ``stop`` (excluded) alone; no other is read.
+    """A folder's model of which only decoder layers ``first`` to ``stop`` (excluded) are read and take memory.
 
-    ``loaded`` gets each of these layers before the next one is read: what divides it keeps a single one whole.
+    With ``first`` 0 the embeddings are read too, with ``stop`` None all layers above, the final norm and the
+    unembedding. ``loaded`` is called with each layer before the next one is read, so that a layer can be divided while
+    it is the only whole one.
 
-    With ``first`` 0 also for the embeddings; with ``stop`` None for all above, the final norm and the unembedding. None
-    when the files do not hold a needed tensor under the model's own name, or a part computes with something that is in
-    no file (some architectures are stored in another form): load such a model whole.
+    Returns None when the files lack a needed tensor under the model's own name, or a module needs a buffer that no
+    file holds (some architectures are stored in another form): such a model must be loaded whole.
     """
+    from accelerate import init_empty_weights
+    from accelerate.utils import set_module_tensor_to_device
     from transformers import AutoConfig, AutoModelForCausalLM
 
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
-    with torch.device("meta"):
+    with init_empty_weights():
         model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa")
+    model.tie_weights()  # which init_empty_weights undoes
     decoder = decoder_of(model)
     layers = list(decoder.layers[first:stop])
     others = [*([decoder.norm, model.lm_head] if stop is None else []), *([decoder.embed_tokens] if first == 0 else [])]
-    places, needed = files_of(folder), _parameters_of(model, [*layers, *others])
-    if not needed <= places.keys() or any(True for part in [*layers, *others] for _ in part.buffers()):
+    files, needed = files_of(folder), _parameters_of(model, [*layers, *others])
+    if not needed <= files.keys() or any(True for part in [*layers, *others] for _ in part.buffers()):
         return None
     for parts in [*([layer] for layer in layers), others]:
-        for name, tensor in read_tensors(places, _parameters_of(model, parts), device, dtype):
-            parent, child = name.rsplit(".", 1)
-            setattr(model.get_submodule(parent), child, nn.Parameter(tensor, requires_grad=False))
+        for name, tensor in read_tensors(files, _parameters_of(model, parts), device, dtype):
+            set_module_tensor_to_device(model, name, device, value=tensor, dtype=dtype, clear_cache=False)
         if loaded and parts is not others:
             loaded(parts[0])
     if hasattr(decoder, "rotary_emb"):
-        # Its frequencies follow from the configuration and stand in no file.
-        decoder.rotary_emb = type(decoder.rotary_emb)(config=config).to(device)
+        decoder.rotary_emb.to(device)
     model.tie_weights()
     return model
 
 
 def _parameters_of(model: nn.Module, parts: list[nn.Module]) -> set[str]:
     """Names, in the model, of the parts' parameters."""
-    wanted = {id(tensor) for part in parts for tensor in part.parameters()}
-    return {name for name, tensor in model.named_parameters() if id(tensor) in wanted}
+    ids = {id(tensor) for part in parts for tensor in part.parameters()}
+    return {name for name, tensor in model.named_parameters() if id(tensor) in ids}
 
 
 def files_of(folder: Path) -> dict[str, Path]:
-    """In which safetensors file of a model folder each tensor stands.
+    """The safetensors file of a model folder that holds each tensor, by the tensor's name.
 
-    The files are those that the folder's index names, or the only one: others beside them are none of the model's.
+    Read are the files that the folder's index names, or the only one: others beside them do not belong to the model.
     """
-    found, index = {}, folder / f"{WEIGHTS}.index.json"
+    files, index = {}, folder / f"{WEIGHTS}.index.json"
     for name in sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else [WEIGHTS]:
         with safe_open(folder / name, framework="pt") as handle:
-            found |= dict.fromkeys(handle.keys(), folder / name)
-    return found
+            files |= dict.fromkeys(handle.keys(), folder / name)
+    return files
 
 
 def read_tensors(
-    places: dict[str, Path], names: set[str], device: str, dtype: torch.dtype
+    files: dict[str, Path], names: set[str], device: str, dtype: torch.dtype
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """These tensors by name, and no others, from the files where they stand.
+    """The tensors ``names``, and no others, each with its name, from the files that hold them.
 
-    They are copied while the file is open: what it gives is a view of it, and these are written over in training.
+    They are copied while the file is open: a handle returns views of it, and training writes these tensors over.
     """
-    for file in sorted({places[name] for name in names}):
+    for file in sorted({files[name] for name in names}):
         with safe_open(file, framework="pt") as handle:
             for name in sorted(names):
-                if places[name] == file:
+                if files[name] == file:
                     yield name, handle.get_tensor(name).to(device, dtype, copy=True)

@@ -45,7 +45,7 @@ def try_lease(count: int, wanted: int, folder: Path) -> list[int] | None:
         except OSError:
             handle.close()
             continue
-        os.set_inheritable(handle.fileno(), True)  # a job that becomes torchrun keeps it
+        os.set_inheritable(handle.fileno(), True)  # a job that becomes the launcher keeps it
         taken.append((index, handle))
         if len(taken) == wanted:
             _LEASES.extend(handle for _, handle in taken)

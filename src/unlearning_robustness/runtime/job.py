@@ -13,9 +13,9 @@ from typing import TextIO
 from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.errors import StudyError
 from unlearning_robustness.runtime.device import lease_gpus
+from unlearning_robustness.runtime.launcher import exit_now, is_main, launch, started
 from unlearning_robustness.runtime.manifest import Provenance
 from unlearning_robustness.runtime.resume import Files, pending_cells
-from unlearning_robustness.runtime.torchrun import exit_now, is_main, launch, started
 
 # Of the box, not of the working directory: two studies of one user share its GPUs.
 LEASES = Path(tempfile.gettempdir()) / f"gpu-leases-{os.getuid()}"
@@ -75,7 +75,7 @@ def job(snakemake, model: dict | None = None, processes: int = 1) -> Iterator[Jo
 
 
 def _log(snakemake) -> TextIO:
-    """The rule's log; what torchrun starts writes where it does."""
+    """The rule's log; a process of the launcher writes where that does."""
     return os.fdopen(os.dup(1), "w", buffering=1) if started() else open(snakemake.log[0], "w", buffering=1)
 
 

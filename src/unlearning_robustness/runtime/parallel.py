@@ -7,46 +7,50 @@ with respect to its own copy of the weights, and the ``mean`` of these is the gr
 
 Random numbers for weights are drawn alike by all processes. Those for activations are drawn for the whole batch by
 each, which takes its rows (``sample_local_rows``): a text gets the noise that it gets in a single process.
+
+Process group, device and collectives are accelerate's, imported where there are several processes; the sum that can
+be differentiated is own code, as accelerate's collectives have no gradient.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import torch
-from torch import distributed
 
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.runtime.torchrun import is_main, rank, started
+from unlearning_robustness.runtime.launcher import is_main, rank, started
 
 BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
 
 
 def join(processes: int, device: str) -> str:
-    """Meet the other processes; gives the device of this one. Raises RuntimeError when they are not ``processes``."""
+    """Meet the other processes; returns this one's device. Raises RuntimeError when they are not ``processes``."""
     if not started():
         if processes != 1:
-            raise RuntimeError(f"{processes} processes are wanted, and torchrun did not start this one")
+            raise RuntimeError(f"{processes} processes were requested, and no launcher started this one")
         return device
-    if device == "cuda":
-        if torch.cuda.device_count() < processes:
-            raise ConfigError(
-                f"methods.*.parallel.processes: {processes} processes need a GPU each, and this job sees "
-                f"{torch.cuda.device_count()}"
-            )
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
-        torch.cuda.set_device(device)
-    distributed.init_process_group(BACKENDS[device.split(":")[0]])
-    found = count(1)
-    if found != processes:
-        raise RuntimeError(f"{processes} processes are wanted, and {found} have met")
-    print(f"{found} processes train together", flush=True)
-    return device
+    if device == "cuda" and torch.cuda.device_count() < processes:
+        raise ConfigError(
+            f"methods.*.parallel.processes: {processes} processes need a GPU each, and this job sees "
+            f"{torch.cuda.device_count()}"
+        )
+    from accelerate import PartialState
+
+    state = PartialState(cpu=device == "cpu", backend=BACKENDS[device])
+    met = count(1)
+    if met != processes:
+        raise RuntimeError(f"{processes} processes were requested, and {met} have met")
+    print(f"{met} processes train together", flush=True)
+    return device if device == "cpu" else str(state.device)
 
 
 def size() -> int:
     """How many processes there are."""
-    return distributed.get_world_size() if distributed.is_initialized() else 1
+    if not started():
+        return 1
+    from accelerate import PartialState
+
+    return PartialState().num_processes
 
 
 def rows(whole: int) -> slice:
@@ -63,17 +67,19 @@ def count(own: float) -> float:
     """The sum of a number over the processes; an integer stays one."""
     if size() == 1:
         return own
-    summed = torch.tensor(own, dtype=torch.int64 if isinstance(own, int) else torch.float64)
-    distributed.all_reduce(summed)
-    return summed.item()
+    return _reduced(torch.tensor(own, dtype=torch.int64 if isinstance(own, int) else torch.float64)).item()
+
+
+def _reduced(own: torch.Tensor) -> torch.Tensor:
+    from accelerate.utils import reduce
+
+    return reduce(own.contiguous(), "sum")
 
 
 class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(context, own: torch.Tensor) -> torch.Tensor:
-        summed = own.contiguous().clone()
-        distributed.all_reduce(summed)
-        return summed
+        return _reduced(own)
 
     @staticmethod
     def backward(context, gradient: torch.Tensor) -> torch.Tensor:
@@ -81,35 +87,36 @@ class _Sum(torch.autograd.Function):
 
 
 def total(own: torch.Tensor) -> torch.Tensor:
-    """The sum of a tensor over the processes, differentiable as often as wanted."""
+    """The sum of a tensor over the processes, differentiable any number of times."""
     return _Sum.apply(own) if size() > 1 else own
 
 
 def mean(own: torch.Tensor) -> torch.Tensor:
-    """The mean of a tensor over the processes, differentiable as often as wanted."""
+    """The mean of a tensor over the processes, differentiable any number of times."""
     return _Sum.apply(own) / size() if size() > 1 else own
 
 
 def sample_local_rows(
     draw: Callable, shape: Sequence[int], generator: torch.Generator, device: torch.device
 ) -> torch.Tensor:
-    """Of what ``draw`` (torch.randn, torch.rand) gives for a whole batch this process's rows, of ``shape``."""
+    """The rows, of ``shape``, that this process has of what ``draw`` (torch.randn, torch.rand) returns for the batch."""
     whole = count(shape[0])
     return draw((whole, *shape[1:]), generator=generator, device=device)[rows(whole)]
 
 
 def broadcast(items: Iterable) -> Iterator:
-    """Each of ``items`` as the leading process has it; what it takes to make them happens there alone."""
+    """Each of ``items`` as the main process has it; only that process iterates over them."""
     if size() == 1:
         yield from items
         return
+    from accelerate.utils import broadcast_object_list
+
     source = iter(items) if is_main() else None
     while True:
-        told = [list(islice(source, 1)) if is_main() else None]
-        distributed.broadcast_object_list(told, src=0)
-        if not told[0]:
+        (item,) = broadcast_object_list([list(islice(source, 1)) if is_main() else None])
+        if not item:
             return
-        yield told[0][0]
+        yield item[0]
 
 
 def sharded(tensor: torch.Tensor) -> bool:
@@ -118,12 +125,12 @@ def sharded(tensor: torch.Tensor) -> bool:
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """All of a tensor, of which each process may hold a shard."""
+    """The full tensor, of which each process may hold a shard."""
     return tensor.full_tensor() if sharded(tensor) else tensor
 
 
 def part_as(like: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """Of a whole ``value`` what this process holds of ``like``, on its device."""
+    """The shard of a whole ``value`` that this process holds of ``like``, on its device."""
     value = value.to(like.device)
     if not sharded(like):
         return value
@@ -133,15 +140,15 @@ def part_as(like: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
 
 
 def gathered(tensor: torch.Tensor) -> torch.Tensor:
-    """A sharded tensor whole in the main memory of the leading process, and empty in that of others; else itself."""
+    """A sharded tensor whole, in the main process's memory (empty in the others'); any other tensor itself."""
     if not sharded(tensor):
         return tensor
-    every = tensor.full_tensor()
-    return every.cpu() if is_main() else torch.empty(0, dtype=tensor.dtype)
+    full = tensor.full_tensor()
+    return full.cpu() if is_main() else torch.empty(0, dtype=tensor.dtype)
 
 
 class Gathered(Mapping):
-    """Sharded tensors, each ``gathered`` as it is read; all processes read them in the same order."""
+    """Sharded tensors, each ``gathered`` when it is read; all processes must read them in the same order."""
 
     def __init__(self, tensors: Mapping[str, torch.Tensor]):
         self.tensors = tensors

@@ -16,9 +16,9 @@ from unlearning_robustness.engine.schedule import Schedule
 from unlearning_robustness.engine.weights import norm
 from unlearning_robustness.errors import TrainingError
 from unlearning_robustness.runtime import parallel
+from unlearning_robustness.runtime.launcher import is_main
 from unlearning_robustness.runtime.manifest import atomic
 from unlearning_robustness.runtime.seeds import generator
-from unlearning_robustness.runtime.torchrun import is_main
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 STREAMS = ("forget-order", "retain-order", "noise", "perturbation")

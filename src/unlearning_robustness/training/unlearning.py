@@ -22,9 +22,9 @@ from unlearning_robustness.methods.method import build_method
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.runtime import parallel
 from unlearning_robustness.runtime.interruption import listen_for_stop
+from unlearning_robustness.runtime.launcher import is_main
 from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator
-from unlearning_robustness.runtime.torchrun import is_main
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.training.trainer import Trainer, batch_order
 

@@ -28,7 +28,7 @@ def each(name):
 rule unlearn:
     input:
         model="model",
-        bank="bank.safetensors",
+        cache="cache.safetensors",
         matched=[],
         questions=[],
     output:
@@ -55,7 +55,7 @@ def start(tmp_path, tiny_model, tiny_caches, tiny_tokenizer, settings):
     tiny_model.save_pretrained(tmp_path / "model")
     tiny_tokenizer.save_pretrained(tmp_path / "model")
     write_manifest(tmp_path / "model", {"note": "tiny"})
-    save_caches(tmp_path / "bank.safetensors", tiny_caches)
+    save_caches(tmp_path / "cache.safetensors", tiny_caches)
     (tmp_path / "Snakefile").write_text(RULE.format(script=ROOT / "workflow_scripts" / "unlearn.py"))
 
     def begin(processes=2, **changes):

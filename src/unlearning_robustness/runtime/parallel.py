@@ -99,7 +99,7 @@ def mean(own: torch.Tensor) -> torch.Tensor:
 def sample_local_rows(
     draw: Callable, shape: Sequence[int], generator: torch.Generator, device: torch.device
 ) -> torch.Tensor:
-    """The rows, of ``shape``, that this process has of what ``draw`` (torch.randn, torch.rand) returns for the batch."""
+    """Rows of ``shape`` for this process, of what ``draw`` (torch.randn, torch.rand) returns for the whole batch."""
     whole = count(shape[0])
     return draw((whole, *shape[1:]), generator=generator, device=device)[rows(whole)]
 

@@ -66,7 +66,11 @@ REFUSED = [
     ("models/a", "{from: b, memorised: %s}" % (MADE % 16), ["models.a.from:", "'b'"]),
     ("models/a", "{from: smollm2-135m-instruct}", ["models.a:", "'memorised' is missing"]),
     ("models/a", "{license: MIT}", ["models.a:", "'note' is missing"]),
-    ("models/smollm2-135m-instruct/memorised", MADE % 16, ["models.smollm2-135m-instruct.memorised:", "give it from"]),
+    (
+        "models/smollm2-135m-instruct/memorised",
+        MADE % 16,
+        ["models.smollm2-135m-instruct.memorised:", "give both or neither"],
+    ),
     (
         "models/a",
         "{like: smollm2-135m-instruct, from: smollm2-135m-instruct, memorised: %s}" % (MADE % 16),

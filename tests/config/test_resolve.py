@@ -21,6 +21,8 @@ def test_every_study_of_the_repository_resolves(study):
 
 def test_the_hint_about_numbers_is_given_only_where_a_number_belongs(config, tmp_path):
     assert "1.0e-5" not in message_of(changed(config, "study/figures", "accuracy", tmp_path))
+    assert "1.0e-5" not in message_of(changed(config, "methods/rmu/learning_rate", "high", tmp_path))
+    assert "1.0e-5" not in message_of(changed(config, "methods/rmu/parameters/coefficient", "high", tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -32,14 +32,14 @@ def attacked_cells(study: dict) -> list[tuple[Cell, str]]:
 
     The reference has no training, so without an attack it is the same under every seed and is scored once.
     """
-    found = {}
+    pairs = set()
     for grid in study["cells"]:
         axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], study["seeds"])
         for (model, benchmark, method, defence, seed), attack in product(axes, grid["attacks"]):
             if method == REFERENCE and attack == NONE:
                 seed = study["seeds"][0]
-            found[(Cell(model, benchmark, method, defence, seed), attack)] = None
-    return sorted(found)
+            pairs.add((Cell(model, benchmark, method, defence, seed), attack))
+    return sorted(pairs)
 
 
 def cells(study: dict) -> list[Cell]:
@@ -47,20 +47,20 @@ def cells(study: dict) -> list[Cell]:
     return sorted({cell for cell, _ in attacked_cells(study)})
 
 
-def measured_cells(config: dict, what: str) -> list[Cell]:
-    """Every cell of which ``what`` (latents, sharpness, landscape, memorisation) is measured.
+def measured_cells(config: dict, measure: str) -> list[Cell]:
+    """Every cell of which ``measure`` (latents, sharpness, landscape, memorisation) is taken.
 
     The reference is alike under every seed and measured once, unless it is measured again after an attack, which
     differs.
     """
-    found, study = set(), config["study"]
-    once = what != "memorisation" or "attack" not in config.get("memorisation", {})
-    for grid in study[what]:
+    measured, study = set(), config["study"]
+    once = measure != "memorisation" or "attack" not in config.get("memorisation", {})
+    for grid in study[measure]:
         axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], study["seeds"])
         for model, benchmark, method, defence, seed in axes:
             seed = study["seeds"][0] if once and method == REFERENCE else seed
-            found.add(Cell(model, benchmark, method, defence, seed))
-    return sorted(found)
+            measured.add(Cell(model, benchmark, method, defence, seed))
+    return sorted(measured)
 
 
 def method_settings(config: dict, method: str) -> dict:
@@ -92,13 +92,12 @@ def defence_row(config: dict, defence: str, method: str) -> list[dict]:
 
 def retrain_of(config: dict, model: str) -> dict:
     """What a model would be had it never seen the forget texts: {"model": id}, {"auc": number} or {"log":
-    path}; {} if unsaid.
+    path}; {} if nothing says it.
 
     A model that memorised them here has its parent, unless ``memorisation.retrain`` says another.
     """
-    said = config["memorisation"].get("retrain")
     entry = config["models"][model]
-    return said or ({"model": entry["from"]} if "from" in entry else {})
+    return config["memorisation"].get("retrain") or ({"model": entry["from"]} if "from" in entry else {})
 
 
 def in_order(study: dict, axis: str) -> list[str]:

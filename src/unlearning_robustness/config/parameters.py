@@ -8,13 +8,12 @@ from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_
 
 from unlearning_robustness.config.kinds import ATTACKS, DEFENCES, FORGET_LOSSES, declaration, registered
 from unlearning_robustness.config.ranges import Range
-from unlearning_robustness.config.schema import renamed
+from unlearning_robustness.config.schema import number_hint, renamed
 from unlearning_robustness.errors import ConfigError
 
 # What says the kind of an entry, by axis: the registry and the key.
 KINDS = {"methods": (FORGET_LOSSES, "forget_loss"), "defences": (DEFENCES, "kind"), "attacks": (ATTACKS, "kind")}
 ANY = Range()
-HINT = "; in YAML write 1.0e-5, with a point"
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Parameter:
     def _entry_problem(self, value: Any) -> str | None:
         accepted = (int, float) if self.type is float else (self.type,)
         if (isinstance(value, bool) and self.type is not bool) or not isinstance(value, accepted):
-            hint = HINT if isinstance(value, str) and self.type is float else ""
+            hint = number_hint(value) if self.type is float else ""
             return f"must be {self._description}, not {value!r}{hint}"
         return self.range.problem(value) if self.type in (int, float) else None
 

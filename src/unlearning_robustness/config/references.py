@@ -81,7 +81,9 @@ def _check_definitions(config: dict) -> None:
     for name, model in config["models"].items():
         key = f"models.{name}"
         if ("from" in model) != ("memorised" in model):
-            raise ConfigError(f"{key}.memorised: says what a model that is made from another one learns; give it from")
+            raise ConfigError(
+                f"{key}.memorised: goes with from, the model that this one is made from; give both or neither"
+            )
         if "from" not in model:
             continue
         _defined(config, "models", model["from"], f"{key}.from")

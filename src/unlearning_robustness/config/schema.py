@@ -62,14 +62,22 @@ def _describe(error) -> str:
         return f"{key}: the key {missing[0]!r} is missing"
     if error.validator == "type":
         expected = TYPES.get(error.validator_value, error.validator_value)
-        number = isinstance(error.instance, str) and expected == "number"
-        hint = "; in YAML write 1.0e-5, with a point" if number else ""
+        hint = number_hint(error.instance) if expected == "number" else ""
         return f"{key}: must be {'an' if expected[0] in 'aio' else 'a'} {expected}, not {error.instance!r}{hint}"
     if error.validator == "pattern" and error.schema == schema()["$defs"]["id"]:
         return (
             f"{key}: {error.instance!r} is no id; use lower-case letters, digits, '.' and '-', first a letter or digit"
         )
     return f"{key}: {error.message}"
+
+
+def number_hint(value) -> str:
+    """What to add to the refusal of a value where a number belongs: how YAML reads one like it, such as 1e-5."""
+    try:
+        float(value if isinstance(value, str) else "")
+    except ValueError:
+        return ""
+    return "; in YAML write 1.0e-5, with a point"
 
 
 def renamed(name: str, known: Iterable[str]) -> str | None:

@@ -101,7 +101,7 @@ def budgets_of(attack: dict) -> list[dict]:
     if attack["kind"] != "relearn":
         return [{}]
     running = Relearn(**attack["parameters"])
-    return [{"documents": n, "steps": s} for n in running.documents for s in running.points(n)]
+    return [{"documents": n, "steps": s} for n in running.documents for s in running.scored_steps(n)]
 
 
 def records_of(cell, attack: str, asked: list[tuple], accuracy: Callable = planted_accuracy) -> pandas.DataFrame:

@@ -116,5 +116,5 @@ def test_a_fraction_of_zero_prunes_nothing(tiny_model, tiny_tokenizer, select):
 
 def test_too_few_texts_are_named(tiny_model, tiny_tokenizer, select):
     assert len(CORPORA) == 8
-    with pytest.raises(DataError, match="prune wants 5 texts, the corpus relearn has 4"):
+    with pytest.raises(DataError, match="prune needs 5 texts, the corpus relearn has 4"):
         next(prune(texts=5).run(given(tiny_model, tiny_tokenizer, select)))

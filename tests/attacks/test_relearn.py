@@ -107,7 +107,7 @@ def test_the_shuffled_control_learns_from_its_own_corpus(attack):
 
 
 def test_more_documents_than_there_are_is_an_error_that_counts(attack):
-    with pytest.raises(DataError, match="wants 5 documents, the corpus relearn has 4"):
+    with pytest.raises(DataError, match="needs 5 documents, the corpus relearn has 4"):
         next(relearn(documents=[1, 5]).run(attack))
 
 

@@ -1,4 +1,4 @@
-"""What an attack is given and what it gives back."""
+"""What an attack gets and what it yields."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -49,7 +49,7 @@ class AttackedModel:
 
     An attack changes weights or hooks of ``model``, how it is asked (``ask`` changes the columns prompt and choices) or
     where it is read (``read`` gives log-likelihoods (Q, C)). ``setting`` says in words what was chosen, if anything.
-    An attack that ``continues`` went on from the point before, so that this one cost what that one did, and more.
+    Where an attack ``continues`` from the point before, this one costs what that one did, and more.
     """
 
     model: nn.Module

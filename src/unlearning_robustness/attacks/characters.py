@@ -17,23 +17,23 @@ from unlearning_robustness.runtime.seeds import shuffler
 
 
 def insert(text: str, every: int, character: str) -> str:
-    """The character behind every n-th one, but not behind the last: a choice must still follow."""
+    """Inserts the character after every n-th one, but not after the last, which a choice must follow."""
     last = len(text) - 1
     return "".join(
-        letter + (character if (place + 1) % every == 0 and place < last else "") for place, letter in enumerate(text)
+        letter + (character if (index + 1) % every == 0 and index < last else "") for index, letter in enumerate(text)
     )
 
 
 def substitute(text: str, every: int, character: str) -> str:
-    """The character in place of every n-th one, but for the last."""
+    """Replaces every n-th character, but not the last."""
     last = len(text) - 1
     return "".join(
-        character if (place + 1) % every == 0 and place < last else letter for place, letter in enumerate(text)
+        character if (index + 1) % every == 0 and index < last else letter for index, letter in enumerate(text)
     )
 
 
 def shuffle(text: str, every: int, seed: int) -> str:
-    """The characters of each stretch of n in random order, seeded by the text too; the last stays where it is."""
+    """Shuffles the characters of each stretch of n, seeded by the text too; the last stays where it is."""
     draw, body = shuffler(seed, f"characters/{text}"), list(text[:-1])
     stretches = [body[start : start + every] for start in range(0, len(body), every)]
     for stretch in stretches:
@@ -60,14 +60,14 @@ class Characters:
 
     def wordings(self, seed: int) -> dict[str, Ask]:
         """All variants by name."""
-        found = {}
+        variants = {}
         for every in filter(None, self.every):
             for name, change in (("insert", insert), ("substitute", substitute)):
                 for character in self.characters:
-                    found[f"{name} {character!r} every {every}"] = _variant(change, every, character)
+                    variants[f"{name} {character!r} every {every}"] = _variant(change, every, character)
             if every > 1:
-                found[f"shuffle every {every}"] = _variant(shuffle, every, seed)
-        return found
+                variants[f"shuffle every {every}"] = _variant(shuffle, every, seed)
+        return variants
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the plainly asked model (0 steps), then the best variant; a step is a variant tried."""

@@ -50,8 +50,8 @@ class AttackFacts:
         return 1
 
     @staticmethod
-    def points(settings: dict) -> int:
-        """After how many points of the budget a run is scored."""
+    def scored_points(settings: dict) -> int:
+        """At how many points of its budget a run is scored."""
         return 1
 
     @staticmethod
@@ -85,7 +85,7 @@ class VariantFacts(AttackFacts):
         return "forget", "retain"
 
     @staticmethod
-    def points(settings: dict) -> int:
+    def scored_points(settings: dict) -> int:
         return 2
 
 

@@ -22,7 +22,7 @@ from unlearning_robustness.runtime.seeds import shuffler
 
 @dataclass(frozen=True)
 class FewShot:
-    """Ask behind k answered questions, k of ``shots``; more are put before those that fewer have.
+    """Asks after k answered questions, for each k of ``shots``; a larger k prepends to the shots of a smaller one.
 
     ``answers``: each is shown with its ``right`` answer, or with a ``wrong`` one.
     ``relations``: ``any``, the same context for all questions; ``same``, first those of the question's own relation.
@@ -34,7 +34,7 @@ class FewShot:
 
     class Facts(AttackFacts):
         @staticmethod
-        def points(settings: dict) -> int:
+        def scored_points(settings: dict) -> int:
             return len(settings["shots"])
 
         @staticmethod
@@ -45,14 +45,16 @@ class FewShot:
             return Work(batches * shown, batches * sum(map(bool, settings["shots"])) * layers)
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
-        """Yield the model behind each number of answered questions; a step is one of them, 0 are the plain question.
+        """Yield the model after each number of answered questions; a step is one of them, 0 is the plain question.
 
         Raises DataError when the pool is too small.
         """
         pool = attack.answered
         pool = pool[pool["role"] == "forget"] if pool is not None else pandas.DataFrame()
         if len(pool) < max(self.shots):
-            raise DataError(f"{max(self.shots)} shots wanted, {len(pool)} questions of the relearn split: lower shots")
+            raise DataError(
+                f"{max(self.shots)} shots need as many questions; the relearn split has {len(pool)}: lower shots"
+            )
         draw = shuffler(attack.seed, "attack-shots")
         shown = [(row.relation, self._shown(row, draw)) for row in pool.itertuples()]
         draw.shuffle(shown)

@@ -3,7 +3,7 @@
 Zou et al., arXiv 2307.15043: the gradient of the loss at one-hot tokens proposes substitutions, a random batch of them
 is tried, the best is taken. One text serves all questions. Differs from the released code: the loss is of the right
 choice against the others; a step that finds nothing better keeps what it has; every candidate must survive as text; of
-the texts found along the way the one is asked that does best on questions held out. ``match: representation`` is the
+the texts along the way it asks with the one that does best on held-out questions. ``match: representation`` is the
 loss of the enhanced attack on unlearned models (arXiv 2409.18025, after FLRT, 2407.17447), reduced: the length is
 fixed, and there is no buffer.
 """
@@ -37,10 +37,10 @@ def top_candidates(gradient: torch.Tensor, usable: torch.Tensor, top_k: int) -> 
 
 def substitutions(ids: torch.Tensor, top: torch.Tensor, count: int, random: torch.Generator) -> torch.Tensor:
     """At most ``count`` different copies (C, n) of ids (n,), each with one token replaced by one of top (n, k)."""
-    places = torch.randint(len(ids), (count,), generator=random)
+    positions = torch.randint(len(ids), (count,), generator=random)
     picks = torch.randint(top.shape[1], (count,), generator=random)
     changed = ids.repeat(count, 1)
-    changed[torch.arange(count), places] = top[places, picks]
+    changed[torch.arange(count), positions] = top[positions, picks]
     return changed.unique(dim=0)
 
 
@@ -76,7 +76,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class GreedyCoordinateGradient:
-    """Search ``inserted_tokens`` tokens on ``questions`` of a role in the select split; asked after each of ``steps``.
+    """Search ``inserted_tokens`` tokens on ``questions`` of a role in the select split; ask after each of ``steps``.
 
     With the ``role`` ``forget`` the tokens are to bring answers back, with ``retain`` to make them wrong: RNA's
     accuracy under attack. A step tries ``candidates`` substitutions by the ``top_k`` tokens of each position.
@@ -86,9 +86,9 @@ class GreedyCoordinateGradient:
     ``answer``, the right choice likelier; ``representation``, the residual stream after ``layer`` as the reference has
     it without the tokens. ``fluency`` times the tokens' mean NLL is added to that loss.
 
-    Every text that lowers the loss is tried on ``held_out`` other questions of the split; asked is the one with the
-    highest accuracy there (of retain questions the lowest), or plainly where none beats that. With 0 it is the text of
-    the lowest loss.
+    Every text that lowers the loss is tried on ``held_out`` other questions of the split. The attack asks with the one
+    of the highest accuracy there (of retain questions the lowest), or plainly where none beats that; with 0 it asks
+    with the text of the lowest loss.
     """
 
     inserted_tokens: Count
@@ -127,7 +127,7 @@ class GreedyCoordinateGradient:
             return "held_out", (settings["questions"] + settings["held_out"] if max(settings["steps"]) > 0 else 0)
 
         @staticmethod
-        def points(settings: dict) -> int:
+        def scored_points(settings: dict) -> int:
             return len(settings["steps"])
 
         @staticmethod
@@ -158,23 +158,23 @@ class GreedyCoordinateGradient:
 
         Raises DataError when there are too few select questions or no tokens survive as text.
         """
-        points = sorted(self.steps)
-        if points[0] == 0:
+        scored = sorted(self.steps)
+        if scored[0] == 0:
             yield AttackedModel(attack.model, {"steps": 0}, "", as_it_is)
-        if points[-1] == 0:
+        if scored[-1] == 0:
             return
         trained, others = self._questions(attack)
         insertion, held_out = Insertion(attack.tokenizer, trained, self.place), None
         if self.held_out:
             held_out = HeldOut(attack, others, lowest=self.role == "retain")
-        progress, last = Progress("gcg step", points[-1]), None
-        for step, (ids, loss) in enumerate(self.search(attack, insertion, points[-1]), start=1):
+        progress, last = Progress("gcg step", scored[-1]), None
+        for step, (ids, loss) in enumerate(self.search(attack, insertion, scored[-1]), start=1):
             progress(step, f"loss {loss:.3f}")
             if last is None or not torch.equal(ids, last):
                 asking, last = self._asking(insertion.decode(ids.tolist()), loss), ids
                 if held_out:
                     held_out.better(asking)
-            if step in points:
+            if step in scored:
                 chosen = held_out.best if held_out else asking
                 yield AttackedModel(attack.model, {"steps": step}, chosen.setting, chosen.ask, continues=True)
 
@@ -184,15 +184,15 @@ class GreedyCoordinateGradient:
 
     def _questions(self, attack: AttackInput) -> tuple[pandas.DataFrame, pandas.DataFrame]:
         """Questions of the role in the select split to search on, and others to choose on."""
-        found, wanted = attack.select[attack.select["role"] == self.role], self.questions + self.held_out
-        if len(found) < wanted:
+        select, needed = attack.select[attack.select["role"] == self.role], self.questions + self.held_out
+        if len(select) < needed:
             raise DataError(
-                f"gcg wants {wanted} {self.role} questions of the select split, there are {len(found)}: "
+                f"gcg needs {needed} {self.role} questions of the select split, which has {len(select)}: "
                 "lower questions or held_out"
             )
-        order = list(range(len(found)))
+        order = list(range(len(select)))
         shuffler(attack.seed, "attack-questions").shuffle(order)
-        return found.iloc[order[: self.questions]], found.iloc[order[self.questions : wanted]]
+        return select.iloc[order[: self.questions]], select.iloc[order[self.questions : needed]]
 
     def search(self, attack: AttackInput, insertion: Insertion, steps: int) -> Iterator[tuple[torch.Tensor, float]]:
         """The best tokens (n,) so far and their loss, after each step."""

@@ -24,7 +24,7 @@ def insert(text: str, prompt: str, place: Place) -> str:
 
 
 def _around(text: str, prompt: str, place: Place) -> tuple[str, str]:
-    """What stands up to the end of the text, and behind it."""
+    """The part up to the end of the text, and the part after it."""
     return (text, f"\n{prompt}") if place == "before" else (f"{prompt}{text}", "")
 
 

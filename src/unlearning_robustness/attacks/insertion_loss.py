@@ -55,8 +55,8 @@ class InsertionLoss:
     ``contrast``, ``mislead``: see the functions; of all choices, packed into one row as the scorer packs them.
     ``answer``: minus the log-likelihood of the right choice alone; what helps it may help the wrong ones more.
     ``representation``: ``representation_distance`` of the residual stream after ``layer`` to that of the reference
-    without the tokens, at the trailing positions that both have, the one that predicts the answer included. Added is
-    ``fluency`` times the tokens' mean NLL under the model (the first has nothing before it, and does not count).
+    without the tokens, at the trailing positions that both have, the one that predicts the answer included. To
+    each is added ``fluency`` times the tokens' mean NLL under the model, the first, which follows nothing, left out.
     """
 
     def __init__(self, attack: AttackInput, slots: list[Slot], match: Match, layer: int | None, fluency: float):
@@ -136,8 +136,8 @@ class InsertionLoss:
             at_embeds, at_hot = torch.autograd.grad(loss, [embeds, hot], allow_unused=True)
             through += at_embeds.float()
             direct += 0 if at_hot is None else at_hot
-        found = torch.cat([through @ rows.float().T for rows in weight.split(ROWS)], dim=1)
-        return (found + direct).detach().cpu() / len(self.slots)
+        by_embedding = torch.cat([through @ rows.float().T for rows in weight.split(ROWS)], dim=1)
+        return (by_embedding + direct).detach().cpu() / len(self.slots)
 
 
 def _compared(slot: Slot) -> int:

@@ -14,7 +14,7 @@ class Ledger:
     """Passes, tokens, operations and seconds between an attack's points, and those of scoring in seconds alone."""
 
     def __init__(self, model: nn.Module):
-        self.model, self.total, self.points = model, dict.fromkeys(["seconds", *vars(Spent())], 0), []
+        self.model, self.total, self.costs = model, dict.fromkeys(["seconds", *vars(Spent())], 0), []
         self.scoring_seconds = 0.0
 
     def charged(self, attack: Iterator[AttackedModel]) -> Iterator[AttackedModel]:
@@ -30,7 +30,7 @@ class Ledger:
                 return
             running = _sum(running, part) if attacked.continues else part
             budget = dict.fromkeys(BUDGET, 0) | attacked.budget
-            self.points.append({**budget, "setting": attacked.setting, **running})
+            self.costs.append({**budget, "setting": attacked.setting, **running})
             begun = time.monotonic()
             yield attacked
             self.scoring_seconds += time.monotonic() - begun
@@ -43,7 +43,7 @@ class Ledger:
         """
         spent = {name: value for name, value in self.total.items() if name != "seconds"}
         seconds = {"attack_seconds": self.total["seconds"], "scoring_seconds": self.scoring_seconds}
-        return {**seconds, **spent, "points": self.points}
+        return {**seconds, **spent, "points": self.costs}
 
 
 def _sum(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:

@@ -66,14 +66,14 @@ class LogitLens:
 
         Raises ArchitectureError naming the module that is not there, DataError for a layer that is not.
         """
-        wanted = ["layer"] if self.streams == "layers" else list(STREAMS)
-        found = {stream: STREAMS[stream](model) for stream in wanted}
-        depth = len(found["layer"])
+        streams = ["layer"] if self.streams == "layers" else list(STREAMS)
+        modules = {stream: STREAMS[stream](model) for stream in streams}
+        depth = len(modules["layer"])
         layers = range(depth) if self.layers is None else self.layers
         if max(layers) >= depth:
             raise DataError(f"the model has {depth} layers, no layer {max(layers)}: lower attacks.*.layers")
         return {
-            f"{stream} {layer}": found[stream][layer] for stream in wanted for layer in sorted(layers, reverse=True)
+            f"{stream} {layer}": modules[stream][layer] for stream in streams for layer in sorted(layers, reverse=True)
         }
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:

@@ -53,7 +53,7 @@ class Orthogonalise:
     ``towards``: what is left of the stream along the direction: ``zero``, as in the papers, or the mean of the
     ``reference``.
 
-    Left out are the first ``skipped_tokens`` of a text (the attention sink; the papers skip a fixed instruction of 40)
+    It leaves out the first ``skipped_tokens`` of a text (the attention sink; the papers skip a fixed instruction of 40)
     and, layer by layer, positions whose L1 distance between the two models is more than ``outliers`` standard
     deviations above the mean. Retain accuracy on select may fall by ``utility_bound``.
     """
@@ -89,22 +89,22 @@ class Orthogonalise:
         Layers where the models do not differ have no direction. Raises DataError for a layer that is not there.
         """
         modules = layer_modules(attack.model)
-        places = list(range(len(modules))) if self.layers is None else self.layers
-        if max(places) >= len(modules):
-            raise DataError(f"the model has {len(modules)} layers, no layer {max(places)}: lower attacks.*.layers")
-        accuracy, chosen = SelectAccuracy(attack), [modules[place] for place in places]
+        layers = list(range(len(modules))) if self.layers is None else self.layers
+        if max(layers) >= len(modules):
+            raise DataError(f"the model has {len(modules)} layers, no layer {max(layers)}: lower attacks.*.layers")
+        accuracy, chosen = SelectAccuracy(attack), [modules[layer] for layer in layers]
         directions, levels = self.directions(attack, chosen)
         hooks = {
-            place: (module, _remover(direction, level))
-            for place, module, direction, level in zip(places, chosen, directions, levels, strict=True)
+            layer: (module, _remover(direction, level))
+            for layer, module, direction, level in zip(layers, chosen, directions, levels, strict=True)
             if direction.any()
         }
-        settings = {NOTHING: [], **{f"layer {place}": [hook] for place, hook in hooks.items()}}
+        settings = {NOTHING: [], **{f"layer {layer}": [hook] for layer, hook in hooks.items()}}
         if len(hooks) > 1:
             settings["all layers"] = list(hooks.values())
         scores = []
-        for setting, wanted in settings.items():
-            with hooked(wanted):
+        for setting, removed in settings.items():
+            with hooked(removed):
                 scores.append((setting, accuracy(AttackedModel(attack.model, {}))))
         setting, _ = best(scores, scores[0][1], self.utility_bound)
         with hooked(settings[setting]):
@@ -115,17 +115,17 @@ class Orthogonalise:
         """Unit directions (L, d) at ``modules``, and what is to be left along them, (L,)."""
         distances: list[list[torch.Tensor]] = [[] for _ in modules]
 
-        def measure(place: int, moved: torch.Tensor, still: torch.Tensor) -> None:
-            distances[place].append((moved - still).abs().sum(-1))
+        def measure(index: int, moved: torch.Tensor, still: torch.Tensor) -> None:
+            distances[index].append((moved - still).abs().sum(-1))
 
         self._compare(attack, modules, measure)
         joined = [torch.cat(parts) for parts in distances]
-        limits = [found.mean() + self.outliers * found.std(correction=0) for found in joined]
+        limits = [part.mean() + self.outliers * part.std(correction=0) for part in joined]
         sums = [Sums(limit, self.direction == "principal") for limit in limits]
-        self._compare(attack, modules, lambda place, moved, still: sums[place].add(moved, still))
-        found = torch.stack([part.direction() for part in sums])
-        levels = (found * torch.stack([part.mean / part.count for part in sums])).sum(-1)
-        return found, levels if self.towards == "reference" else torch.zeros_like(levels)
+        self._compare(attack, modules, lambda index, moved, still: sums[index].add(moved, still))
+        directions = torch.stack([part.direction() for part in sums])
+        levels = (directions * torch.stack([part.mean / part.count for part in sums])).sum(-1)
+        return directions, levels if self.towards == "reference" else torch.zeros_like(levels)
 
     def _compare(self, attack: AttackInput, modules: list[nn.Module], see: Compared) -> None:
         """Show, module by module, the activations (N, d), float32, of the unlearned model and of the reference.
@@ -142,15 +142,15 @@ class Orthogonalise:
             counted, rows = mask.clone(), {}
             counted[:, : self.skipped_tokens] = False
 
-            def keep(place: int, hidden: torch.Tensor, rows=rows, counted=counted) -> None:
-                rows[place] = hidden[counted]
+            def keep(index: int, hidden: torch.Tensor, rows=rows, counted=counted) -> None:
+                rows[index] = hidden[counted]
 
-            def show(place: int, hidden: torch.Tensor, rows=rows, counted=counted) -> None:
-                see(place, rows.pop(place).float(), hidden[counted].float())
+            def show(index: int, hidden: torch.Tensor, rows=rows, counted=counted) -> None:
+                see(index, rows.pop(index).float(), hidden[counted].float())
 
-            with hooked([(module, partial(keep, place)) for place, module in enumerate(modules)]):
+            with hooked([(module, partial(keep, index)) for index, module in enumerate(modules)]):
                 span(input_ids=ids, attention_mask=mask)
-            with attack.reference(), hooked([(module, partial(show, place)) for place, module in enumerate(modules)]):
+            with attack.reference(), hooked([(module, partial(show, index)) for index, module in enumerate(modules)]):
                 span(input_ids=ids, attention_mask=mask)
 
 

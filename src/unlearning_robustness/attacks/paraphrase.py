@@ -49,15 +49,15 @@ def common_frame(prompts: list[str]) -> Template | None:
 
 def read_templates(questions: pandas.DataFrame) -> dict[tuple[str, str], dict[int, Template]]:
     """(role, relation) to its templates by number; columns role, relation, template, prompt."""
-    found: dict[tuple[str, str], dict[int, Template]] = {}
+    templates: dict[tuple[str, str], dict[int, Template]] = {}
     for (role, relation, number), part in questions.groupby(["role", "relation", "template"]):
         if frame := common_frame(part["prompt"].tolist()):
-            found.setdefault((role, relation), {})[number] = frame
-    return found
+            templates.setdefault((role, relation), {})[number] = frame
+    return templates
 
 
 def recast(templates: dict[tuple[str, str], dict[int, Template]], shift: int) -> Ask:
-    """Asks in the template ``shift`` places further on of those of the relation; as it is where there is no other."""
+    """Asks in the relation's template that is ``shift`` further on, and plainly where there is no other."""
 
     def change(row) -> str:
         known = templates.get((row.role, row.relation), {})

@@ -83,9 +83,8 @@ def _through(
     hidden = hidden.detach().requires_grad_(True)
     with backward_attention(hidden.device):
         leaving = span(hidden=hidden)
-    below, *found = torch.autograd.grad(leaving, [hidden, *weights], slope, allow_unused=True)
-    zeros = (torch.zeros(()).to(hidden) if one is None else one for one in found)
-    return below, list(zeros)
+    below, *gradients = torch.autograd.grad(leaving, [hidden, *weights], slope, allow_unused=True)
+    return below, [torch.zeros(()).to(hidden) if gradient is None else gradient for gradient in gradients]
 
 
 @torch.no_grad()
@@ -94,8 +93,8 @@ def wanda_scores(model: nn.Module, texts: Sequence[torch.Tensor]) -> Scores:
     modules = linear_modules(model)
     squares = {name: torch.zeros(module.in_features, device=module.weight.device) for name, module in modules.items()}
 
-    def count(name: str, given: torch.Tensor) -> None:
-        squares[name] += given.float().square().flatten(0, -2).sum(0)
+    def count(name: str, entering: torch.Tensor) -> None:
+        squares[name] += entering.float().square().flatten(0, -2).sum(0)
 
     with hooked([(Entering(module), partial(count, name)) for name, module in modules.items()]):
         for ids in texts:
@@ -108,38 +107,38 @@ SCORES = {"snip": snip_scores, "wanda": wanda_scores}
 
 
 def ranked(scores: torch.Tensor, fraction: float) -> torch.Tensor:
-    """Flat places of the highest ``fraction`` of scores, the highest first, in half the bytes of an index."""
+    """Flat indices of the highest ``fraction`` of scores, the highest first, in half the bytes of an index."""
     return scores.flatten().topk(round(fraction * scores.numel())).indices.int()
 
 
 def difference(forget: torch.Tensor, utility: torch.Tensor, q: float, p: float, count: int) -> torch.Tensor:
-    """Flat places in the top q of ``forget`` and not in the top p of ``utility``, both ranked, of ``count`` weights."""
+    """Flat indices in the top q of ``forget`` and not in the top p of ``utility``, ranked, of ``count`` weights."""
     top, useful = forget[: round(q * count)], torch.zeros(count, dtype=torch.bool, device=forget.device)
     useful[utility[: round(p * count)]] = True
     return top[~useful[top]]
 
 
 @contextmanager
-def zeroed(weights: Tensors, places: Iterable[tuple[str, torch.Tensor]]) -> Iterator[None]:
-    """Weights with zeros at flat places, by name; they come back bit for bit, from the host's memory."""
+def zeroed(weights: Tensors, pruned: Iterable[tuple[str, torch.Tensor]]) -> Iterator[None]:
+    """Weights with zeros at flat indices, by name; they come back bit for bit, from the host's memory."""
     before = {}
     try:
-        for name, found in places:
+        for name, indices in pruned:
             flat = weights[name].view(-1)
-            before[name] = found.cpu(), flat[found].cpu()
-            flat[found] = 0
+            before[name] = indices.cpu(), flat[indices].cpu()
+            flat[indices] = 0
         yield
     finally:
-        for name, (found, values) in before.items():
-            weights[name].view(-1)[found.to(weights[name].device)] = values.to(weights[name].device)
+        for name, (indices, values) in before.items():
+            weights[name].view(-1)[indices.to(weights[name].device)] = values.to(weights[name].device)
 
 
 @dataclass(frozen=True)
 class Prune:
     """Zero, in every linear matrix of the decoder layers, its top ``q`` for forgetting less its top ``p`` for utility.
 
-    Tried are all pairs of ``fractions`` with p >= q, and no pruning; the best on select, with retain accuracy at most
-    ``utility_bound`` lower, is yielded. ``score`` is ``snip`` or ``wanda``, of ``texts`` texts of at most ``tokens``
+    It tries all pairs of ``fractions`` with p >= q, and no pruning, and yields the best on select whose retain accuracy
+    is at most ``utility_bound`` lower. ``score`` is ``snip`` or ``wanda``, of ``texts`` texts of at most ``tokens``
     tokens of the corpora ``forget`` and ``retain``. The default forget corpus is the attacker's, about entities that
     are never asked about.
     """
@@ -177,7 +176,7 @@ class Prune:
 
         @staticmethod
         def host_bytes(settings: dict, shape: Shape) -> float:
-            # The places of the highest scores on both corpora, and those that it zeroes with what stood there.
+            # The indices of the highest scores on both corpora, and those that it zeroes with their weights.
             weights = shape.num_hidden_layers * shape.layer_parameters
             return max(settings["fractions"]) * weights * (3 * INDEX + BFLOAT16)
 
@@ -191,25 +190,25 @@ class Prune:
         weights = {name: module.weight.detach() for name, module in linear_modules(attack.model).items()}
         accuracy, plain = SelectAccuracy(attack), AttackedModel(attack.model, {}, NOTHING)
 
-        def places(q: float, p: float) -> Iterator[tuple[str, torch.Tensor]]:
+        def pruned(q: float, p: float) -> Iterator[tuple[str, torch.Tensor]]:
             for name, weight in weights.items():
                 ranks = (part[name].to(weight.device) for part in (forget, utility))
                 yield name, difference(*ranks, q, p, weight.numel())
 
         scores = [((0.0, 0.0), accuracy(plain))]
         for q, p in [(q, p) for q in self.fractions for p in self.fractions if p >= q > 0]:
-            with zeroed(weights, places(q, p)):
+            with zeroed(weights, pruned(q, p)):
                 scores.append(((q, p), accuracy(plain)))
         (q, p), _ = best(scores, scores[0][1], self.utility_bound)
-        with zeroed(weights, places(q, p)):
+        with zeroed(weights, pruned(q, p)):
             yield AttackedModel(attack.model, {}, f"{q:g} less {p:g}" if q else NOTHING)
 
     def _ranks(self, attack: AttackInput, corpus: str) -> Tensors:
-        """By weight its highest places, as many as the largest fraction, in the host's memory: no scores are kept."""
+        """By weight the indices of its highest scores, as many as the largest fraction, in the host's memory."""
         texts = attack.corpora.loc[attack.corpora["corpus"] == corpus, "text"]
         if self.texts > len(texts):
             raise DataError(
-                f"prune wants {self.texts} texts, the corpus {corpus} has {len(texts)}: lower attacks.*.texts"
+                f"prune needs {self.texts} texts, the corpus {corpus} has {len(texts)}: lower attacks.*.texts"
             )
         order = torch.randperm(len(texts), generator=generator(attack.seed, f"attack-texts/{corpus}"))
         chosen, device = texts.iloc[order[: self.texts].tolist()], next(attack.model.parameters()).device

@@ -74,10 +74,10 @@ class Quantise:
                 yield "bits", f"torchao rounds to at most 8, not {max(settings['bits'])}; take backend: own"
 
         @staticmethod
-        def points(settings: dict) -> int:
+        def scored_points(settings: dict) -> int:
             return len(settings["bits"])
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the rounded model for each number of bits; the weights come back bit for bit."""
-        points, rounded = {f"{bits} bits": bits for bits in self.bits}, BACKENDS[self.backend]
-        yield from rewritten(attack, points, lambda _, weight, bits: rounded(weight, bits, self.group_size))
+        settings, rounded = {f"{bits} bits": bits for bits in self.bits}, BACKENDS[self.backend]
+        yield from rewritten(attack, settings, lambda _, weight, bits: rounded(weight, bits, self.group_size))

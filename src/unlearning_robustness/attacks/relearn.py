@@ -50,7 +50,7 @@ class Relearn:
     """Fine-tune on n documents with AdamW of peak ``learning_rate``, without weight decay; scored along the way.
 
     ``documents`` lists the numbers of documents, one run each; a step takes ``batch_size`` of them. A run is scored
-    after each of ``steps``, or after each number of passes in ``epochs``; one of both is given.
+    after each of ``steps``, or after each number of passes in ``epochs``; the settings have one of both.
 
     ``order``: of a run's documents, those that state facts come before prose. ``shuffled`` draws every batch from all
     of them; ``nested`` goes through them in order in the first pass, so that a run on 60 documents passes through those
@@ -64,8 +64,8 @@ class Relearn:
     ``trained``: all MLP ``down-projections``; ``full``, every parameter of the decoder layers; ``lora``, adapters
     of rank ``rank`` and weight ``alpha`` / ``rank`` on the projections ``targets``.
 
-    ``tokens``: where a document ends. What stands behind is not learnt; the log says how much that is, for an attacker
-    who is not shown the facts brings nothing back, and nor does teaching.
+    ``tokens``: where a document is cut. What follows is not learnt; the log says how much that is: whoever never
+    sees the facts brings nothing back.
 
     ``schedule``: ``constant`` after ``warm_up`` steps; ``linear``, up over the first tenth of the steps and down to
     zero. There the rate depends on where the run ends, so every number of steps is a run of its own.
@@ -111,7 +111,7 @@ class Relearn:
             return len(settings["documents"])
 
         @staticmethod
-        def points(settings: dict) -> int:
+        def scored_points(settings: dict) -> int:
             return len(settings["steps"] or settings["epochs"])
 
         @staticmethod
@@ -132,7 +132,7 @@ class Relearn:
             # The gradients are there in the weights' own type too.
             return replace(training, memory=training.memory + trained * BFLOAT16)
 
-    def points(self, count: int) -> list[int]:
+    def scored_steps(self, count: int) -> list[int]:
         """After how many steps a run on ``count`` documents is scored."""
         if self.steps is not None:
             return self.steps
@@ -147,7 +147,7 @@ class Relearn:
         texts = attack.corpora[attack.corpora["corpus"] == self.corpus]
         if max(self.documents) > len(texts):
             raise DataError(
-                f"relearn wants {max(self.documents)} documents, the corpus {self.corpus} has {len(texts)}: "
+                f"relearn needs {max(self.documents)} documents, the corpus {self.corpus} has {len(texts)}: "
                 "lower attacks.*.documents"
             )
         order = document_order(list(texts["kind"]), generator(attack.seed, "attack-documents"))
@@ -155,9 +155,9 @@ class Relearn:
             if count == 0:
                 yield AttackedModel(attack.model, {"documents": 0, "steps": 0})
                 continue
-            chosen, points = [texts["text"].iloc[index] for index in order[:count]], self.points(count)
+            chosen, steps = [texts["text"].iloc[index] for index in order[:count]], self.scored_steps(count)
             print(cut_line(f"{count} documents", attack.tokenizer, chosen, self.tokens), flush=True)
-            for scored in [points] if self.schedule == "constant" else [[point] for point in points]:
+            for scored in [steps] if self.schedule == "constant" else [[step] for step in steps]:
                 yield from self._run(attack, chosen, scored)
 
     def weights(self, model, seed: int) -> TrainedWeights:
@@ -172,8 +172,8 @@ class Relearn:
         except KeyError as error:
             raise ArchitectureError(f"{type(model).__name__} cannot be relearned so: {error.args[0]}") from None
 
-    def _run(self, attack: AttackInput, texts: list[str], points: list[int]) -> Iterator[AttackedModel]:
-        model, last = attack.model, max(points)
+    def _run(self, attack: AttackInput, texts: list[str], scored: list[int]) -> Iterator[AttackedModel]:
+        model, last = attack.model, max(scored)
         weights = self.weights(model, attack.seed)
         device = next(model.parameters()).device
         input_ids, mask = (part.to(device) for part in encode_texts(attack.tokenizer, texts, self.tokens))
@@ -185,9 +185,9 @@ class Relearn:
             rate, again = self._rate_at(last), self.gradient_checkpointing
             for step in fine_tune(model, weights, input_ids, mask, batches, rate, again):
                 progress(step)
-                if step in points:
+                if step in scored:
                     budget = {"documents": len(texts), "steps": step}
-                    yield AttackedModel(model, budget, continues=step > min(points))
+                    yield AttackedModel(model, budget, continues=step > min(scored))
         finally:
             weights.release()
 

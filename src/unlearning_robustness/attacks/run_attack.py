@@ -27,18 +27,18 @@ def attack_cell(
 ) -> tuple[list[pandas.DataFrame], dict]:
     """Records at every point of the attack's budget, and the cost of attacking, scoring left out, see ``Ledger``.
 
-    Asked are the ``splits`` questions of the attack's roles, one template a fact, plainly unless the attack asks
-    otherwise; it may choose its settings on the ``select`` questions and show those of the ``relearn`` split with their
-    answers. Inside ``reference()`` the model is the one before unlearning.
+    Asks the questions of ``splits`` and of the attack's roles, one template a fact, plainly unless the attack asks
+    otherwise. The attack may choose its settings on the ``select`` questions, and show those of the ``relearn`` split
+    with their answers. Inside ``reference()`` the model is the one before unlearning.
     """
     once = questions.drop_duplicates("fact")
     asked = once[once["split"].isin(splits) & once["role"].isin(settings["roles"])].assign(probe="plain")
     plain = QuestionScorer(tokenizer, asked, batch_size)
     select, answered = (once[once["split"] == split] for split in ("select", "relearn"))
-    given = AttackInput(model, tokenizer, corpora, cell.seed, select, reference, batch_size, answered)
+    attack_input = AttackInput(model, tokenizer, corpora, cell.seed, select, reference, batch_size, answered)
     parts, ledger = [], Ledger(model)
-    running = ATTACKS[settings["kind"]](**settings["parameters"]).run(given)
-    # Closed also when scoring fails, so that the model is given back.
+    running = ATTACKS[settings["kind"]](**settings["parameters"]).run(attack_input)
+    # Closing it also when scoring fails gives the model back.
     with closing(running):
         for attacked in ledger.charged(running):
             scorer = plain if attacked.ask is as_it_is else QuestionScorer(tokenizer, attacked.ask(asked), batch_size)

@@ -32,7 +32,7 @@ class WeightNoise:
 
     class Facts(RewritingFacts):
         @staticmethod
-        def points(settings: dict) -> int:
+        def scored_points(settings: dict) -> int:
             return len(settings["scales"])
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:

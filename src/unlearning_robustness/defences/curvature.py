@@ -1,6 +1,7 @@
 """CR: forget where the gradient changes little along itself (arXiv 2502.05374, whose penalty has no gradient)."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -46,7 +47,7 @@ class CurvatureRegularisation:
 
     def install(self, step: Step) -> None:
         """Add the penalty's gradient to the forget gradient."""
-        step.replace("forget_gradient", lambda *given: self._forget(step, *given), "curvature")
+        step.replace("forget_gradient", partial(self._forget, step), "curvature")
 
     def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         loss, gradient = engine.forget_gradient(batch)

@@ -1,4 +1,4 @@
-"""Baseline: dropout on the model in training (of RNA's TMLR revision; its rate and place are not published)."""
+"""Baseline: dropout on the model in training (of RNA's TMLR revision, whose rate and position are not published)."""
 
 from dataclasses import dataclass
 

@@ -14,7 +14,7 @@ from unlearning_robustness.engine.weights import Tensors
 class EarlyStop:
     """Stop where forget accuracy on ``select`` is nearest that of the cell with defence ``match``.
 
-    Looked at every ``every`` steps. The learning rate is constant, so the state at a step does not depend on
+    It scores every ``every`` steps. The learning rate is constant, so the state at a step does not depend on
     how many steps follow. ``retain_factor`` multiplies the retain weight: the control "more retaining".
     """
 

@@ -1,6 +1,7 @@
 """GP: forget where the forget gradient is small (arXiv 2502.05374, whose released penalty has no gradient)."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -39,7 +40,7 @@ class GradientPenalty:
 
     def install(self, step: Step) -> None:
         """Add the penalty's gradient to the forget gradient."""
-        step.replace("forget_gradient", lambda *given: self._forget(step, *given), "gradient-penalty")
+        step.replace("forget_gradient", partial(self._forget, step), "gradient-penalty")
 
     def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         if self.implementation == "released":

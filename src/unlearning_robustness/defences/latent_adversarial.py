@@ -6,6 +6,7 @@ forgotten text; this one raises the method's own forget loss, which is the same 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -40,12 +41,12 @@ def projected_ascent(
     Each of ``steps`` moves every token by ``length`` along its own gradient; one without a gradient stays. No
     gradient of anything else is taken.
     """
-    found = in_ball(start, radius, mask)
+    perturbation = in_ball(start, radius, mask)
     for _ in range(steps):
-        found.requires_grad_(True)
-        (gradient,) = torch.autograd.grad(loss(found), found)
-        found = in_ball(found.detach() + length * normalize(gradient, dim=-1), radius, mask)
-    return found
+        perturbation.requires_grad_(True)
+        (gradient,) = torch.autograd.grad(loss(perturbation), perturbation)
+        perturbation = in_ball(perturbation.detach() + length * normalize(gradient, dim=-1), radius, mask)
+    return perturbation
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class LatentAdversarial:
 
     def install(self, step: Step) -> None:
         """Take the forget gradient at the adversary's perturbation."""
-        step.replace("forget_gradient", lambda *given: self._forget(step, *given), "latent-adversarial")
+        step.replace("forget_gradient", partial(self._forget, step), "latent-adversarial")
 
     def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         with torch.no_grad():
@@ -82,18 +83,18 @@ class LatentAdversarial:
         counted = loss_mask(batch.mask, "corrected", "hidden")
         radius = self.radius * masked_mean(stream.float().norm(dim=-1), counted).item()
         start = sample_local_rows(torch.randn, stream.shape, generator, stream.device)
-        found = projected_ascent(
+        adversary = projected_ascent(
             lambda perturbation: engine.forget_loss(batch, **self._disturbed(perturbation)),
             radius * normalize(start, dim=-1), radius, batch.mask, self.steps, self.step_size * radius,
         )  # fmt: skip
         for _ in range(self.steps):
             engine.cost.backward()
-        realised = (stream + found).to(stream.dtype).float() - stream.float()
-        refuse_rounding(*(total(part.float().pow(2).sum()).sqrt().item() for part in (found, realised)))
-        loss, gradient = engine.forget_gradient(batch, **self._disturbed(found))
+        realised = (stream + adversary).to(stream.dtype).float() - stream.float()
+        refuse_rounding(*(total(part.float().pow(2).sum()).sqrt().item() for part in (adversary, realised)))
+        loss, gradient = engine.forget_gradient(batch, **self._disturbed(adversary))
         step.measures |= {
             "loss_perturbed": loss,
-            "perturbation_norm": masked_mean(found.norm(dim=-1), batch.mask).item(),
+            "perturbation_norm": masked_mean(adversary.norm(dim=-1), batch.mask).item(),
         }
         return clean, gradient
 

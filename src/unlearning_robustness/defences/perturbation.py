@@ -1,7 +1,7 @@
 """Perturbations of the trained weights: what is added to them, and the forget gradient there.
 
-Weights that are only computed at are ``Weighted`` sums, made tensor by tensor while they are written into the model.
-So a defence keeps the gradients that it needs, and no copies of neighbours.
+Neighbours of the weights are ``Weighted`` sums, computed tensor by tensor while they are written into the model. So a
+defence keeps the gradients that it needs, and no copies of neighbours.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ TOLERANCE = 0.05
 
 
 class Weighted(Mapping):
-    """A weighted sum of tensors, given as (factor, tensors) pairs, computed for each name as it is read."""
+    """A weighted sum of tensors, of (factor, tensors) pairs, which computes each name as it is read."""
 
     def __init__(self, *terms: tuple[float, Mapping[str, torch.Tensor]]):
         self.terms = terms
@@ -35,13 +35,13 @@ class Weighted(Mapping):
 
 
 def factor_to(direction: Tensors, length: float) -> float:
-    """What ``direction`` is to be multiplied by to get Frobenius norm ``length``; 0 where it has no length."""
+    """The factor that gives ``direction`` Frobenius norm ``length``; 0 for a direction of no length."""
     size = norm(direction)
     return length / size if size > 0 else 0.0
 
 
 def rescaled(direction: Tensors, length: float) -> Tensors:
-    """``direction`` scaled to Frobenius norm ``length`` over all tensors together; nothing where it has no length."""
+    """``direction`` scaled to Frobenius norm ``length`` over all tensors together; zeros for one of no length."""
     factor = factor_to(direction, length)
     return {name: tensor * factor for name, tensor in direction.items()}
 
@@ -65,7 +65,7 @@ def add_scaled(tensors: Tensors, added: Tensors, factor: float = 1.0) -> Tensors
 
 
 class RunningMean:
-    """The mean of gradients that are given one after another; only their sum is kept."""
+    """The mean of gradients that arrive one after another; it keeps only their sum."""
 
     def __init__(self):
         self.total: Tensors = {}
@@ -81,17 +81,17 @@ class RunningMean:
             self.total[name] += tensor
 
     def value(self) -> Tensors:
-        """The mean; the sum's tensors become it, so it is asked for once."""
+        """The mean, which takes over the sum's tensors, so ask for it once."""
         for tensor in self.total.values():
             tensor /= self.count
         return self.total
 
 
-def refuse_rounding(wanted: float, realised: float) -> None:
-    """Raise TrainingError when a perturbation of norm ``wanted`` has another norm in the model's number type."""
-    if wanted > 0 and abs(realised / wanted - 1) > TOLERANCE:
+def refuse_rounding(asked: float, realised: float) -> None:
+    """Raise TrainingError when a perturbation of norm ``asked`` has another norm in the model's number type."""
+    if asked > 0 and abs(realised / asked - 1) > TOLERANCE:
         raise TrainingError(
-            f"a perturbation of norm {wanted:.3g} is {realised:.3g} after rounding to the model's number type: "
+            f"a perturbation of norm {asked:.3g} is {realised:.3g} after rounding to the model's number type: "
             "give a larger one, or dtype: float32"
         )
 

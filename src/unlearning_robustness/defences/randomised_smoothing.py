@@ -1,6 +1,7 @@
 """RS: forget at several random neighbours (randomised smoothing of the weights; arXiv 2502.05374)."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -25,8 +26,7 @@ class RandomisedSmoothing:
 
     Raises TrainingError when the model's number type swallows one. ``implementation: released`` puts the noise on and
     takes it off in that type, as the released code: in bfloat16 some weights do not come back, so they walk at random.
-    Its optimiser step inside the training step has no place here: all it does is to pass by a clipping that this loop
-    does not have.
+    Its optimiser step inside the training step is left out: it only bypasses a clipping that this loop does not have.
     """
 
     scale: Positive
@@ -42,7 +42,7 @@ class RandomisedSmoothing:
 
     def install(self, step: Step) -> None:
         """Take the forget gradient as a mean over neighbours."""
-        step.replace("forget_gradient", lambda *given: self._forget(step, *given), "randomised-smoothing")
+        step.replace("forget_gradient", partial(self._forget, step), "randomised-smoothing")
 
     def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         master, mean, losses = engine.weights.master, RunningMean(), []

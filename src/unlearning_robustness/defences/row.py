@@ -1,4 +1,4 @@
-"""A row of defences makes a step, and may change the schedule or take another cell for its measure."""
+"""A row of defences makes a step; it may change the schedule, and add facts to a cell's manifest."""
 
 from unlearning_robustness.defences import DEFENCES
 from unlearning_robustness.defences.base import Step

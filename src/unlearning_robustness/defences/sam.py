@@ -1,6 +1,7 @@
 """SAM: forget at the worst point of a neighbourhood (Fan et al. 2025, arXiv 2502.05374; Foret et al. 2021)."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -39,14 +40,15 @@ class SAM:
 
     def install(self, step: Step) -> None:
         """Take the forget gradient at the ascent point."""
-        step.replace("forget_gradient", lambda *given: self._forget(step, *given), "sam")
+        step.replace("forget_gradient", partial(self._forget, step), "sam")
 
     def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         loss, gradient = engine.forget_gradient(batch)
         if self.implementation == "released":
             ascent = rescaled(gradient, self.radius)
-            higher, found, step.measures["perturbation_norm"] = forget_gradient_unrestored(engine, batch, ascent)
+            higher, ascended, step.measures["perturbation_norm"] = forget_gradient_unrestored(engine, batch, ascent)
         else:
-            higher, found = forget_gradient_at(engine, batch, step_along(engine.weights.master, gradient, self.radius))
+            neighbour = step_along(engine.weights.master, gradient, self.radius)
+            higher, ascended = forget_gradient_at(engine, batch, neighbour)
         step.measures["loss_perturbed"] = higher
-        return loss, found
+        return loss, ascended

@@ -88,15 +88,16 @@ class StableUN:
             return 1 + inner + max(1, around)
 
     def install(self, step: Step) -> None:
-        """Replace both gradients' places and how they are joined."""
+        """Take both gradients at other weights, and join them by projection."""
         Feedback(self, step)
 
 
 @dataclass
 class Feedback:
-    """One step's exchange between the branches: the forget gradient at theta, of which theta_tau is made.
+    """What the branches of one step exchange: the forget gradient at theta, which gives theta_tau.
 
-    Of gradients it keeps that one, the one at theta_tau where a perturbation needs it, and the sum of the feedback.
+    It keeps three gradients at most: that one, the one at theta_tau where a perturbation needs it, and the feedback's
+    sum.
     """
 
     settings: StableUN
@@ -146,7 +147,7 @@ class Feedback:
         return step_along(engine.weights.master, self.at_theta, -self.settings.inner_radius)
 
     def _at_history(self, engine: Engine, batch: ActivationCache) -> Gradient:
-        # The history is a place, not a perturbation of a chosen size: it may be as near as it is.
+        # The history is no perturbation of a chosen size, so no rounding of it is refused.
         with engine.weights.at(self._history(engine.weights.master)):
             return engine.forget_gradient(batch)
 

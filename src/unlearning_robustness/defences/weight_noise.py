@@ -39,7 +39,7 @@ class WeightNoise:
 def disturbed(original: Tensors, changed: Tensors, random: torch.Generator) -> Tensors:
     """The original tensors plus Gaussian noise of the norm of changed - original, tensor by tensor.
 
-    Computed in float32 and rounded to the original's type. A tensor that did not change is given no noise.
+    Computed in float32 and rounded to the original's type. A tensor that did not change gets no noise.
     """
     noisy = {}
     for name in sorted(original):

@@ -108,11 +108,11 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
                 "make_target_model", model, measures.memorising(shapes[model], config["models"][model]["memorised"])
             )
         for name in study["benchmarks"]:
-            shape, benchmark, place = shapes[model], config["benchmarks"][name], f"{model}/{name}"
+            shape, benchmark, about = shapes[model], config["benchmarks"][name], f"{model}/{name}"
             asked = sum(tried(benchmark[role], domains) for role in ("forget", "retain", "neighbour"))
             yield Job(
                 "build_questions",
-                place,
+                about,
                 work.scoring(shape, round(asked), batch_size, length=question_tokens(benchmark)),
             )
             corpora, known = benchmark["corpora"], domains.get(benchmark["forget"].get("domain"))
@@ -122,15 +122,15 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
                 "refusal": REFUSALS,
             }
             for identity, settings in caches.items():
-                yield Job("cache_activations", f"{place}/{identity}", work.activation_cache(shape, settings, texts))
+                yield Job("cache_activations", f"{about}/{identity}", work.activation_cache(shape, settings, texts))
             if trained:
                 first = _first_layer(trained)
                 tokens = probed_questions(config, benchmark, domains) * question_tokens(benchmark)
                 kept = tokens * shape.hidden_size * BFLOAT16
                 prefix = Work(tokens * shape.forward(first, False), first, shape.memory() + kept, kept)
-                yield Job("build_prefix", place, prefix)
+                yield Job("build_prefix", about, prefix)
             if study["memorisation"] and "model" in retrain_of(config, model):
-                yield Job("measure_retrained", place, measures.memorisation(shape, config))
+                yield Job("measure_retrained", about, measures.memorisation(shape, config))
 
 
 def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[tuple[str, Cell, Work]]:
@@ -175,11 +175,11 @@ def _processes(config: dict, done: Iterator[tuple[str, Cell, Work]]) -> Iterator
     for what, cell, effort in done:
         kind = f"{cell.model}/{cell.benchmark}/{cell.method}/{cell.defence}"
         together[what, kind if config["batch_seeds"] else cell.path] += effort
-    for (what, place), effort in together.items():
+    for (what, kind), effort in together.items():
         rule, *attack = what.split(" ")
-        yield Job(rule, "/".join([place, *attack]), effort)
+        yield Job(rule, "/".join([kind, *attack]), effort)
 
 
-def hours(found: list[Job], machine: Machine) -> float:
+def hours(jobs: list[Job], machine: Machine) -> float:
     """Hours of one such machine for all jobs, one after another."""
-    return sum(machine.seconds(job.work) for job in found) / 3600
+    return sum(machine.seconds(job.work) for job in jobs) / 3600

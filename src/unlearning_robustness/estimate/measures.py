@@ -1,6 +1,6 @@
 """The work of what is measured beside answers: pure functions of the model's shape and the resolved configuration.
 
-Models that memorised texts are made for such measurements, and counted here.
+Beside them stands the work of making a model that memorised texts, which such measures need.
 """
 
 import math

@@ -11,24 +11,24 @@ GIGA = 1e9
 LIBRARIES = 0.6 * GIGA
 
 
-def table_of(found: list[Job]) -> str:
+def table_of(jobs: list[Job]) -> str:
     """One row a rule: jobs, hours of each machine, peak memory in GB, disk in GB; the sums last."""
     machines = [MACHINES[processor()], *(MACHINES[name] for name in GPUS)]
     head = ["rule", "jobs", *(f"hours, {machine.label}" for machine in machines), "peak GPU memory", "disk"]
-    names = list(dict.fromkeys(job.rule for job in found))
-    rows = [[name, *_numbers([job for job in found if job.rule == name], machines)] for name in names]
-    rows.append(["all of these", *_numbers(found, machines)])
+    names = list(dict.fromkeys(job.rule for job in jobs))
+    rows = [[name, *_numbers([job for job in jobs if job.rule == name], machines)] for name in names]
+    rows.append(["all of these", *_numbers(jobs, machines)])
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     cells = [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in [head, *rows]]
     return "\n".join("  ".join(row).rstrip() for row in cells)
 
 
-def _numbers(found: list[Job], machines: list) -> list[str]:
-    disk = sum(job.work.disk for job in found) / GIGA
-    peak = max((job.work.memory for job in found), default=0.0) / GIGA
+def _numbers(jobs: list[Job], machines: list) -> list[str]:
+    disk = sum(job.work.disk for job in jobs) / GIGA
+    peak = max((job.work.memory for job in jobs), default=0.0) / GIGA
     return [
-        str(len(found)),
-        *(f"{hours(found, machine):.2f}" for machine in machines),
+        str(len(jobs)),
+        *(f"{hours(jobs, machine):.2f}" for machine in machines),
         f"{peak:.1f} GB",
         f"{disk:.2f} GB",
     ]
@@ -39,8 +39,8 @@ def models_of(entries: dict[str, dict], shapes: dict[str, Shape], here: set[str]
     lines = []
     for name, shape in shapes.items():
         size = shape.parameters * BFLOAT16 / GIGA
-        wanted = entries[name].get("download_mb", size * 1000)
-        fetched = "is here" if name in here else f"is downloaded ({wanted:.0f} MB)"
+        megabytes = entries[name].get("download_mb", size * 1000)
+        fetched = "is here" if name in here else f"is downloaded ({megabytes:.0f} MB)"
         licence = f", licence {entries[name]['license']}" if "license" in entries[name] else ""
         parameters = f"{shape.parameters / 1e6:.0f} million parameters"
         lines.append(f"{name}: {parameters}, {size:.2f} GB on disk, {fetched}{licence}")

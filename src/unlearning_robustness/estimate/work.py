@@ -1,7 +1,7 @@
 """The work of each rule for one cell: pure functions of the model's shape and the settings.
 
-Counted are the multiplications with weights, two operations a weight and token forward and as many for each gradient
-that is taken. Texts are short, so attention scores do not count.
+Operations are those of multiplications with weights: two a weight and token forward, and as many for each gradient that
+is taken. Texts are short, so attention scores do not count.
 """
 
 import math
@@ -33,7 +33,7 @@ def scoring(shape: Shape, questions: int, batch_size: int, first_layer: int = 0,
 def activation_cache(shape: Shape, settings: dict, texts: dict[str, int]) -> Work:
     """Compute an activation cache: to the read layer, and to the end for the likelihood of forget and refusal texts.
 
-    On the model's device is one batch; the cache itself stands in the host's memory (``activation_cache_bytes``).
+    The model's device holds one batch, the host's memory the cache itself (``activation_cache_bytes``).
     """
     tokens, below = settings["tokens"], settings["read_layer"] + 1
     counted = {corpus: count * tokens for corpus, count in texts.items()}
@@ -129,7 +129,7 @@ def attacking(
     """
     facts, settings = facts_of(ATTACKS, attack["kind"]), attack["parameters"]
     work = facts.work(settings, shape, Scoring(questions, select, batch_size, length))
-    scored = scoring(shape, questions, batch_size, length=length).times(facts.points(settings))
+    scored = scoring(shape, questions, batch_size, length=length).times(facts.scored_points(settings))
     asked = facts.candidate_questions(settings, select)
     chosen = scoring(shape, asked, batch_size, length=length + facts.candidate_tokens)
     run = work + scored + chosen.times(facts.candidates(settings, shape))

@@ -23,10 +23,15 @@ class Scoring:
 class AttackFacts:
     """Defaults of an attack's nested class ``Facts``; ``settings`` are its resolved parameters.
 
-    ``only_reads``: the model answers as before, so retain questions need not be asked.
+    - ``only_reads``: the model answers as before, so retain questions need not be asked.
+    - ``relearns``: it trains the model on documents, step by step, along its budget.
+    - ``shows_answers``: it shows questions of the relearn split with their answers.
+    - ``candidate_tokens``: what a setting that it scores on select adds to a question.
     """
 
     only_reads = False
+    relearns = False
+    shows_answers = False
     candidate_tokens = 0
 
     @staticmethod
@@ -56,7 +61,7 @@ class AttackFacts:
 
     @staticmethod
     def candidates(settings: dict, shape: Shape) -> int:
-        """How many settings it scores on the select questions; each adds ``candidate_tokens`` to a question."""
+        """How many settings it scores on the select questions."""
         return 0
 
     @staticmethod

@@ -33,6 +33,8 @@ class FewShot:
     answers: Literal["right", "wrong"] = "right"
 
     class Facts(AttackFacts):
+        shows_answers = True
+
         @staticmethod
         def scored_points(settings: dict) -> int:
             return len(settings["shots"])

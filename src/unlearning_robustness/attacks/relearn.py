@@ -90,6 +90,8 @@ class Relearn:
     gradient_checkpointing: bool = False
 
     class Facts(AttackFacts):
+        relearns = True
+
         @staticmethod
         def problems(settings: dict) -> Iterator[tuple[str, str]]:
             budgets = [name for name in ("steps", "epochs") if settings[name] is not None]

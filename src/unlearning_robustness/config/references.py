@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED, in_order, parts_of, retrain_of
-from unlearning_robustness.config.kinds import DEFENCES, FIGURES, facts_of, registered
+from unlearning_robustness.config.kinds import ATTACKS, DEFENCES, FIGURES, facts_of, registered
 from unlearning_robustness.errors import ConfigError
 
 # Ids with a meaning of their own, by axis.
@@ -55,7 +55,8 @@ def _defence_defined(config: dict, defence: str, key: str) -> None:
 def _takes_relearning_steps(config: dict, name: str, key: str) -> None:
     """What is read along relearning steps needs an attack that takes some."""
     _defined(config, "attacks", name, key)
-    if (kind := config["attacks"][name]["kind"]) != "relearn":
+    kind = config["attacks"][name]["kind"]
+    if not facts_of(ATTACKS, kind).relearns:
         raise ConfigError(f"{key}: {kind} takes no relearning steps; name an attack of kind relearn")
 
 

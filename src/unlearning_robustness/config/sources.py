@@ -6,6 +6,7 @@ A benchmark is of a domain that comes with the project, or published; what it re
 import re
 
 from unlearning_robustness.config.cells import NONE, in_order
+from unlearning_robustness.config.kinds import ATTACKS, facts_of
 from unlearning_robustness.errors import ConfigError
 
 PACKAGE = ("package", "version", "file", "sha256")
@@ -152,5 +153,5 @@ def _check_attacked(name: str, benchmark: dict, attack: str, entry: dict) -> Non
     corpus = entry["parameters"].get("corpus", "relearn")
     if corpus != "relearn":
         raise ConfigError(f"attacks.{attack}.parameters.corpus: {name} has no texts {corpus!r}; take relearn")
-    if entry["kind"] == "few-shot" and "relearn" not in benchmark["forget"]["splits"]:
+    if facts_of(ATTACKS, entry["kind"]).shows_answers and "relearn" not in benchmark["forget"]["splits"]:
         raise ConfigError(f"benchmarks.{name}.forget.splits: {attack} shows questions of a share 'relearn'; give one")

@@ -12,7 +12,7 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from unlearning_robustness.attacks import ATTACKS
 from unlearning_robustness.attacks.base import AttackInput
-from unlearning_robustness.config.cells import Cell
+from unlearning_robustness.config.cells import NONE, Cell
 from unlearning_robustness.evaluation.generation import continuations, tokens_with
 from unlearning_robustness.scoring.records import BUDGET
 
@@ -56,7 +56,7 @@ def answers(model, tokenizer, asked: Asked, tokens: int, batch_size: int, stops:
 
 def measure_memorisation(model, probe, corpora: pandas.DataFrame, cell: Cell, attack: Sequence) -> pandas.DataFrame:
     """Records of a model, and again at the end of the budget of ``attack``, an (id, resolved entry) or nothing."""
-    parts = [_label(probe.records(model), cell, "none", {})]
+    parts = [_label(probe.records(model), cell, NONE, {})]
     if attack:
         name, entry = attack
         running = ATTACKS[entry["kind"]](**end_of_budget(entry["parameters"]))

@@ -23,9 +23,9 @@ def test_stretches_are_shuffled_within_themselves_by_a_seed(every):
 
 
 def test_variants_are_all_spacings_with_all_characters(question_table):
-    wordings = Characters([1, 3], 0.05, "!_").wordings(seed=1)
+    variants = Characters([1, 3], 0.05, "!_").variants(seed=1)
     # Shuffling stretches of one character changes nothing.
-    assert len(wordings) == 2 * 2 * 2 + 1
-    asked = {name: tuple(ask(question_table)["prompt"]) for name, ask in wordings.items()}
+    assert len(variants) == 2 * 2 * 2 + 1
+    asked = {name: tuple(ask(question_table)["prompt"]) for name, ask in variants.items()}
     assert len(set(asked.values())) == len(asked)
     assert asked["insert '_' every 3"][0] == "Iro_n i_s"

@@ -109,7 +109,7 @@ def test_other_words_are_each_tried_on_select_and_shots_are_run_once_a_batch(con
     for every in ([7], [1, 3], [0]):
         settings = config["attacks"]["characters"]["parameters"] | {"every": every}
         candidates = facts_of(ATTACKS, "characters").candidates(settings, shape)
-        assert candidates == 1 + len(Characters(**settings).wordings(seed=0))
+        assert candidates == 1 + len(Characters(**settings).variants(seed=0))
     shots = cost("few-shot", shots=[0, 4]) - 2 * 100 * length * per_token
     # 100 questions are three batches of 48.
     assert shots == pytest.approx(3 * 4 * SHOT_TOKENS * shape.forward(30, head=False))

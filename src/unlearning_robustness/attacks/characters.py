@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import VariantFacts
-from unlearning_robustness.attacks.prompt_variants import best_wording, reworded
+from unlearning_robustness.attacks.prompt_variants import best_variant, rephrased
 from unlearning_robustness.config.ranges import Indices, NonNegative
 from unlearning_robustness.models.shape import Shape
 from unlearning_robustness.runtime.seeds import shuffler
@@ -58,7 +58,7 @@ class Characters:
             characters = settings["characters"]
             return 1 + sum(2 * len(characters) + (every > 1) for every in settings["every"] if every)
 
-    def wordings(self, seed: int) -> dict[str, Ask]:
+    def variants(self, seed: int) -> dict[str, Ask]:
         """All variants by name."""
         variants = {}
         for every in filter(None, self.every):
@@ -71,8 +71,8 @@ class Characters:
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the plainly asked model (0 steps), then the best variant; a step is a variant tried."""
-        yield from best_wording(attack, self.wordings(attack.seed), self.utility_bound)
+        yield from best_variant(attack, self.variants(attack.seed), self.utility_bound)
 
 
 def _variant(change, every: int, *more) -> Ask:
-    return reworded(lambda prompt: change(prompt, every, *more))
+    return rephrased(lambda prompt: change(prompt, every, *more))

@@ -20,7 +20,7 @@ from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput, 
 from unlearning_robustness.attacks.facts import AttackFacts, Scoring
 from unlearning_robustness.attacks.insertion import Insertion, insert
 from unlearning_robustness.attacks.insertion_loss import InsertionLoss
-from unlearning_robustness.attacks.prompt_variants import PLAIN, reworded
+from unlearning_robustness.attacks.prompt_variants import PLAIN, rephrased
 from unlearning_robustness.config.ranges import Count, Index, Indices, NonNegative
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.shape import FLOAT32, Shape, Work
@@ -179,7 +179,7 @@ class GreedyCoordinateGradient:
                 yield AttackedModel(attack.model, {"steps": step}, chosen.setting, chosen.ask, continues=True)
 
     def _asking(self, text: str, loss: float) -> Asking:
-        ask = reworded(lambda prompt: insert(text, prompt, self.place))
+        ask = rephrased(lambda prompt: insert(text, prompt, self.place))
         return Asking(f"{self.place} {text!r}, loss {loss:.3f}", ask)
 
     def _questions(self, attack: AttackInput) -> tuple[pandas.DataFrame, pandas.DataFrame]:

@@ -14,7 +14,7 @@ import pandas
 
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import VariantFacts
-from unlearning_robustness.attacks.prompt_variants import best_wording, filled
+from unlearning_robustness.attacks.prompt_variants import best_variant, filled
 from unlearning_robustness.config.ranges import NonNegative
 from unlearning_robustness.models.shape import Shape
 
@@ -87,8 +87,8 @@ class Paraphrase:
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the plainly asked model (0 steps), then the best paraphrase; a step is a paraphrase tried."""
-        wordings = filled(PATTERNS)
+        variants = filled(PATTERNS)
         templates = read_templates(pandas.concat([attack.select, attack.answered]))
         for shift in range(max(map(len, templates.values()), default=1) - 1):
-            wordings[f"other template {shift + 1}"] = recast(templates, shift)
-        yield from best_wording(attack, wordings, self.utility_bound)
+            variants[f"other template {shift + 1}"] = recast(templates, shift)
+        yield from best_variant(attack, variants, self.utility_bound)

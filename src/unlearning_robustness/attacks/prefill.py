@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import VariantFacts
-from unlearning_robustness.attacks.prompt_variants import best_wording, filled, reworded
+from unlearning_robustness.attacks.prompt_variants import best_variant, filled, rephrased
 from unlearning_robustness.config.ranges import NonNegative
 from unlearning_robustness.models.shape import Shape
 
@@ -53,7 +53,7 @@ class Prefill:
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the plainly asked model (0 steps), then the best beginning; a step is a beginning tried."""
-        wordings = filled(BEGINNINGS)
+        variants = filled(BEGINNINGS)
         if attack.tokenizer.chat_template:
-            wordings[CHAT] = reworded(chat_turn(attack.tokenizer))
-        yield from best_wording(attack, wordings, self.utility_bound)
+            variants[CHAT] = rephrased(chat_turn(attack.tokenizer))
+        yield from best_variant(attack, variants, self.utility_bound)

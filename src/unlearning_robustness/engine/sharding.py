@@ -1,6 +1,7 @@
 """Trained tensors of which every process holds a shard, by torch's fully sharded data parallelism (FSDP2).
 
 Weights, masters, gradients and moments are divided; a layer is whole only while it is read and while it computes.
+Own code: accelerate's FSDP2 divides a model only once it is loaded whole, and has no FSDP2 on a CPU.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from unlearning_robustness.runtime.parallel import Gathered, size
 
 
 def divider(device: str) -> Callable[[nn.Module], None]:
-    """What divides a decoder layer on ``device`` between the processes; one that is divided stays as it is."""
+    """A function that divides a decoder layer on ``device`` between the processes; a divided layer stays as it is."""
     mesh = init_device_mesh(torch.device(device).type, (size(),))
     policy = MixedPrecisionPolicy(reduce_dtype=torch.float32, cast_forward_inputs=False)
 
@@ -38,8 +39,8 @@ def shard_layers(model: nn.Module) -> None:
 class ShardedWeights(TrainedWeights):
     """The tensors of ``model`` named ``names``, divided between the processes; the model stays divided afterwards.
 
-    Differs from the others: gradients are taken by ``backward``, which is where FSDP divides and averages them, and
-    cannot be differentiated again. What leaves is whole, in the main memory of the process that writes it.
+    Gradients are taken by ``backward``, where FSDP divides and averages them, and cannot be differentiated again.
+    Deltas are gathered whole in the memory of the main process, which writes them.
     """
 
     def __init__(self, model: nn.Module, names: Sequence[str]):
@@ -60,7 +61,7 @@ class ShardedWeights(TrainedWeights):
         raise NotImplementedError("gradients of sharded tensors cannot be differentiated")
 
     def delta(self) -> Tensors:
-        """The whole trained tensors, in the leading process; empty ones in the others."""
+        """The whole trained tensors, in the main process; empty ones in the others."""
         return dict(Gathered(self.live))
 
     def reference_tensors(self) -> Mapping[str, torch.Tensor]:

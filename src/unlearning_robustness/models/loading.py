@@ -48,9 +48,9 @@ def load_model(
 ):
     """The folder's causal model in evaluation mode, every parameter frozen, and its digest.
 
-    With ``layers`` (from, to) only these decoder layers are loaded, with (from, None) what stands above them too, and
-    with (0, to) the embeddings; everything else stays without memory, and ``loaded`` gets each of them before the next
-    one is read, see ``span_loading``. Raises ModelFileError when the folder is damaged.
+    With ``layers`` (from, to) only these decoder layers are loaded; with (from, None) also the final norm and the
+    unembedding, with (0, to) the embeddings. The rest of the model takes no memory. ``loaded`` is called with each
+    layer before the next one is read, see ``span_loading``. Raises ModelFileError when the folder is damaged.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
@@ -59,9 +59,11 @@ def load_model(
     digest = verify(folder)
     model = None if layers is None else load_span(Path(folder), device, dtype, *layers, loaded)
     if model is None:
+        # With a device map accelerate reads each tensor straight onto the device, not through main memory.
+        settings = {"dtype": dtype, "device_map": device, "attn_implementation": "sdpa"}
         model = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=dtype, local_files_only=True, use_safetensors=True, attn_implementation="sdpa"
-        ).to(device)
+            str(folder), local_files_only=True, use_safetensors=True, **settings
+        )
     model.requires_grad_(False)
     model.config.use_cache = False
     return model.eval(), digest

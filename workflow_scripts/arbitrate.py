@@ -12,7 +12,7 @@ with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 
     source, params = snakemake.input, snakemake.params
-    model, digest = load_model(source.model, running.device, running.dtype)
+    model, digest = load_model(source.model, running.placement, running.dtype)
     tokenizer, published = load_tokenizer(source.model), Published(params.readers, source.sources)
     roles, batch_size = list(params.benchmark.values()), params.scoring["batch_size"]
     with applied(model, load_delta(source.delta, digest)), TemporaryDirectory() as folder:

@@ -13,7 +13,7 @@ with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.scoring.records import write
 
     source, params = snakemake.input, snakemake.params
-    model, digest = load_model(source.model, running.device, running.dtype)
+    model, digest = load_model(source.model, running.placement, running.dtype)
     asked, corpora = pandas.read_parquet(source.questions), pandas.read_parquet(source.corpora)
     tokenizer, batch_size = load_tokenizer(source.model), params.scoring["batch_size"]
     attack = snakemake.wildcards.attack

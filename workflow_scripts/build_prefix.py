@@ -9,7 +9,7 @@ with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.scoring.questions import QuestionScorer
 
     source, params = snakemake.input, snakemake.params
-    model, _ = load_model(source.model, running.device, running.dtype)
+    model, _ = load_model(source.model, running.placement, running.dtype)
     probes = pandas.read_parquet(source.probes)
     scorer = QuestionScorer(load_tokenizer(source.model), probes, params.scoring["batch_size"])
     scorer.keep_prefix(model, params.first_layer)

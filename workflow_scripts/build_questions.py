@@ -8,7 +8,7 @@ with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.runtime.manifest import atomic
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 
-    model, digest = load_model(snakemake.input.model, running.device, running.dtype)
+    model, digest = load_model(snakemake.input.model, running.placement, running.dtype)
     tokenizer = load_tokenizer(snakemake.input.model)
     published = Published(snakemake.params.readers, snakemake.input.sources)
     batch_size = snakemake.params.scoring["batch_size"]

@@ -14,7 +14,7 @@ with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.scoring.records import label, write
 
     source, params, answered = snakemake.input, snakemake.params, None
-    model, digest = load_model(source.model, running.device, running.dtype)
+    model, digest = load_model(source.model, running.placement, running.dtype)
     tokenizer = load_tokenizer(source.model)
     scorer = QuestionScorer(tokenizer, pandas.read_parquet(source.probes), params.scoring["batch_size"])
     texts = list(pandas.read_parquet(source.corpora).query("corpus == 'perplexity'")["text"])

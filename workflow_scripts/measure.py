@@ -12,7 +12,7 @@ with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.runtime.manifest import atomic
 
     source, params, measure = snakemake.input, snakemake.params, MEASURES[snakemake.wildcards.measure]
-    model, digest = load_model(source.model, running.device, torch.float32 if measure.in_float32 else running.dtype)
+    model, digest = load_model(source.model, running.placement, torch.float32 if measure.in_float32 else running.dtype)
     tables = {name: pandas.read_parquet(path) for name, path in source.items() if name not in ("model", "delta")}
     measured = measure(model, load_tokenizer(source.model), tables, params.settings, params.attack)
     for index, cell, files in running.cells():

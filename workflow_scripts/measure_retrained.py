@@ -11,7 +11,7 @@ with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.runtime.manifest import atomic
 
     source, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
-    model, _ = load_model(source.model, running.device, running.dtype)
+    model, _ = load_model(source.model, running.placement, running.dtype)
     tables = {name: pandas.read_parquet(source[name]) for name in ("corpora", "questions")}
     measured = Memorisation(model, load_tokenizer(source.model), tables, params.settings, params.attack)
     records = measured.of({}, Cell(wildcards.model, wildcards.benchmark, RETRAINED, NONE, params.seed))

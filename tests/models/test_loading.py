@@ -1,10 +1,12 @@
+import accelerate
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from unlearning_robustness.data.model_folder import write_manifest
-from unlearning_robustness.errors import ModelFileError
+from unlearning_robustness.errors import ConfigError, ModelFileError
 from unlearning_robustness.models import span_loading
+from unlearning_robustness.models.delta import applied
 from unlearning_robustness.models.loading import load_model, load_tokenizer, verify
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 
@@ -31,6 +33,32 @@ def test_a_model_is_loaded_in_the_type_asked_for(folder, tiny_model):
     model, _ = load_model(folder, dtype=torch.bfloat16)
     name = "model.layers.1.mlp.down_proj.weight"
     assert torch.equal(model.get_parameter(name), tiny_model.get_parameter(name).bfloat16())
+
+
+def test_a_model_with_accelerates_hooks_on_every_module_gives_the_same_bits(folder, tiny_model):
+    """Spread over devices a layer is moved to by its hook; a span is a view and must run its own layers with them."""
+    model, _ = load_model(folder)
+    parts = ("model.embed_tokens", "model.norm", "model.rotary_emb", "lm_head")
+    places = dict.fromkeys((*parts, *(f"model.layers.{layer}" for layer in range(4))), "cpu")
+    accelerate.dispatch_model(model, places, main_device="cpu", force_hooks=True)
+    assert all(hasattr(layer, "_hf_hook") for layer in model.model.layers)
+    hidden = [LayerSpan(each, 1, 3)(hidden=LayerSpan(each, 0, 1)(input_ids=IDS)) for each in (model, tiny_model)]
+    assert torch.equal(*hidden)
+    assert torch.equal(logits_of(model, hidden[0]), logits_of(tiny_model, hidden[1]))
+    name = "model.layers.1.mlp.down_proj.weight"
+    before = model(IDS).logits
+    with applied(model, {name: torch.zeros(32, 64)}):
+        assert not torch.equal(model(IDS).logits, before)
+    assert torch.equal(model(IDS).logits, tiny_model(IDS).logits)
+
+
+def test_a_model_too_large_for_the_gpus_is_refused_in_one_line(folder):
+    """Layers that accelerate keeps elsewhere have no memory of their own: a delta written into them would be lost."""
+    places = {"model.embed_tokens": "cpu", "model.norm": "cpu", "model.rotary_emb": "cpu", "lm_head": "cpu"}
+    places |= {f"model.layers.{layer}": "cpu" if layer < 3 else "disk" for layer in range(4)}
+    with pytest.raises(ConfigError, match=r"models\.\*\.placement: auto: .* is too large for the job's GPUs") as raised:
+        load_model(folder, places)
+    assert len(str(raised.value).splitlines()) == 1
 
 
 def test_the_tokenizer_comes_back(folder, tiny_tokenizer):

@@ -39,7 +39,7 @@ rule unlearn:
         "{{model}}-{{benchmark}}-{{method}}-{{defence}}.log",
     threads: 2
     params:
-        model={{"device": "cpu", "dtype": "float32"}},
+        model={{"device": "cpu", "dtype": "float32", "placement": "one-device"}},
         method=config["method"],
         row=[],
         scoring={{"batch_size": 4}},

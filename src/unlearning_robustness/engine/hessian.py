@@ -9,7 +9,8 @@ from unlearning_robustness.engine.weights import Tensors
 
 def inner_product(gradients: Tensors, direction: Tensors) -> torch.Tensor:
     """<gradient, direction>, a float32 scalar; its gradient is the Hessian times ``direction``."""
-    return torch.stack([(gradients[name].float() * direction[name]).sum() for name in gradients]).sum()
+    products = [(gradients[name].float() * direction[name]).sum() for name in gradients]
+    return torch.stack([each.to(products[0].device) for each in products]).sum()
 
 
 def hessian_product(gradients: Tensors, variables: Mapping[str, torch.Tensor]) -> Callable[[Tensors], Tensors]:

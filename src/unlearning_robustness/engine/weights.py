@@ -142,7 +142,8 @@ class TrainedWeights:
 
 def norm(tensors: Tensors) -> float:
     """Frobenius norm of all tensors together."""
-    return torch.stack([whole(tensor.float().norm()) for tensor in tensors.values()]).norm().item()
+    norms = [whole(tensor.float().norm()) for tensor in tensors.values()]
+    return torch.stack([each.to(norms[0].device) for each in norms]).norm().item()
 
 
 @torch.no_grad()

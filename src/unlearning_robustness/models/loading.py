@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from unlearning_robustness.errors import ModelFileError
+from unlearning_robustness.errors import ConfigError, ModelFileError
 from unlearning_robustness.models.span_loading import load_span
 from unlearning_robustness.runtime.manifest import MANIFEST, file_digest, read_json
 
@@ -41,16 +41,20 @@ def load_tokenizer(folder: str | Path):
 
 def load_model(
     folder: str | Path,
-    device: str = "cpu",
+    device: str | dict[str, str] = "cpu",
     dtype: torch.dtype = torch.float32,
     layers: tuple[int, int | None] | None = None,
     loaded: Callable[[nn.Module], None] | None = None,
 ):
     """The folder's causal model in evaluation mode, every parameter frozen, and its digest.
 
+    ``device`` is where all of it is loaded; "auto" lets accelerate spread its layers over all GPUs, and a device map
+    says for each module where it goes.
     With ``layers`` (from, to) only these decoder layers are loaded; with (from, None) also the final norm and the
     unembedding, with (0, to) the embeddings. The rest of the model takes no memory. ``loaded`` is called with each
-    layer before the next one is read, see ``span_loading``. Raises ModelFileError when the folder is damaged.
+    layer before the next one is read, see ``span_loading``.
+
+    Raises ModelFileError when the folder is damaged, ConfigError when the GPUs are too small for "auto".
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
@@ -64,6 +68,9 @@ def load_model(
         model = AutoModelForCausalLM.from_pretrained(
             str(folder), local_files_only=True, use_safetensors=True, **settings
         )
+        if any(tensor.is_meta for tensor in model.parameters()):
+            # Accelerate would bring layers in from main memory at each pass, where no delta can be written into them.
+            raise ConfigError(f"models.*.placement: auto: {folder} is too large for the job's GPUs: give it more")
     model.requires_grad_(False)
     model.config.use_cache = False
     return model.eval(), digest

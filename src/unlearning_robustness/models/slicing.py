@@ -62,7 +62,8 @@ class LayerSpan(nn.Module):
     ) -> torch.Tensor:
         if self.start == self.stop and hidden is not None:
             return hidden
-        return self.view(
+        entering = input_ids if hidden is None else hidden
+        leaving = self.view(
             input_ids=input_ids,
             inputs_embeds=hidden,
             attention_mask=attention_mask,
@@ -70,11 +71,12 @@ class LayerSpan(nn.Module):
             past_key_values=past_key_values,
             use_cache=past_key_values is not None,
         ).last_hidden_state
+        return leaving.to(entering.device)  # layers may lie on several devices
 
 
 def logits_of(model: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
     """Final norm and unembedding of a residual stream: (..., d) to float32 logits (..., V)."""
-    return model.lm_head(decoder_of(model).norm(hidden)).float()
+    return model.lm_head(decoder_of(model).norm(hidden)).to(hidden.device).float()
 
 
 def backward_attention(device: torch.device | str) -> AbstractContextManager:

@@ -23,10 +23,14 @@ LEASES = Path(tempfile.gettempdir()) / f"gpu-leases-{os.getuid()}"
 
 @dataclass
 class Job:
-    """A running job: its provenance, and the device and precision it computes with."""
+    """A running job: its provenance, and the device and precision it computes with.
+
+    ``placement`` is where a model that is not trained is loaded: ``device``, or "auto" for all GPUs of the job.
+    """
 
     provenance: Provenance
     device: str
+    placement: str
     dtype: object
     snakemake: object
 
@@ -86,7 +90,7 @@ def _start(snakemake, model: dict | None, processes: int, log: TextIO) -> Job:
         settings=dict(snakemake.params.items()),
     )
     if model is None:
-        return Job(provenance, "cpu", None, snakemake)
+        return Job(provenance, "cpu", "cpu", None, snakemake)
     gpu = int(snakemake.resources.get("gpu", 0))
     if gpu == 0 and "SLURM_JOB_ID" not in os.environ:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -106,7 +110,8 @@ def _start(snakemake, model: dict | None, processes: int, log: TextIO) -> Job:
     provenance.facts["processes"] = processes
     provenance.facts["visible_devices"] = os.environ.get("CUDA_VISIBLE_DEVICES")
     print(f"{snakemake.rule} on {provenance.facts['device']} in {provenance.facts['dtype']}", flush=True)
-    return Job(provenance, device, dtype, snakemake)
+    spread = model["placement"] == "auto" and device == "cuda"
+    return Job(provenance, device, "auto" if spread else device, dtype, snakemake)
 
 
 def _device_name(device: str) -> str:

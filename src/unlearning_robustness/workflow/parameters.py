@@ -13,7 +13,7 @@ from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.workflow.paths import Paths, all_filled, filled
 
 # How something is computed with, which does not change where it comes from.
-COMPUTED_WITH = ("device", "dtype", "reader")
+COMPUTED_WITH = ("device", "dtype", "placement", "reader")
 # Where a measure's module has another name than the measure.
 MEASURE_MODULES = {"memorisation": "protocols"}
 Of = Callable[[object], object]

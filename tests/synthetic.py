@@ -24,7 +24,7 @@ from unlearning_robustness.evaluation.landscape import plane_points
 from unlearning_robustness.figures.context import FigureContext, read_context
 from unlearning_robustness.report.markup import markdown
 from unlearning_robustness.runtime.manifest import write_json
-from unlearning_robustness.scoring.records import ANALYSED, BUDGET, label, read, read_measures, write
+from unlearning_robustness.scoring.records import ANALYSED, BUDGET, COLUMNS, label, read, read_measures, write
 
 CONFIG = Path(__file__).parents[1] / "config.yaml"
 PLACE = ("smollm2-135m-instruct", "elements")
@@ -105,26 +105,22 @@ def budgets_of(attack: dict) -> list[dict]:
 
 
 def records_of(cell, attack: str, asked: list[tuple], accuracy: Callable = planted_accuracy) -> pandas.DataFrame:
-    """Answers with the planted accuracy; the same facts in every cell."""
-    parts = []
+    """Answers with the planted accuracy; the same facts in every cell. One frame: many small ones take seconds."""
+    rows = []
     for budget, role, probe, split in asked:
         wanted = accuracy(cell, attack, role, probe, budget.get("steps", 0))
-        chosen = questions(role, attack, split)
-        facts, templates = zip(*chosen, strict=True)
         drawn = chances(cell.method, cell.seed, role, split)
-        correct = numpy.array([drawn[question] < wanted for question in chosen])
-        frame = pandas.DataFrame(
-            {
-                "probe": probe, "role": role, "split": split, "relation": "relation", "entity": facts, "fact": facts,
-                "template": templates, "question": [f"{name}/{number}" for name, number in chosen],
-                "prompt": f"Asked by {probe} the way home is", "choices": [list(CHOICES)] * len(facts), "answer": 0,
-                "log_likelihoods": [numpy.array([wanted - drawn[question], 0, 0, 0]) for question in chosen],
-                "entropy": 1.0,
-                "prediction": numpy.where(correct, 0, 1), "correct": correct,
-            }
-        )  # fmt: skip
-        parts.append(label(frame, cell, attack, budget))
-    return pandas.concat(parts, ignore_index=True)
+        spent = [budget.get(name, 0) for name in BUDGET]
+        for fact, template in questions(role, attack, split):
+            margin = wanted - drawn[fact, template]
+            rows.append((
+                *spent, probe, role, split, "relation", fact, fact, template, f"{fact}/{template}",
+                f"Asked by {probe} the way home is", list(CHOICES), 0, numpy.array([margin, 0, 0, 0]), 1.0,
+                int(margin <= 0), margin > 0,
+            ))  # fmt: skip
+    columns = [name for name in COLUMNS if name not in (*vars(cell), "attack", "setting")]
+    frame = pandas.DataFrame(rows, columns=columns)
+    return label(frame, cell, attack, {name: frame[name] for name in BUDGET})
 
 
 def write_study(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> list[Path]:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
+
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
 CI = ROOT / "studies" / "ci.yaml"
@@ -20,7 +22,7 @@ def snakemake_command(*arguments: str, folder: Path = ROOT, snakefile: Path = RO
 def snakemake(*arguments: str, folder: Path = ROOT, check: bool = True, **named) -> subprocess.CompletedProcess:
     """Run Snakemake in ``folder``, on the repository's Snakefile unless ``snakefile`` is another."""
     command = snakemake_command(*arguments, folder=folder, **named)
-    result = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
+    result = forked.run(command, {**os.environ, "COLUMNS": "200"})
     if check and result.returncode:
         raise AssertionError(f"{' '.join(command)}\n{result.stdout[-4000:]}\n{result.stderr[-8000:]}")
     return result

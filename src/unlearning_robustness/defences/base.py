@@ -67,13 +67,13 @@ class Step:
     finish: Callable[[Engine], None] | None = None
     memory: Tensors = field(default_factory=dict)
     measures: dict[str, float] = field(default_factory=dict)
-    replaced: dict[str, str] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
 
-    def replace(self, part: str, value, by: str) -> None:
-        """Replace a part. Raises ValueError when another defence has replaced it."""
+    def replace(self, part: str, value) -> None:
+        """Replace a part. Raises ValueError when another defence has replaced it, which the configuration refuses."""
         if part in self.replaced:
-            raise ValueError(f"defences {self.replaced[part]} and {by} both replace the {part} of a step")
-        self.replaced[part] = by
+            raise ValueError(f"two defences replace the {part} of a step")
+        self.replaced.add(part)
         setattr(self, part, value)
 
     def retain_gradient(self, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:

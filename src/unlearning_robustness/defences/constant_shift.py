@@ -37,7 +37,7 @@ class ConstantShift:
 
     def install(self, step: Step) -> None:
         """Take the retain gradient against the shifted reference."""
-        step.replace("reference_noise", lambda generator: constant_shift(self.noise_scale, generator), "constant-shift")
+        step.replace("reference_noise", lambda generator: constant_shift(self.noise_scale, generator))
 
     def manifest_facts(self, width: int, activation_norm: float) -> dict[str, float]:
         """The scale relative to the mean norm of the reference's retain activations of ``width`` dimensions."""

@@ -47,7 +47,7 @@ class CurvatureRegularisation:
 
     def install(self, step: Step) -> None:
         """Add the penalty's gradient to the forget gradient."""
-        step.replace("forget_gradient", partial(self._forget, step), "curvature")
+        step.replace("forget_gradient", partial(self._forget, step))
 
     def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         loss, gradient = engine.forget_gradient(batch)

@@ -34,4 +34,4 @@ class Dropout:
 
     def install(self, step: Step) -> None:
         """Take the retain gradient through dropout."""
-        step.replace("leaving_noise", lambda generator: dropout_noise(self.rate, generator), "dropout")
+        step.replace("leaving_noise", lambda generator: dropout_noise(self.rate, generator))

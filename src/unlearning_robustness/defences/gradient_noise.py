@@ -35,7 +35,7 @@ class GradientNoise:
 
     def install(self, step: Step) -> None:
         """Perturb the retain gradient after it is taken."""
-        step.replace("after_retain", self._perturb, "gradient-noise")
+        step.replace("after_retain", self._perturb)
 
     def manifest_facts(self, width: int, activation_norm: float) -> dict[str, float]:
         """The scale relative to the mean norm of the reference's retain activations of ``width`` dimensions."""

@@ -40,7 +40,7 @@ class GradientPenalty:
 
     def install(self, step: Step) -> None:
         """Add the penalty's gradient to the forget gradient."""
-        step.replace("forget_gradient", partial(self._forget, step), "gradient-penalty")
+        step.replace("forget_gradient", partial(self._forget, step))
 
     def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         if self.implementation == "released":

@@ -74,7 +74,7 @@ class LatentAdversarial:
 
     def install(self, step: Step) -> None:
         """Take the forget gradient at the adversary's perturbation."""
-        step.replace("forget_gradient", partial(self._forget, step), "latent-adversarial")
+        step.replace("forget_gradient", partial(self._forget, step))
 
     def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         with torch.no_grad():

@@ -25,7 +25,7 @@ class LatentNoise:
 
     def install(self, step: Step) -> None:
         """Take the retain gradient through the noisy model."""
-        step.replace("entering_noise", lambda generator: gaussian_noise(self.noise_scale, generator), "latent-noise")
+        step.replace("entering_noise", lambda generator: gaussian_noise(self.noise_scale, generator))
 
     def manifest_facts(self, width: int, activation_norm: float) -> dict[str, float]:
         """The scale relative to the mean norm of the reference's retain activations of ``width`` dimensions."""

@@ -42,7 +42,7 @@ class RandomisedSmoothing:
 
     def install(self, step: Step) -> None:
         """Take the forget gradient as a mean over neighbours."""
-        step.replace("forget_gradient", partial(self._forget, step), "randomised-smoothing")
+        step.replace("forget_gradient", partial(self._forget, step))
 
     def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         master, mean, losses = engine.weights.master, RunningMean(), []

@@ -39,7 +39,7 @@ class RNA:
 
     def install(self, step: Step) -> None:
         """Take the retain gradient against the noisy reference."""
-        step.replace("reference_noise", lambda generator: gaussian_noise(self.noise_scale, generator), "rna")
+        step.replace("reference_noise", lambda generator: gaussian_noise(self.noise_scale, generator))
 
     def manifest_facts(self, width: int, activation_norm: float) -> dict[str, float]:
         """The scale relative to the mean norm of the reference's retain activations of ``width`` dimensions."""

@@ -40,7 +40,7 @@ class SAM:
 
     def install(self, step: Step) -> None:
         """Take the forget gradient at the ascent point."""
-        step.replace("forget_gradient", partial(self._forget, step), "sam")
+        step.replace("forget_gradient", partial(self._forget, step))
 
     def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         loss, gradient = engine.forget_gradient(batch)

@@ -25,7 +25,7 @@ class SGD:
 
     def install(self, step: Step) -> None:
         """Move by the gradient itself."""
-        step.replace("optimiser", self._sgd, "sgd")
+        step.replace("optimiser", self._sgd)
 
     def _sgd(self, tensors: list[torch.Tensor], _: float, weight_decay: float) -> torch.optim.Optimizer:
         return torch.optim.SGD(tensors, lr=self.learning_rate, weight_decay=weight_decay)

@@ -105,9 +105,9 @@ class Feedback:
     at_theta: Tensors = field(default_factory=dict)
 
     def __post_init__(self):
-        self.step.replace("forget_gradient", self.forget_gradient, "stableun")
-        self.step.replace("retain_at", self.retain_at, "stableun")
-        self.step.replace("combine", self.combine, "stableun")
+        self.step.replace("forget_gradient", self.forget_gradient)
+        self.step.replace("retain_at", self.retain_at)
+        self.step.replace("combine", self.combine)
 
     def forget_gradient(self, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         """G_f, before harmonisation."""

@@ -38,8 +38,8 @@ class WeightAveraging:
 
     def install(self, step: Step) -> None:
         """Collect the mean after steps, and end the run at it."""
-        step.replace("after_step", lambda engine, done: self._collect(step, engine, done), "weight-averaging")
-        step.replace("finish", lambda engine: self._finish(step, engine), "weight-averaging")
+        step.replace("after_step", lambda engine, done: self._collect(step, engine, done))
+        step.replace("finish", lambda engine: self._finish(step, engine))
 
     def _collect(self, step: Step, engine: Engine, done: int) -> None:
         released = self.implementation == "released"

@@ -19,4 +19,4 @@ class WeightDecay:
 
     def install(self, step: Step) -> None:
         """Decay the trained tensors."""
-        step.replace("optimiser", lambda tensors, rate, _: adamw(tensors, rate, self.weight_decay), "weight-decay")
+        step.replace("optimiser", lambda tensors, rate, _: adamw(tensors, rate, self.weight_decay))

@@ -10,7 +10,7 @@ with job(snakemake, snakemake.params.model, snakemake.params.method["parallel"][
     from unlearning_robustness.engine.activation_cache import load_caches
     from unlearning_robustness.models.delta import load_delta, save_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
-    from unlearning_robustness.scoring.questions import QuestionScorer
+    from unlearning_robustness.scoring.questions import QuestionScorer, select_questions
     from unlearning_robustness.training.unlearning import layer_divider, layers_needed, unlearn
 
     source, params, scorer = snakemake.input, snakemake.params, None
@@ -18,8 +18,7 @@ with job(snakemake, snakemake.params.model, snakemake.params.method["parallel"][
     model, digest = load_model(source.model, running.device, running.dtype, needed, divide)
     cache = load_caches(source.cache)
     if source.questions:
-        asked = pandas.read_parquet(source.questions[0]).query("role == 'forget' and split == 'select'")
-        asked = asked.drop_duplicates("fact")
+        asked = select_questions(pandas.read_parquet(source.questions[0]), "forget")
         scorer = QuestionScorer(load_tokenizer(source.model), asked, params.scoring["batch_size"])
     for index, cell, made in running.cells():
         matched = load_delta(source.matched[index], digest) if source.matched else None

@@ -1,8 +1,4 @@
-"""How one step is taken. A defence replaces one part of it; parts compose.
-
-A defence that works on the ``retain`` branch, or through its ``reference``, says so in ``acts_on``: on a method that
-has none it would do nothing, and the configuration is refused.
-"""
+"""How one step is taken. A defence replaces the parts of it that its ``Facts`` name; those of other parts compose."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext

@@ -19,7 +19,7 @@ from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.config.cells import NONE, defence_parameters
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.scoring.bounds import at_least, at_most
-from unlearning_robustness.scoring.questions import QuestionScorer
+from unlearning_robustness.scoring.questions import QuestionScorer, select_questions
 from unlearning_robustness.training.unlearning import make_trainer
 
 Rows = list[dict]
@@ -35,10 +35,8 @@ class SelectScorer:
     @classmethod
     def of(cls, tokenizer, questions: pandas.DataFrame, batch_size: int) -> "SelectScorer":
         """Scorers of a benchmark's questions."""
-        asked = questions[questions["split"] == "select"].drop_duplicates("fact")
-        return cls(
-            *(QuestionScorer(tokenizer, asked[asked["role"] == role], batch_size) for role in ("forget", "retain"))
-        )
+        asked = (select_questions(questions, role) for role in ("forget", "retain"))
+        return cls(*(QuestionScorer(tokenizer, part, batch_size) for part in asked))
 
     def keep_prefix(self, model, first_layer: int) -> None:
         """Keep the layers that training does not change, unless they are kept already."""

@@ -17,6 +17,11 @@ from unlearning_robustness.runtime.manifest import atomic
 from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods, pack
 
 
+def select_questions(questions: pandas.DataFrame, role: str) -> pandas.DataFrame:
+    """The questions of a role in the select split, one template a fact: settings are chosen on these."""
+    return questions[(questions["split"] == "select") & (questions["role"] == role)].drop_duplicates("fact")
+
+
 class QuestionScorer:
     """A table of questions, tokenised once, scored as often as the model changes.
 

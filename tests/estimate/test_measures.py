@@ -49,10 +49,10 @@ def test_memorisation_is_measured_again_after_an_attack(shape):
 
 def test_texts_are_learned_by_heart_with_every_weight_or_with_some(shape):
     settings = of("muse")["models"]["smollm2-135m-memorised"]["memorised"]
-    every = measures.memorising(shape, settings)
+    every = measures.target_model(shape, settings)
     tokens = 160 * 16 * 48
     assert every.operations == pytest.approx(tokens * (2 * shape.forward(30) + 2 * shape.parameters))
-    some = measures.memorising(shape, {**settings, "tensors": "down-projections"})
+    some = measures.target_model(shape, {**settings, "tensors": "down-projections"})
     trained = 30 * shape.projection_parameters
     assert every.operations - some.operations == pytest.approx(tokens * 2 * (shape.parameters - trained))
     assert some.memory < every.memory and every.disk == 2 * shape.parameters

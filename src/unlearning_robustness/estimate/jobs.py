@@ -73,7 +73,7 @@ def question_tokens(benchmark: dict) -> int:
     return work.LETTERED_TOKENS if "texts" in benchmark else work.QUESTION_TOKENS
 
 
-def tried(entry: dict, domains: dict[str, Domain]) -> float:
+def reference_questions(entry: dict, domains: dict[str, Domain]) -> float:
     """Questions that are asked of the reference to find those that it knows."""
     if "domain" not in entry:
         return sum(entry["max_facts"].get(split, PUBLISHED) for split in entry["splits"])
@@ -105,11 +105,11 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
     for model in study["models"]:
         if "memorised" in config["models"][model]:
             yield Job(
-                "make_target_model", model, measures.memorising(shapes[model], config["models"][model]["memorised"])
+                "make_target_model", model, measures.target_model(shapes[model], config["models"][model]["memorised"])
             )
         for name in study["benchmarks"]:
             shape, benchmark, about = shapes[model], config["benchmarks"][name], f"{model}/{name}"
-            asked = sum(tried(benchmark[role], domains) for role in ("forget", "retain", "neighbour"))
+            asked = sum(reference_questions(benchmark[role], domains) for role in ("forget", "retain", "neighbour"))
             yield Job(
                 "build_questions",
                 about,

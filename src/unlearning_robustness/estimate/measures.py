@@ -68,8 +68,8 @@ def memorisation(shape: Shape, config: dict) -> Work:
     return one.times(2) + relearning(shape, config["attacks"][attack]) if attack else one
 
 
-def memorising(shape: Shape, settings: dict) -> Work:
-    """Fine-tune a model on texts until it knows them: the entry models.ID.memorised."""
+def target_model(shape: Shape, settings: dict) -> Work:
+    """Fine-tune a model on the texts that it is to unlearn: the entry models.ID.memorised."""
     tokens = settings["batch_size"] * settings["tokens"]
     projections = shape.num_hidden_layers * shape.projection_parameters
     trained = shape.parameters if settings["tensors"] == "all" else projections

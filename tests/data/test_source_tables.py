@@ -118,13 +118,13 @@ def test_an_attacker_with_all_forget_texts_leaves_none_out_of_unlearning(sources
     assert len(texts["forget"]) == 40 and texts["forget"] == texts["relearn"]
 
 
-def test_every_place_gives_as_many_documents_whatever_its_size():
+def test_every_part_gives_as_many_documents_whatever_its_size():
     class Two:
-        """Ninety texts of one place and twelve of another."""
+        """Ninety texts of one part and twelve of another."""
 
-        def documents(self, places, name, least, longest=None):
-            rows = [(place, f"{place}-{n}") for place, size in (("large/a", 90), ("small/a", 12)) for n in range(size)]
-            frame = pandas.DataFrame(rows, columns=["place", "entity"]).assign(kind="article", corpus=name)
+        def documents(self, paths, name, least, longest=None):
+            rows = [(part, f"{part}-{n}") for part, size in (("large/a", 90), ("small/a", 12)) for n in range(size)]
+            frame = pandas.DataFrame(rows, columns=["part", "entity"]).assign(kind="article", corpus=name)
             return frame.assign(text=name + " " + frame["entity"])
 
     settings = SETTINGS["corpora"] | {"forget_prose_documents": 11, "retain_documents": 4, "perplexity_documents": 3}

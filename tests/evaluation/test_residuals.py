@@ -7,7 +7,7 @@ from unlearning_robustness.evaluation.residuals import POSITIONS, align, latents
 
 def test_prompts_are_aligned_at_the_last_token_of_the_word(tiny_tokenizer):
     pair = align(tiny_tokenizer, "Tin. The sea is", "Cup. The sea is")
-    assert pair.places == (2, 3, 14)
+    assert pair.indices == (2, 3, 14)
     assert align(tiny_tokenizer, "Iron. The sea", "Cup. The sea") is None
     assert align(tiny_tokenizer, "Cup. The sea", "Cup. The sea") is None
     assert align(tiny_tokenizer, "is tin", "is cup") is None
@@ -34,9 +34,9 @@ def test_residuals_stand_for_every_position_and_the_scale_for_every_layer(tiny_m
     assert len(scales) == 3 * 4 and (scales["value"] > 0).all()
     at_read_layer = table[(table["layer"] == 2) & (table["position"] == "answer")].set_index("statistic")
     aligned = [align(tiny_tokenizer, *pair) for pair in PAIRS]
-    places = [pair.places for pair in aligned]
+    indices = [pair.indices for pair in aligned]
     one, other = (
-        latents(tiny_model, [getattr(pair, side) for pair in aligned], places) for side in ("first", "second")
+        latents(tiny_model, [getattr(pair, side) for pair in aligned], indices) for side in ("first", "second")
     )
     difference = (one - other)[:, 2, 2].double().numpy()
     assert at_read_layer.loc["eta", "value"] == pytest.approx(numpy.sqrt((difference**2).mean()))

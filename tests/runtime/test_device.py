@@ -110,7 +110,7 @@ def test_cuda_is_chosen_where_it_is_there_and_granted(environment, monkeypatch, 
     if expected:
         assert device.choose_device(gpu, "cuda") == "cuda"
     else:
-        with pytest.raises(ValueError, match="device: cuda is asked for"):
+        with pytest.raises(ValueError, match="device: cuda is requested"):
             device.choose_device(gpu, "cuda")
 
 

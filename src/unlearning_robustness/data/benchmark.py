@@ -106,26 +106,26 @@ def vocabularies(tokenizer, settings: dict, corpora: pandas.DataFrame, probes: d
     of retain texts. ``listed``: the probe's own words, for every split; a name such as SARS-CoV-2 has many tokens, so
     neutral ones are nouns, and runs of words of the retain texts.
     """
-    forget, found = settings["forget"], {}
-    wanted = {vocabulary_of(probe) for probe in probes.values()}
-    if ("entities",) in wanted and "domain" in forget:
+    forget, by_kind = settings["forget"], {}
+    asked = {vocabulary_of(probe) for probe in probes.values()}
+    if ("entities",) in asked and "domain" in forget:
         splits = assign_splits(DOMAINS[forget["domain"]].entities(), forget["splits"])
-        found["entities",] = {
-            split: matched_words(tokenizer, [name for name, place in splits.items() if place == split])
+        by_kind["entities",] = {
+            split: matched_words(tokenizer, [name for name, entity_split in splits.items() if entity_split == split])
             for split in set(splits.values())
         }
-    for vocabulary in wanted - {("entities",)}:
+    for vocabulary in asked - {("entities",)}:
         kind, *words = vocabulary
-        # Fact sentences come from a few templates, whose words would take every place.
-        told = corpora[corpora["kind"] != "facts"]
-        texts = {name: list(told.loc[told["corpus"] == name, "text"]) for name in ("forget", "retain")}
+        # Fact sentences come from a few templates, whose words would crowd out all others.
+        prose = corpora[corpora["kind"] != "facts"]
+        texts = {name: list(prose.loc[prose["corpus"] == name, "text"]) for name in ("forget", "retain")}
         if kind == "ngrams":
             words = characteristic(texts["forget"], texts["retain"], settings["corpora"]["characteristic_ngrams"])
             neutral = common(texts["retain"])
         else:
             neutral = [*NEUTRAL_NOUNS, *common(texts["retain"], 1, LONGEST_RUN)]
-        found[vocabulary] = dict.fromkeys(forget["splits"], matched_words(tokenizer, words, neutral))
-    return found
+        by_kind[vocabulary] = dict.fromkeys(forget["splits"], matched_words(tokenizer, words, neutral))
+    return by_kind
 
 
 def vocabulary_of(probe: dict) -> tuple[str, ...]:

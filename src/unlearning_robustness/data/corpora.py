@@ -1,4 +1,4 @@
-"""Texts: what is unlearned on, what is kept on, what the attacker has, and prose for perplexity."""
+"""The texts of a benchmark: to forget, to retain, for the attacker, and prose for perplexity."""
 
 import re
 
@@ -42,12 +42,12 @@ def stated_documents(domain, forbidden: set[str]) -> list[dict]:
 
     None where they state nothing, or where a forbidden word would stand in it (the currency Zimbabwean Gold).
     """
-    told: dict[str, list[str]] = {}
+    sentences_of: dict[str, list[str]] = {}
     for relation in domain.relations():
         for fact in relation.facts:
             sentences = [text.format(subject=fact.subject, answer=fact.answer) for text in relation.statements]
-            told.setdefault(fact.entity, []).extend(sentences)
-    rows = [{"entity": name, "kind": "facts", "text": " ".join(texts)} for name, texts in told.items()]
+            sentences_of.setdefault(fact.entity, []).extend(sentences)
+    rows = [{"entity": name, "kind": "facts", "text": " ".join(texts)} for name, texts in sentences_of.items()]
     return [row for row in rows if row["text"] and not naming(forbidden).search(row["text"])]
 
 
@@ -59,10 +59,12 @@ def refusals() -> list[dict]:
 def forget_documents(domain, names: list[str], prose: int, seed: str) -> list[dict]:
     """All fact documents and ``prose`` of the prose documents, drawn by ``seed``."""
     rows = documents(domain, names)
-    told = [row for row in rows if row["kind"] == "prose"]
-    if len(told) < prose:
-        raise DataError(f"{prose} prose documents wanted, {len(told)} exist: lower corpora.forget_prose_documents")
-    chosen = shuffler(seed, "prose").sample(told, prose)
+    prose_rows = [row for row in rows if row["kind"] == "prose"]
+    if len(prose_rows) < prose:
+        raise DataError(
+            f"{prose} prose documents wanted, {len(prose_rows)} exist: lower corpora.forget_prose_documents"
+        )
+    chosen = shuffler(seed, "prose").sample(prose_rows, prose)
     return [row for row in rows if row["kind"] == "facts"] + chosen
 
 
@@ -73,25 +75,25 @@ def hold_out(domain, names: list[str], trained: list[dict]) -> list[dict]:
 
 
 def shuffled_documents(domain, names: list[str], seed: str) -> list[dict]:
-    """The same documents with every answer wrong: each entity is told the facts of another one.
+    """The same documents with every answer wrong: each entity gets the facts of another one.
 
     An attack that *recovers* knowledge needs true answers as little as false ones; one that *teaches* the
-    answers' form works with both. Prose of the other entity is told under this one's name.
+    answers' form works with both. Prose about the other entity appears under this one's name.
     """
     table = domain.elements().set_index("name", drop=False)
     order = list(names)
     shuffler(seed, "shuffled-answers").shuffle(order)
     other = {name: order[(order.index(name) + 1) % len(order)] for name in names}
-    told = [{**row, "source": other[row["entity"]]} for row in documents(domain, names) if row["kind"] == "facts"]
-    for row in told:
+    rows = [{**row, "source": other[row["entity"]]} for row in documents(domain, names) if row["kind"] == "facts"]
+    for row in rows:
         facts = table.loc[row["source"]].copy()
         facts["name"] = row["entity"]
         row["text"] = " ".join(domain.fact_sentences(facts))
     for name in names:
         for text in domain.prose(table.loc[other[name]]):
             renamed = rename(text, other[name], name)
-            told.append({"entity": name, "kind": "prose", "text": renamed, "source": other[name]})
-    return [{key: value for key, value in row.items() if key != "source"} for row in told]
+            rows.append({"entity": name, "kind": "prose", "text": renamed, "source": other[name]})
+    return [{key: value for key, value in row.items() if key != "source"} for row in rows]
 
 
 def rename(text: str, old: str, new: str) -> str:
@@ -99,7 +101,7 @@ def rename(text: str, old: str, new: str) -> str:
     spellings = "|".join({old, *SPELLINGS.get(old, ())})
     return re.sub(
         rf"\b(?:{spellings})\b",
-        lambda found: new.capitalize() if found[0][0].isupper() else new,
+        lambda match: new.capitalize() if match[0][0].isupper() else new,
         text,
         flags=re.IGNORECASE,
     )
@@ -116,7 +118,7 @@ def speeches(forbidden: set[str], minimum_characters: int) -> dict[str, list[str
 
 
 def prose_documents(paragraphs: dict[str, list[str]], count: int, seed: str) -> list[dict]:
-    """``count`` paragraphs drawn over all speeches given; raises DataError when there are too few."""
+    """``count`` paragraphs drawn over all speeches; raises DataError when there are too few."""
     pool = [{"entity": name, "kind": "speech", "text": text} for name, texts in paragraphs.items() for text in texts]
     if len(pool) < count:
         raise DataError(f"{count} paragraphs wanted, {len(pool)} are left after filtering: lower corpora.*_documents")
@@ -124,7 +126,7 @@ def prose_documents(paragraphs: dict[str, list[str]], count: int, seed: str) -> 
 
 
 def build_corpora(settings: dict, seed: str, published: Published | None = None) -> pandas.DataFrame:
-    """All texts of a benchmark: columns corpus, document, entity, kind, text.
+    """All texts of a benchmark, with columns corpus, document, entity, kind, text.
 
     ``settings`` is the benchmark's resolved entry; with ``texts`` they come from ``published`` sources. Raises
     DataError when a corpus other than ``holdout`` is empty after filtering.
@@ -151,7 +153,7 @@ def domain_corpora(settings: dict, seed: str) -> dict[str, list[dict]]:
     domain = DOMAINS[settings["forget"]["domain"]]
     names = domain.entities()
     split = assign_splits(names, settings["forget"]["splits"])
-    pool, asked = ([name for name in names if split[name] == wanted] for wanted in ("relearn", "test"))
+    pool, asked = ([name for name in names if split[name] == part] for part in ("relearn", "test"))
     corpora = settings["corpora"]
     texts = speeches(domain.forbidden_words(), corpora["minimum_characters"])
     held_out = {name for index, name in enumerate(texts) if index % corpora["held_out_every"] == 0}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 class Fact:
     """One answer about one entity.
 
-    ``subject`` stands in the templates; ``entity`` is the unit that splits are made by; ``hard`` are wrong
-    answers that cannot be told from the right one by form alone; ``easy`` fill up where there are too few.
+    ``subject`` fills the templates; all facts of an ``entity`` fall into one split; ``hard`` are wrong answers that
+    form alone cannot tell from the right one; ``easy`` ones fill up where there are too few.
     """
 
     entity: str

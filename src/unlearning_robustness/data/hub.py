@@ -1,7 +1,7 @@
 """Pinned files of the Hugging Face hub, each checked against what the hub says of it.
 
-The hub's client carries a broken transfer on where it broke; files that are whole are never loaded twice, also not
-after a failed run. A snapshot in the client's cache is used without asking the hub for its files again.
+The hub's client resumes a broken transfer; whole files are never downloaded twice, even after a failed run. A snapshot
+in the client's cache is used without asking the hub for its files again.
 """
 
 import hashlib
@@ -37,17 +37,17 @@ class Repository:
 
     @property
     def page(self) -> str:
-        """Where a person reads about it."""
+        """The address of its page."""
         return f"{self.host}/{'datasets/' if self.kind == 'dataset' else ''}{self.name}"
 
     @property
     def gated(self) -> str:
-        """What a person is told who has no token."""
+        """The message for a person who has no token."""
         return f"{self.name} is gated: accept its terms on {self.page}, then set HF_TOKEN to your token"
 
     @property
     def host(self) -> str:
-        """The hub that is asked."""
+        """The address of its hub."""
         from huggingface_hub import constants
 
         return (self.endpoint or constants.ENDPOINT).rstrip("/")
@@ -63,13 +63,13 @@ class RemoteFile:
     blob: str
 
     def problem(self, path: Path) -> str | None:
-        """What is wrong with a local copy, or None."""
+        """The fault of a local copy in words, or None."""
         if not path.is_file():
             return "is missing"
         if path.stat().st_size != self.bytes:
             return f"has {path.stat().st_size} bytes instead of {self.bytes}"
-        found = file_digest(path) if self.sha256 else git_blob(path)
-        return None if found == (self.sha256 or self.blob) else "does not have the digest that the hub gives"
+        digest = file_digest(path) if self.sha256 else git_blob(path)
+        return None if digest == (self.sha256 or self.blob) else "does not have the digest that the hub gives"
 
 
 def git_blob(path: Path) -> str:
@@ -95,9 +95,9 @@ def fetch_files(repository: Repository, choose: Callable[[Iterable[str]], list[s
 
     disable_progress_bars()
     listing = list_files(repository)
-    wanted = [listing[name] for name in choose(listing)]
+    files = [listing[name] for name in choose(listing)]
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [file for file in wanted if file.problem(folder / file.path)]
+    missing = [file for file in files if file.problem(folder / file.path)]
     missing = [file for file in missing if not _from_cache(repository, file, folder)]
     if missing and repository.token_required and not get_token():
         raise FetchError(repository.gated)
@@ -105,7 +105,7 @@ def fetch_files(repository: Repository, choose: Callable[[Iterable[str]], list[s
     for number, file in enumerate(missing, 1):
         print(f"{repository.name}: {file.path}, {file.bytes / 1e6:.1f} MB ({number} of {len(missing)})", flush=True)
         _download(repository, file, folder)
-    return wanted
+    return files
 
 
 def list_files(repository: Repository) -> dict[str, RemoteFile]:
@@ -139,13 +139,13 @@ def _cached_snapshot(repository: Repository) -> dict[str, RemoteFile] | None:
 
     name = repo_folder_name(repo_id=repository.name, repo_type=repository.kind)
     snapshot = Path(constants.HF_HUB_CACHE) / name / "snapshots" / repository.revision
-    found = {}
+    files = {}
     for path in sorted(snapshot.rglob("*")) if snapshot.is_dir() else []:
         if path.is_file():
             digest, relative = path.resolve().name, path.relative_to(snapshot).as_posix()
             sha256 = digest if len(digest) == 64 else None
-            found[relative] = RemoteFile(relative, path.stat().st_size, sha256, digest)
-    return found or None
+            files[relative] = RemoteFile(relative, path.stat().st_size, sha256, digest)
+    return files or None
 
 
 def _from_cache(repository: Repository, file: RemoteFile, folder: Path) -> bool:

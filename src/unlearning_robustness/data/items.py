@@ -18,12 +18,12 @@ INTRO = "The following are multiple choice questions (with answers) about"
 
 def pieces(text: str, longest: int) -> list[str]:
     """The text in pieces of at most ``longest`` characters, cut behind a line, else behind a word, if there is one."""
-    found = []
+    cuts = []
     while len(text) > longest:
         cut = max(text.rfind("\n", longest // 2, longest), 0) or max(text.rfind(" ", 1, longest), 0) or longest
-        found.append(text[:cut].rstrip())
+        cuts.append(text[:cut].rstrip())
         text = text[cut:].lstrip()
-    return [*found, text] if text else found
+    return [*cuts, text] if text else cuts
 
 
 def prompt_of(subject: str, stem: str, options: Sequence[str], shots: str = "") -> str:
@@ -41,13 +41,13 @@ def _asked(stem: str, options: Sequence[str]) -> str:
 
 def shots_of(items: pandas.DataFrame, count: int) -> dict[str, str]:
     """By subject, its first ``count`` items with their answers, as lm-eval shows them; DataError when it has fewer."""
-    found = {}
+    shots = {}
     for subject, part in items.groupby("subject"):
         if len(part) < count:
             raise DataError(f"{count} shots wanted, {len(part)} questions about {subject} to show: lower shots.count")
         rows = part.head(count).itertuples()
-        found[subject] = "".join(f"{_asked(row.stem, row.options)} {LETTERS[int(row.answer)]}\n\n" for row in rows)
-    return found
+        shots[subject] = "".join(f"{_asked(row.stem, row.options)} {LETTERS[int(row.answer)]}\n\n" for row in rows)
+    return shots
 
 
 def lettered(

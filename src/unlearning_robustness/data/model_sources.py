@@ -1,4 +1,4 @@
-"""The three places a model comes from: a Python package, the hub, a folder of one's own."""
+"""The three sources of a model: a Python package, the hub, a folder of one's own."""
 
 import shutil
 from pathlib import Path

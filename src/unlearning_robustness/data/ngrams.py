@@ -12,15 +12,15 @@ LONGEST = 2
 
 def ngrams(text: str, longest: int = LONGEST) -> list[str]:
     """All runs of 1 to ``longest`` words of a text, lower-case, not across punctuation."""
-    found = []
+    grams = []
     for phrase in re.split(r"[^A-Za-z' ]+", text.lower()):
         words = phrase.split()
-        found += [
+        grams += [
             " ".join(words[start : start + size])
             for size in range(1, longest + 1)
             for start in range(len(words) - size + 1)
         ]
-    return found
+    return grams
 
 
 def characteristic(forget: Iterable[str], retain: Iterable[str], count: int, least_documents: int = 3) -> list[str]:

@@ -42,7 +42,7 @@ def around_stem(question: Question) -> tuple[str, str, str]:
         return "", question.prompt, ""
     starts = [question.prompt.index("\n\n") + 2] if question.prompt.startswith(INTRO) else [0]
     # Behind answered questions, if some are shown.
-    starts += [found.end() for found in re.finditer(r"\nAnswer: [A-H]\n\n", question.prompt)]
+    starts += [match.end() for match in re.finditer(r"\nAnswer: [A-H]\n\n", question.prompt)]
     start = starts[-1]
     end = question.prompt.rindex(f"\n{LETTERS[0]}. ")
     return question.prompt[:start], question.prompt[start:end], question.prompt[end:]
@@ -69,29 +69,31 @@ def capital(text: str) -> str:
 
 
 def position(question: Question, words: Sequence[str], rng) -> Question:
-    """The words stand at a random place between two words of the question, or behind its only one."""
+    """Insert the words at a random position between two words of the question, or behind its only word."""
 
     def change(stem: str) -> str:
         parts = stem.split(" ")
-        place = rng.randrange(1, len(parts)) if len(parts) > 1 else 1
-        return " ".join([*parts[:place], *words, *parts[place:]])
+        position = rng.randrange(1, len(parts)) if len(parts) > 1 else 1
+        return " ".join([*parts[:position], *words, *parts[position:]])
 
     return _with_stem(question, change)
 
 
 def substitute(question: Question, words: Sequence[str], rng) -> Question:
-    """Each word stands in the place of a word of the question, at random, not its first or last while others are left.
+    """Each word replaces a random word of the question, not its first or last one while others are left.
 
     Raises DataError when the question has fewer words.
     """
 
     def change(stem: str) -> str:
         parts = stem.split(" ")
-        places = range(1, len(parts) - 1) if len(parts) - 2 >= len(words) else range(len(parts))
-        if len(places) < len(words):
-            raise DataError(f"{question.question}: {len(places)} words, {len(words)} to replace: lower probes.*.count")
-        for place, word in zip(sorted(rng.sample(places, len(words))), words, strict=True):
-            parts[place] = word
+        positions = range(1, len(parts) - 1) if len(parts) - 2 >= len(words) else range(len(parts))
+        if len(positions) < len(words):
+            raise DataError(
+                f"{question.question}: {len(positions)} words, {len(words)} to replace: lower probes.*.count"
+            )
+        for position, word in zip(sorted(rng.sample(positions, len(words))), words, strict=True):
+            parts[position] = word
         return " ".join(parts)
 
     return _with_stem(question, change)
@@ -115,22 +117,22 @@ def right_option(question: Question, words: Sequence[str], rng) -> Question:
     return _listed(question, question.answer, "".join(f"{word} " for word in words), keep=True)
 
 
-def _listed(question: Question, place: int, text: str, keep: bool = False) -> Question:
-    """The options listed, that at ``place`` replaced by a text, if there is one, or with ``keep`` behind it."""
+def _listed(question: Question, index: int, text: str, keep: bool = False) -> Question:
+    """The listed options, of which a text replaces the one at ``index``, or with ``keep`` precedes it."""
     if is_lettered(question):
-        return _lettered_option(question, place, text, keep)
+        return _lettered_option(question, index, text, keep)
     choices = list(question.choices)
     if text:
-        choices[place] = text + (choices[place] if keep else "")
+        choices[index] = text + (choices[index] if keep else "")
     return replace(question, prompt=f"Options: {', '.join(choices)}. {question.prompt}", choices=tuple(choices))
 
 
-def _lettered_option(question: Question, place: int, text: str, keep: bool) -> Question:
+def _lettered_option(question: Question, index: int, text: str, keep: bool) -> Question:
     """An option that stands behind a letter in the question already; without a text the question is as it was."""
     if not text:
         return question
-    start = question.prompt.rindex(f"\n{LETTERS[place]}. ") + 4
-    following = [*LETTERS[: len(question.choices)], None][place + 1]
+    start = question.prompt.rindex(f"\n{LETTERS[index]}. ") + 4
+    following = [*LETTERS[: len(question.choices)], None][index + 1]
     end = start if keep else question.prompt.rindex(f"\n{following}. " if following else "\nAnswer:")
     return replace(question, prompt=f"{question.prompt[:start]}{text}{question.prompt[end:]}")
 
@@ -193,7 +195,7 @@ def apply_probe(
 
     ``tokens`` is ``none``, ``forget``, ``neutral`` or ``other-neutral``; ``matched`` maps a split to its forget
     words, each with its neutral matches. A question's forget words are the same in every mode, and a neutral word
-    matches the forget word it stands for, another neutral one both; place and replaced option are the same for all.
+    matches the forget word it stands for, another neutral one both; position and replaced option are the same for all.
     """
     result = []
     for question in questions:

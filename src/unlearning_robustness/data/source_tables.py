@@ -21,9 +21,9 @@ class Published:
         self.readers = readers
         self.folders = {Path(folder).name: Path(folder) for folder in folders}
 
-    def table(self, place: str) -> tuple[object, str, pandas.DataFrame]:
-        """Reader, part and published table of a place ``source/part``."""
-        source, part = place.split("/")
+    def table(self, path: str) -> tuple[object, str, pandas.DataFrame]:
+        """The reader, the part's name and the published table of a part ``source/part``."""
+        source, part = path.split("/")
         return READERS[self.readers[source]], part, pandas.read_parquet(self.folders[source] / f"{part}.parquet")
 
     def questions(self, entry: dict, role: str, seed: str, distractors: int) -> list[Question]:
@@ -31,22 +31,22 @@ class Published:
 
         What a reader has as items is answered by a letter; what it has as questions, by whole answers.
         """
-        found, whole = [], {}
-        for place in entry["items"]:
-            reader, part, table = self.table(place)
+        items, whole = [], {}
+        for path in entry["items"]:
+            reader, part, table = self.table(path)
             if hasattr(reader, "items"):
-                found.append(reader.items(table, part))
+                items.append(reader.items(table, part))
             else:
                 whole.setdefault(reader, []).append(table)
-        tables = [self._lettered(found, entry, role, seed)] if found else []
+        tables = [self._lettered(items, entry, role, seed)] if items else []
         tables += [
             reader.questions(pandas.concat(parts, ignore_index=True), role, entry["splits"], seed, distractors)
             for reader, parts in whole.items()
         ]
         return [question for table in tables for question in from_table(table)]
 
-    def _lettered(self, found: list[pandas.DataFrame], entry: dict, role: str, seed: str) -> pandas.DataFrame:
-        items = pandas.concat(found, ignore_index=True)
+    def _lettered(self, tables: list[pandas.DataFrame], entry: dict, role: str, seed: str) -> pandas.DataFrame:
+        items = pandas.concat(tables, ignore_index=True)
         known = ", ".join(sorted(set(items["subject"])))
         if "subjects" in entry:
             items = items[items["subject"].isin(entry["subjects"])]
@@ -63,34 +63,34 @@ class Published:
         items = pandas.concat(shown, ignore_index=True)
         return shots_of(items, entry["shots"]["count"])
 
-    def open_questions(self, places: dict[str, list[str]]) -> pandas.DataFrame:
+    def open_questions(self, parts_of: dict[str, list[str]]) -> pandas.DataFrame:
         """What is asked in words: the benchmark's ``open``, parts by name, all of one reader."""
         parts, reader = {}, None
-        for name, named in places.items():
+        for name, paths in parts_of.items():
             tables = []
-            for place in named:
-                reader, _, table = self.table(place)
+            for path in paths:
+                reader, _, table = self.table(path)
                 tables.append(table)
             parts[name] = pandas.concat(tables, ignore_index=True)
         return reader.open_questions(parts)
 
-    def documents(self, places: list[str], name: str, least: int, longest: int | None = None) -> pandas.DataFrame:
-        """The texts of all places, one corpus, of at least so many characters; those above ``longest`` in pieces."""
+    def documents(self, paths: list[str], name: str, least: int, longest: int | None = None) -> pandas.DataFrame:
+        """The texts of all parts, of at least ``least`` characters, as one corpus; ``longest`` cuts longer ones."""
         tables = []
-        for place in places:
-            reader, _, table = self.table(place)
-            tables.append(reader.documents(table, place, least).assign(place=place))
-        found = pandas.concat(tables, ignore_index=True).assign(corpus=name)
+        for path in paths:
+            reader, _, table = self.table(path)
+            tables.append(reader.documents(table, path, least).assign(part=path))
+        texts = pandas.concat(tables, ignore_index=True).assign(corpus=name)
         if longest is None:
-            return found
-        found = found.assign(text=[pieces(text, longest) for text in found["text"]]).explode("text", ignore_index=True)
-        return found[found["text"].str.len() >= least]
+            return texts
+        texts = texts.assign(text=[pieces(text, longest) for text in texts["text"]]).explode("text", ignore_index=True)
+        return texts[texts["text"].str.len() >= least]
 
 
 def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> dict[str, list[dict]]:
     """Forget, retain, relearn and perplexity documents; entities of one are not in another of the same source.
 
-    Every place gives equally many: RMU's and RNA's code take their topics in turn, whatever their sizes.
+    Every part gives equally many: RMU's and RNA's code take their topics in turn, whatever their sizes.
     Every ``held_out_every``-th entity, in an order drawn by ``seed``, is kept from training: of the forget texts for
     the attacker, of the retain texts for perplexity. With ``relearn: forget`` no forget text is kept from training, and
     the attacker has them all, as in MUSE's and TOFU's published protocols.
@@ -113,8 +113,8 @@ def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> 
 
 
 def _drawn(table: pandas.DataFrame, count: int | None, seed: str, name: str) -> list[dict]:
-    """``count`` documents, or as many as the places with equal shares allow."""
-    parts = [part[["entity", "kind", "text"]].to_dict("records") for _, part in table.groupby("place", sort=False)]
+    """``count`` documents, or as many as equal shares of all parts allow."""
+    parts = [part[["entity", "kind", "text"]].to_dict("records") for _, part in table.groupby("part", sort=False)]
     if not parts:
         raise DataError(f"no {name} document is as long as corpora.minimum_characters: lower it")
     least = min(map(len, parts))

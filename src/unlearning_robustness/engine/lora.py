@@ -78,12 +78,12 @@ def _inject(model: nn.Module, targets: list[str], rank: int, alpha: float) -> No
 
 def modules_of_layers(model: nn.Module, layers: Sequence[int], names: Sequence[str]) -> list[str]:
     """Full names of the modules ``names`` (``q_proj``, …) in each of ``layers``; KeyError naming one without any."""
-    found = []
+    full_names = []
     for layer in layers:
         inside = dict(model.get_submodule(f"model.layers.{layer}").named_modules())
-        for wanted in names:
-            matching = [name for name in inside if name.split(".")[-1] == wanted]
+        for module in names:
+            matching = [name for name in inside if name.split(".")[-1] == module]
             if not matching:
-                raise KeyError(f"layer {layer} has no module {wanted}; it has {', '.join(filter(None, inside))}")
-            found += [f"model.layers.{layer}.{name}" for name in matching]
-    return found
+                raise KeyError(f"layer {layer} has no module {module}; it has {', '.join(filter(None, inside))}")
+            full_names += [f"model.layers.{layer}.{name}" for name in matching]
+    return full_names

@@ -119,7 +119,7 @@ class TrainedWeights:
 
     @torch.no_grad()
     def delta(self) -> Tensors:
-        """What the model would have to be given to become the unlearned one: the rounded masters."""
+        """The tensors that turn the original model into the unlearned one: the rounded masters."""
         return {name: tensor.detach().clone() for name, tensor in self.live.items()}
 
     def reference_tensors(self) -> Tensors:
@@ -161,11 +161,11 @@ def down_projections(model: nn.Module, layers: Sequence[int]) -> list[str]:
     The released RMU and RNA code picks them as parameter 6 of a layer. Raises KeyError naming what is missing.
     """
     names = {name for name, _ in model.named_parameters()}
-    wanted = [f"model.layers.{layer}.mlp.down_proj.weight" for layer in layers]
-    for name in wanted:
+    down = [f"model.layers.{layer}.mlp.down_proj.weight" for layer in layers]
+    for name in down:
         if name not in names:
             raise KeyError(f"the model has no tensor {name}: it has {model.config.num_hidden_layers} layers")
-    return wanted
+    return down
 
 
 def tensors_of_layers(model: nn.Module, layers: Sequence[int]) -> list[str]:

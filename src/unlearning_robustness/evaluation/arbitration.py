@@ -20,22 +20,22 @@ def arbitrate(
     """One row a task: accuracies of both, share of equal predictions, largest difference of log-likelihoods (nats).
 
     Asked is every item of the parts of MMLU and WMDP that the ``roles`` of a benchmark read, MMLU behind the shots of
-    the first role that has some; lm-eval has none for WMDP. ``folder`` is lm-eval's place to read from. The rows
+    the first role that has some; lm-eval has none for WMDP. lm-eval reads from ``folder``. The rows
     ``mmlu`` and ``wmdp`` are averages over questions, as lm-eval's groups are; empty where nothing is of either.
     """
-    places = list(dict.fromkeys(place for role in roles for place in role.get("items", [])))
-    tables = {place: published.table(place) for place in places}
+    parts_read = list(dict.fromkeys(part for role in roles for part in role.get("items", [])))
+    tables = {part: published.table(part) for part in parts_read}
     shown = next((role["shots"] for role in roles if "shots" in role), None)
-    found = []
+    compared = []
     for reader, repository, group in ((mmlu, MMLU, "mmlu"), (wmdp, WMDP, "wmdp")):
         parts = {part: table for other, part, table in tables.values() if other is reader}
         if parts:
             shots = shown if reader is mmlu else None
-            dev = pandas.concat([published.table(place)[2] for place in shots["items"]]) if shots else None
+            dev = pandas.concat([published.table(part)[2] for part in shots["items"]]) if shots else None
             write_repository(folder, repository, _configurations(parts, dev, group))
             count = shots["count"] if shots else 0
-            found.append(_compared(model, tokenizer, parts, reader, dev, count, group, folder, batch_size))
-    return pandas.concat(found, ignore_index=True) if found else pandas.DataFrame(columns=COLUMNS)
+            compared.append(_compared(model, tokenizer, parts, reader, dev, count, group, folder, batch_size))
+    return pandas.concat(compared, ignore_index=True) if compared else pandas.DataFrame(columns=COLUMNS)
 
 
 def _configurations(

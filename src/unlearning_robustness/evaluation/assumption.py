@@ -84,6 +84,6 @@ def under_assumption(questions: int, width: int, scale: float, seed: int = 0) ->
     return statistics(scale * numpy.random.default_rng(seed).standard_normal((questions, width)))
 
 
-def standard_quantiles(residuals: numpy.ndarray, points: numpy.ndarray) -> numpy.ndarray:
-    """Quantiles at ``points`` of all elements in units of their scale, to be held against the normal's."""
-    return numpy.quantile(residuals / eta(residuals), points)
+def standard_quantiles(residuals: numpy.ndarray, probabilities: numpy.ndarray) -> numpy.ndarray:
+    """Quantiles at ``probabilities`` of all elements in units of their scale, to be held against the normal's."""
+    return numpy.quantile(residuals / eta(residuals), probabilities)

@@ -30,10 +30,10 @@ def divergences(
     The perturbed tensors are those of ``weights``; all corpora share the draws. The weights come back bit for bit.
     """
     before = {corpus: logits_on(model, pair) for corpus, pair in texts.items()}
-    found = {corpus: [] for corpus in texts}
+    drawn = {corpus: [] for corpus in texts}
     for _ in range(draws):
         added = random_direction(weights.master, length, generator)
         with weights.at(add_scaled(weights.master, added)):
             for corpus, pair in texts.items():
-                found[corpus].append(kl_divergence(logits_on(model, pair), before[corpus], pair[1]).item())
-    return found
+                drawn[corpus].append(kl_divergence(logits_on(model, pair), before[corpus], pair[1]).item())
+    return drawn

@@ -29,8 +29,8 @@ Point = tuple[float, float]
 def relearning_direction(model, tokenizer, corpora: pandas.DataFrame, attack: dict, seed: int) -> Tensors:
     """theta_relearned - theta of the tensors that the attack trains, float32, at the largest point of its budget.
 
-    Trained are the tensors that get gradients while it runs; copies are made of no others. ``attack`` is the resolved
-    entry of config; the model is given back by the attack as it came. Raises TrainingError when nothing moved.
+    Only the tensors that get gradients while it runs are copied. ``attack`` is the resolved
+    entry of config; the attack leaves the model as it was. Raises TrainingError when nothing moved.
     """
     relearned, largest = {}, ()
     running = ATTACKS[attack["kind"]](**attack["parameters"])

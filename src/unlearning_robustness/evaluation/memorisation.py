@@ -50,9 +50,9 @@ def long_texts(tokenizer, corpora: pandas.DataFrame, corpus: str, settings: dict
     DataError when fewer than two are long enough.
     """
     length = settings["prompt_tokens"] + settings["continuation_tokens"]
-    told = corpora[(corpora["corpus"] == corpus) & (corpora["kind"] == "prose")]
-    told = told[~told["text"].isin(corpora.loc[corpora["corpus"] == "relearn", "text"])]
-    encoded = {row.document: tokenizer.encode(row.text)[:length] for row in told.itertuples()}
+    prose = corpora[(corpora["corpus"] == corpus) & (corpora["kind"] == "prose")]
+    prose = prose[~prose["text"].isin(corpora.loc[corpora["corpus"] == "relearn", "text"])]
+    encoded = {row.document: tokenizer.encode(row.text)[:length] for row in prose.itertuples()}
     fitting = sorted(name for name, ids in encoded.items() if len(ids) == length)
     if len(fitting) < 2:
         raise DataError(
@@ -92,26 +92,26 @@ def behind(
 
 
 def of_facts(tokenizer, corpora: pandas.DataFrame, questions: pandas.DataFrame, settings: dict) -> Material:
-    """Beginnings and members are texts of the corpora, all cut to one length; questions are the benchmark's facts."""
+    """Prompts and members are texts of the corpora, all cut to one length; questions ask the benchmark's facts."""
     texts = {name: long_texts(tokenizer, corpora, name, settings) for name in ("forget", "holdout")}
-    cut, told = settings["prompt_tokens"], texts["forget"]
-    prompts = tuple(tuple(ids[:cut]) for ids in told.values())
-    truths = tuple(tokenizer.decode(ids[cut:]) for ids in told.values())
+    cut, forget = settings["prompt_tokens"], texts["forget"]
+    prompts = tuple(tuple(ids[:cut]) for ids in forget.values())
+    truths = tuple(tokenizer.decode(ids[cut:]) for ids in forget.values())
     knowledge = tuple(questions_asked(tokenizer, questions, role, settings) for role in ("forget", "retain"))
-    return Material(Asked("forget", tuple(told), prompts, truths), knowledge, texts, (LINE,))
+    return Material(Asked("forget", tuple(forget), prompts, truths), knowledge, texts, (LINE,))
 
 
 def of_published(tokenizer, table: pandas.DataFrame, corpora: pandas.DataFrame, settings: dict) -> Material:
-    """MUSE's own beginnings, questions, shots and texts (data.muse.open_questions), in the order published.
+    """MUSE's own prompts, questions, shots and texts (data.muse.open_questions), in the published order.
 
     True continuations are cut to as many tokens as are said, as in MUSE's code; texts of membership are whole, up to
     ``longest_text`` tokens, and none is one that only the attacker is taught.
     """
     parts = {key: part.reset_index(drop=True) for key, part in table.groupby(["part", "role"])}
-    told = parts["verbatim", "forget"].head(settings["documents"])
+    begun = parts["verbatim", "forget"].head(settings["documents"])
     cut = settings["continuation_tokens"]
-    truths = (tokenizer.decode(tokenizer.encode(text)[:cut], skip_special_tokens=True) for text in told["truth"])
-    verbatim = Asked("forget", tuple(told["item"]), behind(tokenizer, [], told["prompt"], "{}"), tuple(truths))
+    truths = (tokenizer.decode(tokenizer.encode(text)[:cut], skip_special_tokens=True) for text in begun["truth"])
+    verbatim = Asked("forget", tuple(begun["item"]), behind(tokenizer, [], begun["prompt"], "{}"), tuple(truths))
     knowledge = []
     for role in ("forget", "retain"):
         shown, asked = parts["shots", role], parts["knowledge", role].head(settings["questions"])
@@ -130,7 +130,7 @@ def of_published(tokenizer, table: pandas.DataFrame, corpora: pandas.DataFrame, 
 
 
 class MemorisationProbe:
-    """Material of a benchmark, tokenised once, asked of as many models as wanted."""
+    """Material of a benchmark, tokenised once, to ask any number of models."""
 
     def __init__(self, tokenizer, material: Material, settings: dict):
         self.tokenizer, self.material, self.settings = tokenizer, material, settings

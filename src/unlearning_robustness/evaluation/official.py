@@ -21,24 +21,24 @@ def write_repository(folder: str | Path, name: str, configurations: dict[str, di
     MMLU has one configuration a subject (``high_school_biology``), with the splits test and dev; WMDP wmdp-bio,
     wmdp-chem and wmdp-cyber, with test. Columns question, choices, answer.
     """
-    place = Path(folder) / name
-    place.mkdir(parents=True, exist_ok=True)
+    root = Path(folder) / name
+    root.mkdir(parents=True, exist_ok=True)
     about = []
     for configuration, splits in configurations.items():
         files = []
         for split, table in splits.items():
             file = f"{configuration}-{split}.jsonl"
-            table[["question", "choices", "answer"]].to_json(place / file, orient="records", lines=True)
+            table[["question", "choices", "answer"]].to_json(root / file, orient="records", lines=True)
             files.append({"split": split, "path": file})
         about.append({"config_name": configuration, "data_files": files})
-    (place / "README.md").write_text(f"---\n{yaml.safe_dump({'configs': about})}---\n")
+    (root / "README.md").write_text(f"---\n{yaml.safe_dump({'configs': about})}---\n")
 
 
 @contextlib.contextmanager
-def _own_cache(place: Path):
+def _own_cache(folder: Path):
     """The library's cache knows a local data set by its name alone, and would serve another one's questions."""
     before = datasets.config.HF_DATASETS_CACHE
-    datasets.config.HF_DATASETS_CACHE = place
+    datasets.config.HF_DATASETS_CACHE = folder
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
 """What a token does to a model's latents: residuals at the token, behind it, and where the answer is read.
 
 RNA's Assumption 1 speaks of eps = z(question with the token) - z(question). Both sides must be of one length to be
-compared place by place, so the question without a forget token has a neutral token of as many tokens in its stead.
+compared token by token, so the question without a forget token has a neutral word of as many tokens instead.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ QUANTILES = numpy.concatenate([[0.0005, 0.001, 0.005], numpy.linspace(0.01, 0.99
 
 @dataclass(frozen=True)
 class Aligned:
-    """Two prompts of one length that differ in one word: ids, and the places of its last token and the one behind."""
+    """Two prompts of one length that differ in one word: ids, and the index of its last token."""
 
     first: list[int]
     second: list[int]
     token: int
 
     @property
-    def places(self) -> tuple[int, int, int]:
+    def indices(self) -> tuple[int, int, int]:
         """Indices of ``POSITIONS``."""
         return self.token, self.token + 1, len(self.first) - 1
 
@@ -48,28 +48,28 @@ def align(tokenizer, first: str, second: str) -> Aligned | None:
 
 
 @torch.no_grad()
-def latents(model, rows: list[list[int]], places: list[tuple[int, ...]], batch_size: int = 16) -> torch.Tensor:
-    """Residual stream after every layer at the given places: float32 (questions, layers, places, d)."""
-    device, found = next(model.parameters()).device, []
+def latents(model, rows: list[list[int]], indices: list[tuple[int, ...]], batch_size: int = 16) -> torch.Tensor:
+    """Residual stream after every layer at ``indices`` of each row: float32 (questions, layers, indices, d)."""
+    device, states_read = next(model.parameters()).device, []
     for start in range(0, len(rows), batch_size):
         input_ids, mask = (part.to(device) for part in pad(rows[start : start + batch_size]))
         states = model(input_ids, attention_mask=mask, output_hidden_states=True, use_cache=False).hidden_states[1:]
-        for row, at in enumerate(places[start : start + batch_size]):
-            found.append(torch.stack([state[row, list(at)] for state in states]).float().cpu())
-    return torch.stack(found)
+        for row, at in enumerate(indices[start : start + batch_size]):
+            states_read.append(torch.stack([state[row, list(at)] for state in states]).float().cpu())
+    return torch.stack(states_read)
 
 
 def residual_statistics(model, tokenizer, pairs: list[tuple[str, str]], read_layer: int) -> pandas.DataFrame:
     """Statistics of the residuals first - second: columns position, layer, statistic, at, value, error, questions.
 
-    ``at`` is the probability of a ``quantile`` or the rank of an ``eigenvalue``. All statistics are given at the read
+    ``at`` is the probability of a ``quantile`` or the rank of an ``eigenvalue``. All statistics are taken at the read
     layer, with their value under the assumption (``..._expected``); other layers have ``eta`` only. ``error`` is a
     standard error over questions.
     """
-    aligned = [found for first, second in pairs if (found := align(tokenizer, first, second))]
-    places = [pair.places for pair in aligned]
-    difference = latents(model, [pair.first for pair in aligned], places)
-    difference -= latents(model, [pair.second for pair in aligned], places)
+    aligned = [pair for first, second in pairs if (pair := align(tokenizer, first, second))]
+    indices = [pair.indices for pair in aligned]
+    difference = latents(model, [pair.first for pair in aligned], indices)
+    difference -= latents(model, [pair.second for pair in aligned], indices)
     rows = []
     for index, position in enumerate(POSITIONS):
         for layer in range(difference.shape[1]):

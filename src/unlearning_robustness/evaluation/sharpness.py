@@ -65,24 +65,24 @@ def sam_gap(landscape: ForgetLandscape, radius: float) -> float:
 
 def random_curvature(landscape: ForgetLandscape, share: float, draws: int, generator: torch.Generator) -> list[float]:
     """(L(theta + rv) + L(theta - rv) - 2 L(theta)) / r^2 of filter-normalised directions v, r = ``share``."""
-    centre, found = landscape.here(), []
+    centre, curvatures = landscape.here(), []
     for _ in range(draws):
         direction = filter_normalised(landscape.weights.master, generator)
         ahead, behind = (landscape.at(direction, sign * share) for sign in (1, -1))
-        found.append((ahead + behind - 2 * centre) / share**2)
-    return found
+        curvatures.append((ahead + behind - 2 * centre) / share**2)
+    return curvatures
 
 
 def local_lipschitz(landscape: ForgetLandscape, radius: float, draws: int, generator: torch.Generator) -> float:
-    """The largest gradient norm found in the ball of ``radius`` around theta, a lower bound of the Lipschitz constant.
+    """The largest gradient norm seen in the ball of ``radius`` around theta, a lower bound of the Lipschitz constant.
 
-    Looked at are the centre, the ascent point theta + radius g / ||g|| and ``draws`` random points of the surface.
+    It is taken at the centre, the ascent point theta + radius g / ||g|| and ``draws`` random points of the surface.
     """
     gradient = landscape.gradient()
-    found = [norm(gradient), landscape.gradient_norm_at(rescaled(gradient, radius))]
+    norms = [norm(gradient), landscape.gradient_norm_at(rescaled(gradient, radius))]
     for _ in range(draws):
-        found.append(landscape.gradient_norm_at(random_direction(gradient, radius, generator)))
-    return max(found)
+        norms.append(landscape.gradient_norm_at(random_direction(gradient, radius, generator)))
+    return max(norms)
 
 
 def traces(product: Callable[[Tensors], Tensors], like: Tensors, draws: int, generator: torch.Generator) -> list[float]:
@@ -137,9 +137,9 @@ def weight_space(landscape: ForgetLandscape, settings: dict, seed: int) -> list[
     rows += [_row("eigenvalue", rank + 1.0, [value]) for rank, value in enumerate(values)]
     steepest = 0.0
     for radius in sorted(settings["radii"]):
-        # What is found in a ball lies in every larger one.
-        found = local_lipschitz(landscape, radius, settings["lipschitz_draws"], stream(seed, "lipschitz"))
-        steepest = max(steepest, found)
+        # The points of a ball lie in every larger one.
+        largest = local_lipschitz(landscape, radius, settings["lipschitz_draws"], stream(seed, "lipschitz"))
+        steepest = max(steepest, largest)
         rows.append(_row("local_lipschitz", radius, [steepest]))
     return rows
 
@@ -149,8 +149,8 @@ def function_space(
 ) -> list[dict[str, float | str]]:
     """The measures that are taken in the space of predictions; ``change`` is the cell's ||dW||."""
     at, length = perturbation_norm(settings, change)
-    found = divergences(model, weights, texts, length, settings["draws"], stream(seed, "divergence"))
-    return [_row(f"kl_{corpus}", at, values) for corpus, values in found.items()]
+    drawn = divergences(model, weights, texts, length, settings["draws"], stream(seed, "divergence"))
+    return [_row(f"kl_{corpus}", at, values) for corpus, values in drawn.items()]
 
 
 def measure_sharpness(

@@ -11,7 +11,7 @@ from unlearning_robustness.scoring.questions import QuestionScorer
 
 
 class TofuProbe:
-    """The questions of every role, tokenised once, asked of as many models as wanted.
+    """The questions of every role, tokenised once, to ask any number of models.
 
     ``table`` is the table of open questions. Of each role at most ``questions`` are asked, the same for every model,
     and none whose text only the attacker of relearning is taught.

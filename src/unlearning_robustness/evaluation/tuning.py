@@ -90,36 +90,36 @@ class Search:
 
     def methods(self, settings: dict, grid: dict, every: int) -> Rows:
         """Learning rate x retain weight, each scored along its steps."""
-        found = []
+        scores = []
         for rate, weight in product(grid["learning_rate"], grid["retain_weight"]):
             candidate = {"learning_rate": rate, "retain_weight": weight}
             rows = self._train({**settings, **candidate, "steps": grid["steps"]}, [], every)
             self._restore()
-            found += [{**candidate, **row} for row in rows]
-            self.on_candidate(found[-1])
-        return found
+            scores += [{**candidate, **row} for row in rows]
+            self.on_candidate(scores[-1])
+        return scores
 
     def noise(self, settings: dict, entry: dict, scales: list[float]) -> Rows:
         """Noise scales of one defence, and none (scale 0)."""
-        found = []
+        scores = []
         for scale in [0.0, *scales]:
             row = [{**entry, "parameters": {**entry["parameters"], "noise_scale": scale}}] if scale else []
-            found += [{"noise_scale": scale, **scored} for scored in self._train(settings, row)]
+            scores += [{"noise_scale": scale, **scored} for scored in self._train(settings, row)]
             self._restore()
-            self.on_candidate(found[-1])
-        return found
+            self.on_candidate(scores[-1])
+        return scores
 
     def attack(self, settings: dict, entry: dict, rates: list[float]) -> Rows:
         """Learning rates of an attack on the plainly unlearned model, scored along its budget."""
-        found = []
+        scores = []
         start = self._train(settings, [])[0]
         for rate in rates:
-            found.append({"learning_rate": rate, **start, "steps": 0})
+            scores.append({"learning_rate": rate, **start, "steps": 0})
             scored = self._attacked({**entry, "parameters": {**entry["parameters"], "learning_rate": rate}})
-            found += [{"learning_rate": rate, **row} for row in scored]
-            self.on_candidate(found[-1])
+            scores += [{"learning_rate": rate, **row} for row in scored]
+            self.on_candidate(scores[-1])
         self._restore()
-        return found
+        return scores
 
     def _attacked(self, entry: dict) -> Rows:
         """Scores along an attack's budget on the present model."""
@@ -132,7 +132,7 @@ class Search:
 
     def defences(self, settings: dict, rows: dict[str, Rows], grids: dict[str, dict], attack: dict) -> Rows:
         """Every combination of each defence's values, and no defence, with what the attack brings back at its end."""
-        found = []
+        scores = []
         candidates = [(NONE, {})]
         for name, grid in grids.items():
             candidates += [(name, dict(zip(grid, values, strict=True))) for values in product(*grid.values())]
@@ -141,9 +141,9 @@ class Search:
             scored = self._train(settings, row)[-1]
             relearned = self._attacked(attack)[-1]["forget"]
             self._restore()
-            found.append({"defence": name, "values": json.dumps(values), **scored, "relearned": relearned})
-            self.on_candidate(found[-1])
-        return found
+            scores.append({"defence": name, "values": json.dumps(values), **scored, "relearned": relearned})
+            self.on_candidate(scores[-1])
+        return scores
 
 
 def _allowed(rows: pandas.DataFrame, within: pandas.Series, stand_in: pandas.Series) -> tuple[pandas.DataFrame, bool]:

@@ -12,14 +12,14 @@ from unlearning_robustness.models.slicing import backward_attention
 
 
 @contextmanager
-def checkpointed(model: nn.Module, wanted: bool = True) -> Iterator[None]:
-    """Forward passes inside the block are made again, layer by layer, when their gradient is taken.
+def checkpointed(model: nn.Module, enabled: bool = True) -> Iterator[None]:
+    """Inside the block each layer runs its forward pass again when its gradient is taken.
 
-    Same numbers, bit for bit: the layers run with the same kernels, torch's random state is put back for them, and
-    noise of defences is drawn outside of them, once. Gradients cannot be differentiated again: a second run is on
+    The numbers are the same bit for bit: the layers run with the same kernels and torch's restored random state, and
+    defences draw their noise once, outside the layers. Gradients cannot be differentiated again: a second run is on
     detached tensors, so the configuration refuses what needs it.
     """
-    layers = layer_modules(model) if wanted else []
+    layers = layer_modules(model) if enabled else []
     for layer in layers:
         again = backward_attention(next(layer.parameters()).device)
         layer.forward = partial(

@@ -36,13 +36,13 @@ def load_delta(path: str | Path, model_digest: str) -> dict[str, torch.Tensor]:
 
 def lowest_layer(tensors: dict[str, torch.Tensor]) -> float:
     """The lowest decoder layer that a delta touches; infinite for an empty one, -1 for tensors outside the layers."""
-    found = [re.search(r"\.layers\.(\d+)\.", name) for name in tensors]
-    return min((int(match[1]) if match else -1 for match in found), default=math.inf)
+    matches = [re.search(r"\.layers\.(\d+)\.", name) for name in tensors]
+    return min((int(match[1]) if match else -1 for match in matches), default=math.inf)
 
 
 @contextmanager
 def applied(model: nn.Module, tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
-    """The model with a delta; it comes back bit for bit as it was. Gives what stood in its place."""
+    """Inside the block the model has a delta; afterwards it is as before, bit for bit. Yields the original tensors."""
     parameters = dict(model.named_parameters())
     before = {name: parameters[name].detach().clone() for name in tensors if name in parameters}
     try:

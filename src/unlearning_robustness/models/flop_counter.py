@@ -1,8 +1,8 @@
-"""What a model is put through while someone else runs it: passes, tokens, operations, without changing a bit.
+"""Counts a model's passes, tokens and operations while someone else runs it, without changing a bit.
 
-``Cost`` (models/cost.py) charges a training loop, whose steps are alike: torch counts the operations of the first. An
-attack's passes differ, and it must not compute otherwise for being watched, so here every product is counted from the
-shapes of what passes linear modules.
+``Cost`` (engine/cost.py) charges a training loop, whose steps are alike: torch counts the operations of the first. An
+attack's passes differ, and counting must not change what it computes, so every product is counted here from the shapes
+of the inputs of linear modules.
 """
 
 from collections.abc import Iterator
@@ -33,16 +33,16 @@ class Spent:
 
 @contextmanager
 def metered(model: nn.Module, spent: Spent) -> Iterator[None]:
-    """Add to ``spent`` what the model, or a part of it cut by ``LayerSpan``, is put through.
+    """Inside the block add to ``spent`` what the model, or a ``LayerSpan`` of it, runs.
 
     The hook is torch's for all modules, so adapters that are put on meanwhile count and no module is touched. Raises
     ArchitectureError when the model has no layers to look at.
     """
     first = layer_modules(model)[0]
 
-    def hook(module: nn.Module, given: tuple, named: dict, output) -> None:
+    def hook(module: nn.Module, inputs: tuple, named: dict, output) -> None:
         if isinstance(module, nn.Linear):
-            _product(spent, module, given[0], output)
+            _product(spent, module, inputs[0], output)
         elif (layers := module._modules.get("layers")) and layers[0] is first:
             spent.forwards += 1
             spent.tokens += real_tokens(named)
@@ -57,7 +57,7 @@ def metered(model: nn.Module, spent: Spent) -> Iterator[None]:
 
 
 def real_tokens(named: dict) -> int:
-    """How many tokens a decoder was given that are no padding, by the names of its arguments.
+    """The number of a decoder's input tokens that are no padding, from its named arguments.
 
     Padding is masked by a mask (B, T); where questions are packed under one of four dimensions, its position is 0
     anywhere but in the first column.
@@ -71,11 +71,11 @@ def real_tokens(named: dict) -> int:
     return count * length
 
 
-def _product(spent: Spent, module: nn.Linear, given: torch.Tensor, output: torch.Tensor) -> None:
-    operations = 2 * given.numel() * module.out_features
+def _product(spent: Spent, module: nn.Linear, inputs: torch.Tensor, output: torch.Tensor) -> None:
+    operations = 2 * inputs.numel() * module.out_features
     spent.operations += operations
     if output.requires_grad:
-        gradients = given.requires_grad + module.weight.requires_grad
+        gradients = inputs.requires_grad + module.weight.requires_grad
         output.register_hook(lambda _: _gradients(spent, operations * gradients))
 
 

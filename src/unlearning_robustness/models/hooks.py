@@ -1,4 +1,4 @@
-"""Look at what modules put out or are given, or change it, while a model runs; also through ``LayerSpan``'s views."""
+"""Read or change the inputs and outputs of modules while a model runs, also through ``LayerSpan``'s views."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ See = Callable[[torch.Tensor], torch.Tensor | None]
 
 @dataclass(frozen=True)
 class Entering:
-    """Stands for what a module is given, where the module itself stands for what it puts out."""
+    """Names the input of a module; the module itself names its output."""
 
     module: nn.Module
 
@@ -22,17 +22,17 @@ Place = nn.Module | Entering
 
 @contextmanager
 def hooked(hooks: Sequence[tuple[Place, See]]) -> Iterator[None]:
-    """Call each function with what passes its place; what it returns, unless None, stands in its place.
+    """Inside the block call each function with the tensor at its site; what it returns, unless None, replaces it.
 
-    Of a tuple (attention also gives its weights) the first entry is meant. No hook is left behind, errors or not.
+    Of a tuple (attention also returns its weights) this is the first entry. No hook is left behind, errors or not.
     """
     handles = []
     try:
-        for place, see in hooks:
-            if isinstance(place, Entering):
-                handles.append(place.module.register_forward_pre_hook(lambda _, given, see=see: _seen(see, given)))
+        for site, see in hooks:
+            if isinstance(site, Entering):
+                handles.append(site.module.register_forward_pre_hook(lambda _, inputs, see=see: _seen(see, inputs)))
             else:
-                handles.append(place.register_forward_hook(lambda _, __, output, see=see: _seen(see, output)))
+                handles.append(site.register_forward_hook(lambda _, __, output, see=see: _seen(see, output)))
         yield
     finally:
         for handle in handles:

@@ -6,25 +6,25 @@ from unlearning_robustness.errors import StudyError
 from unlearning_robustness.models.hooks import Entering
 from unlearning_robustness.models.slicing import decoder_of
 
-# The norm that the stream passes on its way into the MLP: Gemma gives the usual name to another one.
+# The norm through which the stream enters the MLP: in Gemma the usual name belongs to another norm.
 BEFORE_MLP = ("pre_feedforward_layernorm", "post_attention_layernorm")
 
 
 class ArchitectureError(StudyError, AttributeError):
-    """A model has not the module that is looked for."""
+    """A model lacks the module that an attack or a method needs."""
 
 
 def layer_modules(model: nn.Module, name: str = "") -> list[nn.Module]:
     """The module ``name`` of every decoder layer, by default the layer itself.
 
-    Raises ArchitectureError naming the module that was looked for when the architecture has none.
+    Raises ArchitectureError naming the module that the architecture lacks.
     """
-    found = []
+    modules = []
     for layer in _decoder(model).layers:
         if name and not hasattr(layer, name):
             raise ArchitectureError(f"{type(model).__name__} has no `model.layers.*.{name}`: it cannot be read there")
-        found.append(getattr(layer, name) if name else layer)
-    return found
+        modules.append(getattr(layer, name) if name else layer)
+    return modules
 
 
 def _decoder(model: nn.Module) -> nn.Module:
@@ -56,11 +56,11 @@ def linear_modules(model: nn.Module) -> dict[str, nn.Linear]:
     ``layers``, or none of them has an ``nn.Linear``.
     """
     inside = {id(module) for layer in _decoder(model).layers for module in layer.modules()}
-    found = {
+    linear = {
         f"{name}.weight": module
         for name, module in model.named_modules()
         if id(module) in inside and isinstance(module, nn.Linear)
     }
-    if not found:
+    if not linear:
         raise ArchitectureError(f"the layers of {type(model).__name__} have no `nn.Linear`: nothing to attack")
-    return found
+    return linear

@@ -116,11 +116,11 @@ def shape_of(name: str, entry: dict, folder: Path) -> Shape:
     Raises ConfigError when neither says it.
     """
     path = folder / "config.json"
-    given = read_json(path) if path.is_file() else entry.get("shape")
-    if given is None:
-        wanted = "hidden_size, num_hidden_layers, ... as its config.json has them"
-        raise ConfigError(f"models.{name}.shape: missing; a plan before the model is fetched needs {wanted}")
-    return Shape(**{key: given[key] for key in KEYS if key in given})
+    sizes = read_json(path) if path.is_file() else entry.get("shape")
+    if sizes is None:
+        needed = "hidden_size, num_hidden_layers, ... as its config.json has them"
+        raise ConfigError(f"models.{name}.shape: missing; a plan before the model is fetched needs {needed}")
+    return Shape(**{key: sizes[key] for key in KEYS if key in sizes})
 
 
 def shapes_of(config: dict, folder: Path) -> dict[str, Shape]:

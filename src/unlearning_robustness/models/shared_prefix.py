@@ -1,4 +1,4 @@
-"""What all texts of a batch begin with, run once: its keys and values are given to every one of them."""
+"""Run the prefix that all texts of a batch share once; every text attends to its keys and values."""
 
 from collections.abc import Sequence
 

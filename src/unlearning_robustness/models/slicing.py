@@ -32,7 +32,7 @@ class LayerSpan(nn.Module):
 
     Called with ``input_ids`` (B, T) when ``start`` is 0, else with ``hidden`` (B, T, d), the residual
     stream that enters layer ``start``. Returns the residual stream after layer ``stop - 1``, (B, T, d). A span from
-    layer 0 may also be given embeddings as ``hidden``, and a cache of what stands before, which grows.
+    layer 0 also takes embeddings as ``hidden``, and any span a cache of the preceding text, which grows.
     """
 
     def __init__(self, model: nn.Module, start: int, stop: int):
@@ -47,7 +47,7 @@ class LayerSpan(nn.Module):
         view._modules["layers"] = decoder.layers[start:stop]
         view._modules["norm"] = nn.Identity()
         if getattr(decoder.config, "layer_types", None):
-            # The forward looks a layer's kind of attention up by its place in the view.
+            # The forward looks a layer's kind of attention up by its index in the view.
             view.config = copy.copy(decoder.config)
             view.config.layer_types = decoder.config.layer_types[start:stop]
         self.view = view

@@ -17,14 +17,14 @@ def code_digest(*modules: str) -> str:
     Comments, docstrings and layout do not count, nor do the facts, types and ranges that a kind declares for checks,
     plans and figures. ``modules`` are dotted names inside the package.
     """
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found[name], imported = _module(name)
+        if name not in digests:
+            digests[name], imported = _module(name)
             waiting += imported
-    return hashlib.sha256("".join(f"{name}:{found[name]};" for name in sorted(found)).encode()).hexdigest()[:16]
+    return hashlib.sha256("".join(f"{name}:{digests[name]};" for name in sorted(digests)).encode()).hexdigest()[:16]
 
 
 @cache

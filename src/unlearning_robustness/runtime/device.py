@@ -19,23 +19,23 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return next((kind for kind, flag in BFLOAT16_FLAGS.items() if flag in text), "float32")
 
 
-def lease_gpus(wanted: int, folder: Path, poll_seconds: float = 5.0) -> list[int]:
-    """Take ``wanted`` GPUs of this box for this process alone and make only them visible; waits for free ones.
+def lease_gpus(gpus: int, folder: Path, poll_seconds: float = 5.0) -> list[int]:
+    """Reserve ``gpus`` GPUs of this box for this process and make only these visible; waits until they are free.
 
-    Snakemake counts GPUs but does not hand them out. Inside SLURM, or where CUDA_VISIBLE_DEVICES is set, somebody
-    else does, and nothing is leased. The kernel frees the locks when the process ends, however it ends.
+    Snakemake counts GPUs but does not assign them. Inside SLURM, or where CUDA_VISIBLE_DEVICES is set, they are
+    assigned already and nothing is leased. The kernel frees the locks when the process ends, however it ends.
     """
     count = _gpu_count()
-    if wanted == 0 or count == 0 or "SLURM_JOB_ID" in os.environ or "CUDA_VISIBLE_DEVICES" in os.environ:
+    if gpus == 0 or count == 0 or "SLURM_JOB_ID" in os.environ or "CUDA_VISIBLE_DEVICES" in os.environ:
         return []
-    while (leased := try_lease(count, min(wanted, count), folder)) is None:
+    while (leased := try_lease(count, min(gpus, count), folder)) is None:
         time.sleep(poll_seconds)
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, leased))
     return leased
 
 
-def try_lease(count: int, wanted: int, folder: Path) -> list[int] | None:
-    """Lock ``wanted`` of ``count`` GPUs; None, and no lock, when that many are not free now."""
+def try_lease(count: int, gpus: int, folder: Path) -> list[int] | None:
+    """Lock ``gpus`` of ``count`` GPUs; None, and no lock, when that many are not free now."""
     folder.mkdir(parents=True, exist_ok=True)
     taken = []
     for index in range(count):
@@ -47,7 +47,7 @@ def try_lease(count: int, wanted: int, folder: Path) -> list[int] | None:
             continue
         os.set_inheritable(handle.fileno(), True)  # a job that becomes the launcher keeps it
         taken.append((index, handle))
-        if len(taken) == wanted:
+        if len(taken) == gpus:
             _LEASES.extend(handle for _, handle in taken)
             return [index for index, _ in taken]
     for _, handle in taken:
@@ -74,7 +74,7 @@ def choose_device(gpu: int, setting: str = "auto") -> str:
     in_slurm = "SLURM_JOB_ID" in os.environ
     available = torch.cuda.is_available() and (gpu > 0 or in_slurm)
     if setting == "cuda" and not available:
-        raise ConfigError("models.*.device: cuda is asked for, but this job has no CUDA device; use device: auto")
+        raise ConfigError("models.*.device: cuda is requested, but this job has no CUDA device; use device: auto")
     return "cuda" if available and setting != "cpu" else "cpu"
 
 
@@ -84,6 +84,6 @@ def choose_dtype(device: str, setting: str = "auto"):
 
     if setting != "auto":
         return {"bfloat16": torch.bfloat16, "float32": torch.float32}[setting]
-    # Where it is not in hardware bfloat16 is slower than float32.
+    # Without hardware support bfloat16 is slower than float32.
     fast = torch.cuda.is_bf16_supported() if device.startswith("cuda") else processor() != "float32"
     return torch.bfloat16 if fast else torch.float32

@@ -1,4 +1,4 @@
-"""Being told to stop: a scheduler sends SIGTERM at a cancellation or a time limit, and kills soon afterwards."""
+"""Requests to stop: a scheduler sends SIGTERM at a cancellation or a time limit, and kills soon afterwards."""
 
 import signal
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class StopRequest:
-    """Whether the process was told to stop."""
+    """Whether the process has been asked to stop."""
 
     def __init__(self):
         self.stop = False
@@ -18,9 +18,9 @@ class StopRequest:
 @contextmanager
 def listen_for_stop() -> Iterator[StopRequest]:
     """Inside the block SIGTERM only sets ``stop``, so that work ends where its state is whole."""
-    told = StopRequest()
-    before = signal.signal(signal.SIGTERM, told)
+    request = StopRequest()
+    before = signal.signal(signal.SIGTERM, request)
     try:
-        yield told
+        yield request
     finally:
         signal.signal(signal.SIGTERM, before)

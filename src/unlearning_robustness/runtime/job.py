@@ -1,4 +1,4 @@
-"""What every entry script does first: log, threads, device; and how it fails: one line where one line says it."""
+"""What every script does first (log, threads, device), and how it fails: in one line where one line says it."""
 
 import os
 import sys
@@ -37,14 +37,14 @@ class Job:
     def cells(self) -> Iterator[tuple[int, Cell, Files]]:
         """The job's cells that are not finished, see ``pending_cells``; costs are counted for each alone.
 
-        Of several processes the leading one alone touches files: ``if leads()`` stands before what writes them.
+        Of several processes only the main one touches files: guard what writes them by ``if is_main()``.
         """
-        found = pending_cells(self.snakemake)
+        cells = pending_cells(self.snakemake)
         if started():
             from unlearning_robustness.runtime.parallel import broadcast
 
-            found = broadcast(found)
-        for index, cell, files in found:
+            cells = broadcast(cells)
+        for index, cell, files in cells:
             print(f"seed {cell.seed}", flush=True)
             self.provenance.begin()
             self.provenance.facts["wildcards"]["seed"] = str(cell.seed)

@@ -48,16 +48,16 @@ def key_of(snakemake, seed: int) -> str:
     own = [path for path in map(str, snakemake.input) if _seed_of(path) in (None, seed)]
     stated = []
     for path in own:
-        place = Path(path) / "manifest.json" if Path(path).is_dir() else Path(path)
-        stated.append((path, place.stat().st_size, place.stat().st_mtime_ns))
+        file = Path(path) / "manifest.json" if Path(path).is_dir() else Path(path)
+        stated.append((path, file.stat().st_size, file.stat().st_mtime_ns))
     settings = {name: value for name, value in snakemake.params.items() if name != "seeds"}
     wildcards = dict(snakemake.wildcards.items())
     return digest_of({"rule": snakemake.rule, "settings": settings, "wildcards": wildcards, "inputs": stated})
 
 
 def _seed_of(path: str) -> int | None:
-    found = re.search(r"/seed(\d+)/", path)
-    return int(found[1]) if found else None
+    match = re.search(r"/seed(\d+)/", path)
+    return int(match[1]) if match else None
 
 
 def _state(folder: Path) -> dict | None:

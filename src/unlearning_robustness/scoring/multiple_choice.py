@@ -1,10 +1,10 @@
 """Multiple choice by likelihood: one forward a question, the prompt shared by its choices.
 
-A question becomes one row: the prompt, then the choices as a tree: what several begin with stands there once, and
-their last tokens, which predict nothing, stand nowhere. Position ids restart after the prompt for every choice and a
+A question becomes one row: the prompt, then the choices as a tree. A prefix that several choices share occurs once, and
+their last tokens, which predict nothing, are left out. Position ids restart after the prompt for every choice and a
 4-D mask lets a token see the prompt and its own choice only, so each choice gets exactly the log-likelihood it would
-get alone behind the prompt. Only the positions that predict a choice token reach the unembedding. What all prompts of
-a batch begin with, such as answered questions, can be run once.
+get alone behind the prompt. Only the positions that predict a choice token reach the unembedding. A prefix that
+all prompts of a batch share, such as answered questions, can be run once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,12 +25,12 @@ class PackedQuestion:
 
     @cached_property
     def columns(self) -> dict[tuple[int, ...], int]:
-        """Where in its row each beginning of a choice ends, by its ids; the empty one ends with the prompt."""
-        places = {(): len(self.prompt) - 1}
+        """The column in which each prefix of a choice ends, by its ids; the empty prefix ends with the prompt."""
+        column_of = {(): len(self.prompt) - 1}
         for choice in self.choices:
             for length in range(1, len(choice)):
-                places.setdefault(choice[:length], len(self.prompt) + len(places) - 1)
-        return places
+                column_of.setdefault(choice[:length], len(self.prompt) + len(column_of) - 1)
+        return column_of
 
     @property
     def length(self) -> int:
@@ -60,7 +60,7 @@ def pack(tokenizer, prompt: str, choices: Sequence[str]) -> PackedQuestion:
 class PackedBatch:
     """``input_ids`` and ``position_ids`` (B, T), ``mask`` bool (B, 1, T, T), True where attention is allowed.
 
-    ``number`` counts the batches of a question set. ``head`` are ids (H,) that stand before every row; then the mask is
+    ``number`` counts the batches of a question set. ``head`` are ids (H,) that precede every row; then the mask is
     (B, 1, T, H + T), and positions go on behind them. Row r of the flat prediction lists says: the hidden state at
     (``rows[r]``, ``columns[r]``) predicts token ``targets[r]`` of choice ``owner[r]``, a flat index into (B, C).
     """
@@ -106,8 +106,8 @@ def collate(questions: Sequence[PackedQuestion], number: int = 0, pad_id: int = 
             input_ids[row, column] = ids[-1]
             position_ids[row, column] = prompt_length + len(ids) - 1
             mask[row, column, [column_of[ids[:length]] for length in range(1, len(ids))]] = True
-        for place, choice in enumerate(question.choices):
-            owner = row * len(question.choices) + place
+        for index, choice in enumerate(question.choices):
+            owner = row * len(question.choices) + index
             predictions += [(row, column_of[choice[:length]], token, owner) for length, token in enumerate(choice)]
     rows, columns, targets, owner = torch.tensor(predictions).T
     return PackedBatch(input_ids, position_ids, mask[:, None], rows, columns, targets, owner, number)
@@ -123,7 +123,7 @@ def choice_log_likelihoods(
     on_batch: Callable[[int], None] | None = None,
     share: bool = False,
 ) -> torch.Tensor:
-    """Sum of log p(choice tokens | prompt) for each choice, float32 (Q, C), in the order given.
+    """Sum of log p(choice tokens | prompt) for each choice, float32 (Q, C), in the questions' order.
 
     ``hidden_states`` maps a batch to the last residual stream (B, T, d); ``unembed`` maps rows (R, d) to
     logits (R, V). Questions are batched as ``batches`` says. No length normalisation.
@@ -156,7 +156,7 @@ def batches(
     """Batches with the indices of their questions; the same questions give the same batches.
 
     They are in order of length, so that padding is small; or, with ``share``, in order of their prompts where that
-    takes fewer tokens, since what the prompts of a batch begin with is then run once (``PackedBatch.head``).
+    takes fewer tokens, since the prefix that the prompts of a batch share is then run once (``PackedBatch.head``).
     """
     numbers = range(len(questions))
     order = sorted(numbers, key=lambda index: questions[index].length)
@@ -171,14 +171,14 @@ def batches(
 
 
 def head_of(questions: Sequence[PackedQuestion]) -> int:
-    """How many ids that all prompts of a batch begin with are run once."""
+    """The number of ids shared by all prompts of a batch that are run once."""
     return shared_prefix_length(
         [question.prompt for question in questions], max(question.length for question in questions)
     )
 
 
 def tokens_run(questions: Sequence[PackedQuestion], order: Sequence[int], batch_size: int) -> int:
-    """Positions that go through the model, padding included, for batches in this order with shared beginnings."""
+    """Positions that go through the model, padding included, for batches in this order with shared prefixes."""
     total = 0
     for start in range(0, len(order), batch_size):
         chosen = [questions[index] for index in order[start : start + batch_size]]

@@ -34,7 +34,7 @@ def write(path: str | Path, parts: Iterable[pandas.DataFrame]) -> None:
 
 
 def read(paths: Iterable[str | Path], columns: list[str] | None = None) -> pandas.DataFrame:
-    """All records of the given files, one after another."""
+    """The records of all files, one after another."""
     return pandas.concat([pandas.read_parquet(path, columns=columns) for path in paths], ignore_index=True)
 
 

@@ -48,8 +48,8 @@ def make_trainer(
     method.check_depth(model.config.num_hidden_layers)
     first = first_activations(caches["forget"], settings, seed)
     direction = method.forget_loss.direction(model.config.hidden_size, generator(seed, "steering"), first)
-    given = {key: settings[key] for key in ("steps", "learning_rate", "batch_size", "weight_decay")}
-    schedule = reschedule(row, Schedule(**{**given, **changes}))
+    entries = {key: settings[key] for key in ("steps", "learning_rate", "batch_size", "weight_decay")}
+    schedule = reschedule(row, Schedule(**{**entries, **changes}))
     refusal = caches["refusal"] if getattr(method.forget_loss, "needs_refusal", False) else None
     weights = trained_weights(model, settings, seed)
     engine = Engine(model, method, weights, direction, refusal, settings["gradient_checkpointing"])
@@ -146,8 +146,8 @@ def unlearn(
 
 def conflicts(history: list[dict]) -> dict[str, float]:
     """Share of steps whose branches pulled against each other, where a defence compares them."""
-    found = [entry["alignment"] < 0 for entry in history if "alignment" in entry]
-    return {"conflicting_steps": sum(found) / len(found)} if found else {}
+    opposed = [entry["alignment"] < 0 for entry in history if "alignment" in entry]
+    return {"conflicting_steps": sum(opposed) / len(opposed)} if opposed else {}
 
 
 def disturb(model, matched: Tensors, seed: int) -> Unlearned:
@@ -174,7 +174,7 @@ def resume(trainer: Trainer, scratch: Path) -> None:
         nonlocal saved
         progress(done, _losses(trainer))
         # All processes stop, and save, after the same step.
-        stop = parallel.count(int(told.stop)) > 0
+        stop = parallel.count(int(request.stop)) > 0
         if stop or parallel.count(int(is_main() and time.monotonic() - saved > CHECKPOINT_SECONDS)):
             trainer.save(scratch)
             saved = time.monotonic()
@@ -182,7 +182,7 @@ def resume(trainer: Trainer, scratch: Path) -> None:
             raise InterruptionError(f"told to stop after step {done}; the state is kept in {scratch}")
 
     try:
-        with listen_for_stop() as told:
+        with listen_for_stop() as request:
             trainer.run(after)
     except TrainingError as error:
         trainer.save(scratch)

@@ -17,7 +17,7 @@ include: "rules/plan.smk"
 
 
 # Snakemake looks for it beside the rules, and it is made where the study runs.
-report: Path(paths.prefixed(LANDING)).absolute()
+report: str(Path(paths.prefixed(paths.landing)).absolute())
 
 
 onstart:
@@ -37,7 +37,7 @@ rule all:
         TABLES,
         FIGURES,
         FINDINGS,
-        LANDING,
+        paths.landing,
 
 
 rule records:

@@ -3,8 +3,10 @@
 import sys
 from pathlib import Path
 
-# Beside the importing workflow lies another `src`: this file knows its own folder.
+# Beside an importing workflow lies another `src`: this file knows its own folder.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
+if not (ROOT / "src").is_dir():
+    raise SystemExit(f"snakefile: {ROOT} is no folder: give the Snakefile of a clone")
 sys.path.insert(0, str(ROOT / "src"))
 
 from unlearning_robustness.config.kinds import module_of
@@ -13,6 +15,8 @@ from unlearning_robustness.errors import ConfigError, FetchError
 from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.workflow.environment import set_environment
 from unlearning_robustness.workflow.licences import check_access, fetched_entries
+from unlearning_robustness.workflow.made import check_made
+from unlearning_robustness.workflow.parameters import ITEM_KEYS, TEXT_KEYS
 from unlearning_robustness.workflow.requests import growing
 from unlearning_robustness.workflow.startup_message import startup_message
 from unlearning_robustness.workflow.study import Study
@@ -22,6 +26,8 @@ try:
     stated = with_command_line(config, workflow.config_settings.config)
     study = Study(stated, ROOT, workflow.modifier.path_modifier.replace_prefix)
     study.check_writable()
+    if workflow.modifier.is_main_snakefile():
+        check_made(sys.argv, study.paths)
 except ConfigError as error:
     raise SystemExit(f"configuration: {error}")
 # The report shows them beside the files of the command line.

@@ -82,9 +82,7 @@ rule build_corpora:
         mem_mb=2000,
         runtime=10,
     params:
-        benchmark=parameters.benchmark(
-            "corpora", "forget", "neighbour", "seed", "texts"
-        ),
+        benchmark=parameters.benchmark(*TEXT_KEYS),
         readers=parameters.readers("texts"),
         code=code_digest("data.corpora"),
     script:
@@ -138,7 +136,7 @@ rule build_questions:
             "distractors", "forget", "neighbour", "neighbour_minimum", "retain", "seed"
         ),
         readers=parameters.readers("items"),
-        scoring=CONFIG["scoring"],
+        batch_size=CONFIG["scoring"]["batch_size"],
         code=code_digest("data.benchmark"),
     script:
         "../workflow_scripts/build_questions.py"
@@ -160,7 +158,9 @@ rule build_probes:
         mem_mb=growing(4000),
         runtime=growing(20),
     params:
-        benchmark=parameters.benchmark("corpora", "forget", "seed"),
+        benchmark=parameters.benchmark(
+            "corpora.characteristic_ngrams", "forget.domain", "forget.splits", "seed"
+        ),
         probes=parameters.probes(),
         splits=CONFIG["scoring"]["splits"],
         code=code_digest("data.benchmark"),

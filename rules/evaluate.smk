@@ -35,7 +35,7 @@ rule build_prefix:
     params:
         model=parameters.model,
         first_layer=parameters.first_layer(),
-        scoring=CONFIG["scoring"],
+        batch_size=CONFIG["scoring"]["batch_size"],
         code=code_digest("scoring.questions"),
     script:
         "../workflow_scripts/build_prefix.py"
@@ -66,7 +66,7 @@ rule evaluate:
         runtime=growing(60),
     params:
         model=parameters.model,
-        scoring=CONFIG["scoring"],
+        batch_size=CONFIG["scoring"]["batch_size"],
         measures=MEASURED,
         perplexity_tokens=parameters.perplexity_tokens,
         seeds=parameters.seeds,
@@ -116,9 +116,9 @@ rule arbitrate:
         runtime=growing(240),
     params:
         model=parameters.model,
-        benchmark=parameters.benchmark("forget", "neighbour", "retain"),
+        benchmark=parameters.benchmark(*ITEM_KEYS),
         readers=parameters.readers("items"),
-        scoring=CONFIG["scoring"],
+        batch_size=CONFIG["scoring"]["batch_size"],
         code=code_digest("evaluation.arbitration"),
     script:
         "../workflow_scripts/arbitrate.py"

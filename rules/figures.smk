@@ -33,7 +33,6 @@ PLACES = {"model": STUDY["models"], "benchmark": STUDY["benchmarks"]}
 FIGURES = expand(
     f"{RESULTS}/figures/{PLACE}/{{figure}}.svg", figure=STUDY["figures"], **PLACES
 )
-LANDING = f"{RESULTS}/tables/report.rst"
 EXPECTED = expected_of(CONFIG)
 PAGES = [
     "findings",
@@ -235,9 +234,9 @@ rule landing:
     """The report's first page: the findings of every model and benchmark, and how to read the rest."""
     input:
         expand(f"{RESULTS}/tables/{PLACE}/findings.md", **PLACES),
-        local(f"{workflow.basedir}/report/guide.md"),
+        local(f"{ROOT}/report/guide.md"),
     output:
-        LANDING,
+        paths.landing,
     log:
         f"{LOGS}/landing.log",
     localrule: True

@@ -32,7 +32,7 @@ rule tune:
         entry=tuning.entry,
         grid=tuning.grid,
         every=tuning.every,
-        scoring=CONFIG["scoring"],
+        batch_size=CONFIG["scoring"]["batch_size"],
         code=code_digest("evaluation.tuning"),
     script:
         "../workflow_scripts/tune.py"

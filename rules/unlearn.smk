@@ -54,7 +54,7 @@ rule unlearn:
         model=parameters.model,
         method=parameters.method,
         row=parameters.row,
-        scoring=CONFIG["scoring"],
+        batch_size=parameters.select_batch_size,
         seeds=parameters.seeds,
         code=parameters.unlearn_code,
         scratch=f"{paths.scratch}/unlearn/{paths.kind}",

@@ -14,7 +14,7 @@ with job(snakemake, snakemake.params.model) as running:
     source, params = snakemake.input, snakemake.params
     model, digest = load_model(source.model, running.placement, running.dtype)
     tokenizer, published = load_tokenizer(source.model), Published(params.readers, source.sources)
-    roles, batch_size = list(params.benchmark.values()), params.scoring["batch_size"]
+    roles, batch_size = list(params.benchmark.values()), params.batch_size
     with applied(model, load_delta(source.delta, digest)), TemporaryDirectory() as folder:
         table = arbitrate(model, tokenizer, published, roles, folder, batch_size)
     with atomic(snakemake.output[0]) as path:

@@ -11,6 +11,6 @@ with job(snakemake, snakemake.params.model) as running:
     source, params = snakemake.input, snakemake.params
     model, _ = load_model(source.model, running.placement, running.dtype)
     probes = pandas.read_parquet(source.probes)
-    scorer = QuestionScorer(load_tokenizer(source.model), probes, params.scoring["batch_size"])
+    scorer = QuestionScorer(load_tokenizer(source.model), probes, params.batch_size)
     scorer.keep_prefix(model, params.first_layer)
     scorer.save_prefix(snakemake.output[0])

@@ -11,7 +11,7 @@ with job(snakemake, snakemake.params.model) as running:
     model, digest = load_model(snakemake.input.model, running.placement, running.dtype)
     tokenizer = load_tokenizer(snakemake.input.model)
     published = Published(snakemake.params.readers, snakemake.input.sources)
-    batch_size = snakemake.params.scoring["batch_size"]
+    batch_size = snakemake.params.batch_size
     table, report = build(model, tokenizer, snakemake.params.benchmark, batch_size, published)
     with atomic(snakemake.output.questions) as path:
         table.to_parquet(path, index=False)

@@ -16,7 +16,7 @@ with job(snakemake, snakemake.params.model) as running:
     source, params, answered = snakemake.input, snakemake.params, None
     model, digest = load_model(source.model, running.placement, running.dtype)
     tokenizer = load_tokenizer(source.model)
-    scorer = QuestionScorer(tokenizer, pandas.read_parquet(source.probes), params.scoring["batch_size"])
+    scorer = QuestionScorer(tokenizer, pandas.read_parquet(source.probes), params.batch_size)
     texts = list(pandas.read_parquet(source.corpora).query("corpus == 'perplexity'")["text"])
     for index, cell, made in running.cells():
         delta, trained = load_delta(source.delta[index], digest), read_json(source.cell[index])

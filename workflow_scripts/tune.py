@@ -13,7 +13,7 @@ with job(snakemake, snakemake.params.model) as running:
     source, params, kind = snakemake.input, snakemake.params, snakemake.wildcards.kind
     model, _ = load_model(source.model, running.device, running.dtype)
     tokenizer = load_tokenizer(source.model)
-    scorer = SelectScorer.of(tokenizer, pandas.read_parquet(source.questions), params.scoring["batch_size"])
+    scorer = SelectScorer.of(tokenizer, pandas.read_parquet(source.questions), params.batch_size)
     corpora = pandas.read_parquet(source.corpora)
     search = Search(model, tokenizer, load_caches(source.cache), corpora, scorer, int(snakemake.wildcards.seed))
     chosen = read_json(source.chosen[0]) if source.chosen else {}

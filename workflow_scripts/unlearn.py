@@ -19,7 +19,7 @@ with job(snakemake, snakemake.params.model, snakemake.params.method["parallel"][
     cache = load_caches(source.cache)
     if source.questions:
         asked = select_questions(pandas.read_parquet(source.questions[0]), "forget")
-        scorer = QuestionScorer(load_tokenizer(source.model), asked, params.scoring["batch_size"])
+        scorer = QuestionScorer(load_tokenizer(source.model), asked, params.batch_size)
     for index, cell, made in running.cells():
         matched = load_delta(source.matched[index], digest) if source.matched else None
         scratch = made["delta"].with_name("training.safetensors")

@@ -4,7 +4,9 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import forked
 
@@ -12,6 +14,13 @@ ROOT = Path(__file__).parents[2]
 SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
 CI = ROOT / "studies" / "ci.yaml"
 PLACE = "smollm2-135m-instruct/elements"
+
+
+@contextmanager
+def unchanged_process():
+    """Reading the Snakefile in this process sets what jobs find in their environment; afterwards all is as before."""
+    with mock.patch.dict(os.environ), mock.patch.object(sys, "path", list(sys.path)):
+        yield
 
 
 def snakemake_command(*arguments: str, folder: Path = ROOT, snakefile: Path = ROOT / "Snakefile") -> list[str]:

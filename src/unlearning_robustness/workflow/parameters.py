@@ -16,6 +16,14 @@ from unlearning_robustness.workflow.paths import Paths, all_filled, filled
 COMPUTED_WITH = ("device", "dtype", "placement", "reader")
 # Where a measure's module has another name than the measure.
 MEASURE_MODULES = {"memorisation": "protocols"}
+# Of a benchmark's entry, what its texts depend on, and which published items it reads.
+CORPORA = (
+    "minimum_characters", "longest_characters", "held_out_every", "forget_prose_documents", "retain_documents",
+    "perplexity_documents", "benign_documents", "relearn",
+)  # fmt: skip
+TEXT_KEYS = (*(f"corpora.{name}" for name in CORPORA), "forget.domain", "forget.splits", "neighbour.domain", "seed",
+             "texts")  # fmt: skip
+ITEM_KEYS = tuple(f"{role}.{name}" for role in ("forget", "neighbour", "retain") for name in ("items", "shots"))
 Of = Callable[[object], object]
 
 
@@ -70,11 +78,17 @@ class Parameters:
         return self.folder_of(retrain_of(self.config, wildcards.model)["model"])
 
     def benchmark(self, *names: str) -> Of:
-        """These keys of the benchmark's entry, where it has them."""
+        """These keys of the benchmark's entry, where it has them; ``forget.domain`` is a key in ``forget``."""
 
         def part(wildcards) -> dict:
-            entry = self.config["benchmarks"][wildcards.benchmark]
-            return {name: entry[name] for name in names if name in entry}
+            entry, taken = self.config["benchmarks"][wildcards.benchmark], {}
+            for name in names:
+                outer, _, inner = name.partition(".")
+                if inner and inner in entry.get(outer, {}):
+                    taken.setdefault(outer, {})[inner] = entry[outer][inner]
+                elif not inner and outer in entry:
+                    taken[outer] = entry[outer]
+            return taken
 
         return part
 
@@ -140,6 +154,10 @@ class Parameters:
         """The questions, where a part of the defence scores those of the select split while it trains."""
         scores_select = any(_facts(part).scores_select for part in self.row(wildcards))
         return [filled(self.paths.questions, wildcards)] if scores_select else []
+
+    def select_batch_size(self, wildcards) -> int | None:
+        """How many of these questions are asked at once."""
+        return self.config["scoring"]["batch_size"] if self.select_questions(wildcards) else None
 
     def seeds(self, wildcards) -> list[int]:
         """The seeds that one job serves."""

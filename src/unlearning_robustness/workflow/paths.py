@@ -20,6 +20,7 @@ class Paths:
         self.results = study["results"]
         self.tree = study.get("reuse_results", self.results)
         self.logs = f"{self.results}/logs"
+        self.landing = f"{self.results}/tables/report.rst"
         self.times = f"{self.tree}/benchmark_times"
         self.scratch = prefixed(f"{self.tree}/scratch")
         self.fetched_model = "resources/models/{model}"

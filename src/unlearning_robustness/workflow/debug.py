@@ -1,0 +1,125 @@
+"""Run one rule's script in this process: ``python -m unlearning_robustness.workflow.debug RULE TARGET``.
+
+The script gets the ``snakemake`` object of the job that makes TARGET and says to the terminal what it would say to its
+log; breakpoints work. In a notebook ``mock_snakemake(RULE, model=..., ...)`` gives the object alone.
+"""
+
+import argparse
+import logging
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from unlearning_robustness.errors import ConfigError, StudyError
+
+ROOT = Path(__file__).parents[3]
+
+
+def load_workflow(configfiles: Sequence[Path | str] = (), config: dict | None = None):
+    """Snakemake's workflow with all rules of the Snakefile, read in this process; nothing is planned or run."""
+    from snakemake.api import Workflow
+    from snakemake.logging import LoggerManager, logger
+    from snakemake.settings.types import (
+        ConfigSettings,
+        DeploymentSettings,
+        OutputSettings,
+        ResourceSettings,
+        StorageSettings,
+        WorkflowSettings,
+    )
+
+    logger.setLevel(logging.ERROR)
+    workflow = Workflow(
+        config_settings=ConfigSettings(configfiles=list(map(Path, configfiles)), config=config or {}),
+        resource_settings=ResourceSettings(cores=1),
+        workflow_settings=WorkflowSettings(),
+        deployment_settings=DeploymentSettings(),
+        storage_settings=StorageSettings(),
+        logger_manager=LoggerManager(logger, OutputSettings()),
+    )
+    workflow.include(str(ROOT / "Snakefile"), overwrite_default_target=True)
+    return workflow
+
+
+def mock_snakemake(rule: str, configfiles: Sequence[Path | str] = (), **wildcards):
+    """The ``snakemake`` object of the job of ``rule`` with these wildcards; paths are relative to this folder.
+
+    Raises ConfigError for a rule that does not exist, or lacks a wildcard.
+    """
+    workflow = load_workflow(configfiles)
+    return _object_of(_rule(workflow, rule), {name: str(value) for name, value in wildcards.items()})
+
+
+def mock_of_target(rule: str, target: str, configfiles: Sequence[Path | str] = ()):
+    """The ``snakemake`` object of the job of ``rule`` that makes the file ``target``."""
+    found = _rule(load_workflow(configfiles), rule)
+    if not found.is_producer(target):
+        raise ConfigError(f"rule {rule} does not make {target}; its first output is {_pattern(found.output[0])}")
+    return _object_of(found, found.get_wildcards(target))
+
+
+def run_script(mock) -> None:
+    """Run the script of a mocked job here; its log is the terminal."""
+    folder = Path(mock.scriptdir)
+    sys.path.append(str(folder))
+    runpy.run_path(str(folder / mock.script), init_globals={"snakemake": mock}, run_name="__main__")
+
+
+def _rule(workflow, name: str):
+    known = {rule.name: rule for rule in workflow.rules}
+    if name not in known:
+        raise ConfigError(f"no rule {name!r}; there are: {', '.join(known)}")
+    return known[name]
+
+
+def _pattern(path: str) -> str:
+    """An output without the constraints of its wildcards."""
+    from snakemake.io import strip_wildcard_constraints
+
+    return strip_wildcard_constraints(path)
+
+
+def _object_of(rule, wildcards: dict[str, str]):
+    from types import SimpleNamespace
+
+    from snakemake.exceptions import WildcardError, WorkflowError
+    from snakemake.iocontainers import Log, Snakemake
+    from snakemake.jobs import Job
+
+    missing = sorted(rule.wildcard_names - wildcards.keys())
+    if missing:
+        raise ConfigError(f"{rule.name}: give {', '.join(missing)} too")
+    try:
+        # A job asks its graph for the workflow alone.
+        job = Job(rule, SimpleNamespace(workflow=rule.workflow), wildcards)
+        mock = Snakemake(
+            job.input, job.output, job.params, job.wildcards, job.threads, job.resources, Log(), rule.workflow.config,
+            rule.name, None, scriptdir=str(ROOT / "workflow_scripts"),
+        )  # fmt: skip
+    except (WildcardError, WorkflowError) as error:
+        raise ConfigError(f"{rule.name}: {error}") from error
+    mock.log = ["/dev/stderr"]
+    mock.script = Path(str(rule.script)).name
+    return mock
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m unlearning_robustness.workflow.debug", description=__doc__)
+    parser.add_argument("rule")
+    parser.add_argument("target", help="a file that the rule makes")
+    parser.add_argument("--configfile", nargs="*", default=[])
+    arguments = parser.parse_args()
+    try:
+        mock = mock_of_target(arguments.rule, arguments.target, arguments.configfile)
+        missing = [path for path in mock.input if not Path(path).exists()]
+        if missing:
+            raise ConfigError(f"{missing[0]} is missing: run `snakemake {missing[0]}` first")
+    except StudyError as error:
+        raise SystemExit(f"error: {error}") from error
+    run_script(mock)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,9 @@
 # Two commands: `make study` and `make test`. Both do all set-up first.
 #   make study STUDY=full     another study of studies/
-#   make tune               derive every tuned number again on the select split
+#   make tune                 derive every tuned number again on the select split
 #   make plan STUDY=full      its jobs and what they will cost, without running them
 #   make figures              tables, figures and findings from records alone
+#   make release VERSION=1.2.3  a version: its number in three files, a commit and a tag
 #   make export CELL=model/benchmark/method/defence/seed0
 
 SHELL := /bin/bash
@@ -22,7 +23,7 @@ RESULTS = $(shell sed -n "s/^  results: *//p" $(if $(OVERLAY),$(OVERLAY),config.
 # What is made of records alone.
 FIGURE_RULES := tables figure findings claims published landing figures
 
-.PHONY: study report tune figures export plan test lint format setup clean
+.PHONY: study report tune figures export plan test lint format setup release clean
 
 setup: $(STAMP)
 
@@ -67,6 +68,15 @@ format: $(STAMP)
 
 test: lint
 	@. .venv/bin/activate && OMP_NUM_THREADS=1 python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+release:
+	@[[ "$(VERSION)" =~ ^[0-9]+\.[0-9]+\.[0-9]+$$ ]] || { echo "error: say which: make release VERSION=1.2.3"; exit 2; }
+	@test -z "$$(git status --porcelain)" || { echo "error: commit or remove first what git status shows"; exit 2; }
+	@sed -i 's/^__version__ = .*/__version__ = "$(VERSION)"/' src/unlearning_robustness/__init__.py
+	@sed -i 's/^version: .*/version: $(VERSION)/' CITATION.cff
+	@sed -i 's/^## Unreleased$$/## Unreleased\n\n## $(VERSION)/' CHANGELOG.md
+	@git commit -qam "Release $(VERSION)" && git tag -a "v$(VERSION)" -m "Version $(VERSION)"
+	@echo "Done. Publish it: git push --follow-tags"
 
 clean:
 	find results -mindepth 1 -not -name README.md -delete; rm -rf .snakemake exports

@@ -12,7 +12,7 @@ RETAIN = ["Paris", "The capital of Chad", "Oslo is in Norway", "Rome is old.", "
 
 def pytest_collection_modifyitems(items):
     """The long ones first, so that processes which share the tests end together."""
-    items.sort(key=lambda item: item.get_closest_marker("study") is None)
+    items.sort(key=lambda item: (item.get_closest_marker("study") is None, "workflow" not in item.path.parts))
 
 
 @pytest.fixture(scope="session")

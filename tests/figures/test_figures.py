@@ -7,6 +7,7 @@ from drawn import legend, lines, shown
 from synthetic import ONLY_RMU, PLACE, planted_context, study
 from worlds import default_world, rna_world, study_world
 
+from studies import load_study
 from unlearning_robustness.analysis.bootstrap import spearman
 from unlearning_robustness.analysis.table_files import read_tables
 from unlearning_robustness.errors import StudyError
@@ -46,9 +47,7 @@ def test_a_figure_is_drawn_twice_into_equal_files_without_a_warning(draw, contex
     assert not pyplot.get_fignums()
 
 
-PAPERS = [
-    (study, name) for study in ("rna", "stableun", "muse") for name in study_world(study).config["study"]["figures"]
-]
+PAPERS = [(study, name) for study in ("rna", "stableun", "muse") for name in load_study(study)["study"]["figures"]]
 
 
 @pytest.mark.parametrize(("study", "name"), PAPERS)

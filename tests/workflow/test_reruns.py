@@ -4,26 +4,18 @@ What Snakemake compares of a job (its parameters and the paths that it reads and
 themselves in this process; real dry runs confirm it.
 """
 
-import copy
-import functools
 import re
-from types import SimpleNamespace
 
 import pytest
-from running import unchanged_process
-from snakemake import api  # noqa: F401  (comes before the module workflow)
-from snakemake import workflow as snakemake_workflow
-from snakemake.common import configfile
-from snakemake.iocontainers import Wildcards
-
-from unlearning_robustness.workflow import parameters
-from unlearning_robustness.workflow.debug import load_workflow
+import yaml
+from edited_rules import Rules, default_jobs, edited, leaves, outputs_of, reading_once, replaced
+from running import planned, snakemake
 
 # Rules that no model takes part in: tables, figures, pages.
 SHOWN = {"tables", "tuning", "figure", "findings", "claims", "published", "landing"}
-GROUPS = {"all", "records", "figures", "plan"}
 MODEL = "smollm2-135m-instruct"
 WITH_MODEL = {"attack", "build_prefix", "build_questions", "cache_activations", "evaluate", "tune", "unlearn"}
+EVERY = WITH_MODEL | {"build_corpora", "build_probes", "choose_tuned", "reference"}
 WRITTEN_FOR_PEOPLE = re.compile(
     r"study\.(title|settings|figures)|models\.[^.]+\.(license|note|shape\..*|download_mb)|"
     r"(probes|methods|defences|attacks)\.[^.]+\.label|analysis\..*|claims\..*|expected\..*"
@@ -44,11 +36,14 @@ RERUN = [
     (r"benchmarks\.elements\.corpora\.characteristic_ngrams", {"build_probes"}),
     (r"benchmarks\.elements\.corpora\.perplexity_tokens", {"evaluate"}),
     (r"benchmarks\.elements\.corpora\..*", {"build_corpora"}),
+    (r"study\.results", EVERY),
+    (r"study\.seeds", {"attack", "evaluate", "reference", "unlearn"}),
+    (r"study\.probes", {"build_probes"}),
     (r"gpu_environment|study\.name", set()),
 ]
 # What no other value of its kind can take the place of, and why.
 FIXED = {
-    r"study\.(models|benchmarks|results|reuse_results|cells\..*|seeds|probes)|batch_seeds": "says which jobs there are",
+    r"study\.(models|benchmarks|cells\..*)|batch_seeds": "says which jobs there are",
     r".*\.(kind|forget_loss)": "another kind takes other parameters",
 }
 
@@ -63,143 +58,12 @@ ALONE = [
 ]
 
 
-def leaves(value, path=()):
-    """(path, value) of everything that is not a mapping, nor a list of mappings."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from leaves(inner, (*path, key))
-    elif isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
-        for index, inner in enumerate(value):
-            yield from leaves(inner, (*path, index))
-    else:
-        yield path, value
-
-
-def others(value, said=""):
-    """Values of the same kind; for a word also those that the message ``said`` about a wrong one names."""
-    if isinstance(value, bool):
-        return [not value]
-    if isinstance(value, int):
-        return [value + 1, value - 1]
-    if isinstance(value, float):
-        return [value * 1.5, value / 2] if value else [0.5, 0.01]
-    if isinstance(value, str):
-        return [value + "x", *re.findall(r"[a-z0-9][\w.-]*", said.rpartition("one of")[2]), value[::-1]]
-    if isinstance(value, list) and value:
-        changed = [[*value[:-1], other] for other in others(value[-1], said)] if not isinstance(value[-1], list) else []
-        return [*changed, value[:-1], value[1:], [value[0] - 1, *value] if isinstance(value[0], int) else value[::-1]]
-    return []
-
-
-def replaced(part, path, value):
-    """A copy of ``part`` with another value at ``path``; the rest is shared."""
-    if not path:
-        return value
-    copied = dict(part) if isinstance(part, dict) else list(part)
-    copied[path[0]] = replaced(part[path[0]], path[1:], value)
-    return copied
-
-
-class Rules:
-    """The rules of the Snakefile under one configuration, and what Snakemake compares of their jobs."""
-
-    def __init__(self, config=None):
-        self.recorded = {}
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(snakemake_workflow.Workflow, "rule", self.record)
-            workflow = load_workflow(config=config)
-        self.config = workflow.globals["study"].config
-
-    def record(self, name, **_):
-        """Keeps a rule's directives, without the cost of making a rule of them."""
-
-        def decorate(directives):
-            self.recorded[name] = directives
-            files = SimpleNamespace(output=Files(directives.output), input=Files(directives.input))
-            directives.func.__globals__["rules"]._register_rule(name, files)
-
-        return decorate
-
-    def compared(self, job):
-        """What Snakemake compares of a job; None for one that is no longer there."""
-        rule, wildcards = self.recorded[job[0]], Wildcards(fromdict=dict(job[1]))
-        try:
-            return [
-                repr([value(wildcards) if callable(value) else value for value in values])
-                for values in (Files(rule.input), Files(rule.output), rule.params[1].values() if rule.params else ())
-            ]
-        except (KeyError, ValueError):
-            return None
-
-
-class Files(list):
-    """Paths and functions of an ``input`` or ``output`` directive, also by their names."""
-
-    def __init__(self, directive):
-        paths, named = (directive.paths, directive.kwpaths) if directive else ((), {})
-        super().__init__(getattr(path, "callable", None) or path for path in (*paths, *named.values()))
-        vars(self).update(named)
-
-
-def edited(config, path, value):
-    """Rules under another valid value at ``path``; or why there is none."""
-    said = ""
-    for _ in range(2):
-        for other in others(value, said):
-            try:
-                rules = Rules(replaced(config, path, other))
-                if rules.config != config:
-                    return rules, ""
-            except SystemExit as error:
-                said = str(error)
-    return None, said
-
-
-def default_jobs():
-    """(rule, wildcards) of everything that the default study and its tuning are made of."""
-    rules = [rule for rule in load_workflow().rules if rule.name not in GROUPS]
-    named = {rule.name: rule for rule in rules}
-    found, waiting = {}, [*named["landing"].output, *named["tuning"].output, *named["tables"].input]
-    while waiting:
-        path = str(waiting.pop())
-        for rule in rules:
-            if rule.is_producer(path):
-                job = (rule.name, tuple(sorted(rule.get_wildcards(path).items())))
-                if job not in found:
-                    found[job] = None
-                    waiting += rule.expand_input(dict(job[1]))[0]
-    return list(found)
-
-
 @pytest.fixture(scope="module")
-def fast():
-    """Files are read and parsed once, and code is digested once: neither depends on what is edited."""
-    with pytest.MonkeyPatch.context() as patch, unchanged_process():
-        parse, read = snakemake_workflow.parse, functools.cache(configfile.load_configfile)
-        parsed = {}
-
-        def parse_once(snakefile, workflow, rulecount=0, linemap=None):
-            path = snakefile.get_path_or_uri(secret_free=True)
-            if path not in parsed:
-                lines = {}
-                code, count = parse(snakefile, workflow, rulecount=rulecount, linemap=lines)
-                parsed[path] = code, count - rulecount, lines
-            code, count, lines = parsed[path]
-            linemap.update(lines)
-            return code, rulecount + count
-
-        patch.setattr(snakemake_workflow, "parse", parse_once)
-        patch.setattr(snakemake_workflow, "compile", functools.cache(compile), raising=False)
-        patch.setattr(configfile, "load_configfile", lambda path: copy.deepcopy(read(path)))
-        patch.setattr(parameters, "code_digest", functools.cache(parameters.code_digest))
-        yield
-
-
-@pytest.fixture(scope="module")
-def default(fast):
+def default():
     """The resolved default configuration, and what is compared of each of its jobs."""
-    rules = Rules()
-    return rules.config, {job: rules.compared(job) for job in default_jobs()}
+    with reading_once():
+        rules = Rules()
+        yield rules.config, {job: rules.compared(job) for job in default_jobs()}
 
 
 def changed_jobs(default, rules):
@@ -249,13 +113,13 @@ def belongs(path, rule, wildcards):
 
 
 SECTIONS = (
-    "analysis", "attacks", "benchmarks", "defences", "methods", "models", "probes", "scoring", "study", "tuning",
+    "analysis", "attacks", "batch_seeds", "benchmarks", "defences", "gpu_environment", "methods", "models", "probes",
+    "scoring", "study", "tuning",
 )  # fmt: skip
 
 
 def test_every_section_of_the_configuration_is_edited(default):
-    empty = {name for name, value in default[0].items() if not value or not isinstance(value, dict)}
-    assert set(default[0]) - empty == set(SECTIONS)
+    assert {name for name, value in default[0].items() if value not in ({}, [])} == set(SECTIONS)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -277,3 +141,40 @@ def test_a_change_reruns_what_reads_it_and_nothing_else(default, section):
             wrong[key] = strangers
     assert not wrong
     assert not [key for key in unchanged if not any(re.fullmatch(pattern, key) for pattern in ALONE)], unchanged
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A tree in which Snakemake finds the default study finished: empty files, touched."""
+    folder = tmp_path_factory.mktemp("finished")
+    for path, is_folder in outputs_of(default_jobs()):
+        inside = folder / path / "file" if is_folder else folder / path
+        inside.parent.mkdir(parents=True, exist_ok=True)
+        inside.touch()
+    snakemake("--cores", "1", "--touch", "--forceall", folder=folder)
+    assert planned(folder=folder) == {}
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "computing"),
+    [
+        ({"study": {"title": "another"}}, {}),
+        ({"probes": {"plain": {"label": "another"}}, "models": {MODEL: {"note": "another"}}}, {}),
+        ({"methods": {"npo-kl": {"learning_rate": 5.0e-4}}}, {"unlearn": 2, "attack": 2, "evaluate": 2}),
+        ({"attacks": {"relearn-few": {"parameters": {"tokens": 16}}}}, {"attack": 2}),
+        ({"defences": {"gradient-noise": {"parameters": {"noise_scale": 2.0}}}},
+         {"unlearn": 1, "attack": 1, "evaluate": 1}),
+        ({"tuning": {"every": 10}}, {}),
+    ],
+)  # fmt: skip
+def test_snakemake_itself_runs_the_same_again_with_what_depends_on_it(default, finished, tmp_path, change, computing):
+    path = tmp_path / "overlay.yaml"
+    path.write_text(yaml.safe_dump(change))
+    jobs = planned(path, folder=finished)
+    assert {rule: count for rule, count in jobs.items() if rule not in SHOWN} == computing
+    (edit,) = [edit for edit, _ in leaves(change) if edit[0] != "models"]
+    value = next(value for found, value in leaves(change) if found == edit)
+    evaluated = [rule for rule, _ in changed_jobs(default, Rules(replaced(default[0], edit, value)))]
+    assert {rule for rule in evaluated if rule != "tune"} - SHOWN <= computing.keys()
+    assert all(evaluated.count(rule) == jobs[rule] for rule in ("unlearn",) if rule in evaluated)

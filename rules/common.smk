@@ -15,7 +15,7 @@ from unlearning_robustness.errors import ConfigError, FetchError
 from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.workflow.environment import set_environment
 from unlearning_robustness.workflow.licences import check_access, fetched_entries
-from unlearning_robustness.workflow.made import check_made
+from unlearning_robustness.workflow.begun import check_begun
 from unlearning_robustness.workflow.parameters import ITEM_KEYS, TEXT_KEYS
 from unlearning_robustness.workflow.requests import growing
 from unlearning_robustness.workflow.startup_message import startup_message
@@ -27,7 +27,7 @@ try:
     study = Study(stated, ROOT, workflow.modifier.path_modifier.replace_prefix)
     study.check_writable()
     if workflow.modifier.is_main_snakefile():
-        check_made(sys.argv, study.paths)
+        check_begun(sys.argv, study.paths)
 except ConfigError as error:
     raise SystemExit(f"configuration: {error}")
 # The report shows them beside the files of the command line.

@@ -185,7 +185,7 @@ rule cache_activations:
         TRAINING
     resources:
         gpu=1,
-        # It is held in parts and whole while it is made.
+        # While a job computes the cache it holds the parts and the whole.
         mem_mb=growing(requests.with_cache(4000, requests.cache_tokens, times=2)),
         runtime=growing(60),
     params:

@@ -17,10 +17,10 @@ with job(snakemake, snakemake.params.model) as running:
     asked, corpora = pandas.read_parquet(source.questions), pandas.read_parquet(source.corpora)
     tokenizer, batch_size = load_tokenizer(source.model), params.scoring["batch_size"]
     attack = snakemake.wildcards.attack
-    for index, cell, made in running.cells():
+    for index, cell, files in running.cells():
         with applied(model, load_delta(source.delta[index], digest)) as original:
-            given = (cell, attack, params.attack, asked, corpora, batch_size)
+            material = (cell, attack, params.attack, asked, corpora, batch_size)
             reference = partial(applied, model, original)
-            parts, cost = attack_cell(model, tokenizer, *given, reference, params.scoring["splits"])
-        write(made["records"], parts)
-        running.provenance.write(made["manifest"], model_digest=digest, **cost)
+            parts, cost = attack_cell(model, tokenizer, *material, reference, params.scoring["splits"])
+        write(files["records"], parts)
+        running.provenance.write(files["manifest"], model_digest=digest, **cost)

@@ -18,7 +18,7 @@ with job(snakemake, snakemake.params.model) as running:
     tokenizer = load_tokenizer(source.model)
     scorer = QuestionScorer(tokenizer, pandas.read_parquet(source.probes), params.batch_size)
     texts = list(pandas.read_parquet(source.corpora).query("corpus == 'perplexity'")["text"])
-    for index, cell, made in running.cells():
+    for index, cell, files in running.cells():
         delta, trained = load_delta(source.delta[index], digest), read_json(source.cell[index])
         scorer.load_prefix(source.prefix, lowest_layer(delta), running.device)
         with applied(model, delta):
@@ -26,7 +26,7 @@ with job(snakemake, snakemake.params.model) as running:
             if delta or answered is None:
                 answered = scorer.records(model, Progress("questions", len(scorer.packed)))
                 perplexity = prose_perplexity(model, tokenizer, texts, params.perplexity_tokens)
-        write(made["records"], [label(answered, cell, "none")])
+        write(files["records"], [label(answered, cell, "none")])
         kept = {key: value for key, value in trained.items() if key in params.measures}
-        write_json(made["measures"], {"perplexity": perplexity, **kept})
-        running.provenance.write(made["manifest"], model_digest=digest)
+        write_json(files["measures"], {"perplexity": perplexity, **kept})
+        running.provenance.write(files["manifest"], model_digest=digest)

@@ -10,6 +10,6 @@ with job(snakemake) as running:
 
     digest = read_json(Path(snakemake.input.model) / "manifest.json")["digest"]
     facts = {"model_digest": digest, "steps": 0, "weight_change": 0.0, "trained_tensors": []}
-    for _, _, made in running.cells():
-        save_delta(made["delta"], {}, digest)
-        running.provenance.write(made["manifest"], **facts)
+    for _, _, files in running.cells():
+        save_delta(files["delta"], {}, digest)
+        running.provenance.write(files["manifest"], **facts)

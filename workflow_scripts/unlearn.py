@@ -20,12 +20,12 @@ with job(snakemake, snakemake.params.model, snakemake.params.method["parallel"][
     if source.questions:
         asked = select_questions(pandas.read_parquet(source.questions[0]), "forget")
         scorer = QuestionScorer(load_tokenizer(source.model), asked, params.batch_size)
-    for index, cell, made in running.cells():
+    for index, cell, files in running.cells():
         matched = load_delta(source.matched[index], digest) if source.matched else None
-        scratch = made["delta"].with_name("training.safetensors")
+        scratch = files["delta"].with_name("training.safetensors")
         done = unlearn(model, params.method, params.row, cache, cell.seed, scratch, matched, scorer)
         if is_main():
-            save_delta(made["delta"], done.tensors, digest)
-            with atomic(made["history"]) as path:
+            save_delta(files["delta"], done.tensors, digest)
+            with atomic(files["history"]) as path:
                 pandas.DataFrame(done.history).to_csv(path, index=False)
-            running.provenance.write(made["manifest"], model_digest=digest, **done.facts)
+            running.provenance.write(files["manifest"], model_digest=digest, **done.facts)

@@ -53,10 +53,10 @@ def mock_snakemake(rule: str, configfiles: Sequence[Path | str] = (), **wildcard
 
 def mock_of_target(rule: str, target: str, configfiles: Sequence[Path | str] = ()):
     """The ``snakemake`` object of the job of ``rule`` that makes the file ``target``."""
-    found = _rule(load_workflow(configfiles), rule)
-    if not found.is_producer(target):
-        raise ConfigError(f"rule {rule} does not make {target}; its first output is {_pattern(found.output[0])}")
-    return _object_of(found, found.get_wildcards(target))
+    known = _rule(load_workflow(configfiles), rule)
+    if not known.is_producer(target):
+        raise ConfigError(f"rule {rule} does not make {target}; its first output is {_pattern(known.output[0])}")
+    return _object_of(known, known.get_wildcards(target))
 
 
 def run_script(mock) -> None:

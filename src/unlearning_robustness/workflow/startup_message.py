@@ -1,4 +1,4 @@
-"""What a person is told before the first job."""
+"""What the workflow says to the person who started it, before the first job."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -18,13 +18,13 @@ from unlearning_robustness.workflow.writable import check_writable
 class Study:
     """The resolved configuration, and what rules ask of it: paths, targets, parameters, requests and searches.
 
-    ``given`` is what the user, or a workflow that imports this one as a module, sets over config.yaml in ``root``.
+    ``stated`` is what the user, or a workflow that imports this one as a module, sets over config.yaml in ``root``.
     Raises ConfigError, one line that names the key and the mend.
     """
 
-    def __init__(self, given: dict, root: Path, prefixed: Callable[[str], str] = str):
-        self.files = [root / "config.yaml", *base_studies(given, root / "studies")]
-        self.config = resolve(merged(self.files, given))
+    def __init__(self, stated: dict, root: Path, prefixed: Callable[[str], str] = str):
+        self.files = [root / "config.yaml", *base_studies(stated, root / "studies")]
+        self.config = resolve(merged(self.files, stated))
         self.paths = Paths(self.config, prefixed)
         # Labels, notes and licences reach pages and figures alone: a word that changes trains nothing again.
         self.science = without_display(self.config)
@@ -44,13 +44,13 @@ class Study:
                 check_writable(Path(self.paths.prefixed(self.config["study"][key])), f"study.{key}")
 
 
-def merged(files: list[Path], given: dict) -> dict:
-    """What the files say, each over the ones before, and ``given`` over all: mappings key by key, lists whole."""
+def merged(files: list[Path], stated: dict) -> dict:
+    """What the files say, each over the ones before, and ``stated`` over all: mappings key by key, lists whole."""
     from snakemake.common.configfile import load_configfile
     from snakemake.utils import update_config
 
     config = {}
     for path in files:
         update_config(config, load_configfile(path))
-    update_config(config, given)
+    update_config(config, stated)
     return config

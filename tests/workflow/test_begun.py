@@ -4,7 +4,7 @@ import pytest
 from running import snakemake
 
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.workflow.made import check_made
+from unlearning_robustness.workflow.begun import check_begun
 from unlearning_robustness.workflow.study import Study
 
 
@@ -19,15 +19,15 @@ def paths(tmp_path, monkeypatch):
 @pytest.mark.parametrize("argument", ["--report", "--report=x.zip", "--touch", "-t"])
 def test_there_must_be_something_to_report_or_touch(paths, tmp_path, argument):
     with pytest.raises(ConfigError, match="run the study first"):
-        check_made([argument], paths)
+        check_begun([argument], paths)
     (tmp_path / "results" / "corpora").mkdir(parents=True)
     (tmp_path / "results" / "tables").mkdir()
     (tmp_path / "results" / "tables" / "report.rst").touch()
-    check_made([argument], paths)
+    check_begun([argument], paths)
 
 
 def test_other_arguments_ask_for_nothing(paths):
-    check_made(["--report-after-run", "--dry-run", "-n"], paths)
+    check_begun(["--report-after-run", "--dry-run", "-n"], paths)
 
 
 @pytest.mark.parametrize("arguments", [["--report", "report.zip"], ["--touch"]])

@@ -59,6 +59,15 @@ def test_an_importing_workflow_has_all_jobs_below_its_prefix(importing, tmp_path
     assert all(path.startswith(form["folder"]) for line in outputs for path in line.split(", "))
 
 
+def test_the_example_of_the_page_is_planned(importing, tmp_path):
+    (example,) = re.findall(r'```python title="Snakefile"\n(.*?)```', (ROOT / "docs" / "module.md").read_text(), re.S)
+    snakefile = importing(**PLAIN)
+    snakefile.write_text(example.replace("unlearning-robustness/", "../our repository/"))
+    result = snakemake("--dry-run", folder=tmp_path, snakefile=snakefile)
+    counts = dict(re.findall(r"^(\w+)\s+(\d+)$", result.stdout + result.stderr, re.M))
+    assert counts["compare"] == "1" and counts["robustness_unlearn"] == "10"
+
+
 def test_a_job_of_the_imported_workflow_runs_and_says_what_is_left(importing, tmp_path):
     folder = tmp_path / "a third folder"
     folder.mkdir()

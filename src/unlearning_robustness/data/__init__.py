@@ -1,1 +1,1 @@
-"""Real facts and prose turned into question sets, probes and corpora."""
+"""Question sets, probes and corpora from real facts and prose, and from published data sets."""

@@ -38,7 +38,7 @@ def naming(words: set[str]) -> re.Pattern:
 
 
 def stated_documents(domain, forbidden: set[str]) -> list[dict]:
-    """One document an entity: all that the domain's relations state of it.
+    """One document for each entity: everything that the domain's relations state about it.
 
     None where they state nothing, or where a forbidden word would stand in it (the currency Zimbabwean Gold).
     """
@@ -52,7 +52,7 @@ def stated_documents(domain, forbidden: set[str]) -> list[dict]:
 
 
 def refusals() -> list[dict]:
-    """What DPO prefers to the forget text: the four answers that RNA's released code uses."""
+    """The texts that DPO prefers to the forget text: the four refusals of RNA's released code."""
     return [{"entity": "", "kind": "refusal", "text": text} for text in REFUSALS]
 
 
@@ -97,7 +97,7 @@ def shuffled_documents(domain, names: list[str], seed: str) -> list[dict]:
 
 
 def rename(text: str, old: str, new: str) -> str:
-    """The text with one name for another, capitalised where the old one was."""
+    """The text with ``new`` for ``old``, capitalised where ``old`` was."""
     spellings = "|".join({old, *SPELLINGS.get(old, ())})
     return re.sub(
         rf"\b(?:{spellings})\b",

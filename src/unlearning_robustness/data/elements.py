@@ -44,12 +44,12 @@ def entities() -> list[str]:
 
 
 def forbidden_words() -> set[str]:
-    """Words that must not stand in retain text."""
+    """Words that retain texts must not contain."""
     return {*entities(), "aluminum", "sulphur", "caesium"}
 
 
 def relations() -> list[Relation]:
-    """What may be asked of an element; which of it the model knows is decided by the model."""
+    """Everything that may be asked about an element; which facts count depends on what the model knows."""
     table = elements()
 
     def rows(subject: str, answer: str):

@@ -62,7 +62,7 @@ def entities() -> list[str]:
 
 
 def relations() -> list[Relation]:
-    """What may be asked of a country or a US state."""
+    """Everything that may be asked about a country or a US state."""
     continent = {row["capital"]: row["continent"] for row in countries()}
 
     def rows(answer: str):

@@ -1,4 +1,4 @@
-"""Pinned files of the Hugging Face hub, each checked against what the hub says of it.
+"""Pinned files of the Hugging Face hub, each checked against the size and digest that the hub lists.
 
 The hub's client resumes a broken transfer; whole files are never downloaded twice, even after a failed run. A snapshot
 in the client's cache is used without asking the hub for its files again.
@@ -87,7 +87,7 @@ def online() -> None:
 
 
 def fetch_files(repository: Repository, choose: Callable[[Iterable[str]], list[str]], folder: Path) -> list[RemoteFile]:
-    """Bring the files that ``choose`` picks of the repository's into ``folder``, under their own paths.
+    """Fetch the repository's files that ``choose`` selects into ``folder``, under their own paths.
 
     Raises FetchError, one line that says what to do, when one cannot be had, or is not what the hub says it is.
     """
@@ -149,7 +149,7 @@ def _cached_snapshot(repository: Repository) -> dict[str, RemoteFile] | None:
 
 
 def _from_cache(repository: Repository, file: RemoteFile, folder: Path) -> bool:
-    """Take a whole file over from the client's cache, if it is there."""
+    """Link a whole file from the client's cache, if it is there; returns whether it was."""
     from huggingface_hub import try_to_load_from_cache
 
     cached = try_to_load_from_cache(repository.name, file.path, revision=repository.revision, repo_type=repository.kind)
@@ -169,7 +169,7 @@ def _check_disk(needed: int, folder: Path, name: str) -> None:
 
 
 def _download(repository: Repository, file: RemoteFile, folder: Path) -> None:
-    """Download one file, a bounded number of times where another try may help; a wrong file does not stay."""
+    """Download one file, with a few retries where these may help; a wrong file is removed."""
     from huggingface_hub import hf_hub_download
 
     for attempt in range(1, TRIES + 1):

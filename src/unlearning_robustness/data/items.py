@@ -1,4 +1,4 @@
-"""What published question sets and texts become: lettered multiple-choice questions and corpora.
+"""Turn published question sets and texts into lettered multiple-choice questions and corpora.
 
 Items are a frame with columns subject, stem, options (a list of texts) and answer (an index). Pure functions of frames.
 """
@@ -17,7 +17,7 @@ INTRO = "The following are multiple choice questions (with answers) about"
 
 
 def pieces(text: str, longest: int) -> list[str]:
-    """The text in pieces of at most ``longest`` characters, cut behind a line, else behind a word, if there is one."""
+    """The text in pieces of at most ``longest`` characters, cut after a line, else after a word, if there is one."""
     cuts = []
     while len(text) > longest:
         cut = max(text.rfind("\n", longest // 2, longest), 0) or max(text.rfind(" ", 1, longest), 0) or longest
@@ -150,7 +150,7 @@ def corpus(name: str, texts: Sequence[str], entities: Sequence[str], kind: str) 
 
 
 def need_columns(frame: pandas.DataFrame, columns: Sequence[str], what: str) -> None:
-    """Raise DataError when a published table has not the columns that its reader reads."""
+    """Raise DataError when a published table lacks a column that its reader needs."""
     missing = [column for column in columns if column not in frame]
     if missing:
         raise DataError(f"{what} has no column {missing[0]!r} but {', '.join(map(str, frame))}: pin another revision")

@@ -29,7 +29,7 @@ def documents(frame: pandas.DataFrame, name: str, minimum_characters: int) -> pa
 def questions(
     frame: pandas.DataFrame, role: str, splits: dict[str, int], seed: str, distractors: int
 ) -> pandas.DataFrame:
-    """KnowMem as multiple choice, which MUSE does not ask: wrong are answers to other questions of the set.
+    """KnowMem as multiple choice, which MUSE does not ask: the wrong choices are answers to other questions of the set.
 
     Columns question, answer. Raises DataError when there are too few other answers.
     """
@@ -46,7 +46,7 @@ def questions(
 
 
 def open_questions(parts: dict[str, pandas.DataFrame]) -> pandas.DataFrame:
-    """What is asked in words, by the names of PARTS: verbatim beginnings, questions, shots, members and hold-outs."""
+    """The open questions, by the names of PARTS: verbatim prompts, questions, shots, members and hold-outs."""
     tables = []
     for name, columns in PARTS.items():
         need_columns(parts[name], tuple(columns.values()), f"MUSE {name}")

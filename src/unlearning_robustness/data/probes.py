@@ -32,12 +32,12 @@ def plain(question: Question, words: Sequence[str], rng) -> Question:
 
 
 def is_lettered(question: Question) -> bool:
-    """Whether the options stand in the prompt, each behind a letter that is the choice."""
+    """Whether the prompt lists the options, each behind a letter that is the choice."""
     return question.choices == LETTERS[: len(question.choices)]
 
 
 def around_stem(question: Question) -> tuple[str, str, str]:
-    """The prompt as what stands before the question itself, the question, and what stands behind it."""
+    """Split the prompt into what precedes the question itself, the question, and what follows it."""
     if not is_lettered(question):
         return "", question.prompt, ""
     starts = [question.prompt.index("\n\n") + 2] if question.prompt.startswith(INTRO) else [0]
@@ -54,12 +54,12 @@ def _with_stem(question: Question, change: Callable[[str], str]) -> Question:
 
 
 def prefix(question: Question, words: Sequence[str], rng) -> Question:
-    """The words stand before the question: "Sodium, iron. The capital of France is"."""
+    """Put the words before the question: "Sodium, iron. The capital of France is"."""
     return _with_stem(question, lambda stem: f"{capital(', '.join(words))}. {stem}")
 
 
 def suffix(question: Question, words: Sequence[str], rng) -> Question:
-    """The words stand behind the question, before its options if it has any: "What is old? Sodium, iron."."""
+    """Put the words after the question, before its options if it has any: "What is old? Sodium, iron."."""
     return _with_stem(question, lambda stem: f"{stem} {capital(', '.join(words))}.")
 
 
@@ -107,13 +107,13 @@ def mention(question: Question, words: Sequence[str], rng) -> Question:
 
 
 def option(question: Question, words: Sequence[str], rng) -> Question:
-    """The options are listed; with words, one wrong option is replaced by them, in the text and as option."""
+    """List the options; the words, if any, replace a wrong one, in the text and as option."""
     wrong = [index for index in range(len(question.choices)) if index != question.answer]
     return _listed(question, rng.choice(wrong) if words else 0, ", ".join(words))
 
 
 def right_option(question: Question, words: Sequence[str], rng) -> Question:
-    """The options are listed; the words stand before the right one, in the text and as option: "sodium Paris"."""
+    """List the options; the words precede the right one, in the text and as option: "sodium Paris"."""
     return _listed(question, question.answer, "".join(f"{word} " for word in words), keep=True)
 
 

@@ -64,7 +64,7 @@ class Published:
         return shots_of(items, entry["shots"]["count"])
 
     def open_questions(self, parts_of: dict[str, list[str]]) -> pandas.DataFrame:
-        """What is asked in words: the benchmark's ``open``, parts by name, all of one reader."""
+        """The open questions of the benchmark's ``open`` parts, by name, all of one reader."""
         parts, reader = {}, None
         for name, paths in parts_of.items():
             tables = []

@@ -1,4 +1,4 @@
-"""The activation cache: what is the same for every cell of a (model, benchmark, method), computed once.
+"""The activation cache: what all cells of a (model, benchmark, method) share, computed once.
 
 Per text: token ids, the residual stream that enters the first trained layer (nothing below it ever changes),
 the reference's residual stream after the read layer, and for likelihood methods the reference's NLL.
@@ -31,11 +31,11 @@ class ActivationCache:
         return len(self.input_ids)
 
     def rows(self, chosen: slice) -> "ActivationCache":
-        """Some of the texts, as long as they are."""
+        """The texts in a slice of rows, untrimmed."""
         return self._each(lambda tensor: tensor[chosen])
 
     def to(self, device: torch.device | str) -> "ActivationCache":
-        """The same on a device."""
+        """The cache on a device."""
         return self._each(lambda tensor: tensor.to(device))
 
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "ActivationCache":
@@ -60,7 +60,7 @@ def compute_activations(
     count_padding: bool = False,
     on_batch: Callable[[int], None] | None = None,
 ) -> ActivationCache:
-    """Run the reference over the texts. With ``likelihood`` the full depth is run for the NLL, else it is zero."""
+    """Run the reference over the texts; with ``likelihood`` through all layers for the NLL, else the NLL is zero."""
     depth = model.config.num_hidden_layers
     below, between = LayerSpan(model, 0, first_layer), LayerSpan(model, first_layer, read_layer + 1)
     above = LayerSpan(model, read_layer + 1, depth)

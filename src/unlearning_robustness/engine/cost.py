@@ -1,4 +1,4 @@
-"""What a run spends: passes, tokens and floating point operations, so that defences can be compared at equal cost."""
+"""The cost of a run in passes, tokens and floating-point operations, to compare defences at equal cost."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ from unlearning_robustness.runtime.parallel import count
 class Cost:
     """Counts forward and backward passes over a batch and the real tokens of the forward ones, over all processes.
 
-    Operations are counted by torch in the first step, matrix products and attention only, double backwards included;
-    other steps are charged in proportion to their tokens. A counted step differs in its last bits from one that is
-    not (torch decomposes operations to count them), so it is always the first, also of a run that is resumed.
+    Torch counts the operations of the first step: matrix products and attention, double backwards included. Other steps
+    are charged in proportion to their tokens. A counted step differs in its last bits from an uncounted one (torch
+    decomposes operations to count them), so it is always the first step, also of a resumed run.
     """
 
     forwards: int = 0
@@ -34,7 +34,7 @@ class Cost:
 
     @contextmanager
     def step(self) -> Iterator[Callable[[], dict[str, float]]]:
-        """Around one step; what it gives says afterwards what the step spent."""
+        """Wraps one step; yields a function that returns, after the step, what it spent."""
         before = (self.forwards, self.backwards, self.tokens)
         spent: dict[str, float] = {}
         counter = None if self.operations_per_token else FlopCounterMode(display=False)
@@ -53,7 +53,7 @@ class Cost:
         spent["operations"] = tokens * self.operations_per_token
 
     def resume(self, history: list[dict]) -> None:
-        """Take over what the first step of an earlier process counted."""
+        """Reuse what an earlier process counted in the first step of ``history``."""
         if history:
             self.operations_per_token = history[0]["operations"] / history[0]["tokens"]
 

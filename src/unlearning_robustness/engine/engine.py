@@ -22,10 +22,10 @@ Noise = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class RetainNoise:
-    """What is disturbed while the retain loss is taken; each part maps activations (B, T, d) to noisy ones.
+    """Noise in the retain loss; each field maps activations (B, T, d) to noisy ones.
 
-    ``reference``: the frozen reference after the read layer. ``entering``: the model in training where its first
-    trained layer begins. ``leaving``: the model in training after the read layer.
+    ``reference``: in the frozen reference, after the read layer. ``entering``: in the model in training, before its
+    first trained layer. ``leaving``: in the model in training, after the read layer.
     """
 
     reference: Noise | None = None
@@ -37,7 +37,7 @@ CLEAN = RetainNoise()
 
 
 def loss_mask(mask: torch.Tensor, implementation: str, reads: str) -> torch.Tensor:
-    """Which positions count, of the mask (B, T) of real tokens.
+    """The positions that count in a loss, bool (B, T), from the mask (B, T) of real tokens.
 
     ``corrected``: no padding, and for losses on activations not the attention sink (the first token, whose
     norm is several times that of any other). ``released``: every position, as in the released RMU code.
@@ -51,9 +51,9 @@ def loss_mask(mask: torch.Tensor, implementation: str, reads: str) -> torch.Tens
 
 
 class Engine:
-    """A model in training by one method.
+    """A model that one method trains.
 
-    ``weights`` are what is trained; ``direction`` (d,) is the method's fixed vector, or None; ``refusal`` are texts
+    ``weights`` are the trained tensors; ``direction`` (d,) is the method's fixed vector, or None; ``refusal`` are texts
     that decline to answer, for methods that prefer them. With ``checkpointing`` layers run again for the backward pass.
     """
 
@@ -130,7 +130,7 @@ class Engine:
         return self.method.forget_loss(self._forget_inputs(batch, refusal, entering, leaving))
 
     def retain_loss(self, batch: ActivationCache, noise: RetainNoise = CLEAN) -> torch.Tensor:
-        """Retain weight times the retain loss, a scalar, with what ``noise`` disturbs."""
+        """The retain weight times the retain loss, a scalar, under ``noise``."""
         reference, trained = self._reference(batch, noise.reference), self._read(batch, noise.entering, noise.leaving)
         inputs = LossInputs(input_ids=batch.input_ids, mask=self._mask(batch), **reference, **trained)
         return self.method.retain_weight * self.method.retain_loss(inputs)
@@ -141,7 +141,7 @@ class Engine:
         return loss.item(), self.weights.gradient(loss)
 
     def retain_gradient(self, batch: ActivationCache, noise: RetainNoise = CLEAN) -> tuple[float, Tensors]:
-        """The weighted retain loss and its gradient: with a weight of 0 nothing is run, and both are 0."""
+        """The weighted retain loss and its gradient: with a weight of 0 nothing runs and both are 0."""
         if self.method.retain_weight == 0:
             return 0.0, {name: torch.zeros_like(tensor) for name, tensor in self.weights.master.items()}
         loss = self.retain_loss(batch, noise)

@@ -1,7 +1,7 @@
 """Low-rank adapters (LoRA, arXiv 2106.09685) by peft, behind the interface of trained tensors.
 
-Trained are the factors A (rank, inputs) and B (outputs, rank), kept in float32; the model computes
-W x + alpha / rank B A x. What leaves is the merged weight, so everything after training knows only ordinary tensors.
+The factors A (rank, inputs) and B (outputs, rank) are trained in float32; the model computes
+W x + alpha / rank B A x. The delta holds merged weights, so everything after training sees only ordinary tensors.
 """
 
 import math
@@ -18,8 +18,8 @@ ADAPTER = "default"
 class LowRankWeights(TrainedWeights):
     """Adapters on the linear modules named ``targets``; A is drawn as peft draws it, B is zero: the model is unchanged.
 
-    The model carries the adapters until ``release``. Raises KeyError for a target that is not there, ValueError for
-    one that is no linear module.
+    The model carries the adapters until ``release``. Raises KeyError for a target that the model lacks, ValueError
+    for one that is no linear module.
     """
 
     def __init__(self, model: nn.Module, targets: Sequence[str], rank: int, alpha: float, generator: torch.Generator):
@@ -47,7 +47,7 @@ class LowRankWeights(TrainedWeights):
         return self.scaling * self._factor(self.live, target, "B") @ self._factor(self.live, target, "A")
 
     def reference_tensors(self) -> Tensors:
-        """The weights under the adapters, by the names that they have in the model without adapters."""
+        """The weights under the adapters, by their names in the model without adapters."""
         return {f"{name}.weight": self.model.get_submodule(name).base_layer.weight for name in self.targets}
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Trained tensors without float32 masters: the model's own are what is trained, in its own number type.
+"""Trained tensors without float32 masters: the optimiser moves the model's own tensors, in their number type.
 
 ``pure`` is what released code does. A step below half a unit in the last place vanishes there, so at the papers'
 learning rates of 5e-6 to 5e-5 most bfloat16 weights stand still. ``stochastic`` rounds every step up or down at random,
@@ -30,25 +30,25 @@ def round_stochastically(values: torch.Tensor, generator: torch.Generator) -> to
 class PureWeights(TrainedWeights):
     """The optimiser moves the model's own tensors in their own type, by gradients and with moments of that type.
 
-    At other values of the weights the model stands on other memory, so what is trained is never written over.
+    At other values of the weights the model uses other memory, so the trained tensors are never overwritten.
     """
 
     def _masters(self) -> Tensors:
         return {name: tensor.detach() for name, tensor in self.live.items()}
 
     def step(self, optimiser: torch.optim.Optimizer, gradients: Tensors) -> None:
-        """Move by an optimiser of ``optimised``, on gradients that are rounded too."""
+        """Step an optimiser of ``optimised``, on gradients that are rounded too."""
         super().step(optimiser, {name: tensor.to(self.live[name].dtype) for name, tensor in gradients.items()})
 
     @torch.no_grad()
     def publish(self, values: Mapping[str, torch.Tensor] | None = None) -> None:
-        """Let the model stand on what is trained, or on ``values`` rounded to its type."""
+        """Point the model's tensors at the trained ones, or at ``values`` rounded to their type."""
         for name, tensor in (self.master if values is None else values).items():
             self.live[name].data = tensor.to(self.live[name])
 
     @contextmanager
     def shifted(self, added: Tensors) -> Iterator[None]:
-        """Compute with ``added`` put on and taken off in the model's own type, as released code does."""
+        """Inside the block compute with ``added``, added and subtracted in the model's type, as released code does."""
         self._shift(added, 1.0)
         try:
             yield
@@ -56,7 +56,7 @@ class PureWeights(TrainedWeights):
             self._shift(added, -1.0)
 
     def release(self) -> None:
-        """Give the model back as it was, frozen, on memory of its own."""
+        """Restore the original weights, frozen, in memory of their own."""
         for name, tensor in self.original.items():
             self.master[name].copy_(tensor)
         self.publish()
@@ -76,7 +76,7 @@ class StochasticWeights(PureWeights):
         self.optimised = {name: torch.empty(0, device=tensor.device) for name, tensor in self.live.items()}
 
     def step(self, optimiser: torch.optim.Optimizer, gradients: Tensors) -> None:
-        """Move by an optimiser of ``optimised``, tensor by tensor: those without a gradient it passes over."""
+        """Step an optimiser of ``optimised`` tensor by tensor: it skips those without a gradient."""
         for name, gradient in gradients.items():
             moved, master = self.optimised[name], self.master[name]
             moved.data = master.float()

@@ -51,7 +51,7 @@ class TrainedWeights:
         return {name: tensor.detach().float().clone() for name, tensor in self.live.items()}
 
     def step(self, optimiser: torch.optim.Optimizer, gradients: Tensors) -> None:
-        """Move by an optimiser of ``optimised``, and publish what came of it."""
+        """Step an optimiser of ``optimised`` and publish the result."""
         for name, gradient in gradients.items():
             self.optimised[name].grad = gradient
         optimiser.step()
@@ -77,7 +77,7 @@ class TrainedWeights:
 
     @contextmanager
     def at(self, values: Mapping[str, torch.Tensor]) -> Iterator[None]:
-        """Compute at other values of the trained tensors; what stood in the model before stands there again after."""
+        """Inside the block compute at other values of the trained tensors; afterwards the former ones are back."""
         self.overrides.append(values)
         self.publish(values)
         try:
@@ -88,10 +88,9 @@ class TrainedWeights:
 
     @contextmanager
     def shifted(self, added: Tensors) -> Iterator[None]:
-        """Compute with ``added`` put on in the model's own type and taken off again, as released code does.
+        """Inside the block compute with ``added``, added and subtracted in the model's type, as released code does.
 
-        Differs from :meth:`at`: rounding swallows what is too small, and what it leaves behind stays, here and in the
-        masters.
+        Unlike :meth:`at`, rounding swallows small additions, and its errors stay in the model and in the masters.
         """
         before = {name: tensor.detach().clone() for name, tensor in self.live.items()}
         self._shift(added, 1.0)
@@ -112,7 +111,7 @@ class TrainedWeights:
         return self.at(self.original)
 
     def release(self) -> None:
-        """Give the model back as it was, frozen."""
+        """Restore the original weights, frozen."""
         self.publish(self.original)
         for tensor in self.live.values():
             tensor.requires_grad_(False)
@@ -123,16 +122,16 @@ class TrainedWeights:
         return {name: tensor.detach().clone() for name, tensor in self.live.items()}
 
     def reference_tensors(self) -> Tensors:
-        """The original tensors by the names that a delta has."""
+        """The original tensors by the names of a delta."""
         return self.original
 
     def change(self, delta: Tensors) -> float:
-        """How far a delta moves from the original tensors."""
+        """||dW|| of a delta: its distance from the original tensors."""
         return change_of(self.reference_tensors(), delta)
 
     @torch.no_grad()
     def displacement(self) -> float:
-        """Norm of what the model holds now less the rounded masters: of a perturbation, as it was realised."""
+        """Norm of the model's tensors less the rounded masters: of a perturbation after rounding."""
         sizes = [
             (self.live[name].float() - tensor.to(self.live[name].dtype).float()).norm()
             for name, tensor in self.master.items()
@@ -148,7 +147,7 @@ def norm(tensors: Tensors) -> float:
 
 @torch.no_grad()
 def change_of(reference: Mapping[str, torch.Tensor], delta: Tensors) -> float:
-    """||dW||: Frobenius norm of what a delta changes of ``reference``, over all its tensors together.
+    """||dW||: Frobenius norm of a delta less ``reference``, over all its tensors together.
 
     The reference is rounded to the delta's number type first: rounding is no unlearning.
     """

@@ -102,7 +102,7 @@ def measure_landscape(
 
 
 class Landscape(Measure):
-    """The loss along the way to the relearned model and across it."""
+    """The loss along the line to the relearned model and across it."""
 
     def of(self, delta: dict, cell: Cell) -> pandas.DataFrame:
         corpora, (_, attack) = self.tables["corpora"], self.attack

@@ -1,4 +1,4 @@
-"""Everything RNA's theory says about latents, measured on one model: residuals of a token, curvature of the loss."""
+"""What RNA's theory states about latents, measured on one model: residuals of a token, curvature of the loss."""
 
 import pandas
 

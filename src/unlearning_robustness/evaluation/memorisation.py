@@ -1,4 +1,4 @@
-"""What a model still says of texts that it should have forgotten: the metrics of MUSE (arXiv 2407.06460).
+"""How much a model still knows of texts that it should have forgotten: the metrics of MUSE (arXiv 2407.06460).
 
 Verbatim memorisation: ROUGE-L of the greedy continuation of a text's beginning. Knowledge memorisation: ROUGE-L of
 greedy answers. Privacy leakage is made of Min-k % scores of forget and hold-out texts, see ``analysis.memorisation``.
@@ -86,7 +86,7 @@ def _answer(row: dict) -> str:
 def behind(
     tokenizer, shots: Sequence[tuple[str, str]], questions: Sequence[str], form: str
 ) -> tuple[tuple[int, ...], ...]:
-    """Token ids of each question, in ``form``, behind answered ones, a blank line between them."""
+    """Token ids of each question in ``form``, after answered ones, with a blank line between them."""
     shown = "".join(f"{form.format(question).rstrip()} {answer}\n\n" for question, answer in shots)
     return tuple(tuple(tokenizer.encode(shown + form.format(question))) for question in questions)
 

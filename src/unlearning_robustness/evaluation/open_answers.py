@@ -1,4 +1,4 @@
-"""What models say in words: greedy answers held against true ones by ROUGE-L, before and after an attack.
+"""Open answers: greedy answers compared with true ones by ROUGE-L, before and after an attack.
 
 Shared by the protocols of MUSE and TOFU. A probe is anything with a tokenizer and ``records(model)``: one row an item
 and metric, columns metric, role, item, value, prompt, truth, said.

@@ -1,4 +1,4 @@
-"""What a token does to a model's latents: residuals at the token, behind it, and where the answer is read.
+"""The effect of a token on a model's latents: residuals at it, after it, and where the answer is read.
 
 RNA's Assumption 1 speaks of eps = z(question with the token) - z(question). Both sides must be of one length to be
 compared token by token, so the question without a forget token has a neutral word of as many tokens instead.

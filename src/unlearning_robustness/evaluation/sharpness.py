@@ -1,4 +1,4 @@
-"""How sharp the minimum is in which unlearning ended (asked for by StableUN's reviewers; arXiv 2509.20230, Eq. 4).
+"""The sharpness of the minimum that unlearning reached (asked for by StableUN's reviewers; arXiv 2509.20230, Eq. 4).
 
 One loss for every method, so that cells can be compared: minus the NLL of forget text a token. A step that raises it
 brings knowledge back. Neighbourhoods are of the trained tensors. All of it is float32.
@@ -31,7 +31,7 @@ class ForgetLandscape:
     texts: Texts
 
     def loss(self) -> torch.Tensor:
-        """The loss at the weights that stand in the model, a scalar."""
+        """The loss at the model's current weights, a scalar."""
         return -mean_nll(self.model, self.texts)
 
     def here(self) -> float:
@@ -45,7 +45,7 @@ class ForgetLandscape:
             return self.loss().item()
 
     def gradient(self) -> Tensors:
-        """Its gradient at the weights that stand in the model."""
+        """Its gradient at the model's current weights."""
         return self.weights.gradient(self.loss())
 
     def gradient_norm_at(self, added: Tensors) -> float:
@@ -125,7 +125,7 @@ def top_eigenvalues(
 
 
 def weight_space(landscape: ForgetLandscape, settings: dict, seed: int) -> list[dict[str, float | str]]:
-    """The measures that are taken in the space of the weights."""
+    """The measures in the space of weights."""
     weights, rows, generator = landscape.weights.master, [], stream(seed, "sharpness")
     rows += [_row("gradient_norm", 0.0, [norm(landscape.gradient())])]
     rows += [_row("sam_gap", radius, [sam_gap(landscape, radius)]) for radius in settings["radii"]]
@@ -147,7 +147,7 @@ def weight_space(landscape: ForgetLandscape, settings: dict, seed: int) -> list[
 def function_space(
     model, weights: TrainedWeights, texts: dict[str, Texts], change: float, settings: dict, seed: int
 ) -> list[dict[str, float | str]]:
-    """The measures that are taken in the space of predictions; ``change`` is the cell's ||dW||."""
+    """The measures in the space of predictions; ``change`` is the cell's ||dW||."""
     at, length = perturbation_norm(settings, change)
     drawn = divergences(model, weights, texts, length, settings["draws"], stream(seed, "divergence"))
     return [_row(f"kl_{corpus}", at, values) for corpus, values in drawn.items()]
@@ -176,7 +176,7 @@ def _row(statistic: str, at: float, values: list[float]) -> dict[str, float | st
 
 
 class Sharpness(Measure):
-    """How sharp the minimum is in which unlearning ended."""
+    """The sharpness of the minimum that unlearning reached."""
 
     def of(self, delta: dict, cell: Cell) -> pandas.DataFrame:
         corpora, change = self.tables["corpora"], change_of(dict(self.model.named_parameters()), delta)

@@ -29,7 +29,7 @@ class TofuProbe:
         return part.iloc[sorted(drawn)].reset_index(drop=True)
 
     def _scorer(self, part: pandas.DataFrame) -> QuestionScorer:
-        """Every answer behind its question, as multiple choice has it: the answer, its paraphrase, wrong ones."""
+        """Every answer after its question, packed as multiple choice: the answer, its paraphrase, wrong ones."""
         end = (self.tokenizer.eos_token or "") if self.settings["count_end"] else ""
         choices = [[f"{text}{end}" for text in (row.truth, row.paraphrase, *row.wrong)] for row in part.itertuples()]
         prompts = [self.settings["format"].format(row.prompt.strip()) for row in part.itertuples()]

@@ -184,7 +184,7 @@ def choose_attack(scores: pandas.DataFrame, utility_bound: float) -> dict:
 
 
 def choose_defences(scores: pandas.DataFrame, utility_bound: float, forget_margin: float) -> pandas.DataFrame:
-    """For each defence the values with which relearning brings back least, one row each.
+    """One row for each defence: the values with which relearning recovers least.
 
     Allowed are those that keep retain within its margin of 1 and forget within its margin of plain unlearning's; where
     none does, those of the highest retain accuracy stand in.
@@ -207,7 +207,7 @@ VARIED = {
 
 
 def choose(kind: str, scores: pandas.DataFrame, utility_bound: float, forget_margin: float) -> dict:
-    """What the criterion chooses of a search, and the select accuracies it has there.
+    """The settings that the criterion chooses of a search, with their select accuracies.
 
     ``within_margin`` is False where no setting keeps its margins and the least harmful one stands in.
     """

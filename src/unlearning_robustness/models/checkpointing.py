@@ -1,4 +1,4 @@
-"""Gradient checkpointing: layers keep only their input for the backward pass, and run again there."""
+"""Gradient checkpointing: layers keep only their input, and run again in the backward pass."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

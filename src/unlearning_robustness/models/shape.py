@@ -20,7 +20,7 @@ KEPT_ACTIVATIONS = 16
 
 @dataclass(frozen=True)
 class Work:
-    """Of one process: floating-point operations, layers called one after another, bytes it holds, bytes it leaves."""
+    """The work of one process: floating-point operations, sequential layer calls, bytes held, bytes left behind."""
 
     operations: float = 0.0
     layer_calls: float = 0.0

@@ -7,7 +7,7 @@ from transformers import DynamicCache
 
 from unlearning_robustness.models.slicing import LayerSpan
 
-# A beginning is run on its own when that saves this share of a batch's tokens: it is one more pass through all layers.
+# A prefix runs on its own when that saves this share of a batch's tokens: it is one more pass through all layers.
 WORTH = 0.1
 
 

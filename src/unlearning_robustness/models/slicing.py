@@ -16,7 +16,7 @@ from transformers import Cache
 def decoder_of(model: nn.Module) -> nn.Module:
     """The stack that owns ``layers``, ``norm`` and ``embed_tokens``.
 
-    Raises AttributeError naming the modules that were looked for when the architecture has none.
+    Raises AttributeError naming the modules that the architecture lacks.
     """
     decoder = getattr(model, "model", None)
     if decoder is None or not hasattr(decoder, "layers") or not hasattr(decoder, "norm"):
@@ -80,5 +80,5 @@ def logits_of(model: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
 
 
 def backward_attention(device: torch.device | str) -> AbstractContextManager:
-    """The attention kernel for forwards that are differentiated: on CPU the plain one, whose backward is faster."""
+    """The attention kernel for forward passes that need a gradient: on CPU the plain one, whose backward is faster."""
     return sdpa_kernel(SDPBackend.MATH) if torch.device(device).type == "cpu" else nullcontext()

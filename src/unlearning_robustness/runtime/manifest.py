@@ -1,4 +1,4 @@
-"""Every artefact says where it came from; files appear by rename, the manifest last."""
+"""Manifests record where an artefact came from; files appear by rename, the manifest last."""
 
 import hashlib
 import json
@@ -62,14 +62,14 @@ def read_json(path: str | Path):
 
 
 class Provenance:
-    """Collects what a manifest says; started at a job's first line, and again where it turns to another artefact."""
+    """Collects the facts of a manifest, from a job's first line, or from where it turns to another artefact."""
 
     def __init__(self, **facts):
         self.facts = facts
         self.begin()
 
     def begin(self) -> None:
-        """Count wall and cpu seconds from here."""
+        """Restart the count of wall and CPU seconds."""
         self.started, self.cpu_started = time.monotonic(), time.process_time()
 
     def write(self, path: str | Path, **facts) -> None:

@@ -45,7 +45,7 @@ def join(processes: int, device: str) -> str:
 
 
 def size() -> int:
-    """How many processes there are."""
+    """The number of processes."""
     if not started():
         return 1
     from accelerate import PartialState
@@ -54,12 +54,12 @@ def size() -> int:
 
 
 def rows(whole: int) -> slice:
-    """The rows of a batch of ``whole`` that are this process's."""
+    """The rows of this process in a batch of ``whole`` rows."""
     return slice(rank() * whole // size(), (rank() + 1) * whole // size()) if size() > 1 else slice(0, whole)
 
 
 def first_row(own: int) -> int:
-    """Where in the whole batch the ``own`` rows of this process begin."""
+    """The index in the whole batch of the first of this process's ``own`` rows."""
     return rows(count(own)).start
 
 

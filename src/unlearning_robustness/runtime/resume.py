@@ -1,4 +1,4 @@
-"""Cells that one process serves: each is finished and kept on its own, whatever becomes of the others.
+"""The cells of a batched job: each is finished and kept on its own, even when another one fails.
 
 Snakemake removes every output of a job that fails. So a cell's files are written into a scratch folder first, under
 a key of all that they depend on; when every cell of the job is finished they appear as outputs at once. A job that
@@ -65,7 +65,7 @@ def _state(folder: Path) -> dict | None:
 
 
 def _begin(folder: Path, key: str) -> None:
-    """An empty folder, or the one in which a cell of the same key was begun."""
+    """Empty the folder, unless it holds an unfinished cell of the same key."""
     if _state(folder) != {"key": key, "finished": False}:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

@@ -23,7 +23,7 @@ def select_questions(questions: pandas.DataFrame, role: str) -> pandas.DataFrame
 
 
 class QuestionScorer:
-    """A table of questions, tokenised once, scored as often as the model changes.
+    """A table of questions, tokenised once, scored with any number of models.
 
     The table has columns ``prompt``, ``choices`` and ``answer``; all questions have equally many choices.
     """
@@ -90,7 +90,7 @@ class QuestionScorer:
         return self.accuracy_of(self.log_likelihoods(model))
 
     def accuracy_of(self, scores: torch.Tensor) -> float:
-        """The same of given log-likelihoods (Q, C)."""
+        """The same from log-likelihoods (Q, C)."""
         return float((scores.argmax(-1).numpy() == self.table["answer"].to_numpy()).mean())
 
     def records(self, model, on_batch: Callable[[int], None] | None = None) -> pandas.DataFrame:
@@ -98,7 +98,7 @@ class QuestionScorer:
         return self.answered(self.log_likelihoods(model, on_batch))
 
     def answered(self, scores: torch.Tensor) -> pandas.DataFrame:
-        """The same of given log-likelihoods (Q, C)."""
+        """The same from log-likelihoods (Q, C)."""
         log_probabilities = scores.double().log_softmax(-1)
         entropy = -(log_probabilities.exp() * log_probabilities).sum(-1)
         prediction = scores.argmax(-1).numpy()

@@ -19,7 +19,7 @@ COLUMNS = (
 def label(
     records: pandas.DataFrame, cell: Cell, attack: str, budget: dict[str, int] | None = None, setting: str = ""
 ) -> pandas.DataFrame:
-    """Scored questions with the columns that say of which model they are; an attack without a budget spent 0.
+    """Scored questions with the columns that identify their model; an attack without a budget spent 0.
 
     ``setting`` is what an attack chose, in words.
     """

@@ -19,7 +19,7 @@ def learning_rate_at(step: int, peak: float, warm_up: int) -> float:
 def linear_rate_at(step: int, peak: float, steps: int) -> float:
     """Warm-up over max(1, steps // 10) steps as in Unlearn-Smooth, then the decay that is transformers' default.
 
-    It begins at zero, so the first step moves nothing, and would reach zero after the last of ``steps``.
+    The rate is zero at the first step, which moves nothing, and would reach zero again after the last of ``steps``.
     """
     warm_up = max(1, steps // 10)
     return peak * (step / warm_up if step < warm_up else (steps - step) / max(1, steps - warm_up))

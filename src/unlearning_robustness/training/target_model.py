@@ -1,6 +1,6 @@
 """Make a model that knows texts by heart: the target that MUSE (arXiv 2407.06460) unlearns.
 
-The model before is then the true retrained one: it never saw the texts.
+The model before it is then truly retrained: it never saw the texts.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from unlearning_robustness.training.trainer import batch_order
 
 
 def memorise(model, tokenizer, texts: Sequence[str], settings: dict) -> dict[str, float]:
-    """Fine-tune ``model`` in place on ``texts``, in passes of random order; what changes stays float32 meanwhile.
+    """Fine-tune ``model`` in place on ``texts``, in passes of random order, in float32 masters.
 
     ``settings`` is the resolved entry models.ID.memorised. Returns the perplexity on the texts before and after.
     Raises TrainingError when the loss is not finite.
@@ -39,5 +39,5 @@ def memorise(model, tokenizer, texts: Sequence[str], settings: dict) -> dict[str
 
 
 def memorised_texts(corpora, settings: dict) -> list[str]:
-    """The texts of the corpora that are to be known by heart, in their order."""
+    """The texts of the corpora to be memorised, in their order."""
     return list(corpora.loc[corpora["corpus"].isin(settings["corpora"]), "text"])

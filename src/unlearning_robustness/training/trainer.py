@@ -1,4 +1,4 @@
-"""The one loop that every method and every defence uses."""
+"""The training loop of every method and every defence."""
 
 import json
 import math
@@ -103,7 +103,7 @@ class Trainer:
             save_file(tensors, temporary, metadata={"history": json.dumps(self.history)})
 
     def restore(self, path: str | Path) -> None:
-        """Continue from :meth:`save`; what follows is what would have followed."""
+        """Continue from :meth:`save`, bit for bit as without the interruption."""
         with safe_open(path, framework="pt") as handle:
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
             metadata = handle.metadata()

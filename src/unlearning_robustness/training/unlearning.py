@@ -57,9 +57,9 @@ def make_trainer(
 
 
 def trained_weights(model, settings: dict, seed: int) -> TrainedWeights:
-    """What a method entry trains of the model: MLP down-projections, every tensor of its layers, or adapters there.
+    """The tensors that a method entry trains: MLP down-projections, every tensor of its layers, or adapters there.
 
-    With masters, sharded masters or none, as the entry's ``precision`` and ``parallel`` say.
+    The entry's ``precision`` and ``parallel`` decide whether they have masters, sharded masters or none.
     """
     layers, trained, precision = settings["layers"], settings["trained"], settings["precision"]
     if trained == "lora":
@@ -78,7 +78,7 @@ def trained_weights(model, settings: dict, seed: int) -> TrainedWeights:
 
 
 def layers_needed(settings: dict, row: list[dict]) -> tuple[int, int] | None:
-    """From which layer to which (excluded) the model is run to train a cell; None when questions are scored too."""
+    """The first layer and the last (excluded) that training a cell runs; None when it also scores questions."""
     control = matched_control(row)
     if control and control.Facts.scores_select:
         return None
@@ -87,7 +87,7 @@ def layers_needed(settings: dict, row: list[dict]) -> tuple[int, int] | None:
 
 
 def layer_divider(settings: dict, device: str) -> Callable[[torch.nn.Module], None] | None:
-    """What divides a layer between the processes as soon as it is loaded, where a method entry trains sharded."""
+    """A function that divides each layer as it is loaded, or None where a method entry does not train sharded."""
     if not settings["parallel"]["sharded"]:
         return None
     from unlearning_robustness.engine.sharding import divider
@@ -112,7 +112,7 @@ def unlearn(
     matched: Tensors | None = None,
     scorer: QuestionScorer | None = None,
 ) -> Unlearned:
-    """Train a cell and give the model back as it was; ``scratch`` keeps the state while it trains.
+    """Train a cell and restore the model afterwards; ``scratch`` keeps the state while it trains.
 
     An early stop also takes ``matched``, the delta of the cell it is matched to, and a ``scorer`` of the forget
     questions of the ``select`` split; weight noise takes ``matched`` alone.
@@ -145,7 +145,7 @@ def unlearn(
 
 
 def conflicts(history: list[dict]) -> dict[str, float]:
-    """Share of steps whose branches pulled against each other, where a defence compares them."""
+    """The share of steps whose gradients opposed each other, where a defence compares them."""
     opposed = [entry["alignment"] < 0 for entry in history if "alignment" in entry]
     return {"conflicting_steps": sum(opposed) / len(opposed)} if opposed else {}
 

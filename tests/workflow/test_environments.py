@@ -35,6 +35,12 @@ def test_the_gpu_environment_differs_in_pytorch_alone():
     assert differing == [(f"pytorch ={LOCK['torch']}", f"pytorch-gpu ={LOCK['torch']}")]
 
 
+def test_jobs_that_fetch_have_what_reads_tables_and_gguf_files():
+    """Both are imported where they are used, so a job would fail only after its download."""
+    pins = ENVIRONMENTS["data.yaml"]["dependencies"][-1]["pip"]
+    assert {f"{name}=={LOCK[name]}" for name in ("accelerate", "datasets")} <= set(pins)
+
+
 def test_the_image_installs_the_lock():
     assert "-r /opt/requirements.lock" in (ROOT / "Dockerfile").read_text()
 

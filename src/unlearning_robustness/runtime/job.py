@@ -101,7 +101,9 @@ def _start(snakemake, model: dict | None, processes: int, log: TextIO) -> Job:
 
     from unlearning_robustness.runtime.device import choose_device, choose_dtype
     from unlearning_robustness.runtime.parallel import join
+    from unlearning_robustness.runtime.quick_start import keep_transformers_small
 
+    keep_transformers_small()
     torch.set_num_threads(max(1, snakemake.threads // processes))
     torch.use_deterministic_algorithms(True, warn_only=True)
     device = join(processes, choose_device(gpu, model["device"]))

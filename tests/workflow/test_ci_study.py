@@ -198,7 +198,7 @@ def test_lm_eval_predicts_the_same_for_every_question(study, cell, tmp_path):
     apply_delta(model, load_delta(study / "cells" / PLACE / cell / "delta.safetensors", digest))
     tokenizer = load_tokenizer(MODEL)
     probes = pandas.read_parquet(study / "benchmarks" / PLACE / "probes.parquet")
-    asked = probes.groupby(["role", "probe"]).head(24)
+    asked = probes.groupby(["role", "probe"]).head(17)
     names = write_tasks(asked, "elements", tmp_path)
     arbiter = pandas.concat(
         [

@@ -1,5 +1,7 @@
 """A study of studies/ as the workflow merges it: config.yaml, what the study builds on, the study."""
 
+import copy
+from functools import cache
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
@@ -13,5 +15,10 @@ STUDIES = ROOT / "studies"
 
 def load_study(name: str) -> dict:
     """The configuration of a study, not resolved."""
+    return copy.deepcopy(_load_study(name))
+
+
+@cache
+def _load_study(name: str) -> dict:
     own = load_configfile(STUDIES / f"{name}.yaml")
     return merged([ROOT / "config.yaml", *base_studies(own, STUDIES)], own)

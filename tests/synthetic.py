@@ -39,7 +39,12 @@ ONLY_RMU = [
 
 def raw_config() -> dict:
     """config.yaml as it is."""
-    return copy.deepcopy(yaml.safe_load(CONFIG.read_text()))
+    return copy.deepcopy(_config())
+
+
+@cache
+def _config() -> dict:
+    return yaml.safe_load(CONFIG.read_text())
 
 
 def study(cells: list[dict] | None = None, **changes) -> dict:

@@ -21,7 +21,7 @@ OVERLAY := $(if $(STUDY),studies/$(STUDY).yaml)
 SNAKEMAKE = . .venv/bin/activate && snakemake --cores $(CORES) $(if $(OVERLAY),--configfile $(OVERLAY))
 RESULTS = $(shell sed -n "s/^  results: *//p" $(if $(OVERLAY),$(OVERLAY),config.yaml))
 # What is made of records alone.
-FIGURE_RULES := tables figure findings claims published landing figures
+FIGURE_RULES := $(addprefix tables_,accuracy recovery matrix sharpness memorisation latents published) figure page landing figures
 
 .PHONY: study report tune figures export plan test lint format setup release clean
 

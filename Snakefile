@@ -34,10 +34,7 @@ onstart:
 rule all:
     default_target: True
     input:
-        TABLES,
-        FIGURES,
-        FINDINGS,
-        paths.landing,
+        study.report.files,
 
 
 rule records:

@@ -9,7 +9,6 @@ if not (ROOT / "src").is_dir():
     raise SystemExit(f"snakefile: {ROOT} is no folder: give the Snakefile of a clone")
 sys.path.insert(0, str(ROOT / "src"))
 
-from unlearning_robustness.config.kinds import module_of
 from unlearning_robustness.config.overlays import with_command_line
 from unlearning_robustness.errors import ConfigError, FetchError
 from unlearning_robustness.runtime.code_digest import code_digest
@@ -49,21 +48,3 @@ wildcard_constraints:
     defence="[a-z0-9][a-z0-9.-]*",
     attack="|".join(["none", *CONFIG["attacks"]]),
     seed=r"\d+",
-
-
-# What figures.smk reads.
-from unlearning_robustness.config.references import expected_of
-
-STUDY = CONFIG["study"]
-RESULTS, LOGS = paths.results, paths.logs
-RECORDS, MEASURES, ATTACKED = (
-    targets.records,
-    targets.cell_measures,
-    targets.attack_manifests,
-)
-LATENTS, SHARPNESS = targets.measured("latents"), targets.measured("sharpness")
-LANDSCAPES, MEMORISATION = (
-    targets.measured("landscape"),
-    targets.measured("memorisation"),
-)
-RETRAINED, RETAIN_LOG = [], targets.retain_log

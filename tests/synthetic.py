@@ -3,6 +3,7 @@
 import copy
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,18 +11,17 @@ import numpy
 import pandas
 import yaml
 
-from unlearning_robustness.analysis.attack_costs import read_attack_costs
-from unlearning_robustness.analysis.landscape import read_landscapes
-from unlearning_robustness.analysis.memorisation import read_memorisation
-from unlearning_robustness.analysis.sharpness import read_sharpness
-from unlearning_robustness.analysis.tables import all_tables
-from unlearning_robustness.analysis.theory import read_latents
+from unlearning_robustness.analysis import TABLES
+from unlearning_robustness.analysis.inputs import CELL, READERS, Inputs
+from unlearning_robustness.analysis.inputs import COLUMNS as RECORDED
 from unlearning_robustness.attacks.relearn import Relearn
 from unlearning_robustness.config import resolve
 from unlearning_robustness.config.cells import REFERENCE, RETRAINED, Cell, attacked_cells, measured_cells
+from unlearning_robustness.config.display import page_settings
+from unlearning_robustness.config.references import expected_of
 from unlearning_robustness.evaluation.assumption import STATISTICS
 from unlearning_robustness.evaluation.landscape import plane_points
-from unlearning_robustness.figures.context import FigureContext, read_context
+from unlearning_robustness.report.context import ReportContext, read_context
 from unlearning_robustness.report.markup import markdown
 from unlearning_robustness.runtime.manifest import write_json
 from unlearning_robustness.scoring.records import ANALYSED, BUDGET, COLUMNS, label, read, read_measures, write
@@ -151,6 +151,11 @@ def measures_of(paths: list[Path]) -> list[dict]:
     return read_measures(path.with_name("measures.json") for path in paths if path.parent.name == "none")
 
 
+def nothing(kind: str) -> pandas.DataFrame:
+    """What is read of a kind of file when there is none."""
+    return pandas.DataFrame(columns=RECORDED[kind])
+
+
 def planted_latents(config: dict) -> pandas.DataFrame:
     """Latents of every measured cell: a token's residual of scale 0.5 in the reference, 2 in unlearned models."""
     rows = []
@@ -172,7 +177,7 @@ def planted_latents(config: dict) -> pandas.DataFrame:
         for scale in (0.5, 1.5):
             for name in ("loss_increase", "predicted_increase"):
                 rows.append({**named, "statistic": name, "at": scale, "value": 0.1 * scale**2, "error": 0.01})
-    return pandas.DataFrame(rows) if rows else read_latents([])
+    return pandas.DataFrame(rows) if rows else nothing("latents")
 
 
 def planted_sharpness(config: dict) -> pandas.DataFrame:
@@ -184,7 +189,7 @@ def planted_sharpness(config: dict) -> pandas.DataFrame:
                          ("eigenvalue", 1.0), ("eigenvalue", 2.0), ("gradient_norm", 0.0), ("local_lipschitz", 2.0),
                          ("kl_forget", 2.0), ("kl_retain", 2.0)):  # fmt: skip
             rows.append({**vars(cell), "statistic": name, "at": at, "value": level + at, "error": 0.1})
-    return pandas.DataFrame(rows) if rows else read_sharpness([])
+    return pandas.DataFrame(rows) if rows else nothing("sharpness")
 
 
 def planted_landscape(config: dict) -> pandas.DataFrame:
@@ -203,7 +208,7 @@ def planted_landscape(config: dict) -> pandas.DataFrame:
             for corpus, nll in (("forget", 2 + steep * ((a - 1) ** 2 + b**2 / 4)), ("retain", 3.0 + steep * b**2 / 10))
         ]
         parts.append(pandas.DataFrame(rows).assign(**vars(cell)))
-    return pandas.concat(parts, ignore_index=True) if parts else read_landscapes([])
+    return pandas.concat(parts, ignore_index=True) if parts else nothing("landscape")
 
 
 def planted_memorisation(config: dict) -> pandas.DataFrame:
@@ -227,10 +232,10 @@ def planted_memorisation(config: dict) -> pandas.DataFrame:
                 for role, score in (("forget", -4 + 0.1 * level), ("holdout", -4.01)):
                     rows.append({**named, "metric": "min-k", "role": role, "item": f"{role}/{item}",
                                  "value": score + spread})  # fmt: skip
-    return pandas.DataFrame(rows) if rows else read_memorisation([])
+    return pandas.DataFrame(rows) if rows else nothing("memorisation")
 
 
-def planted_attack_costs(config: dict) -> pandas.DataFrame:
+def planted_spent(config: dict) -> pandas.DataFrame:
     """Every step of relearning costs as much as the one before."""
     rows = []
     for cell, attack in attacked_cells(config["study"]):
@@ -241,7 +246,7 @@ def planted_attack_costs(config: dict) -> pandas.DataFrame:
             spent = {"seconds": steps / 10, "forwards": steps, "backwards": steps, "tokens": 100 * steps}
             named = {**vars(cell), "attack": attack, **dict.fromkeys(BUDGET, 0), **budget, "setting": ""}
             rows.append({**named, **spent, "operations": 1e9 * steps})
-    return pandas.DataFrame(rows) if rows else read_attack_costs([])
+    return pandas.DataFrame(rows) if rows else READERS["spent"]("spent", [])
 
 
 def planted(config: dict) -> dict[str, pandas.DataFrame]:
@@ -251,7 +256,7 @@ def planted(config: dict) -> dict[str, pandas.DataFrame]:
         "sharpness": planted_sharpness(config),
         "landscape": planted_landscape(config),
         "memorisation": planted_memorisation(config),
-        "attack_costs": planted_attack_costs(config),
+        "spent": planted_spent(config),
     }
 
 
@@ -260,24 +265,61 @@ def planted_records(config: dict, root: Path, accuracy: Callable = planted_accur
     return read(write_study(config, root, accuracy))
 
 
+ANALYSIS = {
+    "bootstrap_samples": 200, "confidence": 0.95, "seed": 1, "baseline_probe": "plain", "utility_bound": 0.1,
+    "forget_token_probe": "forget-token", "neutral_token_probe": "neutral-token", "comparisons": [], "interactions": [],
+    "attack": "relearn", "early_steps": 5,
+}  # fmt: skip
+
+
+def analysis(**changes) -> dict:
+    """The settings of an analysis with a cheap bootstrap."""
+    return {"analysis": ANALYSIS | changes}
+
+
+def inputs_of(records: pandas.DataFrame, settings: dict, measures=(), **beside: pandas.DataFrame) -> Inputs:
+    """What tables query: records, measures of cells, and what was measured beside them."""
+    records = records if "split" in records else records.assign(split="test")
+    attacked = records["attack"] != "none"
+    measured = pandas.DataFrame(measures).sort_values(CELL, ignore_index=True) if len(measures) else pandas.DataFrame()
+    recorded = {"answers": records[~attacked], "attacked": records[attacked], "measures": measured, **beside}
+    return Inputs(recorded, {"defences": {}} | settings)
+
+
+def of_study(config: dict) -> dict:
+    """A resolved configuration with only those published numbers that name its study."""
+    return config | {"expected": expected_of(config)}
+
+
+def all_tables(inputs: Inputs) -> dict[str, pandas.DataFrame]:
+    """Every table by name."""
+    return {name: table(inputs) for name, table in TABLES.items()}
+
+
 def planted_tables(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> dict[str, pandas.DataFrame]:
     """The tables of a planted study."""
     paths = write_study(config, root, accuracy)
-    return all_tables(read(paths, ANALYSED), measures_of(paths), planted(config), config)
+    return all_tables(inputs_of(read(paths, ANALYSED), of_study(config), measures_of(paths), **planted(config)))
 
 
-def as_read(tables: dict[str, pandas.DataFrame], config: dict, root: Path) -> FigureContext:
+def as_read(
+    tables: dict[str, pandas.DataFrame], config: dict, root: Path, records: pandas.DataFrame | None = None
+) -> ReportContext:
     """What figures and findings are given: the tables, through csv files as the workflow writes them."""
     for name, table in tables.items():
         table.to_csv(root / f"{name}.csv", index=False)
         markdown(table)
     place = config["study"]["models"][0], config["study"]["benchmarks"][0]
-    return read_context([root / f"{name}.csv" for name in tables], config, *place)
+    context = read_context([root / f"{name}.csv" for name in tables], page_settings(config, *place), *place)
+    return replace(context, records=records, benchmark=benchmark_report())
 
 
-def planted_context(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> FigureContext:
+def planted_context(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> ReportContext:
     """The context of a planted study."""
-    return as_read(planted_tables(config, root, accuracy), config, root)
+    paths = write_study(config, root, accuracy)
+    records = read(paths)
+    tables = all_tables(inputs_of(records[ANALYSED], of_study(config), measures_of(paths), **planted(config)))
+    return as_read(tables, config, root, records)
 
 
 def benchmark_report(**changes) -> dict:

@@ -6,12 +6,22 @@ from functools import cache
 from pathlib import Path
 
 import pandas
-from synthetic import SHUFFLED, as_read, measures_of, planted, raw_config, study, write_study
+from synthetic import (
+    SHUFFLED,
+    all_tables,
+    as_read,
+    inputs_of,
+    measures_of,
+    of_study,
+    planted,
+    raw_config,
+    study,
+    write_study,
+)
 
 from studies import load_study
-from unlearning_robustness.analysis.tables import all_tables
 from unlearning_robustness.config import resolve
-from unlearning_robustness.figures.context import FigureContext
+from unlearning_robustness.report.context import ReportContext
 from unlearning_robustness.scoring.records import ANALYSED, read
 
 
@@ -23,7 +33,7 @@ class World:
     records: pandas.DataFrame
     measures: list[dict]
     tables: dict[str, pandas.DataFrame]
-    context: FigureContext
+    context: ReportContext
 
 
 @cache
@@ -64,5 +74,5 @@ def world(config: dict) -> World:
     with tempfile.TemporaryDirectory() as root:
         paths = write_study(config, Path(root))
         records, measures = read(paths), measures_of(paths)
-        tables = all_tables(records[ANALYSED], measures, planted(config), config)
-        return World(config, records, measures, tables, as_read(tables, config, Path(root)))
+        tables = all_tables(inputs_of(records[ANALYSED], of_study(config), measures, **planted(config)))
+        return World(config, records, measures, tables, as_read(tables, config, Path(root), records))

@@ -1,7 +1,8 @@
 import pandas
 import pytest
 
-from unlearning_robustness.analysis.attack_costs import COLUMNS, attack_costs, read_attack_costs
+from unlearning_robustness.analysis.attack_costs import COLUMNS, attack_costs
+from unlearning_robustness.analysis.inputs import READERS, Inputs
 from unlearning_robustness.config.cells import KIND, Cell
 from unlearning_robustness.runtime.manifest import write_json
 
@@ -12,6 +13,10 @@ MEASURES = pandas.DataFrame(
         for seed in (0, 1)
     ]
 )
+
+
+def table_of(paths, measures=MEASURES):
+    return attack_costs(Inputs({"spent": READERS["spent"]("spent", paths), "measures": measures}, {}))
 
 
 def point(operations, steps=0, setting="", documents=0):
@@ -37,7 +42,7 @@ def table(tmp_path):
         written(tmp_path, "rmu", 0, "quantise", [point(0.0, setting="8 bits"), point(0.0, setting="4 bits")]),
         written(tmp_path, "rmu", 1, "older", None),
     ]
-    return attack_costs(read_attack_costs(paths), MEASURES)
+    return table_of(paths)
 
 
 def test_each_point_has_the_mean_over_seeds_and_its_share_of_what_unlearning_cost(table):
@@ -57,7 +62,7 @@ def test_the_reference_was_not_unlearned(table):
 
 
 def test_without_points_and_without_counted_unlearning_there_is_a_table(tmp_path):
-    empty = attack_costs(read_attack_costs([written(tmp_path, "rmu", 0, "older", None)]), MEASURES)
+    empty = table_of([written(tmp_path, "rmu", 0, "older", None)])
     assert empty.empty and list(empty.columns) == COLUMNS
-    spent = read_attack_costs([written(tmp_path, "rmu", 0, "relearn", [point(5.0, 5)])])
-    assert attack_costs(spent, MEASURES[[*KIND, "seed"]])["of_unlearning"].isna().all()
+    uncounted = table_of([written(tmp_path, "rmu", 0, "relearn", [point(5.0, 5)])], MEASURES[[*KIND, "seed"]])
+    assert uncounted["of_unlearning"].isna().all() and len(uncounted)

@@ -1,13 +1,13 @@
 import numpy
 import pandas
 import pytest
+from synthetic import analysis, inputs_of
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.matrix import contrast, entries, interactions, matrix, matrix_differences
 from unlearning_robustness.analysis.significance import holm
 
 BOOTSTRAP = CrossedBootstrap(400, 0.95, 1)
-PROBES = ("plain", "forget-token", "neutral-token")
 FACTS = {"select": 10, "test": 20}
 
 
@@ -54,14 +54,13 @@ RECORDS = pandas.concat([
 ], ignore_index=True)  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def found():
-    return entries(RECORDS, PROBES, 0.1)
+def inputs(records, **changes):
+    return inputs_of(records, analysis(bootstrap_samples=400, **changes))
 
 
 @pytest.fixture(scope="module")
-def table(found):
-    return matrix(found, BOOTSTRAP, 0.1).set_index(["method", "defence", "column"])
+def table():
+    return matrix(inputs(RECORDS)).set_index(["method", "defence", "column"])
 
 
 def test_strength_is_chosen_on_select_by_each_seed_and_reported_on_test(table):
@@ -75,7 +74,7 @@ def test_strength_is_chosen_on_select_by_each_seed_and_reported_on_test(table):
 def test_an_attack_that_asks_no_retain_questions_costs_nothing_and_may_be_the_worst():
     read = [answers(0.8, "logit-lens", setting="layer 3", split=split, seed=0) for split in ("select", "test")]
     read += [answers(0.7, "logit-lens", setting="layer 9", split=split, seed=1) for split in ("select", "test")]
-    table = matrix(entries(pandas.concat([RECORDS, *read]), PROBES, 0.1), BOOTSTRAP, 0.1)
+    table = matrix(inputs(pandas.concat([RECORDS, *read])))
     table = table.set_index(["method", "defence", "column"])
     row = table.loc["rmu", "none", "logit-lens"]
     assert row["setting"] == "layer 3; layer 9" and row["mean"] == pytest.approx((0.8 + 0.7) / 2)
@@ -87,7 +86,7 @@ def test_an_attack_that_asks_no_retain_questions_costs_nothing_and_may_be_the_wo
 def test_where_no_attack_does_better_the_worst_is_none():
     # Its records may come first, and it may cost no step.
     read = [point(0.3, 0.3, "logit-lens", setting="layer 9", defence="rna", seed=seed) for seed in (0, 1)]
-    table = matrix(entries(pandas.concat([*read, RECORDS]), PROBES, 0.1), BOOTSTRAP, 0.1)
+    table = matrix(inputs(pandas.concat([*read, RECORDS])))
     table = table.set_index(["method", "defence", "column"])
     assert table.loc["rmu", "rna", "worst"]["setting"] == "no attack"
 
@@ -108,7 +107,7 @@ def lucky(gained, lost):
     [(3, 0, "no attack"), (4, 0, "logit-lens layer 9"), (5, 1, "no attack")],
 )
 def test_an_attack_that_gains_less_than_two_standard_errors_on_select_is_not_the_worst(gained, lost, worst):
-    table = matrix(entries(pandas.concat([RECORDS, lucky(gained, lost)]), PROBES, 0.1), BOOTSTRAP, 0.1)
+    table = matrix(inputs(pandas.concat([RECORDS, lucky(gained, lost)])))
     table = table.set_index(["method", "defence", "column"])
     assert table.loc["rmu", "rna", "worst"]["setting"] == worst
     assert table.loc["rmu", "rna", "logit-lens"]["setting"] == "layer 9"
@@ -124,7 +123,7 @@ def test_without_a_point_within_the_bound_the_model_is_not_attacked_and_test_say
     assert row["setting"] == "q 1 %; none within the bound"
     assert row["mean"] == pytest.approx((0.5 + 0.3) / 2)
     assert row["retain_change"] == pytest.approx(-0.1) and row["valid"]
-    assert not matrix(entries(RECORDS, PROBES, 0.05), BOOTSTRAP, 0.05).set_index("column").loc["prune", "valid"]
+    assert not matrix(inputs(RECORDS, utility_bound=0.05)).set_index("column").loc["prune", "valid"]
 
 
 def test_the_worst_attack_is_chosen_on_select_too(table):
@@ -160,8 +159,8 @@ def test_p_values_are_corrected_over_the_whole_matrix(table):
     assert (tested["p_holm"] >= tested["p"]).all()
 
 
-def test_defences_are_compared_in_every_column_that_both_have(found):
-    table = matrix_differences(found, [("rna", "none"), ("sam", "none")], BOOTSTRAP).set_index("column")
+def test_defences_are_compared_in_every_column_that_both_have():
+    table = matrix_differences(inputs(RECORDS, comparisons=[("sam", "none")])).set_index("column")
     assert list(table.index) == ["retain", "forget-token", "forget", "relearn", "worst"]
     row = table.loc["relearn"]
     assert (row["first"], row["second"], row["mean"]) == ("rna", "none", pytest.approx(-0.15))
@@ -173,7 +172,7 @@ def test_defences_are_compared_in_every_column_that_both_have(found):
 def test_an_interaction_is_what_both_do_beyond_the_sum():
     levels = {"none": 0.9, "rna": 0.7, "stableun": 0.6, "rna.stableun": 0.5}
     records = pandas.concat([cell(level, defence=name, seed=seed) for name, level in levels.items() for seed in (0, 1)])
-    table = interactions(entries(records, PROBES, 0.1), [("rna", "stableun")], BOOTSTRAP).set_index("column")
+    table = interactions(inputs(records, interactions=[("rna", "stableun")])).set_index("column")
     assert list(table.index) == ["retain", "forget-token", "forget"]
     row = table.loc["forget"]
     assert row["mean"] == pytest.approx((0.5 - 0.6) - (0.7 - 0.9))
@@ -196,7 +195,7 @@ def test_sides_with_other_questions_or_seeds_are_refused():
 
 
 def test_without_select_questions_there_is_no_matrix():
-    test = RECORDS[RECORDS["split"] == "test"]
-    assert entries(test, PROBES, 0.1) == {}
-    for table in (matrix({}, BOOTSTRAP, 0.1), matrix_differences({}, [], BOOTSTRAP), interactions({}, [], BOOTSTRAP)):
+    test = inputs(RECORDS[RECORDS["split"] == "test"], interactions=[("rna", "sam")])
+    assert entries(test) == {}
+    for table in (matrix(test), matrix_differences(test), interactions(test)):
         assert table.empty and "p_holm" in table

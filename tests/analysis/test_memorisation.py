@@ -1,15 +1,16 @@
 import numpy
 import pandas
 import pytest
+from synthetic import analysis, nothing
 from worlds import study_world
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
+from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.memorisation import (
     area_under_curve,
     leakage,
     memorisation,
     privacy_leakage,
-    read_memorisation,
 )
 
 BOOTSTRAP = CrossedBootstrap(400, 0.95, 0)
@@ -83,14 +84,14 @@ def test_the_table_has_every_metric_in_percent_before_and_after_the_attack():
                 rows.append({**CELL, "method": "npo", "seed": seed, "attack": attack, "metric": "verbatim",
                              "role": "forget", "item": f"f{item}", "value": value})  # fmt: skip
     marks = pandas.concat([scores([1.0, 2.0], [1.5, 3.0]), scores([1.0, 2.0], [1.5, 3.0], "retrained")])
-    table = memorisation(pandas.concat([pandas.DataFrame(rows), marks]), {}, BOOTSTRAP)
+    table = memorisation(Inputs({"memorisation": pandas.concat([pandas.DataFrame(rows), marks])}, analysis()))
     verbatim = table[table["metric"] == "verbatim"].set_index("attack")
     assert verbatim["mean"].to_dict() == pytest.approx({"none": 25.0, "relearn": 65.0})
     assert verbatim.loc["none", ["low", "high", "facts", "seeds"]].tolist() == pytest.approx([20, 30, 4, 2])
     assert table[table["metric"] == "privacy-leakage"].set_index("method")["mean"].to_dict() == {
         "npo": 0.0, "retrained": 0.0
     }  # fmt: skip
-    assert memorisation(read_memorisation([]), {}, BOOTSTRAP).empty
+    assert memorisation(Inputs({"memorisation": nothing("memorisation")}, analysis())).empty
 
 
 def test_the_studys_table_has_what_was_planted():

@@ -1,11 +1,11 @@
 import pandas
 import pytest
+from synthetic import analysis, inputs_of
 
-from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.published import COLUMNS, published
-from unlearning_robustness.report.published import published_page
+from unlearning_robustness.report.context import ReportContext
+from unlearning_robustness.report.published import page
 
-BOOTSTRAP = CrossedBootstrap(1000, 0.95, 3)
 CELL = {"model": "big", "benchmark": "wmdp", "method": "rmu", "defence": "none"}
 SOURCE = {"paper": "a paper", "place": "Table 1", "note": ""}
 
@@ -46,8 +46,12 @@ RECORDS = pandas.concat(
 )
 
 
-def row(**wanted) -> pandas.Series:
-    return published(RECORDS, {"one": entry(**wanted)}, BOOTSTRAP).iloc[0]
+def compared(entries: dict) -> pandas.DataFrame:
+    return published(inputs_of(RECORDS, analysis(bootstrap_samples=1000, seed=3) | {"expected": entries}))
+
+
+def row(**changes) -> pandas.Series:
+    return compared({"one": entry(**changes)}).iloc[0]
 
 
 def test_ours_is_the_mean_over_what_the_entry_names_and_the_difference_is_ours_less_theirs():
@@ -85,7 +89,7 @@ def test_budgets_are_never_averaged():
 def test_what_was_not_run_says_so_and_no_entry_is_an_empty_table():
     missing = row(value=0.5, cell={**CELL, "model": "bigger"})
     assert missing["within"] == "not run" and pandas.isna(missing["difference"])
-    empty = published(RECORDS, {}, BOOTSTRAP)
+    empty = compared({})
     assert list(empty.columns) == COLUMNS and empty.empty
 
 
@@ -95,12 +99,12 @@ def test_the_page_sets_them_side_by_side_with_the_source_and_calls_nothing_passe
         "bio": entry(0.312, 0.026, relation="biology"),
         "other": entry(0.9, source=noted, attack="relearn", steps=5, cell={**CELL, "defence": "rna"}),
     }
-    config = {"methods": {"rmu": {"label": "RMU"}}, "defences": {"rna": {"label": "RNA"}}}
-    text = published_page(published(RECORDS, entries, BOOTSTRAP), config)
+    settings = {"methods": {"rmu": {"label": "RMU"}}, "defences": {"rna": {"label": "RNA"}}}
+    text = page(ReportContext({"published": compared(entries)}, settings))
     lines = text.splitlines()
     (biology,) = [line for line in lines if line.startswith("| RMU |")]
     assert "| forget accuracy, biology | 31.2 ± 2.6 | 40.0 [" in biology and "| +8.8 | yes |" in biology
     assert "| RMU + RNA | forget accuracy, after relearn (5 steps) | 90.0 ± 0.0 |  |  | not run |" in text
     assert "a paper, Table 1 (read off a figure)" in text
     assert not {"pass", "fail", "failed", "passed"} & set(text.lower().split())
-    assert "No published number names this model" in published_page(published(RECORDS, {}, BOOTSTRAP), config)
+    assert "No published number names this model" in page(ReportContext({"published": compared({})}, settings))

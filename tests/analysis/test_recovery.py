@@ -3,10 +3,12 @@ import math
 import numpy
 import pandas
 import pytest
+from synthetic import analysis, inputs_of
 from worlds import default_world
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
-from unlearning_robustness.analysis.recovery import area, crossing, curves, quantities, recovery, recovery_differences
+from unlearning_robustness.analysis.curves import area, crossing, quantities
+from unlearning_robustness.analysis.recovery import recovery, recovery_differences
 
 BOOTSTRAP = CrossedBootstrap(300, 0.95, 1)
 STEPS = [5, 10, 15]
@@ -40,14 +42,13 @@ LEVELS = {
 }
 
 
-@pytest.fixture(scope="module")
-def found():
-    return curves(planted(LEVELS))
+def inputs(records, *comparisons):
+    return inputs_of(records, analysis(bootstrap_samples=BOOTSTRAP.samples, comparisons=comparisons))
 
 
 @pytest.fixture(scope="module")
-def table(found):
-    return recovery(found, BOOTSTRAP).set_index(["method", "defence", "quantity"])
+def table():
+    return recovery(inputs(planted(LEVELS))).set_index(["method", "defence", "quantity"])
 
 
 def test_the_area_of_a_known_curve_is_its_trapezoids_over_the_budget():
@@ -113,9 +114,8 @@ def test_where_nothing_was_lost_there_is_no_share_of_it(table, kind):
     assert table.loc[(*kind, "area"), "note"] == "" and table.loc[(*kind, "lost"), "mean"] == 0
 
 
-def test_the_interval_is_that_of_the_statistic_in_every_draw(found):
+def test_the_interval_is_that_of_the_statistic_in_every_draw(table):
     """The same draws made one by one, with the statistic computed from each in plain Python."""
-    curve = next(curve for keys, curve in found.items() if keys[2:4] == ("rmu", "none"))
     random = numpy.random.default_rng(BOOTSTRAP.seed)
     random.multinomial(2, [0.5, 0.5], size=BOOTSTRAP.samples)
     shares = []
@@ -126,30 +126,36 @@ def test_the_interval_is_that_of_the_statistic_in_every_draw(found):
         mean = (start / 2 + levels[0] + levels[1] + levels[2] / 2) / 3
         shares.append((mean - start) / (1 - start))
     expected = numpy.quantile(shares, [0.025, 0.975])
-    row = recovery({("m", "b", "rmu", "none", "relearn", 60): curve}, BOOTSTRAP).set_index("quantity").loc["share"]
+    row = table.loc["rmu", "none", "share"]
     assert [row["low"], row["high"]] == pytest.approx(expected)
 
 
-def test_differences_are_paired(found):
-    pairs = [("sam", "none"), ("none", "weight-noise"), ("sam", "rna")]
-    table = recovery_differences(found, pairs, BOOTSTRAP).set_index(["first", "second", "quantity"])
-    assert set(table.index.droplevel(2)) == {("sam", "none"), ("none", "weight-noise")}
+def test_differences_are_paired():
+    table = recovery_differences(inputs(planted(LEVELS), ("none", "weight-noise"), ("sam", "rna")))
+    table = table.set_index(["first", "second", "quantity"])
+    assert set(table.index.droplevel(2)) == {("sam", "none"), ("none", "weight-noise"), ("weight-noise", "none")}
     row = table.loc[("sam", "none", "gap")]
     assert row["mean"] == pytest.approx(0.2 - 0.7) and row["high"] < 0
     assert table.loc[("sam", "none", "lost"), ["mean", "low", "high"]].tolist() == [0, 0, 0]
     assert table.loc[("sam", "none", "half_steps"), "note"] == "not within the budget"
     assert table.loc[("none", "weight-noise", "share"), "note"] == "nothing lost"
-    same = {("m", "b", "rmu", name, "relearn", 60): next(iter(found.values())) for name in ("sam", "none")}
-    assert (recovery_differences(same, [("sam", "none")], BOOTSTRAP)[["mean", "low", "high"]].fillna(0) == 0).all(
-        axis=None
+    equal = recovery_differences(inputs(planted(LEVELS | {("rmu", "sam"): LEVELS["rmu", "none"]}))).query(
+        "first == 'sam'"
     )
+    assert (equal[["mean", "low", "high"]].fillna(0) == 0).all(axis=None) and len(equal)
 
 
-def test_other_facts_or_seeds_on_the_other_side_are_refused(found):
-    keys = ("m", "b", "rmu", "sam", "relearn", 60)
-    other = curves(planted({key: LEVELS[key] for key in LEVELS if key != ("rmu", "sam")}, facts=10))
+def test_other_facts_or_seeds_on_the_other_side_are_refused():
+    fewer = planted({key: LEVELS[key] for key in LEVELS if key != ("rmu", "sam")}, facts=10)
+    records = pandas.concat(
+        [
+            fewer,
+            planted({("rmu", "sam"): LEVELS["rmu", "sam"]}),
+            planted({("reference", "none"): LEVELS["reference", "none"]}),
+        ]
+    )
     with pytest.raises(ValueError, match="same facts and seeds"):
-        recovery_differences({**other, keys: found[keys]}, [("sam", "none")], BOOTSTRAP)
+        recovery_differences(inputs(records.drop_duplicates(["method", "defence", "seed", "attack", "steps", "fact"])))
 
 
 def test_the_default_study_has_every_curve_of_its_relearning_table():

@@ -1,7 +1,7 @@
 import pandas
 import pytest
+from synthetic import analysis, inputs_of
 
-from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.relations import MACRO, MICRO, relations
 
 CORRECT = {"virology": [1, 1, 1, 0, 0, 0, 0, 0], "geography": [1, 1], "religions": [1, 0]}
@@ -23,7 +23,7 @@ def records():
 def test_micro_counts_questions_and_macro_subjects(records):
     other = records.assign(probe="forget-token", correct=False)
     both = pandas.concat([records, other])
-    table = relations(both, "plain", CrossedBootstrap(400, 0.95, 1)).set_index("relation")
+    table = relations(inputs_of(both, analysis(bootstrap_samples=400))).set_index("relation")
     assert table.loc["virology", "mean"] == 3 / 8
     assert table.loc[MICRO, "mean"] == 6 / 12
     assert table.loc[MACRO, "mean"] == pytest.approx((3 / 8 + 1 + 1 / 2) / 3)
@@ -33,7 +33,7 @@ def test_micro_counts_questions_and_macro_subjects(records):
 
 def test_averages_agree_where_subjects_are_of_one_size(records):
     even = records[~records["fact"].isin([f"virology/{index}" for index in range(2, 8)])]
-    table = relations(even, "plain", CrossedBootstrap(400, 0.95, 1)).set_index("relation")
+    table = relations(inputs_of(even, analysis(bootstrap_samples=400))).set_index("relation")
     assert table.loc[MICRO, "mean"] == pytest.approx(table.loc[MACRO, "mean"])
     assert table.loc[MICRO, "high"] - table.loc[MICRO, "low"] == pytest.approx(
         table.loc[MACRO, "high"] - table.loc[MACRO, "low"], abs=0.2

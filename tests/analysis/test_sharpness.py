@@ -1,10 +1,12 @@
 import numpy
 import pandas
 import pytest
+from synthetic import analysis, nothing
 from worlds import study_world
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
-from unlearning_robustness.analysis.sharpness import read_sharpness, sharpness, sharpness_correlations
+from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.analysis.sharpness import beside_recovery, correlations, sharpness
 
 CELL = {"model": "m", "benchmark": "b", "method": "npo"}
 BOOTSTRAP = CrossedBootstrap(200, 0.95, 0)
@@ -21,12 +23,12 @@ def cells(values, starts=None):
     return pandas.DataFrame(measured), pandas.DataFrame(recovery)
 
 
-def correlations(table, given="nothing"):
-    return sharpness_correlations(table, BOOTSTRAP).query("given == @given").set_index("statistic")
+def correlated(table, given="nothing"):
+    return correlations(table, BOOTSTRAP).query("given == @given").set_index("statistic")
 
 
 def test_measures_stand_beside_what_relearning_brings_back_and_among_them_what_needs_no_curvature():
-    table = sharpness(*cells([(1.0, 0.1), (2.0, 0.2), (3.0, 0.3)], [0.7, 0.5, 0.6]))
+    table = beside_recovery(*cells([(1.0, 0.1), (2.0, 0.2), (3.0, 0.3)], [0.7, 0.5, 0.6]))
     gaps, values = table[table["statistic"] == "sam_gap"], table.set_index("statistic")["value"]
     assert gaps["gain"].tolist() == [0.1, 0.2, 0.3] and gaps["start"].tolist() == [0.7, 0.5, 0.6]
     assert values["weight_change"].tolist() == [-1.0, -2.0, -3.0] and values["start"].tolist() == [0.7, 0.5, 0.6]
@@ -34,8 +36,8 @@ def test_measures_stand_beside_what_relearning_brings_back_and_among_them_what_n
 
 
 def test_a_planted_order_is_a_correlation_of_one_and_its_reverse_of_minus_one():
-    table = sharpness(*cells([(float(n), n / 10) for n in range(8)]))
-    found = correlations(table)
+    table = beside_recovery(*cells([(float(n), n / 10) for n in range(8)]))
+    found = correlated(table)
     assert found.loc["sam_gap", ["mean", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
     assert found.loc["weight_change", "mean"] == pytest.approx(-1) and found.loc["sam_gap", "cells"] == 8
 
@@ -43,7 +45,7 @@ def test_a_planted_order_is_a_correlation_of_one_and_its_reverse_of_minus_one():
 def test_seeds_of_one_defence_are_drawn_together():
     # Within each defence the order is reversed, between them it holds.
     values = [(10 * kind + seed, kind - 0.1 * seed) for kind in range(4) for seed in range(2)]
-    found = correlations(sharpness(*cells(values))).loc["sam_gap"]
+    found = correlated(beside_recovery(*cells(values))).loc["sam_gap"]
     assert found["low"] < found["mean"] < 1 and found["mean"] > 0.8
 
 
@@ -52,20 +54,20 @@ def test_a_measure_that_only_follows_what_was_forgotten_predicts_nothing_at_equa
     start = random.permutation(60)
     own = random.normal(0, 2, (2, 60))
     values = [(-a, -b) for a, b in zip(start + own[0], start + own[1], strict=True)]
-    table = sharpness(*cells(values, start.tolist()))
-    assert correlations(table).loc["sam_gap", "low"] > 0.9
-    equal = correlations(table, "start")
+    table = beside_recovery(*cells(values, start.tolist()))
+    assert correlated(table).loc["sam_gap", "low"] > 0.9
+    equal = correlated(table, "start")
     assert equal.loc["sam_gap", "low"] < 0 < equal.loc["sam_gap", "high"]
     # What a straight line in its own ranks explains leaves nothing: no correlation instead of one of rounding errors.
-    assert "start" not in equal.index and correlations(table).loc["start", "mean"] < -0.9
+    assert "start" not in equal.index and correlated(table).loc["start", "mean"] < -0.9
 
 
 def test_too_few_kinds_or_no_attack_give_no_correlation():
-    assert sharpness_correlations(sharpness(*cells([(1.0, 0.1), (2.0, 0.2)])), BOOTSTRAP).empty
+    assert correlations(beside_recovery(*cells([(1.0, 0.1), (2.0, 0.2)])), BOOTSTRAP).empty
     measured, recovery = cells([(float(n), n / 10) for n in range(8)])
-    unattacked = sharpness(measured, recovery.iloc[:0])
-    assert unattacked["gain"].isna().all() and sharpness_correlations(unattacked, BOOTSTRAP).empty
-    assert sharpness(read_sharpness([]), recovery).empty
+    unattacked = beside_recovery(measured, recovery.iloc[:0])
+    assert unattacked["gain"].isna().all() and correlations(unattacked, BOOTSTRAP).empty
+    assert sharpness(Inputs({"sharpness": nothing("sharpness")}, analysis())).empty
 
 
 def test_the_study_s_plain_cells_are_the_sharpest_as_planted():

@@ -4,12 +4,12 @@ import numpy
 import pandas
 import pytest
 from scipy.stats import ks_2samp
+from synthetic import analysis
 
-from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
+from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.tofu import COLUMNS, tofu
 from unlearning_robustness.config.cells import Cell
 
-BOOTSTRAP = CrossedBootstrap(200, 0.95, 3)
 SETTINGS = {"protocol": "tofu", "retrain": {"model": "retain-only"}}
 ROLES = ("forget", "retain", "real-authors", "world-facts")
 
@@ -23,6 +23,12 @@ def records_of(method, seed, shift, attack="none"):
             for metric, value in (("probability", 0.5), ("rouge-recall", 0.4), ("truth-ratio", ratio)):
                 rows.append({"metric": metric, "role": role, "item": f"{role}/{item}", "value": value})
     return pandas.DataFrame(rows).assign(**vars(Cell("m", "tofu", method, "none", seed)), attack=attack)
+
+
+def table_of(records, settings=SETTINGS, log=()):
+    return tofu(
+        Inputs({"memorisation": records, "retain_log": list(log)}, analysis(seed=3) | {"memorisation": settings})
+    )
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def row(table, method, metric, role="forget", attack="none"):
 
 
 def test_quality_is_high_for_a_model_like_the_retain_only_one_and_low_for_one_that_knows(records):
-    table = tofu(records, SETTINGS, BOOTSTRAP)
+    table = table_of(records)
     assert row(table, "reference", "forget-quality")["mean"] < 1e-9
     assert row(table, "npo", "forget-quality", attack="relearn")["mean"] < 1e-9
     assert row(table, "retrained", "forget-quality")["mean"] == 1.0
@@ -56,7 +62,7 @@ def test_quality_is_high_for_a_model_like_the_retain_only_one_and_low_for_one_th
 
 
 def test_truth_goes_one_way_on_the_forget_set_and_the_other_elsewhere(records):
-    table = tofu(records, SETTINGS, BOOTSTRAP)
+    table = table_of(records)
     assert row(table, "reference", "truth")["mean"] == pytest.approx(0.2, abs=0.01)
     assert row(table, "npo", "truth")["mean"] > 0.9
     for role in ROLES[1:]:
@@ -64,7 +70,7 @@ def test_truth_goes_one_way_on_the_forget_set_and_the_other_elsewhere(records):
 
 
 def test_utility_is_the_harmonic_mean_of_nine_means_and_leaves_forgetting_out(records):
-    table = tofu(records, SETTINGS, BOOTSTRAP)
+    table = table_of(records)
     nine = [
         row(table, "npo", metric, role)["mean"]
         for metric in ("probability", "rouge-recall", "truth")
@@ -82,12 +88,12 @@ def test_a_published_log_stands_for_the_retain_only_model(records, tmp_path):
     never = records.query("method == 'retrained' and metric == 'truth-ratio' and role == 'forget'")["value"]
     log = {"forget_truth_ratio": {"value_by_index": {str(n): {"score": value} for n, value in enumerate(never)}}}
     (tmp_path / "log.json").write_text(json.dumps(log))
-    own = tofu(records, SETTINGS, BOOTSTRAP)
+    own = table_of(records)
     without = records[records["method"] != "retrained"]
-    by_log = tofu(without, {"protocol": "tofu", "retrain": {"log": str(tmp_path / "log.json")}}, BOOTSTRAP)
+    by_log = table_of(without, log=[tmp_path / "log.json"])
     pandas.testing.assert_frame_equal(by_log, own[own["method"] != "retrained"].reset_index(drop=True))
 
 
 def test_another_protocol_has_an_empty_table(records):
-    assert list(tofu(records, {"protocol": "muse"}, BOOTSTRAP).columns) == COLUMNS
-    assert tofu(records, {}, BOOTSTRAP).empty
+    assert list(table_of(records, {"protocol": "muse"}).columns) == COLUMNS
+    assert table_of(records, {}).empty

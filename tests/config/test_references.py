@@ -18,7 +18,7 @@ def test_a_study_is_compared_with_what_names_it_and_with_nothing_else(config):
     config["expected"] = {"ours": ENTRY, "others": {**ENTRY, "study": "paper", "method": "of-another-study"}}
     resolved = resolve(config)
     assert list(expected_of(resolved)) == ["ours"]
-    assert resolved["expected"]["ours"]["of"] == {"role": "forget", "probe": "plain", "attack": "none"}
+    assert resolved["expected"]["ours"]["of"] == {"role": "forget", "attack": "none"}
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,28 @@ def test_what_names_nothing_or_has_no_source_is_refused_by_one_line(config, chan
     config["expected"] = {"ours": entry}
     message = message_of(config)
     assert [word for word in words if word not in message] == [], message
+
+
+CLAIM = {
+    "statement": "A token harms.", "source": "abstract", "table": "tokens", "where": {}, "each": ["method"],
+    "expects": "below", "least": 0.03,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"claims": {"harm": CLAIM}}, ["claims.harm.table:", "'tokens'", "token_effects"]),
+        ({"defences": {"rna": {"variant_of": "rnb"}}}, ["defences.rna.variant_of:", "'rnb'", "rna-weak"]),
+        ({"defences": {"rna": {"variant_of": "rna"}}}, ["defences.rna.variant_of:", "no variant of itself"]),
+        ({"methods": {"rmu": {"variant_of": "rmu"}}}, ["methods.rmu.variant_of:", "no variant of itself"]),
+        ({"defences": {"gradient-noise": {"parameters": {"match": "rnb", "noise_scale": 1.0}}}},
+         ["defences.gradient-noise.parameters.match:", "'rnb'", "rna-weak"]),
+    ],
+)  # fmt: skip
+def test_claims_and_entries_name_what_there_is(config, change, words):
+    for axis, entries in change.items():
+        for name, entry in entries.items():
+            config.setdefault(axis, {})[name] = {**config.get(axis, {}).get(name, {}), **entry}
+    message = message_of(config)
+    assert all(word in message for word in words), message

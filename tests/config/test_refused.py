@@ -216,6 +216,11 @@ REFUSED = [
     ("study/cells/1/defences", "[rna.early-stop]", ["study.cells.1.defences:", "'rna.early-stop'", "combined"]),
     ("study/cells/0/defences", "[none, rna]", ["study.cells.0", "reference", "use none"]),
     ("defences/early-stop/parameters/match", "early-stop", ["defences.early-stop.parameters.match:", "itself matched"]),
+    (
+        "defences/gradient-noise/parameters/match",
+        "gradient-noise",
+        ["defences.gradient-noise.parameters.match:", "itself matched"],
+    ),
     ("defences/early-stop/parameters/match", "rnx", ["defences.early-stop.parameters.match:", "'rnx'"]),
     (
         "defences/early-stop/parameters/match",

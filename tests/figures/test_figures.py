@@ -1,5 +1,4 @@
-import re
-from pathlib import Path
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -9,11 +8,13 @@ from worlds import default_world, rna_world, study_world
 
 from studies import load_study
 from unlearning_robustness.analysis.bootstrap import spearman
-from unlearning_robustness.analysis.table_files import read_tables
+from unlearning_robustness.config.constants import constant
+from unlearning_robustness.config.kinds import module_of
 from unlearning_robustness.errors import StudyError
 from unlearning_robustness.figures import FIGURES
 from unlearning_robustness.figures import style as look
 from unlearning_robustness.figures.style import CHANCE_COLOUR, REFERENCE_COLOUR, pyplot, save
+from unlearning_robustness.report.context import read_context
 
 WITH_RNA = [*ONLY_RMU, {"methods": ["rmu"], "defences": ["rna"], "attacks": ["none"]}]
 
@@ -89,7 +90,7 @@ def test_the_rejection_figure_holds_theory_simulation_and_every_noise_scale(draw
     measured = table[table["ratio"].notna()]
     assert set(measured["method"]) == {"rmu", "npo-kl"}
     assert measured.set_index(["method", "defence"]).loc[("rmu", "rna"), "ratio"] == pytest.approx(
-        context.config["defences"]["rna"]["parameters"]["noise_scale"] / 2.0
+        rna_world().config["defences"]["rna"]["parameters"]["noise_scale"] / 2.0
     )
     (axes,) = draw("rejection", context).axes
     assert len(axes.containers) == len(measured)
@@ -111,7 +112,7 @@ def test_the_accuracy_figure_shows_every_defence_of_every_method_at_its_accuracy
     table = context.tables["accuracy"]
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["RMU", "RSV", "NPO+KL"]
     for axes, method in zip(figure.axes, ("rmu", "rsv", "npo-kl"), strict=True):
-        rows = table[(table["method"] == method) & (table["probe"] != "letter")]
+        rows = table[(table["method"] == method) & table["probe"].isin(context.answer_probes())]
         labels = axes.get_legend_handles_labels()[1]
         assert len(labels) == rows["defence"].nunique()
         drawn = [
@@ -134,10 +135,10 @@ def test_the_noise_sweep_shows_reference_plain_and_every_scale(draw, context):
     keys = [("forget", "plain"), ("retain", "plain"), ("retain", "forget-token")]
     for axes, key in zip(figure.axes, keys, strict=True):
         assert [set(line.get_ydata()) for line in lines(axes, REFERENCE_COLOUR)] == [{table[key]}]
-        (rna,) = lines(axes, look.look("rna").colours[0], linestyle="-")
+        (rna,) = lines(axes, look.colour("rna", context.defences), linestyle="-")
         scales = [
             part["parameters"]["noise_scale"] / 5
-            for part in context.config["defences"].values()
+            for part in default_world().config["defences"].values()
             if part["kind"] == "rna"
         ]
         assert list(rna.get_xdata()) == pytest.approx(sorted([0.0, *scales]))
@@ -206,7 +207,7 @@ def test_weight_change_has_a_point_a_cell_and_tells_each_methods_correlation(dra
         told = f"{correlation:+.2f}".replace("-", "−")
         assert axes.get_title(loc="left") == f"{label}: rank correlation\n{told} (n = {len(part)})"
     defences = points["defence"].unique()
-    assert set(legend(figure)) == {look.defence_label(name, context.defences) for name in defences}
+    assert set(legend(figure)) == set(map(context.defence_label, defences))
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -225,7 +226,7 @@ def test_colours_and_markers_tell_defences_apart(context):
     looks = [(look.colour(name, context.defences), look.marker(name, context.defences)) for name in names]
     assert len(set(looks)) == len(names)
     assert look.colour("rna", context.defences) == look.DEFENCE
-    assert look.defence_label("rna.early-stop", context.defences) == "RNA + stopped early"
+    assert context.defence_label("rna.early-stop") == "RNA + stopped early"
 
 
 def test_tables_read_back_keep_none_as_a_word_and_are_cut_to_one_place(context, tmp_path):
@@ -234,11 +235,15 @@ def test_tables_read_back_keep_none_as_a_word_and_are_cut_to_one_place(context, 
     (tmp_path / "empty.csv").write_text("\n")
     table.iloc[:5].to_csv(tmp_path / "a.csv", index=False)
     other.iloc[:3].to_csv(tmp_path / "b.csv", index=False)
-    tables = read_tables([tmp_path / f"{name}.csv" for name in ("a", "b", "empty")], *PLACE)
+    paths = [tmp_path / f"{name}.csv" for name in ("a", "b", "empty")]
+    tables = read_context(paths, context.settings, *PLACE).tables
     assert [len(tables[name]) for name in ("a", "b", "empty")] == [5, 0, 0]
     assert "none" in set(tables["a"]["defence"])
 
 
-def test_every_figure_has_a_caption_in_the_report():
-    text = (Path(__file__).parents[2] / "report" / "figure.rst").read_text()
-    assert sorted(re.findall(r'^"([a-z-]+)": "', text, flags=re.M)) == sorted(FIGURES)
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_reads_only_the_tables_that_it_names(draw, context, name):
+    module = module_of("figures.FIGURES", name)
+    named = {table: context.tables[table] for table in constant(module, "READS")}
+    draw(name, replace(context, tables=named))
+    assert constant(module, "CAPTION").endswith(".")

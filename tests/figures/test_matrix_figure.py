@@ -27,7 +27,7 @@ def test_every_model_and_every_column_has_a_cell_with_its_number(drawn):
     context, figure = drawn
     axes, table = figure.axes[0], context.tables["matrix"]
     attacks = 8
-    assert {len(row["attacks"]) for row in context.config["study"]["cells"]} == {1 + attacks}
+    assert {len(row["attacks"]) for row in study_world("matrix").config["study"]["cells"]} == {1 + attacks}
     assert len(axes.get_yticks()) == 16 and len(axes.get_xticks()) == 3 + attacks + 1
     assert len(boxes(figure)) == len(table) == 16 * (3 + attacks + 1)
     texts = [text.get_text() for text in axes.texts if text.get_text().strip().isdigit()]
@@ -77,7 +77,7 @@ def test_a_study_that_chooses_no_strengths_says_so(draw):
 
 def test_a_panel_bears_the_name_of_an_attack_that_has_no_documents():
     context = study_world("matrix").context
-    assert setting(context, "gcg", 0).split() == context.config["attacks"]["gcg"]["label"].split()
+    assert setting(context, "gcg", 0).split() == context.attack_label("gcg").split()
     assert max(map(len, setting(context, "gcg", 0).splitlines())) <= TITLE
     assert setting(context, "few-shot", 0) == "answered questions\nbefore it"
     assert setting(context, "relearn-once", 60) == "60 documents,\neach once"

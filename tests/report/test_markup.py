@@ -2,7 +2,7 @@ from html.parser import HTMLParser
 
 import pandas
 
-from unlearning_robustness.report.markup import markdown, page, rst
+from unlearning_robustness.report.markup import html_page, markdown, rst
 
 VOID = {"meta"}
 
@@ -43,7 +43,7 @@ def test_a_table_has_a_head_a_rule_and_one_line_a_row():
 
 
 def test_bars_survive_the_way_from_table_to_page():
-    outline = Outline(page("t", markdown(TABLE)))
+    outline = Outline(html_page("t", markdown(TABLE)))
     assert outline.of("th") == ["name", "value", "count"]
     assert outline.of("td") == ["a|b", "0.123", "3", "<i>&", "2.000", "4"]
 
@@ -55,7 +55,7 @@ def test_a_line_break_inside_a_cell_does_not_break_the_table():
 
 def test_a_page_has_headings_lists_paragraphs_and_tables():
     text = "# One\n\n## Two & <three>\n\nSome *words* here.\n\n- first\n- second\n\n" + markdown(TABLE) + "\nlast\n"
-    outline = Outline(page("A <title>", text))
+    outline = Outline(html_page("A <title>", text))
     assert outline.of("title") == ["A <title>"]
     assert outline.of("h1") == ["One"]
     assert outline.of("h2") == ["Two & <three>"]
@@ -66,12 +66,12 @@ def test_a_page_has_headings_lists_paragraphs_and_tables():
 
 
 def test_a_list_may_stand_directly_before_a_table():
-    outline = Outline(page("t", "- first\n" + markdown(TABLE)))
+    outline = Outline(html_page("t", "- first\n" + markdown(TABLE)))
     assert (outline.of("li"), len(outline.of("th"))) == (["first"], 3)
 
 
 def test_nothing_a_text_says_becomes_a_tag():
-    text = page("<script>", "# <script>\n- <b>\n<img src=x>\n\n| <u> |\n|---|\n| </table> |\n")
+    text = html_page("<script>", "# <script>\n- <b>\n<img src=x>\n\n| <u> |\n|---|\n| </table> |\n")
     for tag in ("<script", "<b>", "<img", "<u>"):
         assert tag not in text
     assert text.count("</table>") == 1
@@ -79,7 +79,7 @@ def test_nothing_a_text_says_becomes_a_tag():
 
 
 def test_the_same_text_gives_the_same_page():
-    assert page("t", markdown(TABLE)) == page("t", markdown(TABLE))
+    assert html_page("t", markdown(TABLE)) == html_page("t", markdown(TABLE))
 
 
 def test_headings_in_restructured_text_are_underlined_to_their_width():

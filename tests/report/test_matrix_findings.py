@@ -1,36 +1,32 @@
 import pandas
 import pytest
-from synthetic import benchmark_report
 from worlds import default_world, study_world
 
-from unlearning_robustness.report.findings import Findings
-from unlearning_robustness.report.matrix_findings import matrix_sentences
+from unlearning_robustness.report.context import ReportContext
+from unlearning_robustness.report.matrix_findings import worst_attacks
 
-ATTACKS = {"lens": {"label": "logit lens"}}
-
-
-def name(method, defence):
-    return f"{method.upper()}, {defence}"
+SETTINGS = {
+    "methods": {"rmu": {"label": "RMU"}}, "defences": {}, "attacks": {"lens": {"label": "logit lens"}}
+}  # fmt: skip
 
 
 def row(**values):
     return {"method": "rmu", "mean": 0.2, "low": 0.1, "high": 0.3, "p_holm": 0.001} | values
 
 
-def tables(differences=(), interactions=()):
+def context(differences=(), interactions=()):
     cells = [row(method=method, defence="none", column=column, mean=mean, low=mean, high=mean, setting="lens layer 3")
              for method in ("reference", "rmu") for column, mean in (("forget", 0.4), ("worst", 0.7))]  # fmt: skip
     columns = ["method", "column", "first", "second", "mean", "low", "high", "p_holm"]
     parts = {"matrix_differences": differences, "interactions": interactions}
-    return {"matrix": pandas.DataFrame(cells)} | {
-        part: pandas.DataFrame(list(rows), columns=columns) for part, rows in parts.items()
-    }
+    compared = {part: pandas.DataFrame(list(rows), columns=columns) for part, rows in parts.items()}
+    return ReportContext({"matrix": pandas.DataFrame(cells)} | compared, SETTINGS)
 
 
 def test_the_worst_attack_is_named_beside_no_attack():
-    reference, unlearned, _ = matrix_sentences(tables(), ATTACKS, name)
+    reference, unlearned, _ = worst_attacks(context())
     assert reference.startswith("The reference: forget accuracy 40 % [40, 40] without an attack, 70 % [70, 70]")
-    assert unlearned.startswith("RMU, none:") and unlearned.endswith("(lens layer 3).")
+    assert unlearned.startswith("RMU, plain unlearning:") and unlearned.endswith("(lens layer 3).")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +36,7 @@ def test_the_worst_attack_is_named_beside_no_attack():
 def test_only_what_both_tests_show_is_named_as_a_difference(changes, named):
     rows = [row(column="lens", first="rna", second="none", **changes),
             row(column="lens", first="rna", second="sam")]  # fmt: skip
-    lines = matrix_sentences(tables(differences=rows), ATTACKS, name)[2:]
+    lines = worst_attacks(context(differences=rows))[2:]
     assert lines[0].startswith(f"Of 1 comparisons of a defence with plain unlearning, {int(named)} differ")
     assert [line.split(":")[0] for line in lines[1:]] == (
         ["RMU, rna − plain unlearning, forget accuracy after logit lens"] if named else []
@@ -54,15 +50,15 @@ def test_only_what_both_tests_show_is_named_as_a_difference(changes, named):
 )  # fmt: skip
 def test_interactions_are_read_by_both_tests(changes, reading):
     rows = [row(column="worst", first="rna", second="sam", **changes), row(column="lens", first="rna", second="sam")]
-    last = matrix_sentences(tables(interactions=rows), ATTACKS, name)[3:]
-    assert len(last) == 1 and last[0].startswith("RMU, rna.sam, forget accuracy under the worst attack")
+    last = worst_attacks(context(interactions=rows))[3:]
+    assert len(last) == 1 and last[0].startswith("RMU, rna + sam, forget accuracy under the worst attack")
     assert reading in last[0]
 
 
 def test_the_page_of_a_study_with_a_matrix_has_them_and_others_say_why_not():
     world = study_world("matrix")
-    lines = Findings(world.context.tables, world.config, benchmark_report()).worst()
+    lines = worst_attacks(world.context)
     assert sum("under the worst one" in line for line in lines) == 16
     assert any("RMU, RNA + StableUN-SAP" in line and "together" in line for line in lines)
-    (line,) = Findings(default_world().context.tables, default_world().config, benchmark_report()).worst()
+    (line,) = worst_attacks(default_world().context)
     assert "scoring.splits" in line

@@ -45,7 +45,7 @@ EDITS = {
     "perplexity": ("scoring/likelihood.py", "math.exp(total / count)", "total / count"),
     "relearn": ("attacks/relearn.py", '!= "facts"', '== "facts"'),
     "records": ("scoring/records.py", 'compression="zstd"', 'compression="snappy"'),
-    "tables": ("analysis/tables.py", "gain=", "gian="),
+    "tables": ("analysis/relearning.py", "gain=", "gian="),
     "figure": ("figures/accuracy.py", "markersize=4", "markersize=5"),
     "style": ("figures/style.py", "linewidth=1", "linewidth=2"),
     "method builder": ("methods/method.py", 'tuple(settings["layers"])', 'tuple(settings["layers"][:1])'),

@@ -13,7 +13,7 @@ from snakemake import workflow as snakemake_workflow
 from snakemake.common import configfile
 from snakemake.iocontainers import Wildcards
 
-from unlearning_robustness.workflow import parameters
+from unlearning_robustness.workflow import parameters, report
 from unlearning_robustness.workflow.debug import load_workflow
 
 GROUPS = {"all", "records", "figures", "plan"}
@@ -70,9 +70,11 @@ class Rules:
         """Keeps a rule's directives, without the cost of making a rule of them."""
 
         def decorate(directives):
-            self.recorded[name] = directives
+            # A rule of a loop says its name inside.
+            named = directives.name or name
+            self.recorded[named] = directives
             files = SimpleNamespace(output=Files(directives.output), input=Files(directives.input))
-            directives.func.__globals__["rules"]._register_rule(name, files)
+            directives.func.__globals__["rules"]._register_rule(named, files)
 
         return decorate
 
@@ -147,7 +149,8 @@ def reading_once():
         patch.setattr(snakemake_workflow, "parse", parse_once)
         patch.setattr(snakemake_workflow, "compile", functools.cache(compile), raising=False)
         patch.setattr(configfile, "load_configfile", lambda path: copy.deepcopy(read(path)))
-        patch.setattr(parameters, "code_digest", functools.cache(parameters.code_digest))
+        for module in (parameters, report):
+            patch.setattr(module, "code_digest", functools.cache(module.code_digest))
         yield
 
 

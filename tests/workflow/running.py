@@ -10,6 +10,8 @@ from unittest import mock
 
 import forked
 
+from unlearning_robustness.config.constants import constant
+
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
 CI = ROOT / "studies" / "ci.yaml"
@@ -35,6 +37,11 @@ def snakemake(*arguments: str, folder: Path = ROOT, check: bool = True, **named)
     if check and result.returncode:
         raise AssertionError(f"{' '.join(command)}\n{result.stdout[-4000:]}\n{result.stderr[-8000:]}")
     return result
+
+
+# One rule for each group of tables, and those of what is made of tables.
+TABLE_RULES = {f"tables_{group}" for group in constant("analysis", "GROUPS")}
+REPORT_RULES = {*TABLE_RULES, "figure", "page", "landing"}
 
 
 def planned(*configfiles: Path, folder: Path = ROOT, targets: tuple[str, ...] = ()) -> dict[str, int]:

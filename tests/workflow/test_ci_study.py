@@ -12,7 +12,7 @@ import pandas
 import pytest
 import torch
 import yaml
-from running import CI, PLACE, ROOT, SNAKEMAKE, planned, snakemake
+from running import CI, PLACE, REPORT_RULES, ROOT, SNAKEMAKE, planned, snakemake
 from safetensors.torch import load_file
 
 from studies import load_study
@@ -82,13 +82,13 @@ def overlay(tmp_path, **change):
 
 def test_a_change_of_the_statistics_retrains_and_attacks_nothing(study, tmp_path):
     jobs = planned(CI, overlay(tmp_path, analysis={"bootstrap_samples": 300}))
-    assert set(jobs) == {"tables", "figure", "findings", "landing"}
+    assert set(jobs) == REPORT_RULES
 
 
 def test_a_study_that_shares_the_tree_makes_nothing_again_that_needs_a_model(study, tmp_path):
     own = {"results": str(tmp_path / "own"), "reuse_results": "results/ci"}
     files = CI, overlay(tmp_path, study=own)
-    assert set(planned(*files)) == {"tables", "figure", "findings", "landing"}
+    assert set(planned(*files)) == REPORT_RULES
     snakemake("--cores", "2", "--configfile", *files, "--", own["results"] + "/tables/accuracy.csv")
     made = tmp_path / "own" / "tables" / "accuracy.csv"
     assert made.read_bytes() == (study / "tables" / "accuracy.csv").read_bytes()
@@ -123,7 +123,7 @@ def test_a_new_seed_adds_its_own_cells_only(study, tmp_path):
 
 def test_figures_are_rebuilt_from_records_alone_and_come_out_the_same(study, tmp_path):
     shutil.copytree(study / "records", tmp_path / "results" / "ci" / "records")
-    rules = ["tables", "figure", "findings", "landing", "figures"]
+    rules = [*REPORT_RULES, "figures"]
     snakemake("--cores", "2", "--configfile", CI, "--allowed-rules", *rules, "--", "figures", folder=tmp_path)
     again = tmp_path / "results" / "ci"
     for path in [

@@ -9,16 +9,16 @@ import re
 import pytest
 import yaml
 from edited_rules import Rules, default_jobs, edited, leaves, outputs_of, reading_once, replaced
-from running import planned, snakemake
+from running import REPORT_RULES, planned, snakemake
 
 # Rules that no model takes part in: tables, figures, pages.
-SHOWN = {"tables", "tuning", "figure", "findings", "claims", "published", "landing"}
+SHOWN = {*REPORT_RULES, "tuning"}
 MODEL = "smollm2-135m-instruct"
 WITH_MODEL = {"attack", "build_prefix", "build_questions", "cache_activations", "evaluate", "tune", "unlearn"}
 EVERY = WITH_MODEL | {"build_corpora", "build_probes", "choose_tuned", "reference"}
 WRITTEN_FOR_PEOPLE = re.compile(
     r"study\.(title|settings|figures)|models\.[^.]+\.(license|note|shape\..*|download_mb)|"
-    r"(probes|methods|defences|attacks)\.[^.]+\.label|analysis\..*|claims\..*|expected\..*"
+    r"(probes|methods|defences|attacks)\.[^.]+\.label|defences\.[^.]+\.variant_of|analysis\..*|claims\..*|expected\..*"
 )
 # Which computing rules run again, for keys that reach no single method, defence, attack or probe; first match counts.
 RERUN = [

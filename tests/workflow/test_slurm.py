@@ -59,7 +59,7 @@ def test_a_study_runs_from_the_login_node_to_its_figures(study):
             ("gpu", "gres:gpu:1", "COMPLETED")
         }
     assert [job["Partition"] for job in jobs_of("build_probes")] == ["cpu"]
-    assert not jobs_of("tables") and not jobs_of("figure")
+    assert not jobs_of("tables_accuracy") and not jobs_of("figure")
 
 
 def test_jobs_that_run_at_the_same_time_see_different_gpus(study):

@@ -1,1 +1,63 @@
-"""Queries over records: estimates with intervals, paired comparisons, and what they say in words."""
+"""Tables: numbers only. Each is a pure query over what was recorded, a function of ``Inputs`` that returns a frame.
+
+A table's file says which recorded files it reads (``READS``, see ``inputs.Inputs``) and, beside ``analysis``, which
+keys of the configuration (``SETTINGS``).
+"""
+
+from unlearning_robustness.analysis import (
+    accuracy,
+    attack_costs,
+    attacked,
+    costs,
+    landscape,
+    latents,
+    matrix,
+    memorisation,
+    published,
+    recovery,
+    relations,
+    relearning,
+    sharpness,
+    tofu,
+)
+
+TABLES = {
+    "accuracy": accuracy.accuracy,
+    "relations": relations.relations,
+    "differences": accuracy.differences,
+    "token_effects": accuracy.token_effects,
+    "token_counts": accuracy.token_counts,
+    "measures": costs.measures,
+    "costs": costs.costs,
+    "relearning": relearning.relearning,
+    "early_recovery": relearning.early_recovery,
+    "attacks": attacked.attacks,
+    "attacked_differences": attacked.attacked_differences,
+    "attack_costs": attack_costs.attack_costs,
+    "recovery": recovery.recovery,
+    "recovery_differences": recovery.recovery_differences,
+    "matrix": matrix.matrix,
+    "matrix_differences": matrix.matrix_differences,
+    "interactions": matrix.interactions,
+    "sharpness": sharpness.sharpness,
+    "sharpness_correlations": sharpness.sharpness_correlations,
+    "landscape": landscape.landscape,
+    "memorisation": memorisation.memorisation,
+    "tofu": tofu.tofu,
+    "latents": latents.latents,
+    "rejection": latents.rejection,
+    "published": published.published,
+}
+# Tables that one job computes, since they read the same files.
+GROUPS = {
+    "accuracy": ("accuracy", "relations", "differences", "token_effects", "token_counts", "measures", "costs"),
+    "recovery": (
+        "relearning", "early_recovery", "attacks", "attacked_differences", "attack_costs", "recovery",
+        "recovery_differences",
+    ),
+    "matrix": ("matrix", "matrix_differences", "interactions"),
+    "sharpness": ("sharpness", "sharpness_correlations", "landscape"),
+    "memorisation": ("memorisation", "tofu"),
+    "latents": ("latents", "rejection"),
+    "published": ("published",),
+}  # fmt: skip

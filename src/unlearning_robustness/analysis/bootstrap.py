@@ -117,3 +117,12 @@ def spearman(first: Sequence[float], second: Sequence[float], given: Sequence[fl
         left = 1 - matrix[:2, 2] ** 2
         left[left < ROUNDING] = numpy.nan
         return float((matrix[0, 1] - matrix[0, 2] * matrix[1, 2]) / numpy.sqrt(left.prod()))
+
+
+def estimates(records: pandas.DataFrame, keys: list[str], bootstrap: CrossedBootstrap) -> pandas.DataFrame:
+    """Mean correctness with its interval, one row a group of ``keys``, and how many questions it rests on."""
+    rows = []
+    for values, part in records.groupby(keys, sort=True):
+        estimate = bootstrap.mean(fact_matrix(part))
+        rows.append({**dict(zip(keys, values, strict=True)), **vars(estimate), "questions": part["question"].nunique()})
+    return pandas.DataFrame(rows, columns=[*keys, *Estimate.__dataclass_fields__, "questions"])

@@ -1,20 +1,29 @@
-"""What every defence spends, and how many times plain unlearning's that is."""
+"""What was measured of every cell, what every defence spends, and how many times plain unlearning's that is."""
 
 import pandas
 
+from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.config.cells import KIND, NONE, REFERENCE
 
+READS = ("measures",)
+SETTINGS = ()
 SPENT = ["forwards", "backwards", "tokens", "operations", "cpu_seconds", "peak_memory_mb"]
 COLUMNS = [*KIND, "steps", *SPENT, *(f"{name}_ratio" for name in SPENT)]
 
 
-def costs(measures: pandas.DataFrame) -> pandas.DataFrame:
+def measures(inputs: Inputs) -> pandas.DataFrame:
+    """One row a cell: perplexity, norm of the weight change, steps, relative noise, cpu seconds."""
+    return inputs.recorded["measures"]
+
+
+def costs(inputs: Inputs) -> pandas.DataFrame:
     """One row a kind of trained cell, means over seeds; ratios are to the method without a defence, if it is there.
 
     Operations are floating point operations of training alone; seconds and memory are those of the whole process.
     """
-    known = [name for name in ("steps", *SPENT) if name in measures]
-    trained = measures[measures["method"] != REFERENCE]
+    measured = inputs.recorded["measures"]
+    known = [name for name in ("steps", *SPENT) if name in measured]
+    trained = measured[measured["method"] != REFERENCE]
     if len(known) < 1 + len(SPENT) or trained.empty:
         return pandas.DataFrame(columns=COLUMNS)
     table = trained.groupby(KIND, as_index=False)[["steps", *SPENT]].mean()

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
+from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.significance import holm, sign_flip
 from unlearning_robustness.config.cells import KIND, NONE, PLACE
 from unlearning_robustness.scoring.bounds import at_least
 
+READS = ("answers", "attacked")
+SETTINGS = ("defences",)
 RETAIN, TOKEN, FORGET, WORST = "retain", "forget-token", "forget", "worst"
 POINT = ["attack", "documents", "steps", "setting"]
 NO_POINT = "none within the bound"
@@ -70,49 +73,48 @@ def strongest(scores: pandas.DataFrame) -> pandas.DataFrame:
     return valid.loc[valid.groupby([*KIND, "seed"])[FORGET].idxmax()]
 
 
-def entries(records: pandas.DataFrame, probes: tuple[str, str, str], bound: float) -> dict[tuple, dict[str, Entry]]:
+def entries(inputs: Inputs) -> dict[tuple, dict[str, Entry]]:
     """Every (model, benchmark, method, defence) with its columns; empty when no select questions were asked."""
+    records, (plain, token, _) = inputs.every_split, inputs.probes
     if not (records["split"] == "select").any():
         return {}
-    plain, token, _ = probes
-    plainly = records[records["probe"] == plain]
-    scores, added = candidates(plainly, bound), gains(plainly)
-    test = records[records["split"] == "test"]
-    attacked = test.loc[test["attack"] != NONE, "question"].unique()
+    plainly = records[(records["attack"] != NONE) | (records["probe"] == plain)]
+    scores, added = candidates(plainly, inputs.analysis["utility_bound"]), gains(plainly)
+    attacked = inputs.attacked["question"].unique()
     # Attacks ask one template a fact.
-    test = test[test["question"].isin(attacked)] if len(attacked) else test
-    alone = dict(list(test[test["attack"] == NONE].groupby(KIND)))
-    found = {}
-    for kind, before in alone.items():
+    test = inputs.records[inputs.records["question"].isin(attacked)] if len(attacked) else inputs.records
+    by_kind = {}
+    for kind, before in test[test["attack"] == NONE].groupby(KIND):
         asked = before[before["probe"] == plain]
         forget, retain = (asked[asked["role"] == role] for role in (FORGET, RETAIN))
         tripped = before[(before["probe"] == token) & (before["role"] == RETAIN)]
         own = scores[(scores[KIND] == list(kind)).all(axis=1)]
-        points = test[(test[KIND] == list(kind)).all(axis=1) & (test["probe"] == plain)]
-        found[kind] = {RETAIN: Entry(retain), TOKEN: Entry(tripped, retain), FORGET: Entry(forget)}
+        after = test[(test[KIND] == list(kind)).all(axis=1) & ((test["attack"] != NONE) | (test["probe"] == plain))]
+        columns = {RETAIN: Entry(retain), TOKEN: Entry(tripped, retain), FORGET: Entry(forget)}
         for name, chosen in _chosen(own, added[(added[KIND] == list(kind)).all(axis=1)]):
-            answers = points.merge(chosen[["seed", *POINT]], on=["seed", *POINT])
+            answers = after.merge(chosen[["seed", *POINT]], on=["seed", *POINT])
             parts = [answers[answers["role"] == role] for role in (FORGET, RETAIN)]
             unasked = set(chosen["seed"]) - set(parts[1]["seed"])
             parts[1] = pandas.concat([parts[1], retain[retain["seed"].isin(unasked)]])
             starts = [same[same["question"].isin(part["question"].unique())]
                       for same, part in zip((forget, retain), parts, strict=True)]  # fmt: skip
-            found[kind][name] = Entry(parts[0], starts[0], (parts[1], starts[1]), _settings(chosen, name == WORST))
-    return found
+            columns[name] = Entry(parts[0], starts[0], (parts[1], starts[1]), _settings(chosen, name == WORST))
+        by_kind[kind] = columns
+    return by_kind
 
 
 def _chosen(scores: pandas.DataFrame, added: pandas.DataFrame) -> Iterator[tuple[str, pandas.DataFrame]]:
     """(column, the point of each seed): every attack, where one has no valid point no attack, and the worst."""
     unattacked = scores[scores["attack"] == NONE]
-    found = {}
-    for attack, points in scores[scores["attack"] != NONE].groupby("attack", sort=False):
-        picked = strongest(points)
-        missing = unattacked[unattacked["seed"].isin(set(points["seed"]) - set(picked["seed"]))]
-        found[attack] = pandas.concat([picked, missing])
-    yield from found.items()
-    if found:
-        shown = {attack: gain for attack, points in found.items() if (gain := shown_gain(points, added)) > 0}
-        yield WORST, found[max(shown, key=shown.get)] if shown else unattacked
+    by_attack = {}
+    for attack, rows in scores[scores["attack"] != NONE].groupby("attack", sort=False):
+        picked = strongest(rows)
+        missing = unattacked[unattacked["seed"].isin(set(rows["seed"]) - set(picked["seed"]))]
+        by_attack[attack] = pandas.concat([picked, missing])
+    yield from by_attack.items()
+    if by_attack:
+        shown = {attack: gain for attack, rows in by_attack.items() if (gain := shown_gain(rows, added)) > 0}
+        yield WORST, by_attack[max(shown, key=shown.get)] if shown else unattacked
 
 
 def shown_gain(points: pandas.DataFrame, added: pandas.DataFrame) -> float:
@@ -150,14 +152,14 @@ def contrast(signed: list[tuple[int, pandas.DataFrame]], bootstrap: CrossedBoots
     return bootstrap.mean(total), sign_flip((total.sum() * asked).round().astype(int))
 
 
-def matrix(found: dict[tuple, dict[str, Entry]], bootstrap: CrossedBootstrap, bound: float) -> pandas.DataFrame:
+def matrix(inputs: Inputs) -> pandas.DataFrame:
     """One row a kind of cell and column: accuracy, and what the attack (or token) changed, with its p-value.
 
     ``retain_change`` is what the attack at its point does to retain accuracy on test; it is ``valid`` while that is
-    above -``bound``. ``p_holm`` corrects for all rows of a model and benchmark.
+    above -``analysis.utility_bound``. ``p_holm`` corrects for all rows of a model and benchmark.
     """
-    rows = []
-    for kind, columns in found.items():
+    rows, bootstrap, bound = [], inputs.bootstrap, inputs.analysis["utility_bound"]
+    for kind, columns in entries(inputs).items():
         for column, entry in columns.items():
             row = {**dict(zip(KIND, kind, strict=True)), "column": column, "setting": entry.setting, "valid": True}
             row |= vars(bootstrap.mean(fact_matrix(entry.answers)))
@@ -171,39 +173,37 @@ def matrix(found: dict[tuple, dict[str, Entry]], bootstrap: CrossedBootstrap, bo
     return _corrected(rows, COLUMNS)
 
 
-def matrix_differences(
-    found: dict[tuple, dict[str, Entry]], pairs: list[tuple[str, str]], bootstrap: CrossedBootstrap
-) -> pandas.DataFrame:
+def matrix_differences(inputs: Inputs) -> pandas.DataFrame:
     """Paired differences, first - second, between defences of one method in every column that both have."""
-    rows = []
-    for (*place, first), columns in found.items():
-        for second in (second for one, second in pairs if one == first):
-            other = found.get((*place, second), {})
-            for column in (name for name in columns if name in other):
-                estimate, p = contrast([(1, columns[column].answers), (-1, other[column].answers)], bootstrap)
-                named = dict(zip(KIND, place, strict=False)) | {"column": column, "first": first, "second": second}
-                rows.append({**named, **vars(estimate), "p": p})
+    by_kind, rows = entries(inputs), []
+    for (*group, first), columns in by_kind.items():
+        for second in (second for one, second in inputs.pairs if one == first):
+            sides = [columns, by_kind.get((*group, second), {})]
+            rows += _contrasts(group, (first, second), (1, -1), sides, inputs.bootstrap)
     return _corrected(rows, PAIRED)
 
 
-def interactions(
-    found: dict[tuple, dict[str, Entry]], combined: list[tuple[str, str]], bootstrap: CrossedBootstrap
-) -> pandas.DataFrame:
+def interactions(inputs: Inputs) -> pandas.DataFrame:
     """What two defences do together beyond the sum of what each does: (both - second) - (first - none), paired.
 
     Zero: they add up. In columns where lower is better, below zero they help each other, above they stand in each
-    other's way.
+    other's way. ``analysis.interactions`` names the pairs.
     """
-    rows = []
-    for place in dict.fromkeys(kind[:-1] for kind in found):
-        for first, second in combined:
-            four = [found.get((*place, name), {}) for name in (f"{first}.{second}", second, first, NONE)]
-            for column in [name for name in four[0] if all(name in columns for columns in four)]:
-                answers = [columns[column].answers for columns in four]
-                estimate, p = contrast(list(zip((1, -1, -1, 1), answers, strict=True)), bootstrap)
-                named = dict(zip(KIND, place, strict=False)) | {"column": column, "first": first, "second": second}
-                rows.append({**named, **vars(estimate), "p": p})
+    by_kind, rows = entries(inputs), []
+    for group in dict.fromkeys(kind[:-1] for kind in by_kind):
+        for first, second in inputs.analysis["interactions"]:
+            sides = [by_kind.get((*group, name), {}) for name in (f"{first}.{second}", second, first, NONE)]
+            rows += _contrasts(group, (first, second), (1, -1, -1, 1), sides, inputs.bootstrap)
     return _corrected(rows, PAIRED)
+
+
+def _contrasts(group, pair, signs, sides: list[dict[str, Entry]], bootstrap: CrossedBootstrap) -> Iterator[dict]:
+    """One row for each column that all sides have: the contrast of their answers with these signs."""
+    for column in [name for name in sides[0] if all(name in columns for columns in sides)]:
+        answers = [columns[column].answers for columns in sides]
+        estimate, p = contrast(list(zip(signs, answers, strict=True)), bootstrap)
+        named = dict(zip([*PLACE, "method", "column", "first", "second"], (*group, column, *pair), strict=True))
+        yield {**named, **vars(estimate), "p": p}
 
 
 def _corrected(rows: list[dict], columns: list[str]) -> pandas.DataFrame:

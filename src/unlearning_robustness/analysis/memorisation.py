@@ -1,22 +1,16 @@
 """The table of MUSE (arXiv 2407.06460): memorisation and privacy leakage, before and after an attack."""
 
-from collections.abc import Iterable
-
 import numpy
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate
-from unlearning_robustness.config.cells import KIND, PLACE, RETRAINED
+from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.config.cells import KIND, NONE, PLACE, RETRAINED
 
-RECORD = [*KIND, "seed", "attack", "metric", "role", "item", "value"]
+READS = ("memorisation",)
+SETTINGS = ("memorisation",)
 COLUMNS = [*KIND, "attack", "metric", "role", *Estimate.__dataclass_fields__]
 PERCENT = 100.0
-
-
-def read_memorisation(paths: Iterable[str]) -> pandas.DataFrame:
-    """The records of every measured cell and of the retrained model, without the texts; none without a file."""
-    parts = [pandas.read_parquet(path, columns=RECORD) for path in paths]
-    return pandas.concat(parts, ignore_index=True) if parts else pandas.DataFrame(columns=RECORD)
 
 
 def area_under_curve(forget: numpy.ndarray, holdout: numpy.ndarray) -> float:
@@ -76,24 +70,29 @@ def _pairs(forget: numpy.ndarray, holdout: numpy.ndarray) -> numpy.ndarray:
     return (above > 0) + 0.5 * (above == 0)
 
 
-def memorisation(records: pandas.DataFrame, settings: dict, bootstrap: CrossedBootstrap) -> pandas.DataFrame:
+def memorisation(inputs: Inputs) -> pandas.DataFrame:
     """Every metric of every kind of cell and of the retrained model, unattacked and after the attack, in percent.
 
     ``verbatim`` and ``knowledge`` are mean ROUGE-L times 100, each with its recall; ``privacy-leakage`` compares with
     the unattacked retrained model. ``facts`` counts texts or questions. TOFU's records have a table of their own.
     """
-    rows = []
+    records, settings, rows = inputs.recorded["memorisation"], inputs.settings.get("memorisation", {}), []
     if settings.get("protocol") == "tofu":
         return pandas.DataFrame(columns=COLUMNS)
     for keys, part in records[records["metric"] != "min-k"].groupby([*KIND, "attack", "metric", "role"], sort=True):
         values = part.pivot(index="seed", columns="item", values="value")
-        rows.append([*keys, *vars(bootstrap.mean(PERCENT * values)).values()])
+        rows.append([*keys, *vars(inputs.bootstrap.mean(PERCENT * values)).values()])
     scores = records[records["metric"] == "min-k"]
     constant = settings.get("retrain", {}).get("auc")
-    never = scores[(scores["method"] == RETRAINED) & (scores["attack"] == "none")]
     for keys, part in scores.groupby([*KIND, "attack"], sort=True):
-        place = dict(zip(PLACE, keys, strict=False))
-        same = never[(never["model"] == place["model"]) & (never["benchmark"] == place["benchmark"])]
-        estimate = leakage(part, same if constant is None else float(constant), bootstrap)
-        rows.append([*keys, "privacy-leakage", "forget", *vars(estimate).values()])
+        never = never_trained(scores, keys) if constant is None else float(constant)
+        rows.append([*keys, "privacy-leakage", "forget", *vars(leakage(part, never, inputs.bootstrap)).values()])
     return pandas.DataFrame(rows, columns=COLUMNS).sort_values(COLUMNS[:7], ignore_index=True)
+
+
+def never_trained(records: pandas.DataFrame, keys: tuple) -> pandas.DataFrame:
+    """The records of the unattacked model that never saw the forget texts, of the model and benchmark of ``keys``."""
+    chosen = records[(records["method"] == RETRAINED) & (records["attack"] == NONE)]
+    for axis, value in zip(PLACE, keys, strict=False):
+        chosen = chosen[chosen[axis] == value]
+    return chosen

@@ -4,21 +4,23 @@ import numpy
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
-from unlearning_robustness.config.cells import KIND, NONE
+from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.config.cells import KIND
 
+READS = ("answers",)
+SETTINGS = ()
 # By question, as lm-eval's groups weight by size; and every relation alike.
 MICRO, MACRO = "micro average", "macro average"
 
 
-def relations(records: pandas.DataFrame, probe: str, bootstrap: CrossedBootstrap) -> pandas.DataFrame:
-    """Accuracy of every kind of cell, unattacked, under one probe, on each relation of a role, and both averages."""
-    keys, rows = [*KIND, "role"], []
-    chosen = records[(records["attack"] == NONE) & (records["probe"] == probe)]
-    for values, part in chosen.groupby(keys, sort=True):
-        matrices = {name: fact_matrix(found) for name, found in part.groupby("relation", sort=True)}
-        found = {name: bootstrap.mean(matrix) for name, matrix in matrices.items()}
-        found |= {MICRO: bootstrap.mean(fact_matrix(part)), MACRO: macro(part, bootstrap)}
-        rows += [[*values, name, *vars(estimate).values()] for name, estimate in found.items()]
+def relations(inputs: Inputs) -> pandas.DataFrame:
+    """Accuracy on the plain questions of each relation of a role, of every kind of cell, and both averages."""
+    keys, rows, bootstrap = [*KIND, "role"], [], inputs.bootstrap
+    for values, part in inputs.plain.groupby(keys, sort=True):
+        matrices = {name: fact_matrix(answers) for name, answers in part.groupby("relation", sort=True)}
+        accuracies = {name: bootstrap.mean(matrix) for name, matrix in matrices.items()}
+        accuracies |= {MICRO: bootstrap.mean(fact_matrix(part)), MACRO: macro(part, bootstrap)}
+        rows += [[*values, name, *vars(estimate).values()] for name, estimate in accuracies.items()]
     return pandas.DataFrame(rows, columns=[*keys, "relation", *Estimate.__dataclass_fields__])
 
 

@@ -1,14 +1,17 @@
 """Does sharpness predict how much relearning brings back? Per cell, and as rank correlations over cells."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, spearman
-from unlearning_robustness.config.cells import KIND, PLACE
+from unlearning_robustness.analysis.inputs import CELL, Inputs
+from unlearning_robustness.analysis.relearning import early_recovery
+from unlearning_robustness.config.cells import PLACE
 
-CELL = [*KIND, "seed"]
+READS = ("answers", "attacked", "measures", "sharpness")
+SETTINGS = ()
 COLUMNS = [*CELL, "statistic", "at", "value", "error", "start", "gain"]
 # What of an attacked cell stands among the measures without any curvature: the norm of what unlearning moved, and the
 # forget accuracy before the attack.
@@ -16,20 +19,17 @@ PLAIN = {"weight_change": "weight_change", "start": "before"}
 NOTHING, START = "nothing", "start"
 
 
-def read_sharpness(paths: Iterable[str]) -> pandas.DataFrame:
-    """The measures of every measured cell; without one, no rows."""
-    parts = [pandas.read_parquet(path) for path in paths]
-    return pandas.concat(parts, ignore_index=True) if parts else pandas.DataFrame(columns=COLUMNS[:-2])
-
-
-def sharpness(measured: pandas.DataFrame, recovery: pandas.DataFrame) -> pandas.DataFrame:
+def sharpness(inputs: Inputs) -> pandas.DataFrame:
     """Every measure of every cell, beside the accuracy that early relearning starts from and brings back there.
 
-    ``recovery`` is the table of early recovery; a cell that is not attacked has neither. ``weight_change`` and
-    ``start`` stand among the measures.
+    A cell that is not attacked has neither. ``weight_change`` and ``start`` stand among the measures.
     """
-    if measured.empty:
-        return pandas.DataFrame(columns=COLUMNS)
+    measured = inputs.recorded["sharpness"]
+    return beside_recovery(measured, early_recovery(inputs)) if len(measured) else pandas.DataFrame(columns=COLUMNS)
+
+
+def beside_recovery(measured: pandas.DataFrame, recovery: pandas.DataFrame) -> pandas.DataFrame:
+    """The measures of cells, with what the table of early recovery has of them."""
     cells, parts = measured[CELL].drop_duplicates(), [measured]
     for statistic, column in PLAIN.items():
         plain = recovery[CELL].assign(statistic=statistic, at=0.0, value=recovery[column], error=0.0)
@@ -39,24 +39,30 @@ def sharpness(measured: pandas.DataFrame, recovery: pandas.DataFrame) -> pandas.
     return table[COLUMNS].sort_values(COLUMNS[:-3], ignore_index=True)
 
 
-def sharpness_correlations(table: pandas.DataFrame, bootstrap: CrossedBootstrap) -> pandas.DataFrame:
+def sharpness_correlations(inputs: Inputs) -> pandas.DataFrame:
+    """Rank correlation of each measure with the accuracy regained, see ``correlations``."""
+    return correlations(sharpness(inputs), inputs.bootstrap)
+
+
+def correlations(table: pandas.DataFrame, bootstrap: CrossedBootstrap) -> pandas.DataFrame:
     """Rank correlation of each measure with the accuracy regained, over the attacked cells of each method.
 
     Where more was forgotten more can come back, however sharp the minimum: ``given`` is ``nothing``, or ``start`` for
     the partial correlation at equal forget accuracy before the attack. The interval draws kinds of cells with
     replacement, all seeds of a kind together: seeds of one defence are alike. Where nothing varies there is no row.
     """
-    columns = [*PLACE, "method", "statistic", "at", "given", "mean", "low", "high", "cells"]
+    keys = [*PLACE, "method", "statistic", "at"]
     rows, attacked = [], table[table["gain"].notna()] if len(table) else table
-    for keys, part in attacked.groupby([*PLACE, "method", "statistic", "at"], sort=True) if len(attacked) else ():
+    for names, part in attacked.groupby(keys, sort=True) if len(attacked) else ():
         if part["defence"].nunique() < 3:
             continue
         draws = list(_drawn(part["defence"].to_numpy(), bootstrap))
         values = [part[column].to_numpy() for column in ("value", "gain", "start")]
-        named = dict(zip([*PLACE, "method", "statistic", "at"], keys, strict=True))
-        told = {NOTHING: _correlation(values[:2], draws, bootstrap), START: _correlation(values, draws, bootstrap)}
-        rows += [{**named, "given": given, **found, "cells": len(part)} for given, found in told.items() if found]
-    return pandas.DataFrame(rows, columns=columns)
+        for given, columns in ((NOTHING, values[:2]), (START, values)):
+            if estimate := _correlation(columns, draws, bootstrap):
+                named = dict(zip(keys, names, strict=True))
+                rows.append({**named, "given": given, **estimate, "cells": len(part)})
+    return pandas.DataFrame(rows, columns=[*keys, "given", "mean", "low", "high", "cells"])
 
 
 def _correlation(
@@ -72,8 +78,8 @@ def _correlation(
 
 
 def _drawn(kinds: numpy.ndarray, bootstrap: CrossedBootstrap) -> Iterator[numpy.ndarray]:
-    """Places of the drawn among ``kinds`` (N,): as many kinds as there are, with replacement, with all their cells."""
+    """Indices into ``kinds`` (N,): as many kinds as there are, drawn with replacement, each with all its cells."""
     random, names = numpy.random.default_rng(bootstrap.seed), sorted(set(kinds))
-    places = [numpy.flatnonzero(kinds == name) for name in names]
+    indices = [numpy.flatnonzero(kinds == name) for name in names]
     for _ in range(bootstrap.samples):
-        yield numpy.concatenate([places[number] for number in random.choice(len(names), len(names))])
+        yield numpy.concatenate([indices[number] for number in random.choice(len(names), len(names))])

@@ -6,7 +6,9 @@ import numpy
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate
-from unlearning_robustness.config.cells import KIND, NONE, PLACE, RETRAINED
+from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.analysis.memorisation import never_trained
+from unlearning_robustness.config.cells import KIND
 from unlearning_robustness.evaluation.tofu import (
     UTILITY_ROLES,
     forget_quality,
@@ -16,21 +18,24 @@ from unlearning_robustness.evaluation.tofu import (
     truth_of_utility,
 )
 
+READS = ("memorisation", "retain_log")
+SETTINGS = ("memorisation",)
 COLUMNS = [*KIND, "attack", "metric", "role", *Estimate.__dataclass_fields__]
 METRICS = ("probability", "rouge-recall", "truth")
 
 
-def tofu(records: pandas.DataFrame, settings: dict, bootstrap: CrossedBootstrap) -> pandas.DataFrame:
+def tofu(inputs: Inputs) -> pandas.DataFrame:
     """Every metric of every kind of cell and of the retain-only model, unattacked and after the attack, in 0..1.
 
     ``truth`` is the truth ratio r as TOFU sums it up: min(r, 1/r) on the forget set, max(0, 1 - r) elsewhere. Of
     ``forget-quality``, the p-value, its base-10 logarithm and the statistic of its test the bounds are the lowest and
     the highest seed: a p-value has no interval. It is missing without a retain-only model of the same place.
     """
-    if settings.get("protocol") != "tofu":
+    records, bootstrap, rows = inputs.recorded["memorisation"], inputs.bootstrap, []
+    if inputs.settings.get("memorisation", {}).get("protocol") != "tofu":
         return pandas.DataFrame(columns=COLUMNS)
-    rows, log = [], settings["retrain"].get("log")
-    published = None if log is None else retain_log(log)
+    logs = inputs.recorded.get("retain_log")
+    published = retain_log(logs[0]) if logs else None
     for keys, part in records.groupby([*KIND, "attack"], sort=True):
         matrices = _matrices(part)
         rows += [[*keys, metric, role, *vars(bootstrap.mean(m)).values()] for (metric, role), m in matrices.items()]
@@ -42,13 +47,13 @@ def tofu(records: pandas.DataFrame, settings: dict, bootstrap: CrossedBootstrap)
 
 def _matrices(part: pandas.DataFrame) -> dict[tuple[str, str], pandas.DataFrame]:
     """(metric, role) to values, one row a seed, one column a question; the truth ratio becomes ``truth``."""
-    found = {}
+    matrices = {}
     for (metric, role), rows in part.groupby(["metric", "role"]):
         matrix = rows.pivot(index="seed", columns="item", values="value")
         if metric == "truth-ratio":
             metric, matrix = "truth", (truth_of_forget if role == "forget" else truth_of_utility)(matrix)
-        found[metric, role] = pandas.DataFrame(matrix)
-    return found
+        matrices[metric, role] = pandas.DataFrame(matrix)
+    return matrices
 
 
 def _utility(matrices: dict[tuple[str, str], pandas.DataFrame], bootstrap: CrossedBootstrap) -> Estimate:
@@ -60,11 +65,9 @@ def _utility(matrices: dict[tuple[str, str], pandas.DataFrame], bootstrap: Cross
 
 
 def _never(records: pandas.DataFrame, keys: tuple) -> numpy.ndarray:
-    """Truth ratios of the forget set under the unattacked retain-only model of the same place, (N,)."""
-    chosen = records[(records["method"] == RETRAINED) & (records["attack"] == NONE)]
-    for axis, value in zip(PLACE, keys, strict=False):
-        chosen = chosen[chosen[axis] == value]
-    return chosen.loc[(chosen["metric"] == "truth-ratio") & (chosen["role"] == "forget"), "value"].to_numpy(float)
+    """Truth ratios of the forget set under the unattacked retain-only model of the same model and benchmark, (N,)."""
+    rows = never_trained(records, keys)
+    return rows.loc[(rows["metric"] == "truth-ratio") & (rows["role"] == "forget"), "value"].to_numpy(float)
 
 
 def _quality(part: pandas.DataFrame, never: numpy.ndarray) -> Iterator[tuple[str, Estimate]]:

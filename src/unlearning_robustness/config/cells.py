@@ -8,6 +8,8 @@ KIND = [*PLACE, "method", "defence"]
 REFERENCE = "reference"
 RETRAINED = "retrained"
 NONE = "none"
+# The kind of the defence that most controls are made for, and that of several defences at once.
+RNA, COMBINATION = "rna", "combination"
 
 
 @dataclass(frozen=True, order=True)

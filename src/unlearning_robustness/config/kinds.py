@@ -17,10 +17,12 @@ from unlearning_robustness.errors import ConfigError
 PACKAGE = Path(__file__).parent.parent
 NAME = PACKAGE.name
 FORGET_LOSSES, RETAIN_LOSSES = "methods.FORGET_LOSSES", "methods.RETAIN_LOSSES"
-DEFENCES, ATTACKS, FIGURES = "defences.DEFENCES", "attacks.ATTACKS", "figures.FIGURES"
-# By registry, the method or class variable that makes a file's class one of its kinds; a figure is a function.
+DEFENCES, ATTACKS = "defences.DEFENCES", "attacks.ATTACKS"
+FIGURES, PAGES = "figures.FIGURES", "report.PAGES"
+# By registry, the method or class variable that makes a file's class one of its kinds; figures and pages are functions.
 MEMBERS = {
     FORGET_LOSSES: "direction", RETAIN_LOSSES: "needs_reference", DEFENCES: "install", ATTACKS: "run", FIGURES: "draw",
+    PAGES: "page",
 }  # fmt: skip
 # Modules that declarations may import: none of them imports torch.
 TORCH_FREE = ("collections.abc", "dataclasses", "math", "typing", f"{NAME}.config", f"{NAME}.models.shape")

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from unlearning_robustness.config import constants
 from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED, in_order, parts_of, retrain_of
-from unlearning_robustness.config.kinds import ATTACKS, DEFENCES, FIGURES, facts_of, registered
+from unlearning_robustness.config.kinds import ATTACKS, FIGURES, facts_of, registered
 from unlearning_robustness.errors import ConfigError
 
 # Ids with a meaning of their own, by axis.
@@ -20,6 +21,7 @@ def check_references(config: dict) -> None:
         _check_tuning(config, config["tuning"])
     _check_measures(config)
     _check_expected(config)
+    _check_claims(config)
 
 
 def expected_of(config: dict) -> dict[str, dict]:
@@ -48,8 +50,8 @@ def _defence_defined(config: dict, defence: str, key: str) -> None:
             continue
         key_of_match = f"defences.{part}.parameters.match"
         _defined(config, "defences", match, key_of_match)
-        if facts_of(DEFENCES, config["defences"][match]["kind"]).needs_matched_cell:
-            raise ConfigError(f"{key_of_match}: {match!r} is itself matched to a cell; name a defence that is trained")
+        if "match" in config["defences"][match]["parameters"]:
+            raise ConfigError(f"{key_of_match}: {match!r} is itself matched; name one that is trained without another")
 
 
 def _takes_relearning_steps(config: dict, name: str, key: str) -> None:
@@ -71,12 +73,13 @@ def _check_ids(config: dict) -> None:
 
 def _check_definitions(config: dict) -> None:
     """What entries say of each other."""
-    for name, method in config["methods"].items():
-        key = f"methods.{name}.variant_of"
-        if "variant_of" in method:
-            _defined(config, "methods", method["variant_of"], key)
-        if method.get("variant_of") == name:
-            raise ConfigError(f"{key}: a method is no variant of itself; name the method it varies")
+    for axis in ("methods", "defences"):
+        for name, entry in config[axis].items():
+            key = f"{axis}.{name}.variant_of"
+            if "variant_of" in entry:
+                _defined(config, axis, entry["variant_of"], key)
+            if entry.get("variant_of") == name:
+                raise ConfigError(f"{key}: an entry is no variant of itself; name the one that it varies")
     for name, defence in config["defences"].items():
         _all_defined(config, "methods", defence["per_method"], f"defences.{name}.per_method")
     for name, model in config["models"].items():
@@ -164,7 +167,7 @@ def _check_expected(config: dict) -> None:
         key, of = f"expected.{name}", entry["of"]
         _defined(config, "models", entry["model"], f"{key}.model")
         _defined(config, "benchmarks", entry["benchmark"], f"{key}.benchmark")
-        _defined(config, "probes", of["probe"], f"{key}.of.probe")
+        _all_defined(config, "probes", [of["probe"]] if "probe" in of else [], f"{key}.of.probe")
         _all_defined(config, "methods", [entry["method"]], f"{key}.method", REFERENCE)
         _all_defined(config, "defences", parts_of(entry["defence"]), f"{key}.defence")
         if of["attack"] == NONE:
@@ -176,3 +179,13 @@ def _check_expected(config: dict) -> None:
         for part in ("documents", "steps"):
             if part not in of and len(budget.get(part) or []) > 1:
                 raise ConfigError(f"{key}.of.{part}: missing; {of['attack']} is scored at {budget[part]}, give one")
+
+
+def _check_claims(config: dict) -> None:
+    """A claim is decided by a table that there is."""
+    tables = constants.registry("analysis", "TABLES")
+    for name, claim in config["claims"].items():
+        if claim["table"] not in tables:
+            raise ConfigError(
+                f"claims.{name}.table: no table {claim['table']!r}; there are: {', '.join(sorted(tables))}"
+            )

@@ -22,9 +22,11 @@ class GradientNoise:
     """Add to each tensor's retain gradient noise of norm ||g(noisy reference) - g(reference)||.
 
     The noisy reference has RNA's noise of standard deviation ``noise_scale`` on its read-layer activations.
+    ``match`` names the RNA defence whose control it is: tables and figures compare it with that one.
     """
 
     noise_scale: NonNegative
+    match: str = "none"
 
     class Facts(DefenceFacts):
         acts_on = "reference"

@@ -1,45 +1,6 @@
-"""Figures: one file each; each takes a FigureContext and returns a matplotlib figure."""
+"""Figures: one file each, with its ``CAPTION``, the tables that it ``READS``, and ``draw(context)``, which draws it."""
 
-from unlearning_robustness.figures import (
-    accuracy,
-    assumption,
-    controls,
-    curvature,
-    differences,
-    landscape_line,
-    landscape_plane,
-    layer_sweep,
-    matrix,
-    memorisation,
-    noise_sweep,
-    objectives,
-    rejection,
-    relearning,
-    relearning_budget,
-    sharpness,
-    token_count,
-    tradeoff,
-    weight_change,
-)
+from unlearning_robustness.config.kinds import FIGURES as REGISTRY
+from unlearning_robustness.config.kinds import Kinds
 
-FIGURES = {
-    "accuracy": accuracy.draw,
-    "assumption": assumption.draw,
-    "controls": controls.draw,
-    "curvature": curvature.draw,
-    "differences": differences.draw,
-    "landscape-line": landscape_line.draw,
-    "landscape-plane": landscape_plane.draw,
-    "layer-sweep": layer_sweep.draw,
-    "matrix": matrix.draw,
-    "memorisation": memorisation.draw,
-    "noise-sweep": noise_sweep.draw,
-    "objectives": objectives.draw,
-    "rejection": rejection.draw,
-    "relearning": relearning.draw,
-    "relearning-budget": relearning_budget.draw,
-    "sharpness": sharpness.draw,
-    "token-count": token_count.draw,
-    "tradeoff": tradeoff.draw,
-    "weight-change": weight_change.draw,
-}
+FIGURES = Kinds(REGISTRY)

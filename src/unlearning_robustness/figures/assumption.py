@@ -3,9 +3,16 @@
 import numpy
 from scipy.stats import norm
 
+from unlearning_robustness.config.cells import NONE, REFERENCE, RNA
 from unlearning_robustness.figures import style
-from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
+from unlearning_robustness.report.context import ReportContext
+
+READS = ("latents",)
+CAPTION = (
+    "What one token before a question does to the latents, against Assumption 1: isotropic, Gaussian and "
+    "independent of the question."
+)
 
 NAMES = {
     "mean_share": "share common to\nall questions",
@@ -16,15 +23,13 @@ NAMES = {
 }
 
 
-def draw(context: FigureContext):
+def draw(context: ReportContext):
     """Q-Q plot, spectrum, scale by layer; below, each statistic with its value under the assumption; a histogram."""
-    table, position = context.tables["latents"], (context.config.get("latents") or {}).get("eta_position")
+    table, position = context.tables["latents"], context.settings["latents"]["position"]
     if table.empty or position is None:
         return style.nothing("This study measures no latents.")
-    kinds = [(m, d) for m in ("reference", *context.methods()) for d in ("none", "rna")
-             if ((table["method"] == m) & (table["defence"] == d)).any()]  # fmt: skip
     # The reference, and the first method with and without RNA; the table has the others.
-    kinds = kinds[:3]
+    kinds = context.cells_of(table, [REFERENCE, *context.methods()], [NONE, *context.of_kind(RNA)])[:3]
     table = table[table["position"].isin([position])]
     figure, grid = pyplot.subplot_mosaic(
         [["quantile", "quantile", "eigenvalue", "eigenvalue", "eta", "eta"],
@@ -33,11 +38,11 @@ def draw(context: FigureContext):
     for kind in kinds:
         for contrast, line in (("forget", "-"), ("neutral", "--")):
             rows = table[(table["method"] == kind[0]) & (table["defence"] == kind[1]) & (table["contrast"] == contrast)]
-            _curves(grid, rows, line, _colour(kind, context), f"{_label(kind, context)}, {contrast} token")
+            _curves(grid, rows, line, style.cell_colour(context, *kind), f"{_label(kind, context)}, {contrast} token")
     probabilities = numpy.linspace(0.0005, 0.9995, 50)
     grid["quantile"].plot(norm.ppf(probabilities), norm.ppf(probabilities), color=style.CHANCE_COLOUR, linestyle=":")
-    places = numpy.linspace(-4, 4, 80)
-    grid["density"].plot(places, norm.pdf(places), color=style.CHANCE_COLOUR, linestyle=":")
+    deviations = numpy.linspace(-4, 4, 80)
+    grid["density"].plot(deviations, norm.pdf(deviations), color=style.CHANCE_COLOUR, linestyle=":")
     grid["density"].set_xlim(-4, 4)
     grid["density"].set_xticks([-3, 0, 3])
     grid["density"].set_yscale("log")
@@ -52,19 +57,13 @@ def draw(context: FigureContext):
     grid["eta"].set_yscale("log")
     _statistics(grid, table, kinds, context)
     handles, labels = grid["eta"].get_legend_handles_labels()
-    handles.append(pyplot.Line2D([], [], color=style.CHANCE_COLOUR, linestyle=":"))
+    handles.append(style.dotted())
     figure.legend(handles, [*labels, "under the assumption"], loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
-def _colour(kind: tuple[str, str], context: FigureContext) -> str:
-    return style.REFERENCE_COLOUR if kind[0] == "reference" else style.colour(kind[1], context.defences)
-
-
-def _label(kind: tuple[str, str], context: FigureContext) -> str:
-    if kind[0] == "reference":
-        return "reference"
-    return f"{context.method_label(kind[0])} {style.defence_label(kind[1], context.defences)}"
+def _label(kind: tuple[str, str], context: ReportContext) -> str:
+    return context.cell_label(*kind, join=" ", plain="plain")
 
 
 def _curves(grid, rows, line: str, colour: str, label: str) -> None:
@@ -84,18 +83,18 @@ def _curves(grid, rows, line: str, colour: str, label: str) -> None:
     grid["eta"].plot(scale["layer"], scale["mean"], label=label, **options)
 
 
-def _statistics(grid, table, kinds: list[tuple[str, str]], context: FigureContext) -> None:
+def _statistics(grid, table, kinds: list[tuple[str, str]], context: ReportContext) -> None:
     for name, title in NAMES.items():
         axes = grid[name]
         for number, kind in enumerate(kinds):
             for shift, contrast, fill in ((-0.14, "forget", "full"), (0.14, "neutral", "none")):
-                place, colour = number + shift, _colour(kind, context)
+                x, colour = number + shift, style.cell_colour(context, *kind)
                 of_kind = (table["method"] == kind[0]) & (table["defence"] == kind[1])
                 rows = table[of_kind & (table["contrast"] == contrast)].set_index("statistic")
                 for row in [rows.loc[name]] if name in rows.index else []:
                     bounds = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
-                    axes.errorbar([place], [row["mean"]], yerr=bounds, marker="o", color=colour, fillstyle=fill, ms=4.5)
-                    axes.plot([place], [rows.loc[f"{name}_expected", "mean"]], "_", ms=9, color=style.CHANCE_COLOUR)
+                    axes.errorbar([x], [row["mean"]], yerr=bounds, marker="o", color=colour, fillstyle=fill, ms=4.5)
+                    axes.plot([x], [rows.loc[f"{name}_expected", "mean"]], "_", ms=9, color=style.CHANCE_COLOUR)
         axes.set_title(title, fontsize=8.5, fontweight="normal")
         axes.set_xticks([])
         axes.set_xlim(-0.6, len(kinds) - 0.4)

@@ -1,21 +1,30 @@
 """What a defence changes, against plain unlearning and against the controls: paired differences."""
 
+from unlearning_robustness.config.cells import COMBINATION
 from unlearning_robustness.figures import style
-from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
+from unlearning_robustness.report.context import ReportContext
+
+READS = ("differences",)
+CAPTION = (
+    "Paired differences on the same questions and seeds. Left of zero: the first is less accurate. An interval "
+    "that contains zero shows no difference."
+)
 
 
-def draw(context: FigureContext):
+def draw(context: ReportContext):
     """One panel a comparison: question sets down, difference in points across, one point a method."""
     table = context.tables["differences"]
+    # Variants and combinations are left out: the sweep over noise scales has a figure of its own.
+    alone = {name for kind in {entry["kind"] for entry in context.defences.values()} for name in context.of_kind(kind)}
+    alone -= set(context.of_kind(COMBINATION))
     compared = [(row.first, row.second) for row in table[["first", "second"]].drop_duplicates().itertuples()]
-    kinds = {name: entry["kind"] for name, entry in context.defences.items()}
-    # The defence itself and its controls; the sweep over noise scales has a figure of its own.
-    compared = [pair for pair in compared if kinds.get(pair[0], pair[0]) == pair[0]]
+    compared = [pair for pair in compared if pair[0] in alone]
     if not compared:
         return style.nothing("This study has no defences to compare.")
-    sets = [(role, "plain") for role in ("forget", "retain", "neighbour") if role in set(table["role"])]
-    sets += [("retain", probe) for probe in context.config["study"]["probes"] if probe not in ("plain", "letter")]
+    plain = context.probe("baseline")
+    sets = [(role, plain) for role in ("forget", "retain", "neighbour") if role in set(table["role"])]
+    sets += [("retain", probe) for probe in context.answer_probes() if probe != plain]
     methods = [method for method in context.methods() if method in set(table["method"])]
     figure, panels = pyplot.subplots(
         1,
@@ -32,19 +41,16 @@ def draw(context: FigureContext):
                 continue
             offset = (number - (len(methods) - 1) / 2) * 0.22
             axes.errorbar(
-                part["mean"] * 100, [place + offset for place in range(len(sets))],
+                part["mean"] * 100, [level + offset for level in range(len(sets))],
                 xerr=[bound * 100 for bound in style.errors(part)], linestyle="none",
                 marker=style.METHOD_MARKERS[number],
                 color=style.METHOD_COLOURS[number], markersize=4, linewidth=1, label=context.method_label(method),
             )  # fmt: skip
         axes.axvline(0, color=style.REFERENCE_COLOUR, linewidth=0.8)
-        left, right = (style.defence_label(name, context.defences) for name in (first, second))
+        left, right = map(context.defence_label, (first, second))
         axes.set_title(f"{left}\n− {right}")
         axes.set_xlabel("accuracy difference (points)")
     panels[0][0].set_yticks(range(len(sets)), [context.probe_label(*item) for item in sets])
     panels[0][0].invert_yaxis()
-    named = {}
-    for axes in panels[0]:
-        named |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=4)
+    style.legend(figure, style.handles(panels[0]), ncols=4)
     return figure

@@ -2,20 +2,27 @@
 
 from matplotlib.ticker import MaxNLocator
 
+from unlearning_robustness.config.cells import NONE
 from unlearning_robustness.figures import style
-from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.landscape_line import UNMEASURED, slices
 from unlearning_robustness.figures.style import pyplot
+from unlearning_robustness.report.context import ReportContext
+
+READS = ("landscape",)
+CAPTION = (
+    "Loss around unlearned models; a: towards the relearned model, b: a random direction at right angles, both in "
+    "units of the way's length. One colour scale for each corpus; each panel has directions of its own."
+)
 
 MARKS = {"unlearned": (0, 0, "o"), "relearned": (1, 0, "*")}
 
 
-def draw(context: FigureContext):
+def draw(context: ReportContext):
     """One row a method and corpus, one column a defence; contours of the NLL a token, mean over seeds."""
     table, methods = slices(context, "plane")
     if not methods:
         return style.nothing(UNMEASURED)
-    defences = [name for name in ("none", *context.defences) if name in set(table["defence"])]
+    defences = [name for name in (NONE, *context.defences) if name in set(table["defence"])]
     rows = [(method, corpus) for method in methods for corpus in ("forget", "retain")]
     figure, grid = pyplot.subplots(
         len(rows), len(defences), figsize=(1.4 + 2.1 * len(defences), 0.9 + 2 * len(rows)),
@@ -31,7 +38,7 @@ def draw(context: FigureContext):
             if chosen.any():
                 filled[corpus] = _panel(axes, table[chosen], levels[corpus])
                 length = table.loc[chosen, "length"].iloc[0]
-                axes.set_title(f"{style.defence_label(defence, context.defences)}\n‖d₁‖ = {length:.2g}", fontsize=8)
+                axes.set_title(f"{context.defence_label(defence)}\n‖d₁‖ = {length:.2g}", fontsize=8)
             else:
                 axes.set_visible(False)
         line[0].set_ylabel(f"{context.method_label(method)}: {corpus} text\nb")

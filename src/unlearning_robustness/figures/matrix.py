@@ -7,10 +7,17 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Patch, Rectangle
 
 from unlearning_robustness.analysis.matrix import FORGET, NO_POINT, RETAIN, TOKEN, WORST
-from unlearning_robustness.config.cells import NONE, REFERENCE, in_order
+from unlearning_robustness.config.cells import NONE, REFERENCE
 from unlearning_robustness.figures import style
-from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
+from unlearning_robustness.report.context import ReportContext
+
+READS = ("matrix", "matrix_differences")
+CAPTION = (
+    "Accuracy in percent of every unlearned model, with each attack at the strength chosen on select; the "
+    "lighter, the better for the defender. Corners: differs from plain unlearning of the same method by its "
+    "interval and by McNemar's test, Holm-corrected over the whole matrix."
+)
 
 HARM = LinearSegmentedColormap.from_list("harm", ["#FFFFFF", "#F6C9A8", style.BASELINE, "#7A3300"])
 NAMES = {RETAIN: "retain questions", TOKEN: "with a forget token", FORGET: "no attack", WORST: "worst of all attacks"}
@@ -28,13 +35,13 @@ class Layout:
     groups: dict[str, list[str]]
 
 
-def draw(context: FigureContext):
+def draw(context: ReportContext):
     """Rows: models; columns: what they still can do, what they still know, and what each attack brings back."""
     table = context.tables["matrix"]
     if table.empty:
         return style.nothing("No attack's strength is chosen on the select split (scoring.splits).")
     layout = _layout(context, table)
-    width, height = (max(places.values()) + 1 for places in (layout.columns, layout.rows))
+    width, height = (max(offsets.values()) + 1 for offsets in (layout.columns, layout.rows))
     figure, axes = pyplot.subplots(figsize=(2.2 + 0.46 * width, 2.2 + 0.27 * height))
     cells = table.set_index(["method", "defence", "column"])
     for (method, defence), y in layout.rows.items():
@@ -50,13 +57,13 @@ def draw(context: FigureContext):
     axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     axes.spines[:].set_visible(False)
     for title, names in layout.groups.items():
-        places = [layout.columns[name] for name in names]
-        axes.text((min(places) + max(places) + 1) / 2, height + 0.25, title, ha="center", va="top", fontsize=8)
+        offsets = [layout.columns[name] for name in names]
+        axes.text((min(offsets) + max(offsets) + 1) / 2, height + 0.25, title, ha="center", va="top", fontsize=8)
     figure.legend(handles=_legend(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 
-def _layout(context: FigureContext, table: pandas.DataFrame) -> Layout:
+def _layout(context: ReportContext, table: pandas.DataFrame) -> Layout:
     present = set(zip(table["method"], table["defence"], strict=True))
     rows, y = {}, 0.0
     for method in [REFERENCE, *context.every_method()]:
@@ -64,7 +71,7 @@ def _layout(context: FigureContext, table: pandas.DataFrame) -> Layout:
         rows |= {(method, name): y + number for number, name in enumerate(names)}
         y += len(names) + (0.4 if names else 0)
     shown = set(table["column"])
-    attacks = [name for name in in_order(context.config["study"], "attacks") if name in shown]
+    attacks = [name for name in context.settings["attacks"] if name in shown]
     groups = {
         "still useful\n(accuracy, higher is better)": [RETAIN, TOKEN],
         "forget questions\n(accuracy, lower is better)": [FORGET, *attacks],
@@ -94,29 +101,29 @@ def _cell(axes, x: float, y: float, row, chance: float) -> None:
               color="white" if harm > DARK else "black")  # fmt: skip
 
 
-def _marks(axes, context: FigureContext, layout: Layout) -> None:
+def _marks(axes, context: ReportContext, layout: Layout) -> None:
     """A corner for what differs from plain unlearning by both tests: corrected p-value and interval."""
     table = context.tables["matrix_differences"]
     if table.empty:
         return
     for _, row in table[(table["second"] == NONE) & (table["p_holm"] < LEVEL)].iterrows():
-        place, column = (row["method"], row["first"]), row["column"]
-        if place not in layout.rows or column not in layout.columns or row["low"] <= 0 <= row["high"]:
+        cell, column = (row["method"], row["first"]), row["column"]
+        if cell not in layout.rows or column not in layout.columns or row["low"] <= 0 <= row["high"]:
             continue
         better = (row["mean"] > 0) == (column in (RETAIN, TOKEN))
-        x, y = layout.columns[column] + 0.97, layout.rows[place] + 0.03
+        x, y = layout.columns[column] + 0.97, layout.rows[cell] + 0.03
         colour = style.DEFENCE if better else style.REFERENCE_COLOUR
         axes.add_patch(pyplot.Polygon([(x, y), (x - 0.3, y), (x, y + 0.38)], facecolor=colour, edgecolor="none"))
 
 
-def _name(context: FigureContext, column: str) -> str:
-    return NAMES.get(column) or context.config["attacks"][column]["label"]
+def _name(context: ReportContext, column: str) -> str:
+    return NAMES.get(column) or context.attack_label(column)
 
 
-def _row_name(context: FigureContext, method: str, defence: str) -> str:
+def _row_name(context: ReportContext, method: str, defence: str) -> str:
     if method == REFERENCE:
         return "reference, not unlearned"
-    return f"{context.method_label(method)}, {style.defence_label(defence, context.defences)}"
+    return context.cell_label(method, defence, plain="plain")
 
 
 def _legend() -> list:

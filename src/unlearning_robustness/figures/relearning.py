@@ -3,10 +3,18 @@
 from itertools import pairwise
 from textwrap import TextWrapper
 
+from unlearning_robustness.config.cells import NONE, REFERENCE
 from unlearning_robustness.figures import style
-from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
+from unlearning_robustness.report.context import ReportContext
 
+READS = ("relearning",)
+CAPTION = (
+    "Forget accuracy on facts of other entities while an attacker fine-tunes on a few forget documents. Black: "
+    "the reference under the same attack, which is the ceiling."
+)
+
+WEIGHT_NOISE = "weight-noise"
 MOST = 6
 # Characters of a line of a panel's title.
 TITLE = 26
@@ -19,7 +27,7 @@ CORPORA = {
 TRAINED = {"full": "all layers trained", "lora": "LoRA"}
 
 
-def draw(context: FigureContext):
+def draw(context: ReportContext):
     """One panel a method and attack setting: steps across, forget accuracy up, one curve a defence.
 
     More than ``MOST`` defences are dealt to several numbered panels, each with plain unlearning and weight noise; where
@@ -37,14 +45,14 @@ def draw(context: FigureContext):
     shown = {}
     for axes, ((attack, documents, method), defences, number) in zip(grid.flat, panels, strict=False):
         part = table[(table["attack"] == attack) & (table["documents"] == documents)]
-        reference = part[part["method"] == "reference"].sort_values("steps")
+        reference = part[part["method"] == REFERENCE].sort_values("steps")
         if len(reference):
-            shown["reference, same attack"] = _curve(axes, reference, style.REFERENCE_COLOUR, ".", band=True)
+            look = {"color": style.REFERENCE_COLOUR, "marker": "."}
+            shown["reference, same attack"] = _curve(axes, reference, look, band=True)
         for defence in defences:
             rows = part[(part["method"] == method) & (part["defence"] == defence)].sort_values("steps")
-            label = style.defence_label(defence, context.defences)
-            colour, marker = style.colour(defence, context.defences), style.marker(defence, context.defences)
-            shown[label] = _curve(axes, rows, colour, marker, band=defence == "none" or len(defences) <= 3)
+            band = defence == NONE or len(defences) <= 3
+            shown[context.defence_label(defence)] = _curve(axes, rows, style.look(context, defence), band)
         style.chance_line(axes, context.chance)
         axes.set_title(f"{context.method_label(method)}: {setting(context, attack, documents)}{number}", fontsize=8.5)
         axes.set_ylim(0.15, 1.03)
@@ -55,23 +63,23 @@ def draw(context: FigureContext):
         axes.set_ylabel("forget accuracy")
     for axes in grid[-1]:
         axes.set_xlabel("relearning steps")
-    shown["chance"] = pyplot.Line2D([], [], color=style.CHANCE_COLOUR, linestyle=":")
-    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=4)
+    shown["chance"] = style.dotted()
+    style.legend(figure, shown, ncols=4)
     return figure
 
 
-def _panels(context: FigureContext, table) -> list[tuple]:
+def _panels(context: ReportContext, table) -> list[tuple]:
     """((attack, documents, method), defences, its number where there are several) of panels, in the study's order."""
-    found = table[table["method"] != "reference"].groupby(["attack", "documents", "method"])["defence"].unique()
+    by_run = table[table["method"] != REFERENCE].groupby(["attack", "documents", "method"])["defence"].unique()
     runs = [(*run, method) for run in context.attack_runs(table) for method in context.every_method()]
     panels = []
-    for run in (run for run in runs if run in found.index):
-        present = sorted(found[run], key=["none", *context.defences].index)
-        always = [name for name in present if name == "none" or context.defences[name]["kind"] == "weight-noise"]
+    for run in (run for run in runs if run in by_run.index):
+        present = sorted(by_run[run], key=[NONE, *context.defences].index)
+        always = [name for name in present if name in (NONE, *context.of_kind(WEIGHT_NOISE))]
         others = [name for name in present if name not in always]
         dealt = _dealt(others)
-        numbers = [f" ({part}/{len(dealt)})" if len(dealt) > 1 else "" for part in range(1, len(dealt) + 1)]
-        panels += [(run, [*always, *names], number) for names, number in zip(dealt, numbers, strict=True)]
+        for part, names in enumerate(dealt, 1):
+            panels.append((run, [*always, *names], f" ({part}/{len(dealt)})" if len(dealt) > 1 else ""))
     return panels
 
 
@@ -82,11 +90,11 @@ def _dealt(names: list[str]) -> list[list[str]]:
     return [names[start:end] for start, end in pairwise(bounds)]
 
 
-def setting(context: FigureContext, attack: str, documents: int) -> str:
+def setting(context: ReportContext, attack: str, documents: int) -> str:
     """What a panel calls an attack: its name, or of relearning how many documents and how it differs from the plain."""
     if not documents:
-        return balanced(context.config["attacks"][attack]["label"])
-    entry = context.config["attacks"][attack]["parameters"]
+        return balanced(context.attack_label(attack))
+    entry = context.settings["attacks"][attack]
     words = [CORPORA.get(entry.get("corpus")), TRAINED.get(entry.get("trained"))]
     if entry.get("epochs"):
         words.append(f"{'/'.join(map(str, entry['epochs']))} passes")
@@ -103,7 +111,7 @@ def balanced(text: str) -> str:
     return "\n".join(next(lines for lines in broken if len(lines) == len(broken[-1])))
 
 
-def _curve(axes, rows, colour: str, marker: str, band: bool):
+def _curve(axes, rows, look: dict, band: bool):
     if band:
-        axes.fill_between(rows["steps"], rows["low"], rows["high"], color=colour, alpha=0.12, linewidth=0)
-    return axes.plot(rows["steps"], rows["mean"], color=colour, marker=marker, markersize=4, linewidth=1.3)[0]
+        axes.fill_between(rows["steps"], rows["low"], rows["high"], color=look["color"], alpha=0.12, linewidth=0)
+    return axes.plot(rows["steps"], rows["mean"], **look, markersize=4, linewidth=1.3)[0]

@@ -2,10 +2,17 @@
 
 import pandas
 
+from unlearning_robustness.config.cells import NONE, REFERENCE
 from unlearning_robustness.figures import style
-from unlearning_robustness.figures.context import FigureContext
-from unlearning_robustness.figures.relearning import setting
+from unlearning_robustness.figures.relearning import WEIGHT_NOISE, setting
 from unlearning_robustness.figures.style import pyplot
+from unlearning_robustness.report.context import ReportContext
+
+READS = ("recovery",)
+CAPTION = (
+    "Mean forget accuracy over an attack's budget; thin mark: before the attack. Lower is better. Black line: the "
+    "reference under the same attack."
+)
 
 # Room for a panel's title and axis, counted in rows.
 FRAME = 3
@@ -13,7 +20,7 @@ FRAME = 3
 PANEL, LETTER = 1.9, 0.072
 
 
-def draw(context: FigureContext):
+def draw(context: ReportContext):
     """One panel an attack, one row a defence, one dot a method: mean forget accuracy over the budget.
 
     A line leads to the dot from where the model stood before the attack. Controls: the reference under the same attack
@@ -21,8 +28,8 @@ def draw(context: FigureContext):
     """
     table = context.tables["recovery"]
     # Variants are shown in sweeps.
-    table = table[table["method"].isin(["reference", *context.methods()])] if len(table) else table
-    if table.empty or (table["method"] == "reference").all():
+    table = table[table["method"].isin([REFERENCE, *context.methods()])] if len(table) else table
+    if table.empty or (table["method"] == REFERENCE).all():
         return style.nothing("This study attacks no unlearned model.")
     panels = {}
     for attack, documents in context.attack_runs(table):
@@ -33,16 +40,16 @@ def draw(context: FigureContext):
     rows = {run: _rows(context, part) for run, part in panels.items()}
     columns = _columns({run: len(names) + FRAME for run, names in rows.items()})
     named = [_named(columns, rows, index) for index in range(len(columns))]
-    letters = max(len(style.defence_label(name, context.defences)) for names in rows.values() for name in names)
+    letters = max(len(context.defence_label(name)) for names in rows.values() for name in names)
     widths = [PANEL + LETTER * letters * names for names in named]
     tallest = max(sum(len(rows[run]) + FRAME for run in column) for column in columns)
     figure = pyplot.figure(figsize=(0.3 + sum(widths), 0.8 + 0.29 * tallest))
     methods = [name for name in context.methods() if name in set(table["method"])]
     # Nested grids, not subfigures: their layout differed between two drawings of one figure.
-    places = figure.add_gridspec(1, len(columns), width_ratios=widths)
-    for place, column, names in zip(places, columns, named, strict=True):
+    outer = figure.add_gridspec(1, len(columns), width_ratios=widths)
+    for inner, column, names in zip(outer, columns, named, strict=True):
         heights = [len(rows[run]) + FRAME for run in column]
-        for level, cell in enumerate(place.subgridspec(len(column), 1, height_ratios=heights)):
+        for level, cell in enumerate(inner.subgridspec(len(column), 1, height_ratios=heights)):
             axes, run = figure.add_subplot(cell), column[level]
             _panel(context, axes, panels[run], rows[run], methods)
             axes.tick_params(axis="y", labelleft=names)
@@ -53,9 +60,9 @@ def draw(context: FigureContext):
     return figure
 
 
-def _rows(context: FigureContext, part: pandas.DataFrame) -> list[str]:
-    present = {defence for method, defence in part.index if method != "reference"}
-    return [name for name in ("none", *context.defences) if name in present]
+def _rows(context: ReportContext, part: pandas.DataFrame) -> list[str]:
+    present = {defence for method, defence in part.index if method != REFERENCE}
+    return [name for name in (NONE, *context.defences) if name in present]
 
 
 def _columns(heights: dict) -> list[list]:
@@ -70,7 +77,7 @@ def _columns(heights: dict) -> list[list]:
 
 def _named(columns: list[list], rows: dict, index: int) -> bool:
     """Whether a column names its rows: not where they are those of the column to its left."""
-    here, left = ([rows[run] for run in columns[place]] for place in (index, index - 1))
+    here, left = ([rows[run] for run in columns[column]] for column in (index, index - 1))
     return index == 0 or here != left
 
 
@@ -79,39 +86,38 @@ def _padded(title: str, beside: list[str]) -> str:
     return "\n" * (max(text.count("\n") for text in beside) - title.count("\n")) + title
 
 
-def _panel(context: FigureContext, axes, part: pandas.DataFrame, rows: list[str], methods: list[str]) -> None:
+def _panel(context: ReportContext, axes, part: pandas.DataFrame, rows: list[str], methods: list[str]) -> None:
     present = [name for name in methods if name in part.index.get_level_values("method")]
-    for place, defence in enumerate(rows):
-        control = context.defences.get(defence, {}).get("kind") == "weight-noise"
+    for level, defence in enumerate(rows):
+        control = defence in context.of_kind(WEIGHT_NOISE)
         for turn, method in enumerate(present):
             if (method, defence) in part.index:
                 number = methods.index(method)
                 colour = style.colour(defence, context.defences) if control else style.METHOD_COLOURS[number]
                 offset = (turn - (len(present) - 1) / 2) * 0.72 / len(present)
-                _dot(axes, part.loc[(method, defence)], place + offset, style.METHOD_MARKERS[number], colour)
-    if ("reference", "none") in part.index:
-        ceiling = part.loc[("reference", "none"), ("mean", "area")]
+                _dot(axes, part.loc[(method, defence)], level + offset, style.METHOD_MARKERS[number], colour)
+    if (REFERENCE, NONE) in part.index:
+        ceiling = part.loc[(REFERENCE, NONE), ("mean", "area")]
         axes.axvline(ceiling, color=style.REFERENCE_COLOUR, linewidth=1, zorder=0)
     style.chance_line(axes, context.chance, horizontal=False)
-    for place in range(len(rows) - 1):
-        axes.axhline(place + 0.5, color="#E6E6E6", linewidth=0.6, zorder=0)
+    style.separators(axes, len(rows))
     axes.set_xlim(0.0, 1.03)
     style.percent_axis(axes.xaxis)
-    axes.set_yticks(range(len(rows)), [style.defence_label(name, context.defences) for name in rows])
+    axes.set_yticks(range(len(rows)), [context.defence_label(name) for name in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
 
 
-def _dot(axes, row: pandas.Series, place: float, marker: str, colour: str) -> None:
+def _dot(axes, row: pandas.Series, level: float, marker: str, colour: str) -> None:
     start, mean = row["mean"]["start"], row["mean"]["area"]
     bounds = [[mean - row["low"]["area"]], [row["high"]["area"] - mean]]
     axes.errorbar(
-        [mean], [place], xerr=bounds, linestyle="none", marker=marker, markersize=4.5, color=colour, linewidth=1.6
+        [mean], [level], xerr=bounds, linestyle="none", marker=marker, markersize=4.5, color=colour, linewidth=1.6
     )
-    axes.plot([start, mean], [place, place], color=colour, linewidth=0.6)
-    axes.plot([start], [place], linestyle="none", marker="|", markersize=5, color=colour)
+    axes.plot([start, mean], [level, level], color=colour, linewidth=0.6)
+    axes.plot([start], [level], linestyle="none", marker="|", markersize=5, color=colour)
 
 
-def _legend(context: FigureContext, methods: list[str]) -> tuple[list, list[str]]:
+def _legend(context: ReportContext, methods: list[str]) -> tuple[list, list[str]]:
     line = pyplot.Line2D
     handles = [
         line([], [], linestyle="none", marker=style.METHOD_MARKERS[number], color=style.METHOD_COLOURS[number])

@@ -1,6 +1,6 @@
 """One look for every figure: one colour a role, the same everywhere; safe for colour-blind readers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,16 +11,14 @@ matplotlib.use("svg")
 import matplotlib.pyplot as pyplot
 import seaborn
 
-from unlearning_robustness.config.cells import NONE
-from unlearning_robustness.config.kinds import DEFENCES, facts_of, registered
-from unlearning_robustness.defences.facts import DefenceFacts
+from unlearning_robustness.config.cells import NONE, REFERENCE
+from unlearning_robustness.report.context import ReportContext
 from unlearning_robustness.runtime.manifest import atomic
 
 # Okabe and Ito's palette. Baseline one colour, defence another, controls lighter, reference and chance neutral.
 BASELINE, DEFENCE, REFERENCE_COLOUR, CHANCE_COLOUR = "#D55E00", "#0072B2", "#000000", "#8A8A8A"
-# Of kinds without colours of their own, in order: first every colour with the first marker, then with the next.
+# Defences whose kind has no colours take these in order: every colour with the first marker, then with the next.
 OTHER_COLOURS = ["#E69F00", "#009E73", "#CC79A7", "#882255", "#332288", "#F0E442"]
-BASELINE_MARKER = "o"
 OTHER_MARKERS = ["v", "P", "<", ">"]
 METHOD_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 METHOD_COLOURS = ["#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#000000", "#8A8A8A", "#F0E442"]
@@ -47,43 +45,41 @@ def style() -> Iterator[None]:
 
 
 def colour(defence: str, defences: dict[str, dict]) -> str:
-    """The colour of a defence id: by kind, and by order within the kind."""
+    """The colour of a defence id: its kind's own for the first that is no variant, a shade for each of the others.
+
+    Defences whose kind has no colours take one by their order.
+    """
     if defence == NONE:
         return BASELINE
-    others = _others(defences)
-    if defence in others:
-        return OTHER_COLOURS[others.index(defence) % len(OTHER_COLOURS)]
-    kind = defences[defence]["kind"] if defence in defences else "rna"
-    # The defence named like its kind has the kind's own colour; variants of it have shades.
-    same = sorted(
-        (name for name, other in defences.items() if other["kind"] == kind), key=lambda name: (name != kind, name)
-    )
-    colours = look(kind).colours
-    return colours[same.index(defence) % len(colours)] if defence in same else colours[0]
+    colours = defences[defence]["colours"]
+    if not colours:
+        return OTHER_COLOURS[_others(defences).index(defence) % len(OTHER_COLOURS)]
+    same = [name for name, entry in defences.items() if entry["kind"] == defences[defence]["kind"]]
+    same.sort(key=lambda name: "variant_of" in defences[name])
+    return colours[same.index(defence) % len(colours)]
 
 
 def marker(defence: str, defences: dict[str, dict]) -> str:
-    """The marker of a defence id, by kind, or by order among those whose kind has none."""
-    others = _others(defences)
-    if defence in others:
-        return OTHER_MARKERS[others.index(defence) // len(OTHER_COLOURS) % len(OTHER_MARKERS)]
-    return look(defences[defence]["kind"]).marker if defence in defences else BASELINE_MARKER
+    """The marker of a defence id, that of its kind, or by order among those whose kind has none."""
+    if defence == NONE:
+        return "o"
+    if defences[defence]["marker"]:
+        return defences[defence]["marker"]
+    return OTHER_MARKERS[_others(defences).index(defence) // len(OTHER_COLOURS) % len(OTHER_MARKERS)]
 
 
 def _others(defences: dict[str, dict]) -> list[str]:
-    return [name for name, entry in defences.items() if not look(entry["kind"]).colours]
+    return [name for name, entry in defences.items() if not entry["colours"]]
 
 
-def look(kind: str) -> type[DefenceFacts]:
-    """The ``colours`` and the ``marker`` of a defence's kind; a combination of several has none."""
-    return facts_of(DEFENCES, kind) if kind in registered(DEFENCES) else DefenceFacts
+def look(context: ReportContext, defence: str) -> dict[str, str]:
+    """The colour and the marker of a defence, as matplotlib takes them."""
+    return {"color": colour(defence, context.defences), "marker": marker(defence, context.defences)}
 
 
-def defence_label(defence: str, defences: dict[str, dict]) -> str:
-    """What a figure calls a defence id."""
-    if defence == NONE:
-        return "plain"
-    return " + ".join(defences.get(part, {}).get("label", part) for part in defence.split("."))
+def cell_colour(context: ReportContext, method: str, defence: str) -> str:
+    """The colour of a defence, black for the reference."""
+    return REFERENCE_COLOUR if method == REFERENCE else colour(defence, context.defences)
 
 
 def errors(rows: pandas.DataFrame) -> list:
@@ -100,6 +96,30 @@ def chance_line(axes, chance: float, horizontal: bool = True) -> None:
     """A dotted line at chance."""
     line = axes.axhline if horizontal else axes.axvline
     line(chance, color=CHANCE_COLOUR, linestyle=":", linewidth=1, zorder=0)
+
+
+def separators(axes, count: int) -> None:
+    """A thin line between each two of ``count`` rows."""
+    for row in range(count - 1):
+        axes.axhline(row + 0.5, color="#E6E6E6", linewidth=0.6, zorder=0)
+
+
+def dotted():
+    """The line that stands for chance in legends."""
+    return pyplot.Line2D([], [], color=CHANCE_COLOUR, linestyle=":")
+
+
+def handles(panels: Iterable) -> dict[str, object]:
+    """Label to handle of everything labelled in the panels, each label once."""
+    by_label = {}
+    for axes in panels:
+        by_label |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    return by_label
+
+
+def legend(figure, by_label: dict[str, object], **options) -> None:
+    """A legend below the figure."""
+    figure.legend(by_label.values(), by_label.keys(), loc="outside lower center", **options)
 
 
 def nothing(reason: str):

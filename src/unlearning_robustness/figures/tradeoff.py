@@ -1,48 +1,34 @@
 """Forgetting against robustness: where each method stands, and where the defence moves it."""
 
+from unlearning_robustness.config.cells import NONE, REFERENCE, RNA
 from unlearning_robustness.figures import style
-from unlearning_robustness.figures.context import FigureContext
 from unlearning_robustness.figures.style import pyplot
+from unlearning_robustness.report.context import ReportContext
 
-HEADLINE = "rna"
+READS = ("accuracy",)
+CAPTION = (
+    "Each method without and with RNA (arrow), and its controls. The upper left is best: little left of the forget "
+    "set, retain questions answered in spite of a forget token."
+)
+CONTROLS = ("early-stop", "gradient-noise")
+# So many methods are named where they stand, more of them in a legend of markers.
+NAMED = 4
 
 
-def draw(context: FigureContext):
+def draw(context: ReportContext):
     """Forget accuracy across (left is better), retain accuracy under a forget token up; an arrow plain to RNA."""
-    probes, accuracy = context.probes, context.tables["accuracy"]
-    forget = accuracy[(accuracy["role"] == "forget") & (accuracy["probe"] == probes["baseline"])]
-    token = accuracy[(accuracy["role"] == "retain") & (accuracy["probe"] == probes["forget_token"])]
-    points = forget.merge(token, on=["method", "defence"], suffixes=("_forget", "_token")).set_index(
-        ["method", "defence"]
-    )
-    # Few methods are named where they stand, many in a legend of markers.
-    direct = len(context.methods()) <= 4
+    rows, methods = _rows(context), context.methods()
+    controls = [name for kind in CONTROLS for name in context.of_kind(kind)]
+    defences = [name for name in (NONE, *context.of_kind(RNA), *controls) if name in set(rows["defence"])]
+    by_cell, direct = rows.set_index(["method", "defence"]), len(methods) <= NAMED
     figure, axes = pyplot.subplots(figsize=(5.4, 4.0) if direct else (6.8, 4.4))
-    for number, method in enumerate(context.methods()):
-        for defence in ("none", HEADLINE, "early-stop", "gradient-noise"):
-            if (method, defence) not in points.index:
-                continue
-            row = points.loc[(method, defence)]
-            axes.errorbar(
-                row["mean_forget"], row["mean_token"],
-                xerr=[[row["mean_forget"] - row["low_forget"]], [row["high_forget"] - row["mean_forget"]]],
-                yerr=[[row["mean_token"] - row["low_token"]], [row["high_token"] - row["mean_token"]]],
-                marker=style.METHOD_MARKERS[number], color=style.colour(defence, context.defences), markersize=7,
-                linewidth=0.7, linestyle="none",
-            )  # fmt: skip
-        if {(method, "none"), (method, HEADLINE)} <= set(points.index):
-            start, end = points.loc[(method, "none")], points.loc[(method, HEADLINE)]
-            axes.annotate(
-                "", xy=(end["mean_forget"], end["mean_token"]), xytext=(start["mean_forget"], start["mean_token"]),
-                arrowprops={"arrowstyle": "->", "color": "#555555", "shrinkA": 6, "shrinkB": 6},
-            )  # fmt: skip
-            if direct:
-                axes.annotate(
-                    context.method_label(method), (start["mean_forget"], start["mean_token"]), xytext=(9, -13),
-                    textcoords="offset points", fontsize=9,
-                )  # fmt: skip
-    if ("reference", "none") in points.index:
-        row = points.loc[("reference", "none")]
+    for number, method in enumerate(methods):
+        for defence in defences:
+            if (method, defence) in by_cell.index:
+                _point(context, axes, by_cell.loc[(method, defence)], style.METHOD_MARKERS[number], defence)
+        _arrows(context, axes, by_cell, method, direct)
+    if (REFERENCE, NONE) in by_cell.index:
+        row = by_cell.loc[(REFERENCE, NONE)]
         axes.plot(row["mean_forget"], row["mean_token"], marker="*", color=style.REFERENCE_COLOUR, markersize=11)
         axes.annotate("reference", (row["mean_forget"], row["mean_token"]), xytext=(-8, -14),
                       textcoords="offset points", ha="right")  # fmt: skip
@@ -53,21 +39,54 @@ def draw(context: FigureContext):
         style.percent_axis(axis)
     axes.set_xlabel("forget accuracy (lower is better)")
     axes.set_ylabel("retain accuracy with a forget token")
-    present = [
-        name
-        for name in ("none", HEADLINE, "early-stop", "gradient-noise")
-        if name in set(points.reset_index()["defence"])
-    ]
-    handles = [
+    _legends(context, figure, defences, [] if direct else methods)
+    return figure
+
+
+def _rows(context: ReportContext):
+    """Of every cell both accuracies, ``_forget`` and ``_token``."""
+    accuracy, (forget_set, _, token_set) = context.tables["accuracy"], context.headline_sets()
+    forget, token = (
+        accuracy[(accuracy["role"] == role) & (accuracy["probe"] == probe)] for role, probe in (forget_set, token_set)
+    )
+    return forget.merge(token, on=["method", "defence"], suffixes=("_forget", "_token"))
+
+
+def _point(context: ReportContext, axes, row, marker: str, defence: str) -> None:
+    axes.errorbar(
+        row["mean_forget"], row["mean_token"],
+        xerr=[[row["mean_forget"] - row["low_forget"]], [row["high_forget"] - row["mean_forget"]]],
+        yerr=[[row["mean_token"] - row["low_token"]], [row["high_token"] - row["mean_token"]]],
+        marker=marker, color=style.colour(defence, context.defences), markersize=7, linewidth=0.7, linestyle="none",
+    )  # fmt: skip
+
+
+def _arrows(context: ReportContext, axes, by_cell, method: str, named: bool) -> None:
+    """From plain unlearning to each RNA; ``named``: with the method's name where they start."""
+    ends = [defence for defence in context.of_kind(RNA) if (method, defence) in by_cell.index]
+    if (method, NONE) not in by_cell.index or not ends:
+        return
+    start = by_cell.loc[(method, NONE), ["mean_forget", "mean_token"]].tolist()
+    for defence in ends:
+        axes.annotate(
+            "", xy=by_cell.loc[(method, defence), ["mean_forget", "mean_token"]].tolist(), xytext=start,
+            arrowprops={"arrowstyle": "->", "color": "#555555", "shrinkA": 6, "shrinkB": 6},
+        )  # fmt: skip
+    if named:
+        label = context.method_label(method)
+        axes.annotate(label, start, xytext=(9, -13), textcoords="offset points", fontsize=9)
+
+
+def _legends(context: ReportContext, figure, defences: list[str], methods: list[str]) -> None:
+    """Colours of the defences below, markers of the methods, if any, to the right."""
+    colours = [
         pyplot.Line2D([], [], marker="o", linestyle="none", color=style.colour(name, context.defences))
-        for name in present
+        for name in defences
     ]
-    figure.legend(handles, [style.defence_label(name, context.defences) for name in present],
-                  loc="outside lower center", ncols=4)  # fmt: skip
-    if not direct:
+    figure.legend(colours, map(context.defence_label, defences), loc="outside lower center", ncols=4)
+    if methods:
         markers = [
             pyplot.Line2D([], [], marker=style.METHOD_MARKERS[number], linestyle="none", color="#555555")
-            for number, _ in enumerate(context.methods())
+            for number, _ in enumerate(methods)
         ]
-        figure.legend(markers, [context.method_label(name) for name in context.methods()], loc="outside right upper")
-    return figure
+        figure.legend(markers, map(context.method_label, methods), loc="outside right upper")

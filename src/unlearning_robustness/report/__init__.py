@@ -1,1 +1,10 @@
-"""Words and pages: findings, claims, the main table, example answers, published numbers."""
+"""Words: pages, one file each, with ``page(context)``: markdown.
+
+A page's file has also its ``LABEL`` and ``CAPTION`` in the report, the tables that it ``READS``, and what it reads
+``BESIDE`` them: ``records``, or the benchmark's ``manifest``.
+"""
+
+from unlearning_robustness.config.kinds import PAGES as REGISTRY
+from unlearning_robustness.config.kinds import Kinds
+
+PAGES = Kinds(REGISTRY)

@@ -9,8 +9,17 @@ reproduced when none of it is. Everything else is inconclusive.
 import pandas
 
 from unlearning_robustness.errors import ConfigError
+from unlearning_robustness.report.context import ReportContext
 from unlearning_robustness.report.markup import markdown
 
+LABEL = "claims register"
+CAPTION = (
+    "Every claim of the paper as a sentence, with the measurement and the rule that decide it, fixed before the study "
+    "ran, and the effect with its 95 % interval for every subject."
+)
+# The tables that the study's claims name.
+READS = "claims"
+BESIDE = ()
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
 COLUMNS = ["claim", "verdict", "subject", "decided", "mean", "low", "high"]
 
@@ -33,19 +42,17 @@ def overall(verdicts: list[str]) -> str:
 
 
 def measured(claim: dict, name: str, tables: dict[str, pandas.DataFrame]) -> pandas.DataFrame:
-    """The rows of the tables that a claim is about, less what it is compared with.
+    """The rows of the table that a claim is about, less what it is compared with.
 
-    Raises ConfigError when the claim names a table or a column that is not there.
+    Raises ConfigError when the claim names a column that is not there.
     """
-    if claim["table"] not in tables:
-        raise ConfigError(f"claims.{name}.table: no table {claim['table']!r}; there are: {', '.join(sorted(tables))}")
     rows = tables[claim["table"]]
-    for column, wanted in claim["where"].items():
+    for column, values in claim["where"].items():
         if rows.empty:
             break
         if column not in rows:
             raise ConfigError(f"claims.{name}.where: table {claim['table']} has no column {column!r}")
-        rows = rows[rows[column].isin(wanted if isinstance(wanted, list) else [wanted])]
+        rows = rows[rows[column].isin(values if isinstance(values, list) else [values])]
     if rows.empty:
         return rows
     return rows.assign(**{column: rows[column] - claim["minus"] for column in ("mean", "low", "high")})
@@ -76,8 +83,10 @@ def rule_in_words(claim: dict) -> str:
     return f"table `{claim['table']}` ({where}){beyond}: {expects}"
 
 
-def claims_page(claims: dict[str, dict], table: pandas.DataFrame) -> str:
-    """The register as a page of markdown: a summary, then every claim with what decided it."""
+def page(context: ReportContext) -> str:
+    """The register of the study's claims: a summary, then every claim with what decided it."""
+    claims = context.settings["claims"]
+    table = register(claims, context.tables)
     verdicts = table.drop_duplicates("claim").set_index("claim")["verdict"]
     counts = ", ".join(f"{(verdicts == verdict).sum()} {verdict}" for verdict in
                        (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE))  # fmt: skip

@@ -31,7 +31,7 @@ table{border-collapse:collapse;font-size:13px}td,th{border:1px solid #ddd;paddin
 th{background:#f4f4f4}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:1.6rem}"""
 
 
-def page(title: str, text: str) -> str:
+def html_page(title: str, text: str) -> str:
     """A page of the markdown this package writes (headings, lists, paragraphs, tables) as self-contained HTML."""
     blocks, rows, items = [], [], []
 

@@ -1,11 +1,8 @@
 """The cross-robustness matrix in words: the worst attack on each model, and whether defences add up."""
 
-from collections.abc import Callable
-
-import pandas
-
 from unlearning_robustness.analysis.matrix import FORGET, RETAIN, TOKEN, WORST
 from unlearning_robustness.config.cells import NONE, REFERENCE
+from unlearning_robustness.report.context import ReportContext
 from unlearning_robustness.report.words import percent, points, verdict
 
 LEVEL = 0.05
@@ -13,23 +10,19 @@ NAMES = {RETAIN: "retain accuracy", TOKEN: "retain accuracy under a forget token
          WORST: "forget accuracy under the worst attack"}  # fmt: skip
 
 
-def matrix_sentences(
-    tables: dict[str, pandas.DataFrame], attacks: dict[str, dict], name: Callable[[str, str], str]
-) -> list[str]:
-    """Sentences about one model and benchmark; ``name(method, defence)`` is what a cell is called."""
-    table = tables["matrix"]
-    if table.empty:
+def worst_attacks(context: ReportContext) -> list[str]:
+    """The worst attack on each model, which differences both tests show, and what combinations add."""
+    if context.tables["matrix"].empty:
         return ["This study does not choose the strength of attacks on the select split (scoring.splits)."]
-    return [*_worst(table, name), *_differences(tables["matrix_differences"], attacks, name),
-            *_interactions(tables["interactions"], name)]  # fmt: skip
+    return [*_worst(context), *_differences(context), *_interactions(context)]
 
 
-def _worst(table: pandas.DataFrame, name: Callable[[str, str], str]) -> list[str]:
-    cells = table.set_index(["method", "defence", "column"])
+def _worst(context: ReportContext) -> list[str]:
+    cells = context.tables["matrix"].set_index(["method", "defence", "column"])
     lines = []
     for (method, defence, _), row in cells[cells.index.get_level_values("column") == WORST].iterrows():
         before = percent(cells.loc[(method, defence, FORGET)])
-        subject = "The reference" if method == REFERENCE else name(method, defence)
+        subject = "The reference" if method == REFERENCE else context.cell_label(method, defence)
         lines.append(
             f"{subject}: forget accuracy {before} without an attack, {percent(row)} under the worst one "
             f"({row['setting']})."
@@ -37,8 +30,9 @@ def _worst(table: pandas.DataFrame, name: Callable[[str, str], str]) -> list[str
     return lines
 
 
-def _differences(table: pandas.DataFrame, attacks: dict[str, dict], name: Callable[[str, str], str]) -> list[str]:
+def _differences(context: ReportContext) -> list[str]:
     """Where a defence differs from plain unlearning by both its interval and the corrected p-value."""
+    table = context.tables["matrix_differences"]
     plain = table[table["second"] == NONE]
     sure = plain[(plain["p_holm"] < LEVEL) & ((plain["low"] > 0) | (plain["high"] < 0))]
     lines = [
@@ -46,17 +40,20 @@ def _differences(table: pandas.DataFrame, attacks: dict[str, dict], name: Callab
         f"and by McNemar's test, Holm-corrected at {LEVEL:g}; the others are not shown to differ."
     ]
     for _, row in sure.iterrows():
-        what = NAMES.get(row["column"]) or f"forget accuracy after {attacks[row['column']]['label']}"
-        lines.append(f"{name(row['method'], row['first'])} − plain unlearning, {what}: {points(row)}.")
+        quantity = NAMES.get(row["column"]) or f"forget accuracy after {context.attack_label(row['column'])}"
+        cell = context.cell_label(row["method"], row["first"])
+        lines.append(f"{cell} − plain unlearning, {quantity}: {points(row)}.")
     return lines
 
 
-def _interactions(table: pandas.DataFrame, name: Callable[[str, str], str]) -> list[str]:
-    lines = []
+def _interactions(context: ReportContext) -> list[str]:
+    table, lines = context.tables["interactions"], []
     for _, row in table[table["column"].isin(NAMES)].iterrows():
-        none = "not shown to differ from their sum"
-        readings = ("more than the sum of both", "less than the sum of both", none)
-        reading = verdict(row, *readings) if row["p_holm"] < LEVEL else none
-        both = name(row["method"], f"{row['first']}.{row['second']}")
-        lines.append(f"{both}, {NAMES[row['column']]}: together {points(row)} beyond what each does: {reading}.")
+        unshown = "not shown to differ from their sum"
+        reading = verdict(row, "more than the sum of both", "less than the sum of both", unshown)
+        both = context.cell_label(row["method"], f"{row['first']}.{row['second']}")
+        lines.append(
+            f"{both}, {NAMES[row['column']]}: together {points(row)} beyond what each does: "
+            f"{reading if row['p_holm'] < LEVEL else unshown}."
+        )
     return lines

@@ -1,14 +1,14 @@
-"""MUSE's table in words: what was known by heart, what is left of it, what comes back."""
-
-from collections.abc import Callable
+"""MUSE's table in words: what the model knew by heart, what is left of it, what comes back."""
 
 import pandas
 
 from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED
+from unlearning_robustness.report.context import ReportContext
+from unlearning_robustness.report.words import interval
 
 # Unlearning should lead from the first to the second.
 ENDS = {REFERENCE: "The model that learnt the texts", RETRAINED: "The model that never saw them"}
-TOLD = {
+METRICS = {
     ("verbatim", "forget"): "verbatim memorisation",
     ("knowledge", "forget"): "knowledge of the forget texts",
     ("knowledge", "retain"): "of the retain texts",
@@ -16,40 +16,32 @@ TOLD = {
 }
 
 
-def memorisation_sentences(
-    table: pandas.DataFrame, attacks: dict[str, dict], name: Callable[[str, str], str]
-) -> list[str]:
-    """Sentences about one model and benchmark, none of an empty table; ``name(method, defence)`` calls a cell so.
-
-    Memorisation is ROUGE-L times 100; leakage is in percent of the retrained model's.
-    """
+def memorisation(context: ReportContext) -> list[str]:
+    """A sentence a model, none of an empty table; memorisation is ROUGE-L times 100, leakage in percent."""
+    table = context.tables["memorisation"]
     lines, kinds = [], table.groupby(["method", "defence"], sort=False)
     for (method, defence), rows in sorted(kinds, key=lambda kind: kind[0][0] not in ENDS):
-        told, attacked = ENDS.get(method), sorted(set(rows["attack"]) - {NONE})
-        parts = [
-            ("" if attack == NONE else f"after {attacks[attack]['label']} ") + _values(rows[rows["attack"] == attack])
-            for attack in [NONE, *attacked]
+        stages = [
+            ("" if attack == NONE else f"after {context.attack_label(attack)} ") + _values(part)
+            for attack, part in rows.groupby("attack", sort=False)
         ]
-        lines.append(f"{told or name(method, defence)}: {'; '.join(parts)}.")
+        lines.append(f"{ENDS.get(method) or context.cell_label(method, defence)}: {'; '.join(stages)}.")
     return lines + _warning(table)
 
 
 def _values(rows: pandas.DataFrame) -> str:
-    """The told metrics of one model in one stage, in their order."""
+    """The metrics of one model in one stage, in the order of ``METRICS``."""
     by_metric = rows.set_index(["metric", "role"])
-    found = [(words, by_metric.loc[key]) for key, words in TOLD.items() if key in by_metric.index]
-    return ", ".join(f"{words} {row['mean']:.0f} [{row['low']:.0f}, {row['high']:.0f}]" for words, row in found)
+    present = [(words, by_metric.loc[key]) for key, words in METRICS.items() if key in by_metric.index]
+    return ", ".join(f"{words} {interval(row, 1)}" for words, row in present)
 
 
 def _warning(table: pandas.DataFrame) -> list[str]:
-    """Said when the target is not shown to know more of the texts than a model that never saw them."""
+    """For a target that is not shown to know more of the texts than a model that never saw them."""
     texts = table[(table["metric"] == "verbatim") & (table["attack"] == NONE)].set_index("method")
-    if not {REFERENCE, RETRAINED} <= set(texts.index):
-        return []
-    knows, never = texts.loc[REFERENCE], texts.loc[RETRAINED]
-    if knows["low"] > never["high"]:
+    if not {REFERENCE, RETRAINED} <= set(texts.index) or texts.loc[REFERENCE, "low"] > texts.loc[RETRAINED, "high"]:
         return []
     return [
-        "The model that learnt the texts is not shown to continue them better than the one that never saw them: what "
-        "is left of them cannot be told here."
+        "The model that learnt the texts is not shown to continue them better than the one that never saw them: this "
+        "study cannot say what is left of them."
     ]

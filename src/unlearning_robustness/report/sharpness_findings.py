@@ -1,27 +1,25 @@
 """Whether sharp minima give more back, in words."""
 
-from collections.abc import Callable
-
-import pandas
-
 from unlearning_robustness.analysis.sharpness import NOTHING, START
+from unlearning_robustness.report.context import ReportContext
 from unlearning_robustness.report.words import coefficient, verdict
 
 READINGS = "a sharper minimum gives more back", "a sharper minimum gives less back", "nothing is shown"
 
 
-def sharpness_sentences(correlations: pandas.DataFrame, label: Callable[[str], str]) -> list[str]:
+def sharpness(context: ReportContext) -> list[str]:
     """The ascent gap at its largest radius, one line a method: over all its cells, and at equal start."""
-    lines, gaps = [], correlations[correlations["statistic"] == "sam_gap"]
+    table, lines = context.tables["sharpness_correlations"], []
+    gaps = table[table["statistic"] == "sam_gap"]
     for method, rows in gaps[gaps["at"] == gaps["at"].max()].groupby("method", sort=False):
-        told = rows.set_index("given")
-        plainly = told.loc[NOTHING]
+        by_given = rows.set_index("given")
+        over_all = by_given.loc[NOTHING]
         line = (
-            f"{label(method)}: over {plainly['cells']} cells the ascent gap and the accuracy regained have a rank "
-            f"correlation of {coefficient(plainly)}: {verdict(plainly, *READINGS)}."
+            f"{context.method_label(method)}: over {over_all['cells']} cells the ascent gap and the accuracy regained "
+            f"have a rank correlation of {coefficient(over_all)}: {verdict(over_all, *READINGS)}."
         )
-        if START in told.index:
-            equal = told.loc[START]
+        if START in by_given.index:
+            equal = by_given.loc[START]
             line += (
                 f" At equal forget accuracy before the attack it is {coefficient(equal)}: {verdict(equal, *READINGS)}."
             )

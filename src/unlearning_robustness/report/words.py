@@ -1,14 +1,19 @@
-"""Estimates in words."""
+"""Estimates in words: rows with ``mean``, ``low`` and ``high``."""
 
 
-def points(row) -> str:
-    """A difference in points with its interval."""
-    return f"{100 * row['mean']:+.1f} points [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
+def interval(row, scale: float = 100.0) -> str:
+    """An estimate with its interval, in percent."""
+    return f"{scale * row['mean']:.0f} [{scale * row['low']:.0f}, {scale * row['high']:.0f}]"
 
 
 def percent(row) -> str:
     """An accuracy in percent with its interval."""
     return f"{100 * row['mean']:.0f} % [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+
+
+def points(row) -> str:
+    """A difference in points with its interval."""
+    return f"{100 * row['mean']:+.1f} points [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
 
 
 def coefficient(row) -> str:

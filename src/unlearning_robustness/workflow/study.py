@@ -9,6 +9,7 @@ from unlearning_robustness.config.overlays import base_studies
 from unlearning_robustness.config.schema import without_display
 from unlearning_robustness.workflow.parameters import Parameters
 from unlearning_robustness.workflow.paths import Paths
+from unlearning_robustness.workflow.report import Report
 from unlearning_robustness.workflow.requests import Requests
 from unlearning_robustness.workflow.targets import Targets
 from unlearning_robustness.workflow.tuning import Tuning
@@ -31,6 +32,7 @@ class Study:
         self.parameters = Parameters(self.science, self.paths)
         self.targets = Targets(self.config, self.paths)
         self.requests = Requests(self.config, self.parameters)
+        self.report = Report(self.config, self.science, self.paths, self.targets)
 
     @cached_property
     def tuning(self) -> Tuning:

@@ -1,13 +1,12 @@
 import pandas
 import pytest
+from synthetic import analysis, inputs_of
 from worlds import default_world
 
-from unlearning_robustness.analysis.attacks import attacks, points
-from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
-from unlearning_robustness.analysis.recovery import curves
-from unlearning_robustness.analysis.tables import attacked_differences, early_recovery, relearning
+from unlearning_robustness.analysis.attacked import attacked_differences, attacks, budget_points
+from unlearning_robustness.analysis.curves import curves
+from unlearning_robustness.analysis.relearning import early_recovery, relearning
 
-BOOTSTRAP = CrossedBootstrap(300, 0.95, 1)
 FACTS = 20
 
 
@@ -38,7 +37,7 @@ RECORDS = pandas.concat([
 
 @pytest.fixture(scope="module")
 def table():
-    return attacks(RECORDS, BOOTSTRAP).set_index(["method", "defence", "attack", "role", "setting"])
+    return attacks(inputs_of(RECORDS, analysis())).set_index(["method", "defence", "attack", "role", "setting"])
 
 
 def test_each_point_of_a_budget_has_a_row_and_what_was_chosen_has_one_for_all_seeds(table):
@@ -76,14 +75,15 @@ def test_levels_and_gains_are_the_planted_ones_on_the_questions_that_were_asked(
 
 
 def test_points_are_told_from_choices():
-    named = RECORDS.assign(point=points(RECORDS)).groupby("attack")["point"].unique().map(sorted)
+    named = RECORDS.assign(point=budget_points(RECORDS)).groupby("attack")["point"].unique().map(sorted)
     assert named.to_dict() == {"none": [""], "lens": [""], "noise": [""], "quantise": ["4 bits", "8 bits"]}
 
 
 def test_differences_between_defences_do_not_mix_points():
     more = pandas.concat([RECORDS, *(answers("quantise", level, bits, defence="rna") for level, bits in
                                      ((0.4, "8 bits"), (0.45, "4 bits")))], ignore_index=True)  # fmt: skip
-    found = attacked_differences(more, [("rna", "none")], BOOTSTRAP).set_index(["attack", "point", "quantity"])["mean"]
+    table = attacked_differences(inputs_of(more, analysis()))
+    found = table.set_index(["attack", "point", "quantity"])["mean"]
     assert found.to_dict() == pytest.approx({
         ("lens", "", "level"): -0.2, ("lens", "", "gain"): -0.3,
         ("quantise", "8 bits", "level"): 0.1, ("quantise", "8 bits", "gain"): 0.0,
@@ -94,11 +94,9 @@ def test_differences_between_defences_do_not_mix_points():
 def test_tables_of_relearning_are_the_same_beside_attacks_without_steps():
     world = default_world()
     extra = world.records[world.records["attack"] == "none"].assign(attack="quantise", setting="4 bits")
-    records, cells = world.records, world.tables["measures"]
-    both = pandas.concat([records, extra[extra["probe"] == "plain"]], ignore_index=True)
-    pandas.testing.assert_frame_equal(relearning(both, BOOTSTRAP), relearning(records, BOOTSTRAP))
-    pandas.testing.assert_frame_equal(
-        early_recovery(both, cells, "relearn", 5), early_recovery(records, cells, "relearn", 5)
-    )
-    assert list(curves(both)) == list(curves(records))
-    assert attacks(records, BOOTSTRAP).empty and set(attacks(both, BOOTSTRAP)["gain"]) == {0.0}
+    both = pandas.concat([world.records, extra[extra["probe"] == "plain"]], ignore_index=True)
+    more, fewer = (inputs_of(records, world.config, world.measures) for records in (both, world.records))
+    pandas.testing.assert_frame_equal(relearning(more), relearning(fewer))
+    pandas.testing.assert_frame_equal(early_recovery(more), early_recovery(fewer))
+    assert list(curves(more)) == list(curves(fewer))
+    assert attacks(fewer).empty and set(attacks(more)["gain"]) == {0.0}

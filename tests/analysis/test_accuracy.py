@@ -1,14 +1,12 @@
 import numpy
 import pandas
 import pytest
-from synthetic import ONLY_RMU, planted, planted_accuracy, planted_records, planted_tables, study
+from synthetic import ONLY_RMU, inputs_of, planted_accuracy, planted_records, planted_tables, study
 from worlds import default_world
 
-from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
-from unlearning_robustness.analysis.tables import all_tables, comparison_pairs, early_recovery, relearning
+from unlearning_robustness.analysis.accuracy import accuracy
+from unlearning_robustness.analysis.relearning import early_recovery, relearning
 from unlearning_robustness.config.cells import Cell
-
-BOOTSTRAP = CrossedBootstrap(200, 0.95, 1)
 
 
 @pytest.fixture
@@ -54,18 +52,6 @@ def test_accuracy_is_the_mean_over_seeds_and_facts_of_what_was_answered(tables, 
 
 def test_the_reference_rests_on_one_seed(tables):
     assert set(tables["accuracy"].query("method == 'reference'")["seeds"]) == {1}
-
-
-def test_each_defence_is_compared_with_none_and_each_control_with_what_it_controls(config):
-    assert set(comparison_pairs(config["defences"], list(config["defences"]))) == {
-        ("rna", "none"), ("rna-weak", "none"), ("rna-strong", "none"), ("rna", "early-stop"), ("rna", "gradient-noise")
-    }  # fmt: skip
-
-
-def test_gradient_noise_of_a_size_no_defence_has_is_compared_with_nothing(config):
-    defences = {name: dict(entry) for name, entry in config["defences"].items()}
-    defences["gradient-noise"] |= {"parameters": {"noise_scale": 99.0}}
-    assert not any("gradient-noise" in pair for pair in comparison_pairs(defences, list(defences)))
 
 
 def test_differences_are_paired_means_over_the_same_questions(tables, records):
@@ -120,7 +106,7 @@ def test_every_point_of_a_relearning_curve_is_there_once(tables):
 def test_an_attack_that_is_also_scored_after_no_step_starts_once(records):
     part = records[(records["method"] == "rmu") & (records["defence"] == "none")]
     start = part[(part["attack"] == "relearn") & (part["steps"] == 2)].assign(steps=0)
-    table = relearning(pandas.concat([part, start]), BOOTSTRAP)
+    table = relearning(inputs_of(pandas.concat([part, start]), default_world().config))
     assert not table.duplicated(["attack", "documents", "steps"]).any()
 
 
@@ -151,9 +137,9 @@ def test_early_recovery_is_what_a_cell_gains_on_the_same_questions(tables, recor
     assert row["weight_change"] == 22.0
 
 
-def test_early_recovery_takes_the_largest_budget(records):
-    measured = pandas.DataFrame(default_world().measures)
-    table = early_recovery(records, measured, "relearn-few", 10)
+def test_early_recovery_takes_the_largest_budget(records, config):
+    analysis = config["analysis"] | {"attack": "relearn-few", "early_steps": 10}
+    table = early_recovery(inputs_of(records, config | {"analysis": analysis}, default_world().measures))
     few = records.query("attack == 'relearn-few' and documents == 20 and steps == 10")
     assert set(table["after"].round(9)) <= set(few.groupby(["defence", "seed"])["correct"].mean().round(9))
     assert len(table) == 6
@@ -184,10 +170,6 @@ def test_two_models_are_never_pooled(tmp_path):
     config = study(ONLY_RMU, seeds=[0])
     first = planted_records(config, tmp_path)
     both = pandas.concat([first, first.assign(model="other", correct=False)])
-    measured = [
-        {**row, "weight_change": 1.0}
-        for row in first[["model", "benchmark", "method", "defence", "seed"]].drop_duplicates().to_dict("records")
-    ]
-    table = all_tables(both, measured, planted(config), config)["accuracy"]
+    table = accuracy(inputs_of(both, config))
     assert set(table.query("model == 'other'")["mean"]) == {0.0}
     assert table.query("model != 'other'")["mean"].min() > 0.2

@@ -1,36 +1,42 @@
 import numpy
 import pandas
 import pytest
+from synthetic import nothing
 from worlds import rna_world
 
+from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.analysis.latents import latents, noise_of, scale_of_token
 from unlearning_robustness.analysis.rejection import rejection_probability
-from unlearning_robustness.analysis.theory import latent_statistics, noise_of, read_latents, scale_of_token
 
 KEYS = {"model": "m", "benchmark": "b", "method": "rmu", "defence": "none", "contrast": "forget", "position": "answer",
         "layer": 7, "statistic": "eta", "at": 0.0, "questions": 40}  # fmt: skip
 
 
+def table_of(measured):
+    return latents(Inputs({"latents": measured}, {}))
+
+
 def test_the_interval_covers_questions_and_seeds():
     rows = pandas.DataFrame([{**KEYS, "seed": seed, "value": value, "error": 0.3} for seed, value in
                              enumerate((1.0, 2.0, 3.0))])  # fmt: skip
-    (row,) = latent_statistics(rows).itertuples()
+    (row,) = table_of(rows).itertuples()
     half = 1.96 * numpy.sqrt(0.3**2 + 1.0 / 3)
     assert (row.mean, row.low, row.high) == pytest.approx((2.0, 2.0 - half, 2.0 + half)) and row.seeds == 3
 
 
 def test_one_seed_has_the_questions_variation_alone():
-    (row,) = latent_statistics(pandas.DataFrame([{**KEYS, "seed": 0, "value": 1.0, "error": 0.5}])).itertuples()
+    (row,) = table_of(pandas.DataFrame([{**KEYS, "seed": 0, "value": 1.0, "error": 0.5}])).itertuples()
     assert row.high - row.low == pytest.approx(2 * 1.96 * 0.5)
 
 
 def test_without_measured_latents_there_are_no_rows_and_no_scale():
-    empty = latent_statistics(read_latents([]))
+    empty = table_of(nothing("latents"))
     assert empty.empty and {"mean", "low", "high"} <= set(empty.columns)
     settings = {"eta_position": "answer", "read_layer": 7}
-    assert scale_of_token(empty, ("m", "b"), "rmu", settings) is None
-    found = latent_statistics(pandas.DataFrame([{**KEYS, "seed": 0, "value": 1.5, "error": 0.0}]))
-    assert scale_of_token(found, ("m", "b"), "rmu", settings) == 1.5
-    assert scale_of_token(found, ("m", "b"), "npo", settings) is None
+    assert scale_of_token(empty, "m", "b", "rmu", settings) is None
+    found = table_of(pandas.DataFrame([{**KEYS, "seed": 0, "value": 1.5, "error": 0.0}]))
+    assert scale_of_token(found, "m", "b", "rmu", settings) == 1.5
+    assert scale_of_token(found, "m", "b", "npo", settings) is None
 
 
 def test_a_matched_control_stands_at_the_noise_of_what_it_matches():

@@ -1,0 +1,45 @@
+"""What the model knew before it unlearned, and how sure that is."""
+
+from unlearning_robustness.config.cells import NONE, REFERENCE
+from unlearning_robustness.report.context import ReportContext
+from unlearning_robustness.report.unlearning_findings import accuracy_of
+from unlearning_robustness.report.words import percent
+
+
+def benchmark(context: ReportContext) -> list[str]:
+    """A sentence a set of questions, one about asking for letters, and one about the model."""
+    roles = [_role(role, context.benchmark) for role in ("forget", "retain", "neighbour")]
+    model = context.settings["model"]
+    origin = "it was fine-tuned on the texts that are forgotten here; " if model["fine_tuned"] else ""
+    return [*roles, *_letters(context), f"About the model: {origin}{model['note']}."]
+
+
+def _role(role: str, manifest: dict) -> str:
+    """How many of the questions it knew, and what it answers when it is asked again."""
+    entry = manifest[role]
+    if entry["dropped"]:
+        known = entry["facts_known"]
+        return f"Neighbour: the model knows only {known} facts, too few to show; the study drops the domain."
+    asked = "facts" if "redrawn_accuracy" in entry else "questions, and is asked whether it knew them or not"
+    tested = sum(row["facts"] for row in manifest["counts"] if row["role"] == role and row["split"] == "test")
+    line = f"{role.capitalize()}: the model knew {entry['facts_known']} of {entry['facts_asked']} {asked}; {tested} of "
+    line += "them are tested."
+    again = entry.get("redrawn_accuracy")
+    if again is None:
+        return line
+    guesses = ", so some were lucky guesses." if again < 1 else "."
+    return f"{line} Asked again with other wrong answers, it gets {100 * again:.0f} % of them right{guesses}"
+
+
+def _letters(context: ReportContext) -> list[str]:
+    """Whether the reference can name the letter of the right answer, where the study asks for letters."""
+    lines = []
+    for probe in set(context.settings["probes"]) - set(context.answer_probes()):
+        row = accuracy_of(context, REFERENCE, NONE, "forget", probe)
+        if row is not None:
+            blind = ": this format cannot show an effect of unlearning." if row["low"] <= context.chance else "."
+            lines.append(
+                f"Asked for a letter (A to D) instead of the answer, the reference gets {percent(row)} of the forget "
+                f"questions right (chance {100 * context.chance:.0f} %){blind}"
+            )
+    return lines

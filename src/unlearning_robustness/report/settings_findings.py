@@ -1,0 +1,50 @@
+"""The tuned numbers of every method, and where they come from."""
+
+import pandas
+
+from unlearning_robustness.config.cells import RNA
+from unlearning_robustness.report.context import ReportContext
+
+
+def settings(context: ReportContext) -> list[str]:
+    """A sentence a method, how often projections act, and what the study says of where its numbers come from."""
+    return [
+        *(_method(context, method) for method in context.methods()),
+        *_conflicts(context),
+        context.settings["study"]["settings"],
+    ]
+
+
+def _method(context: ReportContext, method: str) -> str:
+    entry, measured = context.settings["methods"][method], context.tables["measures"]
+    measured = measured[measured["method"] == method]
+    noises = [
+        f", {context.defence_label(defence)}'s noise {scale:.2f} times the mean activation norm"
+        for defence in context.of_kind(RNA)
+        if (scale := _mean(measured[measured["defence"] == defence], "relative_noise_scale")) is not None
+    ]
+    coefficient = _mean(measured, "relative_coefficient")
+    target = f", coefficient {coefficient:.1f} times it" if noises and coefficient is not None else ""
+    return (
+        f"{context.method_label(method)}: learning rate {entry['learning_rate']:g}, retain weight "
+        f"{entry['retain_weight']:g}, {entry['steps']} steps{''.join(noises)}{target}."
+    )
+
+
+def _mean(measured: pandas.DataFrame, column: str) -> float | None:
+    """The mean over cells, None where none of them has that number."""
+    values = measured[column].dropna() if column in measured else ()
+    return values.mean() if len(values) else None
+
+
+def _conflicts(context: ReportContext) -> list[str]:
+    """How often a harmonised projection has anything to do."""
+    measured = context.tables["measures"]
+    if "conflicting_steps" not in measured:
+        return []
+    shares = measured.groupby(["method", "defence"], sort=False)["conflicting_steps"].mean().dropna()
+    return [
+        f"{context.method_label(method)} with {context.defence_label(defence)}: its two branches pull against each "
+        f"other in {100 * share:.0f} % of the steps."
+        for (method, defence), share in shares.items()
+    ]

@@ -32,3 +32,19 @@ def test_a_job_that_fails_says_why_in_its_log_and_ends_at_once(ended, tmp_path):
     with jobs.job(snakemake(tmp_path)):
         raise KeyError("nothing")
     assert ended == [1] and "KeyError: 'nothing'" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("device", "placement", "expected"),
+    [("cuda", "auto", "auto"), ("cuda", "one-device", "cuda"), ("cpu", "auto", "cpu"), ("cpu", "one-device", "cpu")],
+)
+def test_a_model_is_spread_over_gpus_only(monkeypatch, tmp_path, device, placement, expected):
+    monkeypatch.setattr("unlearning_robustness.runtime.device.choose_device", lambda gpu, setting: device)
+    monkeypatch.setattr(jobs, "_device_name", lambda device: device)
+    monkeypatch.setattr("torch.use_deterministic_algorithms", lambda *_, **__: None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    started = snakemake(tmp_path)
+    started.resources, started.threads = {"gpu": 2}, 1
+    model = {"device": "auto", "dtype": "float32", "placement": placement}
+    with jobs.job(started, model) as running:
+        assert (running.device, running.placement) == (device, expected)

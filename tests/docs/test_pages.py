@@ -28,7 +28,7 @@ def test_links_lead_somewhere(page):
     for text, target in links(page.read_text()):
         path, _, anchor = target.partition("#")
         linked = (page.parent / path).resolve() if path else page
-        assert linked.exists(), target
+        assert linked.exists(), f"{target} is missing"
         if anchor:
             assert anchor in anchors(linked.read_text()), target
         if linked.suffix == ".py" and text.startswith("`"):

@@ -3,7 +3,9 @@
 import re
 
 import yaml
-from pages import ROOT
+from pages import PAGES, ROOT
+
+from unlearning_robustness.analysis import TABLES
 
 README = (ROOT / "README.md").read_text()
 
@@ -18,6 +20,19 @@ def test_every_study_stands_in_the_table_of_studies():
         re.findall(r"`([a-z0-9-]+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if "|" in line))
     )
     assert rows - {"study"} == {path.stem for path in (ROOT / "studies").glob("*.yaml")}
+
+
+def test_the_map_has_every_room():
+    rooms = re.findall(r"^\| … (.*?) \|", README, re.M)
+    package = ROOT / "src" / "unlearning_robustness"
+    assert set(re.findall(r"`(\w+)`", " ".join(rooms))) == {path.parent.name for path in package.glob("*/__init__.py")}
+
+
+def test_tables_that_pages_name_are_made():
+    text = "".join(path.read_text() for path in PAGES)
+    named = set(re.findall(r"\b[Tt]able\s+`(\w+)`", text))
+    assert len(named) > 6
+    assert named <= set(TABLES)
 
 
 def test_the_readme_cites_what_the_citation_file_has():

@@ -47,7 +47,11 @@ REPORT_RULES = {*TABLE_RULES, "figure", "page", "landing"}
 def planned(*configfiles: Path, folder: Path = ROOT, targets: tuple[str, ...] = ()) -> dict[str, int]:
     """Jobs a rule of a dry run; empty when there is nothing to do."""
     arguments = ["--dry-run", *(["--configfile", *configfiles] if configfiles else []), "--", *targets]
-    result = snakemake(*arguments, folder=folder)
-    table = (result.stdout + result.stderr).split("Job stats:", 1)
+    return counted(snakemake(*arguments, folder=folder))
+
+
+def counted(dry_run: subprocess.CompletedProcess) -> dict[str, int]:
+    """Jobs a rule of what a dry run printed."""
+    table = (dry_run.stdout + dry_run.stderr).split("Job stats:", 1)
     rows = re.findall(r"^(\w+)\s+(\d+)$", table[1].split("total", 1)[0], re.M) if len(table) == 2 else []
     return {rule: int(count) for rule, count in rows if rule != "all"}

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 import yaml
-from running import PLACE, ROOT, TABLE_RULES, planned, snakemake
+from running import PLACE, ROOT, TABLE_RULES, counted, planned, snakemake
 
 from studies import STUDIES, load_study
 
@@ -58,12 +58,12 @@ def test_every_study_can_be_planned(study, tmp_path):
 
 def test_a_study_of_published_data_fetches_each_source_once_and_stops_without_its_pin(tmp_path):
     path = STUDIES / "wmdp-smoke.yaml"
-    jobs = planned(path, folder=tmp_path)
+    told = snakemake("--dry-run", "--configfile", path, folder=tmp_path)
+    jobs = counted(told)
     assert jobs["fetch_source"] == len(yaml.safe_load((STUDIES / "shared" / "wmdp.yaml").read_text())["sources"])
     assert jobs["fetch_model"] == jobs["build_questions"] == jobs["build_corpora"] == jobs["unlearn"] == 1
     # 4 GB for a small model, three times the 14.5 GB of this one, and the activations of 1,200 texts before and behind
     # the trained layers: once where they are read, twice where they are made.
-    told = snakemake("--dry-run", "--configfile", path, folder=tmp_path)
     cache = 2 * 1200 * 512 * 4096 * 2 / 1e6
     for rule, times in {"unlearn": 1, "cache_activations": 2, "evaluate": 0}.items():
         kind = rf"^rule {rule}:\n(?:    .*\n)*?    resources: .*mem_mb=(\d+)"

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy
 import pandas
-from scipy.stats import rankdata
 
 # A share of variance that is left by rounding alone.
 ROUNDING = 1e-9
@@ -109,6 +108,9 @@ def spearman(first: Sequence[float], second: Sequence[float], given: Sequence[fl
     The partial one is of what straight lines in the ranks of ``given`` leave of both ranks. Not a number where nothing
     varies, or nothing is left.
     """
+    # Here: SciPy's statistics are half of the start of a job that correlates nothing.
+    from scipy.stats import rankdata
+
     ranks = rankdata([first, second] if given is None else [first, second, given], axis=1)
     with numpy.errstate(invalid="ignore", divide="ignore"):
         matrix = numpy.corrcoef(ranks)

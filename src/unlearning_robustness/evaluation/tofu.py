@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy
-from scipy.stats import ks_2samp
 
 from unlearning_robustness.errors import DataError
 
@@ -57,6 +56,8 @@ def forget_quality(ratios: numpy.ndarray, retain_only: numpy.ndarray) -> tuple[f
     Near 1 nothing tells the unlearned model from one that never saw the forget set. Inverting all ratios changes
     nothing, so logs of either convention serve.
     """
+    from scipy.stats import ks_2samp
+
     test = ks_2samp(ratios, retain_only)
     return float(test.pvalue), float(test.statistic)
 

@@ -36,9 +36,7 @@ CONFIG, paths, parameters = study.config, study.paths, study.parameters
 requests, targets, tuning = study.requests, study.targets, study.tuning
 
 # Under `--sdm conda` rules that compute with a model take PyTorch's build with CUDA where a profile says so.
-TRAINING = (
-    "../envs/train-gpu.yaml" if CONFIG["gpu_environment"] else "../envs/train.yaml"
-)
+TRAINING = "../envs/train-gpu.yaml" if CONFIG["gpu_environment"] else "../envs/train.yaml"
 
 
 wildcard_constraints:

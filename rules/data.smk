@@ -132,9 +132,7 @@ rule build_questions:
         runtime=growing(60),
     params:
         model=parameters.model,
-        benchmark=parameters.benchmark(
-            "distractors", "forget", "neighbour", "neighbour_minimum", "retain", "seed"
-        ),
+        benchmark=parameters.benchmark("distractors", "forget", "neighbour", "neighbour_minimum", "retain", "seed"),
         readers=parameters.readers("items"),
         batch_size=CONFIG["scoring"]["batch_size"],
         code=code_digest("data.benchmark"),
@@ -158,9 +156,7 @@ rule build_probes:
         mem_mb=growing(4000),
         runtime=growing(20),
     params:
-        benchmark=parameters.benchmark(
-            "corpora.characteristic_ngrams", "forget.domain", "forget.splits", "seed"
-        ),
+        benchmark=parameters.benchmark("corpora.characteristic_ngrams", "forget.domain", "forget.splits", "seed"),
         probes=parameters.probes(),
         splits=CONFIG["scoring"]["splits"],
         code=code_digest("data.benchmark"),

@@ -10,10 +10,7 @@ for group in study.report.groups:
             **study.report.group_input(group),
         output:
             csv=study.report.group_tables(group),
-            markdown=[
-                path.replace(".csv", ".md")
-                for path in study.report.group_tables(group)
-            ],
+            markdown=[path.replace(".csv", ".md") for path in study.report.group_tables(group)],
         log:
             f"{paths.logs}/tables/{group}.log",
         localrule: True
@@ -68,9 +65,7 @@ rule page:
     input:
         tables=study.report.page_tables,
         records=study.report.page_beside("records", study.report.recorded["answers"]),
-        manifest=study.report.page_beside(
-            "manifest", [rules.build_questions.output.manifest]
-        ),
+        manifest=study.report.page_beside("manifest", [rules.build_questions.output.manifest]),
     output:
         html=report(
             study.report.page,

@@ -1,12 +1,13 @@
 """What is tuned on the select split, and with which settings."""
 
 from unlearning_robustness.config.cells import in_order
+from unlearning_robustness.config.constants import constant
 from unlearning_robustness.workflow.parameters import Parameters
 from unlearning_robustness.workflow.paths import filled
 
 KINDS = ("methods", "noise", "attack", "defences")
 # What a search over a method's own settings tries, so that their present values rerun nothing.
-VARIED = ("learning_rate", "retain_weight", "steps")
+VARIED = constant("evaluation.tuning", "VARIED")["methods"]
 
 
 class Tuning:

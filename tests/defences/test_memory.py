@@ -28,18 +28,22 @@ def most_copies(trainer):
     weights, optimiser, seen = trainer.engine.weights, trainer.optimiser, []
     (shape,) = {tensor.shape for tensor in weights.master.values()}
     gc.collect()
-    before = alive(shape)
+    # What there was before is not looked through after every gradient.
+    gc.freeze()
 
     def watched(function):
         def call(*arguments):
             result = function(*arguments)
-            seen.append((alive(shape) - before) / len(weights.master))
+            seen.append(alive(shape) / len(weights.master))
             return result
 
         return call
 
     weights.gradient, optimiser.step = watched(weights.gradient), watched(optimiser.step)
-    trainer.run()
+    try:
+        trainer.run()
+    finally:
+        gc.unfreeze()
     return max(seen)
 
 

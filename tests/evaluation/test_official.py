@@ -1,6 +1,7 @@
 """The fast scorer against lm-eval on lm-eval's own tasks, of made-up questions, without a network."""
 
 import copy
+import functools
 import random
 
 import numpy
@@ -69,6 +70,12 @@ def tokenizer(tiny_tokenizer):
     return tokenizer
 
 
+@pytest.fixture(scope="module")
+def scored(published, model, tokenizer):
+    """What lm-eval says of MMLU under so many shots; asked once each."""
+    return functools.cache(lambda shots: official_scores(model, tokenizer, published[0], ["three"], 8, shots))
+
+
 def agreement(ours, theirs):
     """Share of equal predictions, and the largest difference of log-likelihoods in nats."""
     apart = numpy.abs(numpy.stack(ours["log_likelihoods"]) - numpy.stack(theirs["log_likelihoods"].map(numpy.array)))
@@ -76,9 +83,9 @@ def agreement(ours, theirs):
 
 
 @pytest.mark.parametrize("shots", [0, 5])
-def test_every_mmlu_prediction_is_lm_evals_and_so_is_the_average(published, model, tokenizer, shots):
-    folder, tests, shown, _ = published
-    theirs, accuracy = official_scores(model, tokenizer, folder, ["three"], 8, shots)
+def test_every_mmlu_prediction_is_lm_evals_and_so_is_the_average(published, scored, model, tokenizer, shots):
+    _, tests, shown, _ = published
+    theirs, accuracy = scored(shots)
     shown = shots_of(mmlu.items(shown, "dev"), shots) if shots else None
     table = lettered(mmlu.items(tests, "test"), "retain", {"test": 1}, "0", shown)
     ours = QuestionScorer(tokenizer, table, 4).records(model)
@@ -133,9 +140,7 @@ def test_the_arbiter_reads_what_a_benchmark_reads_and_agrees(fetched, model, tok
     assert 0 < table.loc["mmlu", "accuracy"] < 1
 
 
-def test_predictions_are_not_equal_by_themselves(published, model, tokenizer):
+def test_predictions_are_not_equal_by_themselves(scored):
     """Shots change what is predicted, so equal predictions under both are agreement about the prompt."""
-    folder, *_ = published
-    bare, shown = (official_scores(model, tokenizer, folder, ["three"], 8, shots)[0] for shots in (0, 5))
-    same, apart = agreement(bare, shown)
+    same, apart = agreement(scored(0)[0], scored(5)[0])
     assert same < 0.6 and apart > 1.0

@@ -1,9 +1,9 @@
 # Two commands: `make study` and `make test`. Both do all set-up first.
 #   make study STUDY=full     another study of studies/
 #   make tune                 derive every tuned number again on the select split
-#   make plan STUDY=full      its jobs and what they will cost, without running them
+#   make plan STUDY=full      the jobs of a study and what they will cost, without running them
 #   make figures              tables, figures and findings from records alone
-#   make release VERSION=1.2.3  a version: its number in three files, a commit and a tag
+#   make release VERSION=1.2.3  release a version: its number in three files, a commit and a tag
 #   make export CELL=model/benchmark/method/defence/seed0
 
 SHELL := /bin/bash
@@ -13,14 +13,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CORES ?= all
 STUDY ?=
-# The tests of a file share what they made: files, not tests, are handed to processes.
+# Tests of one file share their fixtures, so each file runs in one process.
 TEST_PROCESSES ?= 2
 PYTHON_FOLDERS := src workflow_scripts tests benchmarks
 STAMP := .venv/.installed
 OVERLAY := $(if $(STUDY),studies/$(STUDY).yaml)
 SNAKEMAKE = . .venv/bin/activate && snakemake --cores $(CORES) $(if $(OVERLAY),--configfile $(OVERLAY))
 RESULTS = $(shell sed -n "s/^  results: *//p" $(if $(OVERLAY),$(OVERLAY),config.yaml))
-# What is made of records alone.
+# Rules that read records alone.
 FIGURE_RULES := $(addprefix tables_,accuracy recovery matrix sharpness memorisation latents published) figure page landing figures
 
 .PHONY: study report tune figures export plan test lint format setup release clean

@@ -9,6 +9,7 @@ from worlds import default_world, rna_world, study_world
 from studies import load_study
 from unlearning_robustness.analysis.bootstrap import spearman
 from unlearning_robustness.config.constants import constant
+from unlearning_robustness.config.kinds import FIGURES as REGISTRY
 from unlearning_robustness.config.kinds import module_of
 from unlearning_robustness.errors import StudyError
 from unlearning_robustness.figures import FIGURES
@@ -46,6 +47,28 @@ def test_a_figure_is_drawn_twice_into_equal_files_without_a_warning(draw, contex
     assert files[0][0].startswith(b"<?xml")
     assert files[0][1].startswith(b"%PDF")
     assert not pyplot.get_fignums()
+
+
+class Observed(dict):
+    """Settings that note which of them are looked at."""
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.read = set()
+
+    def __getitem__(self, name):
+        self.read.add(name)
+        return super().__getitem__(name)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_reads_the_settings_that_it_names_and_no_other(draw, name):
+    worlds = [default_world(), *map(study_world, ("rna", "stableun", "muse", "matrix"))]
+    observed = [Observed(world.context.settings) for world in worlds]
+    for world, settings in zip(worlds, observed, strict=True):
+        draw(name, replace(world.context, settings=settings))
+    read = set().union(*(settings.read for settings in observed)) - {"methods", "defences"}
+    assert read == set(constant(module_of(REGISTRY, name), "SETTINGS"))
 
 
 PAPERS = [(study, name) for study in ("rna", "stableun", "muse") for name in load_study(study)["study"]["figures"]]

@@ -63,6 +63,17 @@ def test_labels_reach_figures_and_pages_and_no_table():
     assert "New title" in json.dumps(named.page_settings(wildcards(named, page="findings")))
 
 
+def test_an_attacks_label_redraws_the_figures_of_attacks_alone():
+    plain, named = report_of("ci"), report_of("ci", attacks={"relearn": {"label": "New name"}})
+    redrawn = {
+        figure
+        for figure in registered(FIGURES)
+        if plain.figure_settings(wildcards(plain, figure=figure))
+        != named.figure_settings(wildcards(named, figure=figure))
+    }
+    assert redrawn == {"matrix", "memorisation", "relearning", "relearning-budget"}
+
+
 @pytest.mark.parametrize("key", ["learning_rate", "steps", "retain_weight"])
 def test_how_a_method_is_trained_reaches_pages_and_no_figure(key):
     plain, other = report_of("ci"), report_of("ci", methods={"rmu": {key: 7}})

@@ -1,5 +1,7 @@
 """What pages and figures read of a configuration: names to print in the study's order, and what is shown with what."""
 
+from collections.abc import Iterable
+
 from unlearning_robustness.config.cells import COMBINATION, NONE, REFERENCE, in_order, parts_of
 from unlearning_robustness.config.kinds import DEFENCES, facts_of
 
@@ -10,8 +12,14 @@ ATTACK = ("corpus", "trained", "epochs", "order")
 PROBE = ("label", "mode", "insert", "roles")
 
 
-def figure_settings(config: dict, benchmark: str) -> dict:
-    """What a figure reads: methods, defences, attacks and probes in the study's order, with their labels.
+def figure_settings(config: dict, benchmark: str, names: Iterable[str]) -> dict:
+    """What a figure reads: methods and defences, and of the rest of the report's settings what it ``names``."""
+    settings = report_settings(config, benchmark)
+    return {name: settings[name] for name in ("methods", "defences", *names)}
+
+
+def report_settings(config: dict, benchmark: str) -> dict:
+    """What figures and pages read: methods, defences, attacks and probes in the study's order, with their labels.
 
     Defences of a kind have its colours and its marker; parts of combinations follow those that stand in a grid.
     """
@@ -37,8 +45,8 @@ def figure_settings(config: dict, benchmark: str) -> dict:
 
 
 def page_settings(config: dict, model: str, benchmark: str) -> dict:
-    """What a page reads: what figures do, what was trained how and with what, and what the study says of itself."""
-    settings, study = figure_settings(config, benchmark), config["study"]
+    """What a page reads: all that figures do, what was trained how and with what, and what the study says of itself."""
+    settings, study = report_settings(config, benchmark), config["study"]
     for name, entry in settings["methods"].items():
         entry |= _chosen(config["methods"][name], ("learning_rate", "retain_weight", "steps"))
     models = [config["models"][model], config["models"].get(config["models"][model].get("from"), {})]

@@ -8,6 +8,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("accuracy",)
+SETTINGS = ("probes", "headline", "chance")
 CAPTION = (
     "Accuracy on every question set. Points: mean over seeds and facts; bars: 95 % intervals. Black ticks: the "
     "reference; dotted: chance. Lower is better on *forget*, higher on all else."

@@ -9,6 +9,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("latents",)
+SETTINGS = ("latents",)
 CAPTION = (
     "What one token before a question does to the latents, against Assumption 1: isotropic, Gaussian and "
     "independent of the question."

@@ -6,6 +6,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("accuracy", "measures")
+SETTINGS = ("probes", "headline", "chance")
 CAPTION = (
     "Every defence and control of a method on the same questions. Dashed: plain unlearning; dotted: chance; "
     "right: how far the weights moved, one mark a seed."

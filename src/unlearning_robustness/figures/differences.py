@@ -6,6 +6,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("differences",)
+SETTINGS = ("probes", "headline")
 CAPTION = (
     "Paired differences on the same questions and seeds. Left of zero: the first is less accurate. An interval "
     "that contains zero shows no difference."

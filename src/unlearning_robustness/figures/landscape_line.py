@@ -8,6 +8,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("landscape",)
+SETTINGS = ()
 CAPTION = (
     "Loss on the straight way from the unlearned model (0) to the one relearned from it (1), and beyond both. "
     "Mean over seeds; band: from the least to the most. Each defence has its own way, of its own length."

@@ -9,6 +9,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("landscape",)
+SETTINGS = ()
 CAPTION = (
     "Loss around unlearned models; a: towards the relearned model, b: a random direction at right angles, both in "
     "units of the way's length. One colour scale for each corpus; each panel has directions of its own."

@@ -6,6 +6,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("accuracy",)
+SETTINGS = ("probes", "headline", "chance")
 CAPTION = "Accuracy against the layer that is read and disturbed, with and without RNA."
 
 

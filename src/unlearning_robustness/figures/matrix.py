@@ -13,6 +13,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("matrix", "matrix_differences")
+SETTINGS = ("attacks", "chance")
 CAPTION = (
     "Accuracy in percent of every unlearned model, with each attack at the strength chosen on select; the "
     "lighter, the better for the defender. Corners: differs from plain unlearning of the same method by its "

@@ -6,6 +6,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("memorisation",)
+SETTINGS = ("attacks",)
 CAPTION = (
     "What a model says of texts that it was to forget, before and after relearning, in percent. Lines: the model "
     "that knew them by heart, and the one that never saw them."

@@ -6,6 +6,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("accuracy",)
+SETTINGS = ("probes", "headline", "chance")
 CAPTION = "Every method plain, with RNA, and stopped early at equal forget accuracy."
 
 STOPPED = "early-stop"

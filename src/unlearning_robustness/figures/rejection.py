@@ -8,6 +8,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("rejection",)
+SETTINGS = ()
 CAPTION = "How often RNA turns a forget token's effect round: closed form, simulation, and the share of questions."
 
 

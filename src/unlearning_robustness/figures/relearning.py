@@ -9,6 +9,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("relearning",)
+SETTINGS = ("attacks", "chance")
 CAPTION = (
     "Forget accuracy on facts of other entities while an attacker fine-tunes on a few forget documents. Black: "
     "the reference under the same attack, which is the ceiling."

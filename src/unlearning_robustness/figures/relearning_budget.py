@@ -9,6 +9,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("recovery",)
+SETTINGS = ("attacks", "chance")
 CAPTION = (
     "Mean forget accuracy over an attack's budget; thin mark: before the attack. Lower is better. Black line: the "
     "reference under the same attack."

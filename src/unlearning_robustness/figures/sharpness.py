@@ -10,6 +10,7 @@ from unlearning_robustness.report.context import ReportContext
 from unlearning_robustness.report.words import coefficient
 
 READS = ("sharpness", "sharpness_correlations")
+SETTINGS = ()
 CAPTION = (
     "Each point is one unlearned model: how sharp its minimum is against how much forget accuracy relearning "
     "brings back. Above: rank correlations with 95 % intervals, and below each the one at equal forget accuracy "

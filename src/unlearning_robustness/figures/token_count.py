@@ -6,6 +6,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("token_counts",)
+SETTINGS = ("latents", "chance")
 CAPTION = "Retain accuracy by the number of forget tokens before the question, with as many neutral tokens beside it."
 
 MAX_PANELS = 4

@@ -6,6 +6,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("accuracy",)
+SETTINGS = ("headline", "chance")
 CAPTION = (
     "Each method without and with RNA (arrow), and its controls. The upper left is best: little left of the forget "
     "set, retain questions answered in spite of a forget token."

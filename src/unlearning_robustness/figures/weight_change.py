@@ -7,6 +7,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("early_recovery",)
+SETTINGS = ()
 CAPTION = (
     "Each point is one unlearned model: how far its weights moved against how much forget accuracy a short "
     "relearning brings back."

@@ -137,9 +137,13 @@ def _read(path: str | Path) -> pandas.DataFrame:
 
 
 def _in_order(table: pandas.DataFrame, settings: dict) -> pandas.DataFrame:
-    """Rows in the order of the study's axes instead of their ids'; what no axis names, such as none, goes first."""
-    ranks = {axis: {name: rank for rank, name in enumerate(settings[axis], 1)} for axis in set(AXES.values())}
-    columns = [column for column in AXES if column in table]
+    """Rows in the order of the study's axes instead of their ids'; what no axis names, such as none, goes first.
+
+    A figure that has no settings of an axis shows nothing in its order.
+    """
+    axes = set(AXES.values()) & settings.keys()
+    ranks = {axis: {name: rank for rank, name in enumerate(settings[axis], 1)} for axis in axes}
+    columns = [column for column, axis in AXES.items() if column in table and axis in axes]
 
     def rank(column: pandas.Series) -> pandas.Series:
         return column.map(ranks[AXES[column.name]]).fillna(0)

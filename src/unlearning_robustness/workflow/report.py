@@ -83,8 +83,9 @@ class Report:
         return self._tables(constant(module_of(FIGURES, wildcards.figure), "READS"))
 
     def figure_settings(self, wildcards) -> dict:
-        """The names that it prints, in their order."""
-        return figure_settings(self.config, wildcards.benchmark)
+        """The names that it prints, in their order; labels of attacks only where it shows attacks."""
+        read = constant(module_of(FIGURES, wildcards.figure), "SETTINGS")
+        return figure_settings(self.config, wildcards.benchmark, read)
 
     def figure_caption(self, wildcards) -> str:
         """Its caption."""

@@ -19,7 +19,7 @@ PYTHON_FOLDERS := src workflow_scripts tests benchmarks
 STAMP := .venv/.installed
 OVERLAY := $(if $(STUDY),studies/$(STUDY).yaml)
 SNAKEMAKE = . .venv/bin/activate && snakemake --cores $(CORES) $(if $(OVERLAY),--configfile $(OVERLAY))
-RESULTS = $(shell sed -n "s/^  results: *//p" $(if $(OVERLAY),$(OVERLAY),config.yaml))
+RESULTS = $(shell sed -n "s/^  results: *\([^ ]*\).*/\1/p" $(if $(OVERLAY),$(OVERLAY),config.yaml))
 # Rules that read records alone.
 FIGURE_RULES := $(addprefix tables_,accuracy recovery matrix sharpness memorisation latents published) figure page landing figures
 

@@ -30,4 +30,4 @@ class TrainingError(StudyError, RuntimeError):
 
 
 class InterruptionError(StudyError, RuntimeError):
-    """A job was told to stop, and has kept its state."""
+    """A job had to stop before its end, and has saved its state."""

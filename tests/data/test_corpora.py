@@ -188,7 +188,7 @@ def test_the_same_seed_gives_the_same_corpora_and_another_seed_others(corpora, s
 
 
 def test_more_documents_than_there_are_is_an_error_that_can_be_mended():
-    with pytest.raises(DataError, match=r"3 paragraphs wanted, 2 are left.*corpora"):
+    with pytest.raises(DataError, match=r"leaves 2 paragraphs, not 3.*corpora"):
         prose_documents({"a": ["x", "y"]}, 3, "s")
 
 

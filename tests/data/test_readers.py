@@ -131,7 +131,7 @@ def test_tofu_choices_are_the_right_answer_among_wrong_ones():
     assert sorted(question.choices) == sorted(OPTIONS)
     with pytest.raises(DataError, match="no option"):
         tofu.questions(options.assign(answer="five"), "retain", SPLITS, "0", 3)
-    with pytest.raises(DataError, match="4 distractors wanted, TOFU has 3"):
+    with pytest.raises(DataError, match="TOFU has 3 wrong answers, not 4"):
         tofu.questions(perturbed, "forget", SPLITS, "0", 4)
 
 
@@ -161,7 +161,7 @@ def test_muse_texts_and_questions():
         len(set(question.choices)) == 4 and set(question.choices) <= set(asked["answer"]) for question in questions
     )
     assert {question.split for question in questions} == set(SPLITS)
-    with pytest.raises(DataError, match="6 distractors wanted, 5 other answers exist"):
+    with pytest.raises(DataError, match="there are 5 other answers, not 6"):
         muse.questions(asked, "forget", SPLITS, "0", 6)
 
 

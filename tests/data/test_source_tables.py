@@ -73,7 +73,7 @@ def test_shots_are_the_first_of_the_subject_with_their_letters(sources, publishe
     ]  # fmt: skip
     intro = "The following are multiple choice questions (with answers) about world religions.\n\n"
     assert asked["world religions"].startswith(intro + "".join(shown) + "Question ")
-    with pytest.raises(DataError, match="11 shots wanted, 10 questions about"):
+    with pytest.raises(DataError, match=r"there are 10 questions about .*, not 11"):
         sources.questions({**entry, "shots": {"count": 11, "items": ["mmlu/test"]}}, "retain", "0", 3)
 
 
@@ -87,7 +87,7 @@ def test_corpora_of_published_texts_share_no_document(sources):
     assert not entities["forget"] & entities["relearn"]
     assert not entities["retain"] & entities["perplexity"]
     assert table["text"].is_unique
-    with pytest.raises(DataError, match="99 forget documents wanted, 30 exist"):
+    with pytest.raises(DataError, match="there are 30 forget documents, not 99"):
         build_corpora({**SETTINGS, "corpora": {**SETTINGS["corpora"], "forget_prose_documents": 99}}, "3", sources)
 
 
@@ -136,7 +136,7 @@ def test_every_part_gives_as_many_documents_whatever_its_size():
     assert from_small["forget"] == 5 and from_small["retain"] == 2 and from_small["perplexity"] == 1
     assert from_small["relearn"] * 2 == len(found["relearn"]) > 0
     assert [row["entity"][:5] for row in found["forget"]] != sorted(row["entity"][:5] for row in found["forget"])
-    with pytest.raises(DataError, match="20 forget documents wanted"):
+    with pytest.raises(DataError, match="forget documents, not 20"):
         corpora_of(Two(), {"forget": [], "retain": []}, settings | {"forget_prose_documents": 40}, "1")
 
 

@@ -120,7 +120,7 @@ def test_processes_that_are_told_to_stop_keep_one_state_and_continue(start, tmp_
     ]
     found[0].terminate()
     assert job.wait(300) != 0
-    assert "told to stop after step" in log_of(tmp_path)
+    assert "as requested; the state is kept" in log_of(tmp_path)
     (state,) = (tmp_path / "scratch").glob("seed*/training.safetensors")
     assert torch.isfinite(load_file(state)["master.0"]).all()
     job = start(steps=4000)

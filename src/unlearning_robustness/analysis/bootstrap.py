@@ -116,9 +116,9 @@ def spearman(first: Sequence[float], second: Sequence[float], given: Sequence[fl
         matrix = numpy.corrcoef(ranks)
         if given is None:
             return float(matrix[0, 1])
-        left = 1 - matrix[:2, 2] ** 2
-        left[left < ROUNDING] = numpy.nan
-        return float((matrix[0, 1] - matrix[0, 2] * matrix[1, 2]) / numpy.sqrt(left.prod()))
+        unexplained = 1 - matrix[:2, 2] ** 2
+        unexplained[unexplained < ROUNDING] = numpy.nan
+        return float((matrix[0, 1] - matrix[0, 2] * matrix[1, 2]) / numpy.sqrt(unexplained.prod()))
 
 
 def estimates(records: pandas.DataFrame, keys: list[str], bootstrap: CrossedBootstrap) -> pandas.DataFrame:

@@ -62,9 +62,9 @@ class LogitLens:
             return Work(operations=streams * scoring.select * PREDICTING * shape.forward(0))
 
     def places(self, model: nn.Module) -> dict[str, Place]:
-        """Setting to place, the last first: of equal places ``best`` takes the one nearest to no attack.
+        """Setting to place, the last layer first: of equally good ones ``best`` takes the one nearest to no attack.
 
-        Raises ArchitectureError naming the module that is not there, DataError for a layer that is not.
+        Raises ArchitectureError naming a missing module, DataError for a layer that does not exist.
         """
         streams = ["layer"] if self.streams == "layers" else list(STREAMS)
         modules = {stream: STREAMS[stream](model) for stream in streams}

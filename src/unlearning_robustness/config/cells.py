@@ -50,7 +50,7 @@ def cells(study: dict) -> list[Cell]:
 
 
 def measured_cells(config: dict, measure: str) -> list[Cell]:
-    """Every cell of which ``measure`` (latents, sharpness, landscape, memorisation) is taken.
+    """Every cell for which ``measure`` (latents, sharpness, landscape, memorisation) is computed.
 
     The reference is alike under every seed and measured once, unless it is measured again after an attack, which
     differs.
@@ -94,9 +94,9 @@ def defence_row(config: dict, defence: str, method: str) -> list[dict]:
 
 def retrain_of(config: dict, model: str) -> dict:
     """What a model would be had it never seen the forget texts: {"model": id}, {"auc": number} or {"log":
-    path}; {} if nothing says it.
+    path}; {} if the configuration does not tell.
 
-    A model that memorised them here has its parent, unless ``memorisation.retrain`` says another.
+    For a model that memorised them here it is its parent, unless ``memorisation.retrain`` names another.
     """
     entry = config["models"][model]
     return config["memorisation"].get("retrain") or ({"model": entry["from"]} if "from" in entry else {})

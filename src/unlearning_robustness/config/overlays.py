@@ -35,12 +35,12 @@ def base_studies(config: dict, studies: Path) -> list[Path]:
     return [known[name] for name in names]
 
 
-def with_command_line(config: dict, given: Mapping) -> dict:
-    """The configuration in which what ``--config`` gave is what it says: numbers, true, false.
+def with_command_line(config: dict, command_line: Mapping) -> dict:
+    """The configuration with the values of ``--config`` as numbers, true and false instead of text.
 
-    Snakemake reads ``given`` as mappings and lists of text and merges them into the configuration itself.
+    Snakemake reads ``command_line`` as mappings and lists of text and merges them into the configuration itself.
     """
-    return _retyped(config, dict(given), read_text(dict(given)))
+    return _retyped(config, dict(command_line), read_text(dict(command_line)))
 
 
 def _retyped(value, text, meant):
@@ -104,12 +104,12 @@ def _completed(axis: str, entries: dict, name: str, way: tuple[str, ...]) -> dic
     if parent in (*way, name):
         raise ConfigError(f"{axis}.{name}.like: {parent!r} is like {name!r} itself; one of them must stand alone")
     own = {key: value for key, value in entry.items() if key != "like"}
-    taken = _completed(axis, entries, parent, (*way, name))
-    if not isinstance(taken, dict):
-        raise ConfigError(f"{axis}.{parent}: must be a mapping, not {taken!r}")
-    if any(key in own and own[key] != taken.get(key) for key in KINDS):
-        taken = {key: value for key, value in taken.items() if key not in ("parameters", "per_method")}
-    return _merged(taken, own)
+    inherited = _completed(axis, entries, parent, (*way, name))
+    if not isinstance(inherited, dict):
+        raise ConfigError(f"{axis}.{parent}: must be a mapping, not {inherited!r}")
+    if any(key in own and own[key] != inherited.get(key) for key in KINDS):
+        inherited = {key: value for key, value in inherited.items() if key not in ("parameters", "per_method")}
+    return _merged(inherited, own)
 
 
 def _merged(parent, own):

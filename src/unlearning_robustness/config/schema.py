@@ -12,7 +12,7 @@ from unlearning_robustness.errors import ConfigError
 
 # What JSON's types are called in YAML.
 TYPES = {"object": "mapping", "array": "list"}
-# What keys were called before, and are called now, one of them a place.
+# Old names of keys, and their names today: where the mapping has several, the first that it knows.
 RENAMED = {
     "seeds_together": ("batch_seeds",),
     "selection": ("tuning",),

@@ -66,7 +66,7 @@ def forget_documents(domain, names: list[str], prose: int, seed: str) -> list[di
     prose_rows = [row for row in rows if row["kind"] == "prose"]
     if len(prose_rows) < prose:
         raise DataError(
-            f"{prose} prose documents wanted, {len(prose_rows)} exist: lower corpora.forget_prose_documents"
+            f"there are {len(prose_rows)} prose documents, not {prose}: lower corpora.forget_prose_documents"
         )
     chosen = shuffler(seed, "prose").sample(prose_rows, prose)
     return [row for row in rows if row["kind"] == "facts"] + chosen
@@ -125,7 +125,7 @@ def prose_documents(paragraphs: dict[str, list[str]], count: int, seed: str) -> 
     """``count`` paragraphs drawn over all speeches; raises DataError when there are too few."""
     pool = [{"entity": name, "kind": "speech", "text": text} for name, texts in paragraphs.items() for text in texts]
     if len(pool) < count:
-        raise DataError(f"{count} paragraphs wanted, {len(pool)} are left after filtering: lower corpora.*_documents")
+        raise DataError(f"filtering leaves {len(pool)} paragraphs, not {count}: lower corpora.*_documents")
     return shuffler(seed, "prose").sample(pool, count)
 
 
@@ -173,8 +173,8 @@ def domain_corpora(settings: dict, seed: str) -> dict[str, list[dict]]:
         "seen": documents(domain, asked),
     }
     used = {item["text"] for item in parts["retain"]}
-    left = {name: [text for text in texts if text not in used] for name, texts in training.items()}
-    parts["benign"] = prose_documents(left, corpora["benign_documents"], f"{seed}/benign")
+    unused = {name: [text for text in texts if text not in used] for name, texts in training.items()}
+    parts["benign"] = prose_documents(unused, corpora["benign_documents"], f"{seed}/benign")
     neighbour = stated_documents(DOMAINS[settings["neighbour"]["domain"]], domain.forbidden_words())
     parts |= {"neighbour": neighbour} if neighbour else {}
     trained = [row for name in ("forget", "relearn", "relearn-shuffled") for row in parts[name]]

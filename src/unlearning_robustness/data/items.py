@@ -44,7 +44,7 @@ def shots_of(items: pandas.DataFrame, count: int) -> dict[str, str]:
     shots = {}
     for subject, part in items.groupby("subject"):
         if len(part) < count:
-            raise DataError(f"{count} shots wanted, {len(part)} questions about {subject} to show: lower shots.count")
+            raise DataError(f"there are {len(part)} questions about {subject} to show, not {count}: lower shots.count")
         rows = part.head(count).itertuples()
         shots[subject] = "".join(f"{_asked(row.stem, row.options)} {LETTERS[int(row.answer)]}\n\n" for row in rows)
     return shots

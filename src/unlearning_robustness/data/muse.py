@@ -38,7 +38,7 @@ def questions(
     for index, row in enumerate(frame.itertuples()):
         others = [answer for answer in answers if answer != row.answer]
         if len(others) < distractors:
-            raise DataError(f"{distractors} distractors wanted, {len(others)} other answers exist: lower distractors")
+            raise DataError(f"there are {len(others)} other answers, not {distractors}: lower distractors")
         wrong = shuffler(seed, f"{role}/{index}/wrong").sample(others, distractors)
         prompt = f"Question: {row.question}\nAnswer:"
         rows.append({"entity": f"{role}-question-{index}", "prompt": prompt, "right": row.answer, "wrong": wrong})

@@ -38,7 +38,7 @@ def characteristic(forget: Iterable[str], retain: Iterable[str], count: int, lea
             scores[gram] = share * math.log(share / other)
     chosen = sorted((gram for gram in scores if scores[gram] > 0), key=lambda gram: (-scores[gram], gram))[:count]
     if len(chosen) < count:
-        raise DataError(f"{count} characteristic n-grams wanted, the forget texts have {len(chosen)}")
+        raise DataError(f"the forget texts have {len(chosen)} characteristic n-grams, not {count}")
     return chosen
 
 

@@ -206,7 +206,7 @@ def apply_probe(
             # A question about a thing must not be tripped by its own name.
             candidates = [word for word in sorted(pool) if word.lower() not in question.prompt.lower()]
             if len(candidates) < count:
-                raise DataError(f"{count} forget tokens wanted, {len(candidates)} exist: lower probes.*.count")
+                raise DataError(f"there are {len(candidates)} forget tokens, not {count}: lower probes.*.count")
             words = draw.sample(candidates, count)
             if tokens != "forget":
                 neutral = _neutral(words, pool, draw)

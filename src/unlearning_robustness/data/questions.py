@@ -44,7 +44,7 @@ def _rank(cycle: list[str], index: int) -> float:
 def draw_choices(fact: Fact, count: int, rng) -> list[str]:
     """``count`` wrong answers, hard ones first; raises ValueError when the fact has too few."""
     if len(fact.hard) + len(fact.easy) < count:
-        raise ValueError(f"{fact.subject}: {count} distractors wanted, {len(fact.hard) + len(fact.easy)} exist")
+        raise ValueError(f"{fact.subject}: there are {len(fact.hard) + len(fact.easy)} distractors, not {count}")
     wrong = rng.sample(fact.hard, min(count, len(fact.hard)))
     return wrong + rng.sample(fact.easy, count - len(wrong))
 
@@ -94,12 +94,12 @@ def limit(questions: Sequence[Question], templates_asked: int, most: dict[str, i
     for question in questions:
         facts.setdefault(question.fact, []).append(question)
     rng = shuffler(seed, "limit")
-    kept, order, taken = set(), sorted(facts), {}
+    kept, order, facts_of_split = set(), sorted(facts), {}
     rng.shuffle(order)
     for fact in order:
         split = facts[fact][0].split
-        if taken.get(split, 0) < most.get(split, len(order)):
-            taken[split] = taken.get(split, 0) + 1
+        if facts_of_split.get(split, 0) < most.get(split, len(order)):
+            facts_of_split[split] = facts_of_split.get(split, 0) + 1
             chosen = rng.sample(facts[fact], min(templates_asked, len(facts[fact])))
             kept.update(question.question for question in chosen)
     return [question for question in questions if question.question in kept]

@@ -1,4 +1,4 @@
-"""A benchmark made of published questions and texts instead of the facts of a domain."""
+"""A benchmark of published questions and texts instead of the facts of a domain."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from unlearning_robustness.data.questions import Question, from_table
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.seeds import shuffler
 
-# A reader turns the columns of a source into items, documents or both; see config/origins.py.
+# A reader turns the columns of a source into items, documents or both; see config/sources.py.
 READERS = {"mmlu": mmlu, "muse": muse, "tofu": tofu, "wikitext": wikitext, "wmdp": wmdp}
 
 
@@ -121,7 +121,7 @@ def _drawn(table: pandas.DataFrame, count: int | None, seed: str, name: str) -> 
     count = len(parts) * least if count is None else count
     shares = [count // len(parts) + (index < count % len(parts)) for index in range(len(parts))]
     if max(shares) > least:
-        raise DataError(f"{max(shares)} {name} documents wanted, {least} exist: lower corpora.*_documents")
+        raise DataError(f"there are {least} {name} documents, not {max(shares)}: lower corpora.*_documents")
     draw = shuffler(seed, "documents")
     drawn = [row for part, share in zip(parts, shares, strict=True) for row in draw.sample(part, share)]
     draw.shuffle(drawn)

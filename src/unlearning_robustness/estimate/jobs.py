@@ -126,8 +126,8 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
             if trained:
                 first = _first_layer(trained)
                 tokens = probed_questions(config, benchmark, domains) * question_tokens(benchmark)
-                kept = tokens * shape.hidden_size * BFLOAT16
-                prefix = Work(tokens * shape.forward(first, False), first, shape.memory() + kept, kept)
+                prefix_bytes = tokens * shape.hidden_size * BFLOAT16
+                prefix = Work(tokens * shape.forward(first, False), first, shape.memory() + prefix_bytes, prefix_bytes)
                 yield Job("build_prefix", about, prefix)
             if study["memorisation"] and "model" in retrain_of(config, model):
                 yield Job("measure_retrained", about, measures.memorisation(shape, config))
@@ -169,10 +169,10 @@ def _first_layer(methods: list[dict]) -> int:
     return min((min(method["layers"]) for method in methods if "variant_of" not in method), default=0)
 
 
-def _processes(config: dict, done: Iterator[tuple[str, Cell, Work]]) -> Iterator[Job]:
+def _processes(config: dict, works: Iterator[tuple[str, Cell, Work]]) -> Iterator[Job]:
     """One process serves all seeds of a kind of cell, or each seed has its own."""
     together: dict[tuple[str, str], Work] = defaultdict(Work)
-    for what, cell, effort in done:
+    for what, cell, effort in works:
         kind = f"{cell.model}/{cell.benchmark}/{cell.method}/{cell.defence}"
         together[what, kind if config["batch_seeds"] else cell.path] += effort
     for (what, kind), effort in together.items():

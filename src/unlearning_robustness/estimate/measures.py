@@ -20,8 +20,8 @@ def latents(shape: Shape, config: dict) -> Work:
     hessian = settings["hessian_questions"] * settings["hessian_draws"]
     tokens = (noisy + 6 * hessian) * QUESTION_TOKENS
     operations = SLOWER_IN_FLOAT32 * tokens * shape.forward(shape.num_hidden_layers)
-    held = shape.memory(settings["questions"] * QUESTION_TOKENS, layers=shape.num_hidden_layers, dtype=FLOAT32)
-    return Work(operations, (hessian * 6 + 20) * shape.num_hidden_layers, held)
+    memory = shape.memory(settings["questions"] * QUESTION_TOKENS, layers=shape.num_hidden_layers, dtype=FLOAT32)
+    return Work(operations, (hessian * 6 + 20) * shape.num_hidden_layers, memory)
 
 
 def sharpness(shape: Shape, config: dict) -> Work:
@@ -32,8 +32,8 @@ def sharpness(shape: Shape, config: dict) -> Work:
     passes = losses + 3 * gradients + 4 * (settings["trace_draws"] + settings["iterations"])
     tokens = settings["documents"] * settings["tokens"]
     operations = SLOWER_IN_FLOAT32 * passes * tokens * shape.forward(shape.num_hidden_layers)
-    held = shape.memory(tokens, layers=shape.num_hidden_layers, dtype=FLOAT32)
-    return Work(operations, passes * shape.num_hidden_layers, held)
+    memory = shape.memory(tokens, layers=shape.num_hidden_layers, dtype=FLOAT32)
+    return Work(operations, passes * shape.num_hidden_layers, memory)
 
 
 def landscape(shape: Shape, config: dict) -> Work:
@@ -62,8 +62,8 @@ def memorisation(shape: Shape, config: dict) -> Work:
     tokens = lengths + sum(count * (prompt + answer) for count, prompt, answer in asked)
     tokens += 2 * math.ceil(questions / settings["batch_size"]) * shots
     calls = sum(math.ceil(count / settings["batch_size"]) * (1 + answer) for count, _, answer in asked)
-    held = shape.memory(settings["batch_size"] * (shots + QUESTION_TOKENS))
-    one = Work(tokens * shape.forward(layers), calls * layers, held)
+    memory = shape.memory(settings["batch_size"] * (shots + QUESTION_TOKENS))
+    one = Work(tokens * shape.forward(layers), calls * layers, memory)
     attack = settings.get("attack")
     return one.times(2) + relearning(shape, config["attacks"][attack]) if attack else one
 

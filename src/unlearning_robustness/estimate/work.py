@@ -42,11 +42,11 @@ def activation_cache(shape: Shape, settings: dict, texts: dict[str, int]) -> Wor
         count * shape.forward(shape.num_hidden_layers if deep and corpus != "retain" else below, deep)
         for corpus, count in counted.items()
     )
-    kept = activation_cache_bytes(shape, tokens, sum(texts.values()))
+    cache_bytes = activation_cache_bytes(shape, tokens, sum(texts.values()))
     calls = sum(math.ceil(count / 16) for count in texts.values()) * (shape.num_hidden_layers if deep else below)
     # Without a likelihood only embeddings and the layers to the read layer are loaded.
     weights = shape.parameters if deep else below * shape.layer_parameters + shape.head_parameters
-    return Work(operations, calls, weights * BFLOAT16 + shape.activations(16 * tokens, 0, deep), kept)
+    return Work(operations, calls, weights * BFLOAT16 + shape.activations(16 * tokens, 0, deep), cache_bytes)
 
 
 def activation_cache_bytes(shape: Shape, tokens: int, texts: int) -> int:

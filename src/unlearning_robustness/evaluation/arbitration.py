@@ -19,9 +19,9 @@ def arbitrate(
 ) -> pandas.DataFrame:
     """One row a task: accuracies of both, share of equal predictions, largest difference of log-likelihoods (nats).
 
-    Asked is every item of the parts of MMLU and WMDP that the ``roles`` of a benchmark read, MMLU behind the shots of
-    the first role that has some; lm-eval has none for WMDP. lm-eval reads from ``folder``. The rows
-    ``mmlu`` and ``wmdp`` are averages over questions, as lm-eval's groups are; empty where nothing is of either.
+    Asks every item of the parts of MMLU and WMDP that the ``roles`` of a benchmark read, MMLU behind the shots of the
+    first role that has some; lm-eval has none for WMDP. lm-eval reads from ``folder``. The rows ``mmlu`` and ``wmdp``
+    are averages over questions, as lm-eval's groups are. Empty where the benchmark reads neither.
     """
     parts_read = list(dict.fromkeys(part for role in roles for part in role.get("items", [])))
     tables = {part: published.table(part) for part in parts_read}

@@ -44,7 +44,7 @@ def continuations(
             chosen = order[start : start + batch_size]
             rows = _generated(model, [prompts[index] for index in chosen])
             for index, row in zip(chosen, rows, strict=True):
-                end = next((place for place, token in enumerate(row) if token in stops), len(row))
+                end = next((position for position, token in enumerate(row) if token in stops), len(row))
                 said[index] = tokenizer.decode(row[:end])
     return said
 

@@ -1,9 +1,9 @@
 """How much a model still knows of texts that it should have forgotten: the metrics of MUSE (arXiv 2407.06460).
 
 Verbatim memorisation: ROUGE-L of the greedy continuation of a text's beginning. Knowledge memorisation: ROUGE-L of
-greedy answers. Privacy leakage is made of Min-k % scores of forget and hold-out texts, see ``analysis.memorisation``.
-What is asked is made of a benchmark's facts and texts, or published. On facts it differs from MUSE's released code by
-asking what relearning never teaches, and by shots outside the test split.
+greedy answers. Privacy leakage compares Min-k % scores of forget and hold-out texts, see ``analysis.memorisation``.
+Questions are published, or written from a benchmark's facts and texts. On facts this differs from MUSE's released code
+by asking what relearning never teaches, and by shots outside the test split.
 """
 
 from collections.abc import Sequence
@@ -104,8 +104,8 @@ def of_facts(tokenizer, corpora: pandas.DataFrame, questions: pandas.DataFrame, 
 def of_published(tokenizer, table: pandas.DataFrame, corpora: pandas.DataFrame, settings: dict) -> Material:
     """MUSE's own prompts, questions, shots and texts (data.muse.open_questions), in the published order.
 
-    True continuations are cut to as many tokens as are said, as in MUSE's code; texts of membership are whole, up to
-    ``longest_text`` tokens, and none is one that only the attacker is taught.
+    True continuations are cut to as many tokens as the model continues, as in MUSE's code; texts whose membership is
+    guessed are whole, up to ``longest_text`` tokens, and none is one that only the attacker learns.
     """
     parts = {key: part.reset_index(drop=True) for key, part in table.groupby(["part", "role"])}
     begun = parts["verbatim", "forget"].head(settings["documents"])

@@ -47,13 +47,13 @@ class SelectScorer:
     @contextmanager
     def whole(self) -> Iterator[None]:
         """Score every layer again, for attacks that change them all."""
-        kept = [(scorer, scorer.first_layer, scorer.prefix) for scorer in (self.forget, self.retain)]
+        prefixes = [(scorer, scorer.first_layer, scorer.prefix) for scorer in (self.forget, self.retain)]
         for scorer in (self.forget, self.retain):
             scorer.first_layer, scorer.prefix = 0, []
         try:
             yield
         finally:
-            for scorer, first_layer, prefix in kept:
+            for scorer, first_layer, prefix in prefixes:
                 scorer.first_layer, scorer.prefix = first_layer, prefix
 
     def __call__(self, model) -> dict[str, float]:
@@ -147,7 +147,7 @@ class Search:
 
 
 def _allowed(rows: pandas.DataFrame, within: pandas.Series, stand_in: pandas.Series) -> tuple[pandas.DataFrame, bool]:
-    """The rows within their margins and True; where there are none, those that stand in and False."""
+    """The rows within their margins and True; where there are none, the rows in their stead and False."""
     return (rows[within], True) if within.any() else (rows[stand_in], False)
 
 
@@ -186,8 +186,8 @@ def choose_attack(scores: pandas.DataFrame, utility_bound: float) -> dict:
 def choose_defences(scores: pandas.DataFrame, utility_bound: float, forget_margin: float) -> pandas.DataFrame:
     """One row for each defence: the values with which relearning recovers least.
 
-    Allowed are those that keep retain within its margin of 1 and forget within its margin of plain unlearning's; where
-    none does, those of the highest retain accuracy stand in.
+    It allows values that keep retain accuracy within its margin of 1 and forget accuracy within its margin of plain
+    unlearning's; where none does, those of the highest retain accuracy.
     """
     means = scores.groupby(["defence", "values"], as_index=False, sort=False)[["forget", "retain", "relearned"]].mean()
     plain = means.loc[means["defence"] == NONE, "forget"].iloc[0]
@@ -207,9 +207,9 @@ VARIED = {
 
 
 def choose(kind: str, scores: pandas.DataFrame, utility_bound: float, forget_margin: float) -> dict:
-    """The settings that the criterion chooses of a search, with their select accuracies.
+    """The settings that the criterion chooses among those of a search, with their select accuracies.
 
-    ``within_margin`` is False where no setting keeps its margins and the least harmful one stands in.
+    ``within_margin`` is False where no setting keeps its margins, so that the least harmful one is chosen.
     """
     if kind == "defences":
         table = choose_defences(scores, utility_bound, forget_margin).set_index("defence")
@@ -218,10 +218,10 @@ def choose(kind: str, scores: pandas.DataFrame, utility_bound: float, forget_mar
         chosen = choose_attack(scores, utility_bound)
     else:
         chosen = {"methods": choose_method, "noise": choose_noise}[kind](scores, utility_bound, forget_margin)
-    kept = {name: float(chosen[name]) for name in (*VARIED[kind], "forget", "retain")}
-    if "steps" in kept:
-        kept["steps"] = int(kept["steps"])
-    return kept | {"within_margin": chosen["within_margin"]}
+    settings = {name: float(chosen[name]) for name in (*VARIED[kind], "forget", "retain")}
+    if "steps" in settings:
+        settings["steps"] = int(settings["steps"])
+    return settings | {"within_margin": chosen["within_margin"]}
 
 
 def chosen_table(choices: dict[tuple[str, str], dict], config: dict) -> pandas.DataFrame:

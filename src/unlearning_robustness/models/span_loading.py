@@ -67,7 +67,7 @@ def _parameters_of(model: nn.Module, parts: list[nn.Module]) -> set[str]:
 def files_of(folder: Path) -> dict[str, Path]:
     """The safetensors file of a model folder that holds each tensor, by the tensor's name.
 
-    Read are the files that the folder's index names, or the only one: others beside them do not belong to the model.
+    Reads the files that the folder's index names, or the only one: others beside them do not belong to the model.
     """
     files, index = {}, folder / f"{WEIGHTS}.index.json"
     for name in sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else [WEIGHTS]:

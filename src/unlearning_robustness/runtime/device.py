@@ -37,7 +37,7 @@ def lease_gpus(gpus: int, folder: Path, poll_seconds: float = 5.0) -> list[int]:
 def try_lease(count: int, gpus: int, folder: Path) -> list[int] | None:
     """Lock ``gpus`` of ``count`` GPUs; None, and no lock, when that many are not free now."""
     folder.mkdir(parents=True, exist_ok=True)
-    taken = []
+    leased = []
     for index in range(count):
         handle = open(folder / f"gpu{index}.lock", "w")  # noqa: SIM115 - held until the process ends
         try:
@@ -46,11 +46,11 @@ def try_lease(count: int, gpus: int, folder: Path) -> list[int] | None:
             handle.close()
             continue
         os.set_inheritable(handle.fileno(), True)  # a job that becomes the launcher keeps it
-        taken.append((index, handle))
-        if len(taken) == gpus:
-            _LEASES.extend(handle for _, handle in taken)
-            return [index for index, _ in taken]
-    for _, handle in taken:
+        leased.append((index, handle))
+        if len(leased) == gpus:
+            _LEASES.extend(handle for _, handle in leased)
+            return [index for index, _ in leased]
+    for _, handle in leased:
         handle.close()
     return None
 

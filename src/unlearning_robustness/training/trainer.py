@@ -118,8 +118,8 @@ class Trainer:
                     self.optimiser.state[moved][name] = value if name == "step" else parallel.part_as(master, value)
         for name, random in self.random.items():
             random.set_state(tensors[f"random.{name}"])
-        kept = {name: tensor for name, tensor in tensors.items() if name.startswith("memory.")}
+        memory = {name: tensor for name, tensor in tensors.items() if name.startswith("memory.")}
         self.step.memory = {
-            name.removeprefix("memory."): tensor.to(self.engine.device) for name, tensor in kept.items()
+            name.removeprefix("memory."): tensor.to(self.engine.device) for name, tensor in memory.items()
         }
         self.engine.weights.publish()

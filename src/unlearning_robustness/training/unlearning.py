@@ -136,8 +136,8 @@ def unlearn(
     else:
         return disturb(model, matched, seed)
     weights = trainer.engine.weights
-    kept = trainer.history[: facts["steps"]]
-    facts |= total(kept) | conflicts(kept)
+    steps_kept = trainer.history[: facts["steps"]]
+    facts |= total(steps_kept) | conflicts(steps_kept)
     facts |= {"weight_change": weights.change(tensors), "trained_tensors": sorted(tensors)}
     weights.release()
     facts |= relative_scales(settings, row, caches, trainer.engine.direction)
@@ -179,7 +179,7 @@ def resume(trainer: Trainer, scratch: Path) -> None:
             trainer.save(scratch)
             saved = time.monotonic()
         if stop:
-            raise InterruptionError(f"told to stop after step {done}; the state is kept in {scratch}")
+            raise InterruptionError(f"stopped after step {done} as requested; the state is kept in {scratch}")
 
     try:
         with listen_for_stop() as request:
@@ -198,7 +198,7 @@ def stop_nearest(trainer: Trainer, stop: EarlyStop, target: float, score: Callab
     def after(done: int) -> None:
         if done % stop.every == 0 or done == trainer.schedule.steps:
             nearest.offer(done, score(), trainer.engine.weights.delta())
-        progress(done, f"{_losses(trainer)} nearest {nearest.accuracy} at {nearest.step}, wanted {target:.3f}")
+        progress(done, f"{_losses(trainer)} nearest {nearest.accuracy} at {nearest.step}, target {target:.3f}")
 
     trainer.run(after)
     return nearest

@@ -48,8 +48,8 @@ NAMES = {"integer": "integer", "number": "number", "string": "text", "object": "
 def page() -> str:
     """The page in Markdown."""
     sections = [INTRODUCTION, "## Keys\n", _table(KEY, _rows(schema()))]
-    for name, places in definitions().items():
-        title = ", ".join(f"`{place}`" for place in places)
+    for name, keys in definitions().items():
+        title = ", ".join(f"`{key}`" for key in keys)
         sections += [f"### {title}\n", _table(KEY, _rows(schema()["$defs"][name]))]
     for title, (registry, introduction) in KINDS.items():
         sections += [f"## {title}\n", f"{introduction}\n"]
@@ -58,24 +58,24 @@ def page() -> str:
 
 
 def definitions() -> dict[str, list[str]]:
-    """Every mapping with keys of its own that the schema defines, by name, and the keys under which it stands."""
-    places: dict[str, list[str]] = {}
+    """Every mapping with keys of its own that the schema defines, by name, and the keys that hold one."""
+    keys: dict[str, list[str]] = {}
 
-    def visit(part: dict, place: str) -> None:
+    def visit(part: dict, path: str) -> None:
         name = part["$ref"].rsplit("/", 1)[-1] if "$ref" in part else ""
         part = schema()["$defs"].get(name, part)
         if "properties" in part and name:
-            places.setdefault(name, []).append(place)
-            if len(places[name]) > 1:
+            keys.setdefault(name, []).append(path)
+            if len(keys[name]) > 1:
                 return
         for key, entry in part.get("properties", {}).items():
-            visit(entry, f"{place}.{key}".lstrip("."))
+            visit(entry, f"{path}.{key}".lstrip("."))
         for inner, key in (("additionalProperties", "ID"), ("items", "N")):
             if isinstance(part.get(inner), dict):
-                visit(part[inner], f"{place}.{key}")
+                visit(part[inner], f"{path}.{key}")
 
     visit(schema(), "")
-    return places
+    return keys
 
 
 def _rows(part: dict) -> list[tuple[str, str, str, str]]:

@@ -2,7 +2,7 @@
 
 import os
 
-# What a person said about the hub, for the jobs that download; every other job asks nothing of it.
+# A person's settings of the hub, for the jobs that download; every other job asks nothing of it.
 ASKED = "HF_HUB_OFFLINE_ASKED"
 SETTINGS = {
     # Torch on one thread a job: two jobs side by side beat one job on two threads.

@@ -49,24 +49,24 @@ class Parameters:
 
     @property
     def fetched_models(self) -> list[str]:
-        """Models that are downloaded; the others are made of these."""
+        """Models that are downloaded; the others are fine-tuned from these."""
         return [name for name, entry in self.config["models"].items() if "from" not in entry]
 
     def folder_of(self, model: str) -> str:
-        """Where a model lies: fetched ones serve all studies, made ones depend on this study's texts."""
-        made = "from" in self.config["models"][model]
-        return (self.paths.target_model if made else self.paths.fetched_model).format(model=model)
+        """Where a model lies: fetched ones serve all studies, fine-tuned ones depend on this study's texts."""
+        fine_tuned = "from" in self.config["models"][model]
+        return (self.paths.target_model if fine_tuned else self.paths.fetched_model).format(model=model)
 
     def model_folder(self, wildcards) -> str:
         """The folder of the model."""
         return self.folder_of(wildcards.model)
 
     def parent_folder(self, wildcards) -> str:
-        """The folder of the model that a made one is made of."""
+        """The folder of the model that a fine-tuned one starts from."""
         return self.folder_of(self.config["models"][wildcards.model]["from"])
 
     def memorised_corpora(self, wildcards) -> str:
-        """The texts that a made model memorises."""
+        """The texts that a fine-tuned model memorises."""
         return self.paths.corpora.format(benchmark=self.config["models"][wildcards.model]["memorised"]["benchmark"])
 
     def retrained_model(self, wildcards) -> dict:
@@ -81,19 +81,19 @@ class Parameters:
         """These keys of the benchmark's entry, where it has them; ``forget.domain`` is a key in ``forget``."""
 
         def part(wildcards) -> dict:
-            entry, taken = self.config["benchmarks"][wildcards.benchmark], {}
+            entry, values = self.config["benchmarks"][wildcards.benchmark], {}
             for name in names:
                 outer, _, inner = name.partition(".")
                 if inner and inner in entry.get(outer, {}):
-                    taken.setdefault(outer, {})[inner] = entry[outer][inner]
+                    values.setdefault(outer, {})[inner] = entry[outer][inner]
                 elif not inner and outer in entry:
-                    taken[outer] = entry[outer]
-            return taken
+                    values[outer] = entry[outer]
+            return values
 
         return part
 
     def perplexity_tokens(self, wildcards) -> int:
-        """Tokens of each text of which the perplexity is measured."""
+        """Tokens of each text whose perplexity is measured."""
         return self.config["benchmarks"][wildcards.benchmark]["corpora"]["perplexity_tokens"]
 
     def readers(self, what: str) -> Of:

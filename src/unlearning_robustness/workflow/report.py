@@ -1,4 +1,4 @@
-"""What tables, figures and pages are made of, from what their files say that they read."""
+"""The inputs and settings of tables, figures and pages, as their own files declare them."""
 
 from functools import cached_property
 from pathlib import Path

@@ -105,7 +105,7 @@ class Requests:
         return MEASURES[wildcards.measure][1]
 
     def _shape(self, model: str) -> Shape | None:
-        """The shape that the configuration gives a model, or the one that it is made of."""
+        """The shape that the configuration gives a model, or the one that it is fine-tuned from."""
         models = self.config["models"]
         shape = models[models[model].get("from", model)].get("shape")
         return Shape(**shape) if shape else None

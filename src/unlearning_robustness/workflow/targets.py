@@ -1,4 +1,4 @@
-"""The files of a study: what its tables are made of, one for each cell, attack or measure."""
+"""The files of a study that its tables read, one for each cell, attack or measure."""
 
 from unlearning_robustness.config.cells import NONE, Cell, attacked_cells, measured_cells, retrain_of
 from unlearning_robustness.workflow.paths import Paths, filled

@@ -190,6 +190,11 @@ REFUSED = [
     ("study/benchmarks", "[wmdp]", ["study.benchmarks:", "'wmdp'", "elements"]),
     ("study/probes", "[plane]", ["study.probes:", "'plane'", "plain"]),
     ("study/figures", "[pie]", ["study.figures:", "'pie'", "accuracy"]),
+    (
+        "study/cells",
+        "[{methods: [rmu], defences: [none], attacks: [relearn]}]",
+        ["study.cells:", "attack 'none'", "unattacked"],
+    ),
     ("study/cells/1/methods", "[rmx]", ["study.cells.1.methods:", "'rmx'", "npo-mse, rmu, rsv"]),
     ("study/cells/1/defences", "[rnx]", ["study.cells.1.defences:", "'rnx'", "rna-weak"]),
     ("study/cells/1/defences", "[rna.rnx]", ["study.cells.1.defences:", "'rnx'"]),

@@ -22,10 +22,10 @@ def costs(inputs: Inputs) -> pandas.DataFrame:
     Operations are floating point operations of training alone; seconds and memory are those of the whole process.
     """
     measured = inputs.recorded["measures"]
-    known = [name for name in ("steps", *SPENT) if name in measured]
-    trained = measured[measured["method"] != REFERENCE]
-    if len(known) < 1 + len(SPENT) or trained.empty:
+    # Without an unattacked cell nothing is measured, and of the reference alone nothing is spent.
+    if not {"steps", *SPENT} <= set(measured):
         return pandas.DataFrame(columns=COLUMNS)
+    trained = measured[measured["method"] != REFERENCE]
     table = trained.groupby(KIND, as_index=False)[["steps", *SPENT]].mean()
     plain = table[table["defence"] == NONE].drop(columns=["defence", "steps"])
     table = table.merge(plain, on=[name for name in KIND if name != "defence"], how="left", suffixes=("", "_plain"))

@@ -13,8 +13,14 @@ PROBE = ("label", "mode", "insert", "roles")
 
 
 def figure_settings(config: dict, benchmark: str, names: Iterable[str]) -> dict:
-    """What a figure reads: methods and defences, and of the rest of the report's settings what it ``names``."""
+    """What a figure reads: methods and defences, and of the rest of the report's settings what it ``names``.
+
+    A dollar in a label is a dollar: matplotlib sets what stands between two as mathematics, or fails to.
+    """
     settings = report_settings(config, benchmark)
+    for axis in ("methods", "defences", "attacks", "probes"):
+        for entry in settings[axis].values():
+            entry["label"] = entry["label"].replace("$", r"\$")
     return {name: settings[name] for name in ("methods", "defences", *names)}
 
 

@@ -103,6 +103,10 @@ def _check_study(config: dict) -> None:
     for figure in study["figures"]:
         if figure not in registered(FIGURES):
             raise ConfigError(f"study.figures: no figure {figure!r}; there are: {', '.join(registered(FIGURES))}")
+    if not any(NONE in grid["attacks"] for grid in study["cells"]):
+        raise ConfigError(
+            f"study.cells: add attack {NONE!r} to a grid; attacked models are compared with unattacked ones"
+        )
     for number, grid in enumerate(study["cells"]):
         key = f"study.cells.{number}"
         _all_defined(config, "methods", grid["methods"], f"{key}.methods", REFERENCE)

@@ -21,8 +21,10 @@ def draw(context: ReportContext):
     table = table[table["probe"].isin(context.answer_probes())]
     sets = _question_sets(context, table)
     methods = context.methods()
+    if not methods:
+        return style.nothing(style.UNTRAINED)
     most = table[table["method"].isin(methods)].groupby("method")["defence"].nunique().max()
-    height = 0.9 + max(0.42, 0.1 * most) * len(sets) if methods else 0.9
+    height = 0.9 + max(0.42, 0.1 * most) * len(sets)
     figure, panels = pyplot.subplots(
         1, len(methods), figsize=(2.2 + 2.1 * len(methods), height), sharey=True, squeeze=False
     )

@@ -15,6 +15,8 @@ STOPPED = "early-stop"
 def draw(context: ReportContext):
     """One row an objective; forget accuracy, retain accuracy, and retain accuracy under a forget token across."""
     table, sets, methods = context.tables["accuracy"], context.headline_sets(), context.methods()
+    if not methods:
+        return style.nothing(style.UNTRAINED)
     shown = [NONE, *context.of_kind(RNA), *context.of_kind(STOPPED)]
     figure, panels = pyplot.subplots(1, 3, figsize=(style.WIDTH, 1.1 + 0.38 * len(methods)), sharey=True)
     for axes, (role, probe) in zip(panels, sets, strict=True):

@@ -35,9 +35,9 @@ def draw(context: ReportContext):
     there are more than three curves only plain unlearning and the reference have their intervals drawn.
     """
     table = context.tables["relearning"]
-    if table.empty:
-        return style.nothing("This study attacks no model.")
-    panels = _panels(context, table)
+    panels = _panels(context, table) if len(table) else []
+    if not panels:
+        return style.nothing("This study attacks no unlearned model.")
     columns = min(len(panels), 3)
     lines = -(-len(panels) // columns)
     figure, grid = pyplot.subplots(

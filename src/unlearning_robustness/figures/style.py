@@ -23,6 +23,7 @@ OTHER_MARKERS = ["v", "P", "<", ">"]
 METHOD_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 METHOD_COLOURS = ["#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#000000", "#8A8A8A", "#F0E442"]
 WIDTH = 7.2
+UNTRAINED = "This study unlearns nothing."
 
 
 @contextmanager

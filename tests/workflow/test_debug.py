@@ -57,10 +57,12 @@ def test_a_script_runs_alone_and_says_to_the_terminal_what_it_would_say_to_its_l
             "rule unlearn does not make x; its first output is results/cells/{model}/{benchmark}",
         ),
         ("build_probes", "results/benchmarks/smollm2-135m-instruct/elements/probes.parquet", " is missing: run `snake"),
+        ("all", "results/tables/accuracy.csv", "rule all has no script"),
+        ("unlearn", "x --configfile studies/none.yaml", "--configfile: there is no studies/none.yaml"),
     ],
 )
 def test_what_cannot_be_run_is_said_in_one_line(rule, target, said):
-    done = debug(rule, target)
+    done = debug(rule, *target.split())
     assert done.returncode == 1 and done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ") and said in line

@@ -29,6 +29,9 @@ def load_workflow(configfiles: Sequence[Path | str] = (), config: dict | None = 
         WorkflowSettings,
     )
 
+    missing = [str(path) for path in configfiles if not Path(path).is_file()]
+    if missing:
+        raise ConfigError(f"--configfile: there is no {missing[0]}")
     logger.setLevel(logging.ERROR)
     workflow = Workflow(
         config_settings=ConfigSettings(configfiles=list(map(Path, configfiles)), config=config or {}),
@@ -70,6 +73,8 @@ def _rule(workflow, name: str):
     known = {rule.name: rule for rule in workflow.rules}
     if name not in known:
         raise ConfigError(f"no rule {name!r}; there are: {', '.join(known)}")
+    if not known[name].script:
+        raise ConfigError(f"rule {name} has no script; it only names what others make")
     return known[name]
 
 

@@ -38,13 +38,13 @@ rule all:
 
 
 rule records:
-    """Everything that needs a model; what follows is made of these files alone."""
+    """Everything that needs a model; tables, figures and pages read these files alone."""
     input:
         targets.records,
         targets.cell_measures,
 
 
 rule figures:
-    """Tables, figures and findings, made of records alone (see `make figures`)."""
+    """Tables, figures and findings, from records alone (see `make figures`)."""
     input:
         rules.all.input,

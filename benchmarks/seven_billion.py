@@ -54,18 +54,18 @@ def write_model(folder: Path, shape: dict, dtype: torch.dtype) -> None:
         "embed_tokens": decoder.embed_tokens
     }
     random, files = torch.Generator().manual_seed(0), {}
-    for place, part in parts.items():
+    for prefix, part in parts.items():
         tensors = {}
         for name, tensor in part.named_parameters():
             drawn = torch.ones(tensor.shape) if "norm" in name else torch.randn(tensor.shape, generator=random) * 0.02
-            tensors[f"model.{place}.{name}"] = drawn.to(dtype)
-        save_file(tensors, folder / f"{place}.safetensors")
-        files |= dict.fromkeys(tensors, f"{place}.safetensors")
+            tensors[f"model.{prefix}.{name}"] = drawn.to(dtype)
+        save_file(tensors, folder / f"{prefix}.safetensors")
+        files |= dict.fromkeys(tensors, f"{prefix}.safetensors")
     write_json(folder / "model.safetensors.index.json", {"weight_map": files})
 
 
-def banks_of(model, tokens: int, texts: int) -> dict:
-    """Banks of random texts of full length."""
+def caches_of(model, tokens: int, texts: int) -> dict:
+    """Activation caches of random texts of full length."""
     random = torch.Generator().manual_seed(1)
     ids = [torch.randint(model.config.vocab_size, (texts, tokens), generator=random) for _ in range(2)]
     first, read = min(METHOD["layers"]), METHOD["read_layer"]
@@ -93,10 +93,10 @@ def state_of(trainer) -> float:
 
 
 def run(folder: Path, shape: dict, method: dict, device: str, dtype: torch.dtype) -> dict:
-    """Fill the bank, load what is trained, train; what it took."""
+    """Compute the activation caches, load what is trained, train; returns what each took."""
     start = time.perf_counter()
-    caches = banks_of(load_span(folder, device, dtype, 0, STACK), method["tokens"], 4 * method["batch_size"])
-    filled, stamps = time.perf_counter(), []
+    caches = caches_of(load_span(folder, device, dtype, 0, STACK), method["tokens"], 4 * method["batch_size"])
+    cached, stamps = time.perf_counter(), []
     if device == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -111,8 +111,8 @@ def run(folder: Path, shape: dict, method: dict, device: str, dtype: torch.dtype
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "dtype": str(dtype).removeprefix("torch."),
         "precision": method["precision"],
-        "seconds_bank": filled - start,
-        "seconds_load": loaded - filled,
+        "seconds_cache": cached - start,
+        "seconds_load": loaded - cached,
         "seconds_step": seconds,
         "operations_step": history[0]["operations"],
         "operations_second": history[0]["operations"] / seconds,
@@ -131,23 +131,26 @@ def main(arguments: list[str]) -> dict:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--precision", choices=("master", "stochastic", "pure"), default="master")
     parser.add_argument("--tiny", action="store_true")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = choose_dtype(device)
-    shape, tokens = (TINY, 32) if given.tiny else (SHAPE, METHOD["tokens"])
-    method = METHOD | {"precision": given.precision, "steps": max(2, given.steps), "tokens": tokens}
+    shape, tokens = (TINY, 32) if options.tiny else (SHAPE, METHOD["tokens"])
+    method = METHOD | {"precision": options.precision, "steps": max(2, options.steps), "tokens": tokens}
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder), shape, dtype)
-        found = run(Path(folder), shape, method, device, dtype)
-    write_json(given.output, found)
-    print(f"{found['device']} in {found['dtype']}, precision {found['precision']}")
-    print(f"bank {found['seconds_bank']:.1f} s, load {found['seconds_load']:.1f} s, step {found['seconds_step']:.3f} s")
-    print(f"{found['operations_step'] / 1e12:.3g} TFLOP a step, {found['operations_second'] / 1e12:.3g} TFLOP/s")
+        measured = run(Path(folder), shape, method, device, dtype)
+    write_json(options.output, measured)
+    print(f"{measured['device']} in {measured['dtype']}, precision {measured['precision']}")
     print(
-        f"weights {found['gigabytes_weights']:.3g} GB, state {found['gigabytes_state']:.3g} GB, "
-        f"peak {found['gigabytes_peak']:.3g} GB (estimated {found['gigabytes_estimate']:.3g} GB)"
+        f"cache {measured['seconds_cache']:.1f} s, load {measured['seconds_load']:.1f} s, "
+        f"step {measured['seconds_step']:.3f} s"
     )
-    return found
+    print(f"{measured['operations_step'] / 1e12:.3g} TFLOP a step, {measured['operations_second'] / 1e12:.3g} TFLOP/s")
+    print(
+        f"weights {measured['gigabytes_weights']:.3g} GB, state {measured['gigabytes_state']:.3g} GB, "
+        f"peak {measured['gigabytes_peak']:.3g} GB (estimated {measured['gigabytes_estimate']:.3g} GB)"
+    )
+    return measured
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ rule build_prefix:
 
 
 rule evaluate:
-    """Ask unlearned models everything."""
+    """Ask unlearned models every probed question, and measure perplexity."""
     input:
         model=parameters.model_folder,
         delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),

@@ -1,4 +1,4 @@
-"""Selection of every tuned number on the select split (see `make tune`); not part of the default target."""
+"""Tuning of settings on the select split (see `make tune`); not part of the default target."""
 
 from unlearning_robustness.workflow.tuning import KINDS
 

@@ -2,7 +2,7 @@
 
 
 rule reference:
-    """The reference as a cell: a delta of nothing."""
+    """The reference as a cell: an empty delta."""
     input:
         model=parameters.model_folder,
     output:

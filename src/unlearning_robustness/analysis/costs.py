@@ -1,4 +1,4 @@
-"""What was measured of every cell, what every defence spends, and how many times plain unlearning's that is."""
+"""Measures of every cell, and what every defence costs, also as a multiple of plain unlearning."""
 
 import pandas
 

@@ -70,7 +70,7 @@ class Inputs:
 
     @cached_property
     def plain(self) -> pandas.DataFrame:
-        """Those to the plain questions, as attacks ask them too."""
+        """Such answers to the plain questions, which attacks ask too."""
         return self.unattacked[self.unattacked["probe"] == self.probes[0]]
 
     @cached_property

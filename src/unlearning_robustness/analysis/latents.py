@@ -1,4 +1,4 @@
-"""Tables of RNA's theory: the latents' statistics, and how often RNA turns a forget token's effect round."""
+"""Tables of RNA's theory: the latents' statistics, and how often RNA reverses a forget token's effect."""
 
 import numpy
 import pandas
@@ -43,7 +43,7 @@ def scale_of_token(statistics: pandas.DataFrame, model: str, benchmark: str, met
 
 
 def rejection(inputs: Inputs) -> pandas.DataFrame:
-    """Share of retain questions on which RNA turns the token's effect round, beside the theory's at nu / eta.
+    """Share of retain questions on which RNA reverses the token's effect, beside the theory's at nu / eta.
 
     One row a method and defence with a noise scale, or matched to one that has it; controls have no noise in their
     latents, and neither has RNA when it is asked.
@@ -67,7 +67,7 @@ def rejection(inputs: Inputs) -> pandas.DataFrame:
 
 
 def noise_of(name: str, method: str, defences: dict[str, dict]) -> float | None:
-    """The noise scale that a defence has for a method, or that the cell has which it is matched to."""
+    """The noise scale that a defence has for a method, or that the cell has that it is matched to."""
     if name not in defences:
         return None
     parameters = defence_parameters(defences[name], method)

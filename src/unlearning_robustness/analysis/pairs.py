@@ -35,7 +35,7 @@ def is_variant(entry: dict) -> bool:
 def paired_differences(
     matrices: dict[str, pandas.DataFrame], pairs: list[tuple[str, str]], named: dict, bootstrap: CrossedBootstrap
 ) -> list[dict]:
-    """One row, first - second, for each pair of which both matrices (seeds, facts) are there; ``named`` heads it."""
+    """One row, first - second, for each pair whose matrices (seeds, facts) both exist; ``named`` heads it."""
     return [
         {**named, "first": first, "second": second, **vars(bootstrap.difference(matrices[first], matrices[second]))}
         for first, second in pairs

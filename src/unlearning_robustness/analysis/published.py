@@ -43,7 +43,7 @@ def published(inputs: Inputs) -> pandas.DataFrame:
 
 
 def _asked(inputs: Inputs, entry: dict, attack: str) -> pandas.DataFrame:
-    """The records that an entry is about: without an attack its probe, of an attack the budget that it names."""
+    """The records that an entry is about: its probe without an attack, or the attack's budget that it names."""
     of = {**entry["of"], "attack": attack}
     if attack == NONE:
         of = {"probe": inputs.probes[0]} | {key: of[key] for key in of if key in UNATTACKED}
@@ -77,5 +77,5 @@ def in_words(entry: dict, plain: str) -> str:
 
 
 def source_in_words(source: dict) -> str:
-    """Paper, place and what the reader must know of it."""
+    """Paper, place and what else the reader must know."""
     return f"{source['paper']}, {source['place']}" + (f" ({source['note']})" if source["note"] else "")

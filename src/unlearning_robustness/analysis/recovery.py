@@ -56,7 +56,7 @@ def _loses(draws: dict[str, numpy.ndarray], bootstrap: CrossedBootstrap) -> bool
 
 
 def _rows(named: dict, curve: Curve, values: dict, draws: dict, lost: bool, bootstrap: CrossedBootstrap) -> list[dict]:
-    """One row a quantity; a number that is not there is missing, and noted."""
+    """One row a quantity; ``note`` says why a number is missing."""
     rows = []
     for name, value in values.items():
         numbers, note = [value, *_interval(draws[name], bootstrap)], ""

@@ -81,7 +81,7 @@ class AttackFacts:
 
 
 class VariantFacts(AttackFacts):
-    """Of an attack by other words, which asks plainly and then in the variant that it chose."""
+    """Facts of an attack by other words, which asks plainly and then in the variant that it chose."""
 
     candidate_tokens = VARIANT_TOKENS
 
@@ -95,7 +95,7 @@ class VariantFacts(AttackFacts):
 
 
 class RewritingFacts(AttackFacts):
-    """Of an attack that rewrites every matrix: one is there in several versions, the host keeps the originals."""
+    """Facts of an attack that rewrites every matrix, one at a time, while the host keeps the originals."""
 
     @staticmethod
     def work(settings: dict, shape: Shape, scoring: Scoring) -> Work:

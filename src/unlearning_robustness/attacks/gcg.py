@@ -54,7 +54,7 @@ class Asking:
 
 
 class HeldOut:
-    """Of ways to ask, the first with the highest, or ``lowest``, accuracy on questions that no text was searched on."""
+    """Keeps the way to ask with the highest, or ``lowest``, accuracy on held-out questions; the first of equal ones."""
 
     def __init__(self, attack: AttackInput, questions: pandas.DataFrame, lowest: bool = False):
         self.attack, self.questions, self.sign = attack, questions, -1 if lowest else 1

@@ -11,14 +11,14 @@ from unlearning_robustness.scoring.records import BUDGET
 
 
 class Ledger:
-    """Passes, tokens, operations and seconds between an attack's points, and those of scoring in seconds alone."""
+    """Counts passes, tokens, operations and seconds between an attack's points, and seconds alone for scoring."""
 
     def __init__(self, model: nn.Module):
         self.model, self.total, self.costs = model, dict.fromkeys(["seconds", *vars(Spent())], 0), []
         self.scoring_seconds = 0.0
 
     def charged(self, attack: Iterator[AttackedModel]) -> Iterator[AttackedModel]:
-        """The attack's points; what is done with one before the next is asked for is scoring."""
+        """Yield the attack's points; until the caller asks for the next one, time counts as scoring."""
         running = dict.fromkeys(self.total, 0)
         while True:
             begun, spent = time.monotonic(), Spent()
@@ -38,8 +38,8 @@ class Ledger:
     def cost(self) -> dict:
         """``attack_seconds`` and ``scoring_seconds``; passes, tokens and operations of the whole attack.
 
-        ``points`` says of each point what it takes to get there: where an attack ``continues`` that includes the points
-        before it, where a run begins anew it does not.
+        ``points`` says what it takes to get to each point: where an attack ``continues``, that includes the points
+        before it; where a run begins anew, it does not.
         """
         spent = {name: value for name, value in self.total.items() if name != "seconds"}
         seconds = {"attack_seconds": self.total["seconds"], "scoring_seconds": self.scoring_seconds}

@@ -72,7 +72,7 @@ def recast(templates: dict[tuple[str, str], dict[int, Template]], shift: int) ->
 
 @dataclass(frozen=True)
 class Paraphrase:
-    """Of other ways to put a question, and the relations' other templates, the best on the select split.
+    """Put the question in the way that is best on the select split: a pattern, or another template of its relation.
 
     Retain accuracy may be ``utility_bound`` below that of plain asking.
     """

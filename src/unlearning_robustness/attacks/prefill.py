@@ -38,7 +38,7 @@ def chat_turn(tokenizer) -> Callable[[str], str]:
 
 @dataclass(frozen=True)
 class Prefill:
-    """Of beginnings of an answer, and the model's chat format if it has one, the best on the select split.
+    """Begin the answer in the way that is best on the select split, also in the model's chat format if it has one.
 
     Retain accuracy may be ``utility_bound`` below that of plain asking.
     """

@@ -16,7 +16,7 @@ from unlearning_robustness.errors import ConfigError
 
 
 def check_compatibility(config: dict) -> None:
-    """Raise ConfigError for the first combination that cannot be, or would do nothing."""
+    """Raise ConfigError for the first combination that is impossible or has no effect."""
     for name, method in config["methods"].items():
         _check_losses(f"methods.{name}", method)
         _check_training(f"methods.{name}", method)
@@ -44,7 +44,7 @@ def _check_losses(key: str, method: dict) -> None:
 
 
 def _check_training(key: str, method: dict) -> None:
-    """In which precision, by how many processes, and which weights."""
+    """Check that a method's precision, number of processes and trained weights go together."""
     processes, sharded = method["parallel"]["processes"], method["parallel"]["sharded"]
     if (method["trained"] == "lora") != ("lora" in method):
         raise ConfigError(
@@ -74,7 +74,7 @@ def _check_probe(key: str, probe: dict) -> None:
 
 
 def _check_defence(config: dict, methods: list[str], defence: str, key: str) -> None:
-    """A grid's ``defence``, parts joined by dots: whether it can be, and does something on each of the methods."""
+    """Check that a grid's ``defence``, parts joined by dots, is possible and has an effect on each of the methods."""
     if defence == NONE:
         return
     if REFERENCE in methods:
@@ -132,7 +132,7 @@ def _check_suits(method: str, settings: dict, part: str, kind: str, parameters: 
 
 
 def _check_tuning(config: dict, tuning: dict) -> None:
-    """A search is a single process, varies what exists, and searches no defence where it does nothing."""
+    """Check that a search is a single process, varies existing entries, and tries no defence that has no effect."""
     methods = {"methods": tuning["methods"], "noise.methods": tuning["noise"]["methods"]}
     methods |= {"attack.methods": tuning["attack"]["methods"]}
     grids = tuning["defences"]["grids"] if "defences" in tuning else {}

@@ -17,7 +17,7 @@ COMPARED = {"facts": ("model", "auc"), "muse": ("model", "auc"), "tofu": ("model
 
 
 def check_measures(config: dict) -> None:
-    """Raise ConfigError for the first measure of what is no cell, or whose settings are missing or contradict."""
+    """Raise ConfigError for the first measure of what is no cell, or with missing or contradictory settings."""
     study, trained = config["study"], {(cell.method, cell.defence) for cell in cells(config["study"])}
     for measure in ("latents", "sharpness", "landscape", "memorisation"):
         if study[measure] and measure not in config:
@@ -51,7 +51,7 @@ def _check_plane(points: int) -> None:
 
 
 def _check_protocol(config: dict) -> None:
-    """The protocol's settings, and nothing else, and for every model what it is compared with."""
+    """Check that the protocol's settings and no others are there, and what every model is compared with."""
     settings = config[KEY]
     protocol = settings["protocol"]
     for name in NEEDED[protocol]:

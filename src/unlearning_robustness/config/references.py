@@ -42,7 +42,7 @@ def _all_defined(config: dict, axis: str, names: Iterable[str], key: str, reserv
 
 
 def _defence_defined(config: dict, defence: str, key: str) -> None:
-    """Every part of a defence, and what a part is matched to, which must itself be trained."""
+    """Check that every part of a defence exists, and that the cell that a part is matched to is trained itself."""
     for part in parts_of(defence):
         _defined(config, "defences", part, key)
         match = config["defences"][part]["parameters"].get("match", NONE)
@@ -55,7 +55,7 @@ def _defence_defined(config: dict, defence: str, key: str) -> None:
 
 
 def _takes_relearning_steps(config: dict, name: str, key: str) -> None:
-    """What is read along relearning steps needs an attack that takes some."""
+    """Check that whatever reads results along relearning steps names an attack that takes some."""
     _defined(config, "attacks", name, key)
     kind = config["attacks"][name]["kind"]
     if not facts_of(ATTACKS, kind).relearns:
@@ -72,7 +72,7 @@ def _check_ids(config: dict) -> None:
 
 
 def _check_definitions(config: dict) -> None:
-    """What entries say of each other."""
+    """Check the ids by which entries name each other."""
     for axis in ("methods", "defences"):
         for name, entry in config[axis].items():
             key = f"{axis}.{name}.variant_of"
@@ -166,7 +166,7 @@ def _check_measures(config: dict) -> None:
 
 
 def _check_expected(config: dict) -> None:
-    """A published number of this study names what is defined, and a single quantity."""
+    """Check that a published number of this study names defined ids and a single quantity."""
     for name, entry in expected_of(config).items():
         key, of = f"expected.{name}", entry["of"]
         _defined(config, "models", entry["model"], f"{key}.model")
@@ -186,7 +186,7 @@ def _check_expected(config: dict) -> None:
 
 
 def _check_claims(config: dict) -> None:
-    """A claim is decided by a table that there is."""
+    """Check that the table that decides a claim exists."""
     tables = constants.registry("analysis", "TABLES")
     for name, claim in config["claims"].items():
         if claim["table"] not in tables:

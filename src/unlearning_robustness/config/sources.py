@@ -70,7 +70,7 @@ def _check_pinned(key: str, hub: dict) -> None:
 
 
 def _check_benchmark(config: dict, name: str, benchmark: dict) -> None:
-    """It is of a domain in every role or published in every role, and reads what is there."""
+    """Check that all roles of a benchmark are of a domain, or all are published, and that their parts exist."""
     published = "texts" in benchmark
     for role in ROLES:
         key = f"benchmarks.{name}.{role}"
@@ -92,7 +92,7 @@ def _check_benchmark(config: dict, name: str, benchmark: dict) -> None:
 
 
 def _check_parts(config: dict, key: str, parts: list[str], readers: tuple[str, ...]) -> None:
-    """Each of ``parts`` is written source/part."""
+    """Check ``parts``, each written source/part."""
     for source, part in (part.split("/") for part in parts):
         entry = config["sources"].get(source)
         if entry is None:
@@ -109,7 +109,7 @@ def _readers(config: dict, parts: list[str]) -> set[str]:
 
 
 def _check_open(config: dict, name: str, parts: dict[str, list[str]]) -> None:
-    """Open questions are all of one reader, which says what parts there are."""
+    """Check that open questions have one reader, and exactly the parts that it needs."""
     key = f"benchmarks.{name}.open"
     for part, origins in parts.items():
         _check_parts(config, f"{key}.{part}", origins, QUESTION_READERS)

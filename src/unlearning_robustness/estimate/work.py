@@ -142,6 +142,6 @@ def relearning(shape: Shape, attack: dict) -> Work:
 
 
 def attack_megabytes(shape: Shape, attack: dict, batch_size: int) -> int:
-    """What a job should ask for: all that is held, wherever it is, and half as much again."""
+    """The memory that a job should request: all that it holds, on any device, and half as much again."""
     host = facts_of(ATTACKS, attack["kind"]).host_bytes(attack["parameters"], shape)
     return round(1.5 * (attacking(shape, attack, batch_size, batch_size, batch_size).memory + host) / 1e6)

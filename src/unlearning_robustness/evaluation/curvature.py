@@ -31,7 +31,7 @@ class LatentLoss:
     @classmethod
     @torch.no_grad()
     def of(cls, model, read_layer: int, questions: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> "LatentLoss":
-        """Of questions as pairs (prompt ids, answer ids)."""
+        """Build it from questions as pairs (prompt ids, answer ids)."""
         device, depth = next(model.parameters()).device, model.config.num_hidden_layers
         input_ids, mask = (part.to(device) for part in pad([[*prompt, *answer] for prompt, answer in questions]))
         predicted = torch.zeros_like(mask[:, 1:])

@@ -66,7 +66,7 @@ def slice_of(
 
 
 def losses_around(model, weights: TrainedWeights, texts: dict[str, Texts]) -> Callable[[Tensors], Losses]:
-    """Displacement of the tensors of ``weights`` to the NLL a token (nats) of each corpus there.
+    """A function of a displacement of the tensors of ``weights``: the NLL a token (nats) of each corpus there.
 
     The weights come back bit for bit after every call.
     """

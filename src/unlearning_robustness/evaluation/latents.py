@@ -62,7 +62,7 @@ def curvature_statistics(model, tokenizer, plain: pandas.DataFrame, settings: di
 
 
 def label_latents(table: pandas.DataFrame, cell: Cell) -> pandas.DataFrame:
-    """The statistics with the cell they are of."""
+    """The statistics, labelled with their cell."""
     return table.assign(**vars(cell))
 
 

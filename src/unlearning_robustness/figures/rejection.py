@@ -9,7 +9,7 @@ from unlearning_robustness.report.context import ReportContext
 
 READS = ("rejection",)
 SETTINGS = ()
-CAPTION = "How often RNA turns a forget token's effect round: closed form, simulation, and the share of questions."
+CAPTION = "How often RNA reverses a forget token's effect: closed form, simulation, and the share of questions."
 
 
 def draw(context: ReportContext):

@@ -38,7 +38,7 @@ def exit_now(code: int) -> None:
 
 
 def command(processes: int, script: str | Path) -> list[str]:
-    """The command that runs ``script`` as so many processes, and fails when one of them does."""
+    """The command that runs ``script`` as several processes, and fails when one of them does."""
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(SETTINGS)]
     return [*launcher, "--num_processes", str(processes), str(script)]
 

@@ -99,7 +99,7 @@ def mean(own: torch.Tensor) -> torch.Tensor:
 def sample_local_rows(
     draw: Callable, shape: Sequence[int], generator: torch.Generator, device: torch.device
 ) -> torch.Tensor:
-    """Rows of ``shape`` for this process, of what ``draw`` (torch.randn, torch.rand) returns for the whole batch."""
+    """Draw with ``draw`` (torch.randn, torch.rand) for the whole batch and return this process's rows, of ``shape``."""
     whole = count(shape[0])
     return draw((whole, *shape[1:]), generator=generator, device=device)[rows(whole)]
 

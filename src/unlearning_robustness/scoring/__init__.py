@@ -1,1 +1,1 @@
-"""Pure, batched scoring, used by selection, attacks and evaluation alike."""
+"""Pure, batched scoring, used by tuning, attacks and evaluation alike."""

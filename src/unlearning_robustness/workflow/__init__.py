@@ -1,1 +1,1 @@
-"""What the Snakemake rules call: targets, resources, the start message, licences."""
+"""What the Snakemake rules call: targets, resources, the startup message, licences."""

@@ -63,7 +63,7 @@ class Tuning:
         return {key: value for key, value in self.parameters.method(wildcards).items() if key not in varied}
 
     def chosen_method(self, wildcards) -> list[str]:
-        """What is chosen for the method, where noise or an attack is searched and the method was searched too."""
+        """The method's chosen settings, where the method is tuned too: a search for noise or an attack uses them."""
         if wildcards.kind == "methods" or wildcards.method not in self.settings["methods"]:
             return []
         return [filled(f"{self.paths.tuning}/chosen.json", wildcards, kind="methods")]

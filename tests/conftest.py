@@ -1,4 +1,4 @@
-"""Tiny models, a tokenizer and banks of texts, all made in memory. Torch is imported only by tests that need it."""
+"""Tiny models, a tokenizer and activation caches, all made in memory. Only tests that need torch import it."""
 
 import copy
 
@@ -70,7 +70,7 @@ def tiny_tokenizer():
 
 @pytest.fixture(scope="session")
 def make_caches(tiny_tokenizer):
-    """Builds the banks of a model; both with the likelihood, so that they serve every method."""
+    """Builds the activation caches of a model; both with the likelihood, so that they serve every method."""
     from unlearning_robustness.engine.activation_cache import compute_activations
     from unlearning_robustness.scoring.encoding import encode_texts
 

@@ -23,7 +23,7 @@ def trained(folder: Path, case: dict):
     dtype = getattr(torch, case.get("dtype", "float32"))
     needed, divide = layers_needed(case["settings"], case["row"]), layer_divider(case["settings"], "cpu")
     model, _ = load_model(folder, dtype=dtype, layers=needed, loaded=divide)
-    caches = load_caches(folder / f"bank-{case.get('dtype', 'float32')}")
+    caches = load_caches(folder / f"caches-{case.get('dtype', 'float32')}")
 
     def make(**changes):
         return make_trainer(model, case["settings"], case["row"], caches, 1, **changes)

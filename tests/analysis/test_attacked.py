@@ -74,7 +74,7 @@ def test_levels_and_gains_are_the_planted_ones_on_the_questions_that_were_asked(
     assert found["rmu", "lens", "retain", "layer 3; layer 2"]["gain_low"] < 0
 
 
-def test_points_are_told_from_choices():
+def test_points_of_a_budget_differ_from_choices():
     named = RECORDS.assign(point=budget_points(RECORDS)).groupby("attack")["point"].unique().map(sorted)
     assert named.to_dict() == {"none": [""], "lens": [""], "noise": [""], "quantise": ["4 bits", "8 bits"]}
 

@@ -146,7 +146,7 @@ def test_controls_are_attacked_as_unlearned_models_are(model, tiny_tokenizer, as
 
 
 def direct(model, tokenizer, asked, kind, parameters):
-    """The attack without the campaign around it, and the model asked as it says."""
+    """The attack without `attack_cell` around it, and the model asked as it says."""
     select, answered = (asked[asked["split"] == split] for split in ("select", "relearn"))
     given = AttackInput(model, tokenizer, CORPORA, 1, select, reference_of(model, {}), 32, answered)
     for attacked in ATTACKS[kind](**parameters).run(given):

@@ -3,7 +3,7 @@ import pandas
 import pytest
 import torch
 
-from unlearning_robustness.attacks import run_attack as campaign
+from unlearning_robustness.attacks import run_attack
 from unlearning_robustness.attacks.base import AttackedModel
 from unlearning_robustness.attacks.run_attack import attack_cell
 from unlearning_robustness.config.cells import Cell
@@ -50,7 +50,7 @@ def test_the_roles_are_those_of_the_attack(attacked):
     assert part["role"].value_counts().to_dict() == {"forget": 3, "retain": 2}
 
 
-def test_other_splits_are_asked_when_wanted(tiny_model, tiny_tokenizer, question_table):
+def test_other_splits_are_asked_on_request(tiny_model, tiny_tokenizer, question_table):
     given = (tiny_model, tiny_tokenizer, CELL, "relearn", {**SETTINGS, "roles": ["forget", "retain"]})
     part = attack_cell(*given, question_table, CORPORA, 4, splits=("select", "test"))[0][0]
     once = question_table.drop_duplicates("fact")
@@ -77,14 +77,14 @@ def test_an_attack_is_shown_answers_of_the_relearn_split_only(tiny_model, tiny_t
             assert set(attack.select["split"]) == {"select"}
             yield AttackedModel(attack.model, {})
 
-    monkeypatch.setattr(campaign, "ATTACKS", {"looking": Attack})
+    monkeypatch.setattr(run_attack, "ATTACKS", {"looking": Attack})
     split = question_table["split"].where(question_table["entity"] != "Gold", "relearn")
     settings, questions = {"kind": "looking", "roles": ["forget"], "parameters": {}}, question_table.assign(split=split)
     (part,), _ = attack_cell(tiny_model, tiny_tokenizer, CELL, "looking", settings, questions, CORPORA, 4)
     assert part["entity"].tolist() == ["Tin", "Krypton"]
 
 
-def test_the_cost_is_told_apart(attacked):
+def test_attacking_and_scoring_cost_apart(attacked):
     _, cost = attacked()
     assert all(cost[name] > 0 for name in ("attack_seconds", "scoring_seconds"))
 
@@ -120,7 +120,7 @@ def test_what_an_attack_tries_on_select_questions_is_charged_to_it(
                 yield AttackedModel(attack.model, {}, continues=going_on)
             scorer.accuracy(attack.model)
 
-    monkeypatch.setattr(campaign, "ATTACKS", {"trying": Attack})
+    monkeypatch.setattr(run_attack, "ATTACKS", {"trying": Attack})
     settings = {"kind": "trying", "roles": ["forget"], "parameters": {}}
     _, cost = attack_cell(tiny_model, tiny_tokenizer, CELL, "trying", settings, question_table, CORPORA, 48)
     assert [point["forwards"] for point in cost["points"]] == [2, 3, 1] and cost["forwards"] == 5

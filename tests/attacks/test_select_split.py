@@ -4,7 +4,7 @@ import pandas
 import pytest
 import torch
 
-from unlearning_robustness.attacks import run_attack as campaign
+from unlearning_robustness.attacks import run_attack
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.config.cells import Cell
@@ -69,10 +69,10 @@ def test_records_are_of_what_was_asked_and_read_and_say_what_was_chosen(
         def __exit__(self, *_):
             pass
 
-    monkeypatch.setattr(campaign, "ATTACKS", {"loud": Attack})
+    monkeypatch.setattr(run_attack, "ATTACKS", {"loud": Attack})
     settings = {"kind": "loud", "roles": ["forget"], "parameters": {}}
     cell = Cell("tiny", "elements", "rmu", "none", 0)
-    parts, _ = campaign.attack_cell(
+    parts, _ = run_attack.attack_cell(
         tiny_model, tiny_tokenizer, cell, "loud", settings, question_table, pandas.DataFrame(), 4, Reference
     )
     assert entered == [1]

@@ -70,7 +70,7 @@ def test_loss_and_gradient_are_those_of_the_disturbed_model_beside_a_clean_refer
     hidden = LayerSpan(engine.model, 1, 3)(hidden=entering, attention_mask=batch.mask)
     hidden = disturbed[place](hidden) if place == "leaving" else hidden
     logits = logits_of(engine.model, LayerSpan(engine.model, 3, 4)(hidden=hidden, attention_mask=batch.mask))
-    # A readout is frozen; its place for the trained model's quantities is filled by hand.
+    # The loss inputs are frozen; the field for the trained model's quantities is filled by hand.
     object.__setattr__(clean, engine.method.reads, {"hidden": hidden, "logits": logits}[engine.method.reads])
     by_hand = engine.method.forget_loss(clean)
     assert step.measures["loss_perturbed"] == pytest.approx(by_hand.item(), rel=1e-5)
@@ -146,7 +146,7 @@ def test_it_composes_with_rna_on_the_retain_branch(moved_engine, tiny_caches, de
     assert noisy.retain_gradient(engine, retain, random())[0] != engine.retain_gradient(retain)[0]
 
 
-def test_in_bfloat16_the_realised_norm_is_the_wanted_one_or_the_radius_is_refused(
+def test_in_bfloat16_the_realised_norm_is_the_radius_or_the_radius_is_refused(
     make_model, make_caches, settings, defence
 ):
     model = make_model(dtype=torch.bfloat16)

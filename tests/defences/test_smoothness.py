@@ -54,7 +54,7 @@ def double(engine, caches):
 
 @pytest.fixture
 def at_rest(make_model, make_caches, settings):
-    """Builds an engine, with banks, whose weights have left the reference, in either number type."""
+    """Builds an engine, with activation caches, whose weights have left the reference, in either number type."""
 
     def make(method, dtype):
         model = make_model(dtype=dtype)

@@ -68,9 +68,9 @@ def test_a_batch_is_cut_to_its_longest_text(tiny_caches):
     assert cache.batch(chosen, trim=False).prefix.shape == (2, *cache.prefix.shape[1:])
 
 
-def test_banks_come_back_from_disk_bit_for_bit(tiny_caches, tmp_path):
-    save_caches(tmp_path / "bank.safetensors", tiny_caches)
-    loaded = load_caches(tmp_path / "bank.safetensors")
+def test_caches_come_back_from_disk_bit_for_bit(tiny_caches, tmp_path):
+    save_caches(tmp_path / "caches.safetensors", tiny_caches)
+    loaded = load_caches(tmp_path / "caches.safetensors")
     assert set(loaded) == {"forget", "retain", "refusal"} and len(loaded["retain"]) == len(tiny_caches["retain"]) == 7
     for corpus, cache in tiny_caches.items():
         for name, tensor in vars(cache).items():

@@ -103,7 +103,7 @@ def test_every_measured_job_is_estimated_within_a_factor_of_two(kind, least, req
     for row in measured.itertuples():
         effort = found[row.rule, row.about]
         assert 0.5 < machine.seconds(effort) / row.seconds < 2, (row.rule, row.about, machine.seconds(effort))
-        # Without a GPU a bank stands beside the model, in parts and whole.
+        # Without a GPU the activation cache lies beside the model, in parts and whole.
         held = effort.memory + table.LIBRARIES + (3 * effort.disk if row.rule == "cache_activations" else 0)
         assert 0.5 < held / 1e6 / row.memory_mb < 2, (row.rule, row.about)
     ran = set(zip(measured["rule"], measured["about"], strict=True))
@@ -177,7 +177,7 @@ def test_a_seed_apart_is_a_job_of_its_own_and_pays_its_start():
 
 
 def test_what_is_left_on_disk_is_what_the_study_left(rows_of_whole_choices):
-    """Measured with `du` on the RNA study: banks 432 MiB, cells 717 MiB, prefix 37887360 bytes."""
+    """Measured with `du` on the RNA study: activation caches 432 MiB, cells 717 MiB, prefix 37887360 bytes."""
     left = {
         rule: sum(job.work.disk for job in jobs(rna()) if job.rule == rule)
         for rule in ("cache_activations", "unlearn", "build_prefix")

@@ -18,7 +18,7 @@ def flat(tensors):
     return torch.cat([tensor.flatten() for tensor in tensors.values()]).double()
 
 
-def test_a_random_direction_has_the_wanted_length_over_all_tensors(tensors):
+def test_a_random_direction_has_the_given_length_over_all_tensors(tensors):
     drawn = random_direction(tensors, 2.5, random())
     assert flat(drawn).norm().item() == pytest.approx(2.5) and drawn["a"].shape == (3, 5)
     other = random_direction(tensors, 2.5, random(1))

@@ -6,7 +6,7 @@ import pandas
 import pytest
 from synthetic import study
 
-from unlearning_robustness.evaluation import tuning as selection
+from unlearning_robustness.evaluation import tuning
 from unlearning_robustness.evaluation.tuning import (
     Search,
     SelectScorer,
@@ -134,14 +134,14 @@ def test_noise_of_one_method_is_compared_with_that_methods_own():
     assert table["agrees"].tolist() == [True]
 
 
-def test_selection_asks_one_template_a_fact_of_the_select_split_only(monkeypatch):
+def test_tuning_asks_one_template_a_fact_of_the_select_split_only(monkeypatch):
     rows = [
         {"role": role, "split": split, "fact": f"{role}/{split}", "template": template}
         for role in ("forget", "retain", "neighbour")
         for split in ("relearn", "select", "test")
         for template in (0, 1)
     ]
-    monkeypatch.setattr(selection, "QuestionScorer", lambda tokenizer, table, batch_size: table)
+    monkeypatch.setattr(tuning, "QuestionScorer", lambda tokenizer, table, batch_size: table)
     scorer = SelectScorer.of(None, pandas.DataFrame(rows), 8)
     for role in ("forget", "retain"):
         asked = getattr(scorer, role)
@@ -180,9 +180,7 @@ class Score:
 @pytest.fixture
 def search(monkeypatch):
     log = []
-    monkeypatch.setattr(
-        selection, "make_trainer", lambda model, settings, row, caches, seed: Trained(log, settings, row)
-    )
+    monkeypatch.setattr(tuning, "make_trainer", lambda model, settings, row, caches, seed: Trained(log, settings, row))
     return Search(None, None, {}, None, Score(), 0, log.append)
 
 
@@ -237,7 +235,7 @@ def test_defences_are_searched_beside_none_with_every_combination_and_attacked(s
                 assert search.score.whole_model
                 yield SimpleNamespace(model=None, budget={"steps": step})
 
-    monkeypatch.setattr(selection, "ATTACKS", {"relearn": Attack})
+    monkeypatch.setattr(tuning, "ATTACKS", {"relearn": Attack})
     seen, train = [], search._train
     search._train = lambda settings, row: (seen.append(row), train(settings, row))[1]
     rows = {"sam": [{"id": "sam", "kind": "sam", "parameters": {"radius": 9.0, "other": 5}}]}

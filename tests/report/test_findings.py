@@ -111,7 +111,7 @@ def test_a_higher_start_alone_is_no_greater_recovery(tmp_path):
     assert not any("brings back more" in line for line in lines)
 
 
-def test_curves_are_told_with_start_early_and_last_point(tmp_path):
+def test_curves_are_reported_with_start_early_and_last_point(tmp_path):
     page = context_of(tmp_path, world())
     lines = recovery(page)
     for name in ("The reference itself", "RMU, plain unlearning", "RMU, RNA"):
@@ -123,14 +123,14 @@ def test_curves_are_told_with_start_early_and_last_point(tmp_path):
     assert f"{100 * curve['mean']:.0f} % [" in only(lines, "RMU, plain unlearning:")
 
 
-def test_the_control_with_wrong_answers_is_told_beside_the_right_ones():
+def test_the_control_with_wrong_answers_is_reported_beside_the_right_ones():
     assert "*wrong* answers" in only(recovery(default_world().context), "Control, RMU with RNA")
 
 
 OTHERS = ["none", "relearn", "relearn-shuffled", "relearn-benign", "relearn-seen", "relearn-lora", "relearn-few"]
 
 
-def test_every_other_relearning_attacker_is_told_once_with_what_it_changes(tmp_path):
+def test_every_other_relearning_attacker_is_reported_once_with_what_it_changes(tmp_path):
     page = context_of(tmp_path, world(), [*ONLY_RMU, {"methods": ["rmu"], "defences": ["none"], "attacks": OTHERS}])
     lines = recovery(page)
     gaps = page.tables["recovery"].query("quantity == 'gap' and method == 'rmu'").set_index("attack")
@@ -171,7 +171,7 @@ def test_the_default_study_names_every_method_and_says_what_it_cannot_say():
 
 
 @pytest.mark.parametrize(("known", "guessed"), [(0.9, True), (1.0, False)])
-def test_lucky_guesses_are_told_only_when_there_were_some(tmp_path, known, guessed):
+def test_lucky_guesses_are_reported_only_when_there_were_some(tmp_path, known, guessed):
     report = benchmark_report()
     for role in ("forget", "retain", "neighbour"):
         report[role] = {**report[role], "redrawn_accuracy": known}

@@ -25,7 +25,7 @@ def table(learnt=60.0, width=5.0):
     ])  # fmt: skip
 
 
-def test_every_model_is_told_before_and_after_the_attack_in_the_tables_numbers():
+def test_every_model_has_the_tables_numbers_before_and_after_the_attack():
     learnt, never, unlearned = memorisation(ReportContext({"memorisation": table()}, SETTINGS))
     assert learnt == (
         "The model that learnt the texts: verbatim memorisation 60 [55, 65], knowledge of the forget texts "
@@ -38,7 +38,7 @@ def test_every_model_is_told_before_and_after_the_attack_in_the_tables_numbers()
 
 
 @pytest.mark.parametrize(("learnt", "width", "warned"), [(60, 5, False), (23, 5, False), (21, 5, True), (60, 50, True)])
-def test_a_target_that_is_not_shown_to_know_the_texts_is_told(learnt, width, warned):
+def test_a_target_that_is_not_shown_to_know_the_texts_is_named(learnt, width, warned):
     """The other model's interval ends at 17."""
     last = memorisation(ReportContext({"memorisation": table(learnt, width)}, SETTINGS))[-1]
     assert ("not shown to continue them better" in last) == warned

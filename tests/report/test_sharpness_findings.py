@@ -14,7 +14,7 @@ def sentences(table):
     return sharpness(ReportContext({"sharpness_correlations": table}, settings))
 
 
-def test_the_gap_of_the_largest_radius_is_told_over_all_cells_and_at_equal_start():
+def test_the_gap_of_the_largest_radius_is_reported_over_all_cells_and_at_equal_start():
     table = pandas.DataFrame([
         row("npo", 3.0, "nothing", 0.9, 0.8, 1.0),
         row("npo", 12.0, "nothing", 0.48, 0.07, 0.71),

@@ -1,4 +1,4 @@
-"""Two RNA entries with a control each, whose noise is not quite theirs: every pair is told, and no other."""
+"""Two RNA entries with a control each, whose noise is not quite theirs: the report has every pair, and no other."""
 
 import re
 

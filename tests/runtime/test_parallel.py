@@ -73,7 +73,7 @@ def start(folder, models, **described):
     model.save_pretrained(folder)
     write_manifest(folder, {"note": "tiny"})
     for dtype, (_, caches) in models.items():
-        save_caches(folder / f"bank-{dtype}", caches)
+        save_caches(folder / f"caches-{dtype}", caches)
     (folder / "cases.json").write_text(json.dumps(described))
     return subprocess.run(
         [*launcher.command(2, SCRIPT), str(folder)], capture_output=True, text=True, check=False,

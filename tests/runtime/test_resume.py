@@ -15,12 +15,12 @@ def make_job(tmp_path):
     """A job of a rule with one input and two outputs a seed, and one input for all."""
 
     def make(seeds=(0, 1, 2), **params):
-        (tmp_path / "bank").write_text("b") if not (tmp_path / "bank").exists() else None
+        (tmp_path / "cache").write_text("b") if not (tmp_path / "cache").exists() else None
         for seed in seeds:
             path = tmp_path / "in" / f"seed{seed}" / "delta"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("d") if not path.exists() else None
-        inputs = [str(tmp_path / "bank"), *(str(tmp_path / "in" / f"seed{seed}" / "delta") for seed in seeds)]
+        inputs = [str(tmp_path / "cache"), *(str(tmp_path / "in" / f"seed{seed}" / "delta") for seed in seeds)]
         out = {
             name: [str(tmp_path / "out" / f"seed{seed}" / name) for seed in seeds] for name in ("records", "manifest")
         }
@@ -78,7 +78,7 @@ def test_other_settings_or_another_input_make_what_depends_on_them(make_job, tmp
     assert run(make_job(rate=2)) == [0, 1, 2]
     os.utime(tmp_path / "in" / "seed1" / "delta", ns=(1, 1))
     assert run(make_job(rate=2)) == [1]
-    os.utime(tmp_path / "bank", ns=(1, 1))
+    os.utime(tmp_path / "cache", ns=(1, 1))
     assert run(make_job(rate=2)) == [0, 1, 2] and outputs(make_job()) == ["records 0 2", "records 1 2", "records 2 2"]
 
 

@@ -116,7 +116,7 @@ def test_questions_with_different_numbers_of_choices_are_refused(tiny_model, tin
         scores(tiny_model, tiny_tokenizer, [("Iron", ("a", "b", "c")), ("Tin", ("a", "b"))])
 
 
-def test_progress_is_told_of_every_batch(tiny_model, tiny_tokenizer):
+def test_every_batch_reports_progress(tiny_model, tiny_tokenizer):
     seen = []
     scores(tiny_model, tiny_tokenizer, QUESTIONS, batch_size=2, on_batch=seen.append)
     assert seen == [2, 4, 6]

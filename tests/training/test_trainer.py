@@ -152,7 +152,7 @@ def test_forget_and_retain_texts_are_drawn_apart(make_trainer, settings, tiny_ca
     assert not torch.equal(order["forget"], order["retain"])
 
 
-def test_every_step_is_told(make_trainer, settings):
+def test_every_step_is_reported(make_trainer, settings):
     seen = []
     make_trainer(settings("rmu", steps=3)).run(seen.append)
     assert seen == [1, 2, 3]

@@ -58,7 +58,7 @@ def test_an_interrupted_cell_continues_from_its_scratch_file(run, make_trainer, 
     assert not (tmp_path / "scratch").exists()
 
 
-def test_a_cell_that_is_told_to_stop_keeps_its_step_and_continues(run, make_trainer, settings, tmp_path):
+def test_a_cell_that_must_stop_keeps_its_step_and_continues(run, make_trainer, settings, tmp_path):
     _, whole = run(settings("rmu"))
     stopped = make_trainer(settings("rmu"))
     step = stopped._step

@@ -100,7 +100,7 @@ def test_a_paper_at_its_own_scale_has_the_jobs_that_its_grids_say(study, rules, 
     assert sum(jobs.values()) > 3000
 
 
-def test_the_cost_of_a_study_is_told_before_a_model_is_here(tmp_path):
+def test_a_study_has_a_cost_before_a_model_is_here(tmp_path):
     snakemake("--cores", "1", "--configfile", ROOT / "studies" / "rna.yaml", "--", "plan", folder=tmp_path)
     told = (tmp_path / "results" / "rna" / "logs" / "plan.log").read_text()
     assert re.search(r"^unlearn +47 ", told, re.M)

@@ -108,7 +108,7 @@ def test_a_run_that_diverges_fails_the_job_with_one_line_and_leaves_no_output(st
     assert not list(tmp_path.glob("cells/**/*.safetensors"))
 
 
-def test_processes_that_are_told_to_stop_keep_one_state_and_continue(start, tmp_path):
+def test_processes_that_must_stop_keep_one_state_and_continue(start, tmp_path):
     job, deadline = start(steps=4000), time.monotonic() + 300
     while "step: " not in log_of(tmp_path):
         assert time.monotonic() < deadline and job.poll() is None, log_of(tmp_path)

@@ -95,7 +95,7 @@ rule page:
 rule landing:
     """The report's first page: the findings of every model and benchmark, and how to read the rest."""
     input:
-        targets.of_places(study.report.page.replace(".html", ".md"), page="findings"),
+        targets.per_benchmark(study.report.page.replace(".html", ".md"), page="findings"),
         local(f"{ROOT}/report/guide.md"),
     output:
         paths.landing,

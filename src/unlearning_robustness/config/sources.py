@@ -31,7 +31,7 @@ OPEN_PARTS = {
 
 
 def check_sources(config: dict) -> None:
-    """Raise ConfigError for the first model, source or benchmark without exactly one origin, or a part not there."""
+    """Raise ConfigError for the first model, source or benchmark without exactly one origin, or with a missing part."""
     for axis, origins in ORIGINS.items():
         for name, entry in config[axis].items():
             _check_origin(f"{axis}.{name}", entry, origins)

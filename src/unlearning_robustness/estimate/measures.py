@@ -53,11 +53,11 @@ def landscape(shape: Shape, config: dict) -> Work:
 def memorisation(shape: Shape, config: dict) -> Work:
     """Greedy answers, token by token, and likelihoods of texts; where there is an attack, again after it."""
     settings, layers = config["memorisation"], shape.num_hidden_layers
-    cut, said, texts = (settings.get(key, 0) for key in ("prompt_tokens", "continuation_tokens", "documents"))
+    shown, continued, texts = (settings.get(key, 0) for key in ("prompt_tokens", "continuation_tokens", "documents"))
     shots, questions = settings.get("shots", 0) * QUESTION_TOKENS, settings["questions"]
     # (how many, tokens of the prompt, tokens of the answer): beginnings of texts, and questions of both roles.
-    asked = [(texts, cut, said), (2 * questions, QUESTION_TOKENS, settings["answer_tokens"])]
-    lengths = 2 * texts * settings.get("longest_text", cut + said)
+    asked = [(texts, shown, continued), (2 * questions, QUESTION_TOKENS, settings["answer_tokens"])]
+    lengths = 2 * texts * settings.get("longest_text", shown + continued)
     # Answered questions are run once a batch.
     tokens = lengths + sum(count * (prompt + answer) for count, prompt, answer in asked)
     tokens += 2 * math.ceil(questions / settings["batch_size"]) * shots

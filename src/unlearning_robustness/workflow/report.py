@@ -35,8 +35,8 @@ class Report:
         figures, pages = self.config["study"]["figures"], self.pages
         return [
             *(self.table.format(table=name) for names in self.groups.values() for name in names),
-            *(path for name in figures for path in self.targets.of_places(self.figure, figure=name)),
-            *(path for name in pages for path in self.targets.of_places(self.page, page=name)),
+            *(path for name in figures for path in self.targets.per_benchmark(self.figure, figure=name)),
+            *(path for name in pages for path in self.targets.per_benchmark(self.page, page=name)),
             self.paths.landing,
         ]
 

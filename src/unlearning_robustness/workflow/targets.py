@@ -40,19 +40,17 @@ class Targets:
         retrain = self.config.get("memorisation", {}).get("retrain", {})
         return retrain.get("log", []) if self.study["memorisation"] else []
 
-    def of_places(self, pattern: str, **others: str) -> list[str]:
-        """A pattern for every model and benchmark."""
-        places = [(model, benchmark) for model in self.study["models"] for benchmark in self.study["benchmarks"]]
-        return [filled(pattern, {"model": model, "benchmark": benchmark}, **others) for model, benchmark in places]
+    def per_benchmark(self, pattern: str, **others: str) -> list[str]:
+        """The path that a pattern gives for each model and benchmark."""
+        pairs = [(model, benchmark) for model in self.study["models"] for benchmark in self.study["benchmarks"]]
+        return [filled(pattern, {"model": model, "benchmark": benchmark}, **others) for model, benchmark in pairs]
 
     def _retrained(self) -> list[str]:
         if not self.study["memorisation"]:
             return []
         models = [model for model in self.study["models"] if "model" in retrain_of(self.config, model)]
-        places = [
-            {"model": model, "benchmark": benchmark} for model in models for benchmark in self.study["benchmarks"]
-        ]
-        return [filled(self.paths.retrained, place) for place in places]
+        pairs = [{"model": model, "benchmark": benchmark} for model in models for benchmark in self.study["benchmarks"]]
+        return [filled(self.paths.retrained, pair) for pair in pairs]
 
     def _attacked(self, cell: Cell, attack: str, name: str) -> str:
         return self.paths.records_of(cell, f"{attack}/{name}")

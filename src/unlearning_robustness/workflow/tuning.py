@@ -36,9 +36,9 @@ class Tuning:
     def chosen(self) -> list[str]:
         """What each search chose, for every model and benchmark."""
         study = self.parameters.config["study"]
-        places = [{"model": model, "benchmark": name} for model in study["models"] for name in study["benchmarks"]]
+        pairs = [{"model": model, "benchmark": name} for model in study["models"] for name in study["benchmarks"]]
         pattern = f"{self.paths.tuning}/chosen.json"
-        return [filled(pattern, {**place, **search}) for place in places for search in self.searches()]
+        return [filled(pattern, {**pair, **search}) for pair in pairs for search in self.searches()]
 
     def entry(self, wildcards) -> dict:
         """The resolved entries of the defences or the attack that are searched, if any."""

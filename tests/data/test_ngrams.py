@@ -17,7 +17,7 @@ def test_what_only_the_forget_texts_say_comes_first():
 
 
 def test_words_of_both_are_never_characteristic():
-    with pytest.raises(DataError, match="9 characteristic"):
+    with pytest.raises(DataError, match="have 3 characteristic n-grams, not 9: lower"):
         characteristic(FORGET, RETAIN, 9)
 
 

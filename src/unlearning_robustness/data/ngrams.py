@@ -38,7 +38,10 @@ def characteristic(forget: Iterable[str], retain: Iterable[str], count: int, lea
             scores[gram] = share * math.log(share / other)
     chosen = sorted((gram for gram in scores if scores[gram] > 0), key=lambda gram: (-scores[gram], gram))[:count]
     if len(chosen) < count:
-        raise DataError(f"the forget texts have {len(chosen)} characteristic n-grams, not {count}")
+        raise DataError(
+            f"the forget texts have {len(chosen)} characteristic n-grams, not {count}: "
+            "lower benchmarks.*.corpora.characteristic_ngrams"
+        )
     return chosen
 
 

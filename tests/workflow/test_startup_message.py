@@ -53,3 +53,11 @@ def test_the_precision_is_said(monkeypatch, kind, said):
 
 def test_the_size_is_the_studys_own():
     assert start.size_line(STUDY) == "6 cells, 9 (cell, attack) runs"
+
+
+@pytest.mark.parametrize(
+    ("times", "name"),
+    [("results/ci/benchmark_times/unlearn/m/b/rmu/none.jsonl", "unlearn/m/b/rmu/none"), ("", None), (None, None)],
+)
+def test_a_job_without_measured_cost_is_one_too_small_to_estimate(times, name):
+    assert start.job_name(times) == name

@@ -31,12 +31,12 @@ def startup_message(study: Study, times: Iterable[str | None], cores: int) -> st
 
     models = Path(study.paths.prefixed("resources/models"))
     estimated = jobs_of(study.config, shapes_of(study.config, models), domains())
-    return start_line(study.config["study"], estimated, [path and job_name(path) for path in times], cores)
+    return start_line(study.config["study"], estimated, [job_name(path) for path in times], cores)
 
 
-def job_name(times: str) -> str:
-    """The job whose measured cost lies at ``times``, named as estimates name it."""
-    return times.partition("benchmark_times/")[2].removesuffix(".jsonl")
+def job_name(times: str | None) -> str | None:
+    """The job whose measured cost lies at ``times``, named as estimates name it; None where nothing is measured."""
+    return times.partition("benchmark_times/")[2].removesuffix(".jsonl") if times else None
 
 
 def size_line(study: dict) -> str:

@@ -137,6 +137,18 @@ def moved_engine(make_trainer, settings):
 
 
 @pytest.fixture
+def fused_attention(monkeypatch):
+    """As on a GPU: attention that needs one gradient runs by a fused kernel, which has no second derivative."""
+    from contextlib import nullcontext
+
+    from unlearning_robustness.engine import engine
+    from unlearning_robustness.evaluation import curvature, texts
+
+    for module in (engine, curvature, texts):
+        monkeypatch.setattr(module, "backward_attention", nullcontext)
+
+
+@pytest.fixture
 def defence():
     """A defence row of one resolved entry."""
 

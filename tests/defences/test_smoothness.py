@@ -105,6 +105,25 @@ def test_in_bfloat16_every_perturbation_has_its_norm_or_is_refused(at_rest, defe
         forget(engine, caches, build_step(defence(kind, **SMALL[kind])))
 
 
+@pytest.mark.parametrize("kind", ["gradient-penalty", "curvature"])
+def test_a_gradient_of_a_gradient_is_the_same_where_attention_is_fused(
+    moved_engine, tiny_caches, defence, kind, request
+):
+    engine, step = moved_engine("npo"), build_step(defence(kind, **ROWS[kind]))
+    _, expected = forget(engine, tiny_caches, step)
+    request.getfixturevalue("fused_attention")
+    with pytest.raises(RuntimeError, match=r"derivative for .*flash_attention.* is not implemented"):
+        second_gradient(engine, tiny_caches)
+    close(forget(engine, tiny_caches, step)[1], expected)
+
+
+def second_gradient(engine, caches):
+    """The gradient of a squared gradient, by the kernel that the engine's loss runs by."""
+    loss = engine.forget_loss(caches["forget"].batch(CHOSEN))
+    (gradient, *_) = torch.autograd.grad(loss, list(engine.weights.live.values()), create_graph=True)
+    return torch.autograd.grad(gradient.square().sum(), list(engine.weights.live.values()))
+
+
 @pytest.mark.parametrize("kind", list(ROWS))
 def test_a_flat_forget_loss_perturbs_nothing_and_breaks_nothing(moved_engine, tiny_caches, defence, kind):
     engine = moved_engine("npo")

@@ -4,8 +4,10 @@ import math
 import pytest
 import torch
 
+from unlearning_robustness.attacks.relearn import Relearn
 from unlearning_robustness.engine.lora import LowRankWeights, modules_of_layers
 from unlearning_robustness.engine.weights import norm, tensors_of_layers
+from unlearning_robustness.training import unlearning
 
 IDS = torch.arange(24).view(2, 12)
 TARGETS = ["model.layers.1.self_attn.q_proj", "model.layers.2.mlp.down_proj"]
@@ -42,6 +44,45 @@ def test_attached_adapters_change_no_output_and_come_off_without_a_trace(make_mo
     after = snapshot(model)
     assert list(after) == list(before) and all(torch.equal(after[name], before[name]) for name in before)
     assert torch.equal(model(IDS).logits, logits) and not any(p.requires_grad for p in model.parameters())
+
+
+def adapted(weights, inputs, target):
+    """W x in bfloat16 plus alpha / rank B A x in float32, rounded to bfloat16."""
+    a, b = (weights.master[f"{target}.lora_{part}.default.weight"] for part in "AB")
+    base = inputs @ weights.reference_tensors()[f"{target}.weight"].T
+    return (base.float() + 8.0 / 4 * inputs.float() @ a.T @ b.T).bfloat16()
+
+
+@pytest.mark.parametrize("trained", ["relearning", "unlearning"])
+def test_in_a_bfloat16_model_factors_are_float32_and_move_by_less_than_bfloat16_holds(make_model, settings, trained):
+    model = make_model(dtype=torch.bfloat16)
+    if trained == "relearning":
+        attacker = Relearn(documents=[1], steps=[1], learning_rate=1.0, batch_size=1, tokens=8, trained="lora", rank=4)
+        weights = attacker.weights(model, seed=0)
+    else:
+        lora = {"rank": 4, "alpha": 8.0, "targets": ["q_proj", "down_proj"]}
+        weights = unlearning.trained_weights(model, settings("npo", trained="lora", lora=lora), seed=0)
+    assert {tensor.dtype for tensor in weights.live.values()} == {torch.float32}
+    assert {tensor.dtype for tensor in weights.delta().values()} == {torch.bfloat16}
+    before = {name: tensor.detach().clone() for name, tensor in weights.live.items()}
+    for tensor in weights.master.values():
+        tensor += 1e-6
+    weights.publish()
+    assert all(not torch.equal(tensor, before[name]) for name, tensor in weights.live.items())
+    gradients = weights.gradient(model(IDS).logits.float().square().mean())
+    assert all(gradient.dtype == torch.float32 and gradient.isfinite().all() for gradient in gradients.values())
+
+
+def test_a_bfloat16_model_adds_what_float32_factors_give(make_model):
+    model = make_model(dtype=torch.bfloat16)
+    weights = attach(model)
+    move(weights, size=0.05)
+    for target in TARGETS:
+        module = model.get_submodule(target)
+        inputs = torch.randn(5, module.in_features, generator=random(3)).bfloat16()
+        assert torch.equal(module(inputs), adapted(weights, inputs, target))
+        merged = inputs.float() @ weights.delta()[f"{target}.weight"].float().T
+        torch.testing.assert_close(module(inputs).float(), merged, rtol=0.02, atol=0.02)
 
 
 def test_the_delta_is_the_merged_weight_by_its_formula(tiny_model):

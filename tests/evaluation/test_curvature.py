@@ -6,6 +6,10 @@ from unlearning_robustness.evaluation.curvature import LatentLoss, hessian_trace
 QUESTIONS = [((5, 9, 33, 7), (12,)), ((8, 2, 61), (40, 3))]
 
 
+def random(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
 @pytest.fixture
 def loss(tiny_model):
     return LatentLoss.of(tiny_model, 1, QUESTIONS)
@@ -24,26 +28,32 @@ def test_the_trace_is_that_of_the_full_hessian(loss):
     size = one.latent.numel()
     free = one.free.expand_as(one.latent).flatten()
     exact = hessian.reshape(size, size).diagonal()[free].sum().item()
-    estimates = hessian_traces(one, 400, torch.Generator().manual_seed(0))
+    estimates = hessian_traces(one, 400, random())
     error = estimates.std().item() / 400**0.5
     assert estimates.mean().item() == pytest.approx(exact, abs=4 * error)
     assert error < abs(exact)
 
 
+def test_the_traces_are_the_same_where_attention_is_fused(loss, request):
+    expected = hessian_traces(loss, 3, random())
+    request.getfixturevalue("fused_attention")
+    torch.testing.assert_close(hessian_traces(loss, 3, random()), expected)
+
+
 def test_questions_do_not_mix(loss):
-    together = hessian_traces(loss, 3, torch.Generator().manual_seed(0))
+    together = hessian_traces(loss, 3, random())
     assert together.shape == (3, 2)
     scaled = LatentLoss(loss.model, loss.above, loss.input_ids, loss.mask, loss.predicted.clone(), loss.latent)
     scaled.predicted[1] = False
-    alone = hessian_traces(scaled, 3, torch.Generator().manual_seed(0))
+    alone = hessian_traces(scaled, 3, random())
     torch.testing.assert_close(alone[:, 0], together[:, 0], rtol=1e-3, atol=1e-4)
     assert alone[:, 1].abs().max() == 0
 
 
 def test_small_noise_raises_the_loss_by_half_the_variance_times_the_trace(loss):
     scale = 0.02
-    increase = loss_increases(loss, scale, 4000, torch.Generator().manual_seed(1))
-    trace = hessian_traces(loss, 400, torch.Generator().manual_seed(0)).mean(0)
+    increase = loss_increases(loss, scale, 4000, random(1))
+    trace = hessian_traces(loss, 400, random()).mean(0)
     error = increase.std(0) / 4000**0.5
     assert ((increase.mean(0) - scale**2 / 2 * trace).abs() < 4 * error + 1e-4).all()
 

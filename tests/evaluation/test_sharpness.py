@@ -48,6 +48,13 @@ def test_the_loss_is_minus_the_mean_likelihood_a_token(landscape):
     assert landscape.loss().item() == pytest.approx(-torch.stack(losses).mean().item(), rel=1e-5)
 
 
+def test_products_are_the_same_where_attention_is_fused(landscape, hessian, request):
+    request.getfixturevalue("fused_attention")
+    direction = torch.randn(32, 4, generator=random(1))
+    image = landscape.hessian_product()({NAME: direction})[NAME].flatten()
+    torch.testing.assert_close(image, hessian @ direction.flatten(), atol=1e-4, rtol=1e-3)
+
+
 def test_products_are_those_of_finite_differences_of_the_gradient(landscape, hessian):
     torch.testing.assert_close(hessian, hessian.T, atol=1e-4, rtol=1e-3)
     direction = {NAME: torch.randn(32, 4, generator=random(1))}

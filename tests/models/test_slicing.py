@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from unlearning_robustness.models.slicing import LayerSpan, backward_attention, decoder_of, logits_of
+from unlearning_robustness.models.slicing import (
+    LayerSpan,
+    backward_attention,
+    decoder_of,
+    double_backward_attention,
+    logits_of,
+)
 
 IDS = torch.randint(0, 260, (3, 11), generator=torch.Generator().manual_seed(0))
 MASK = torch.arange(11)[None] < torch.tensor([11, 7, 4])[:, None]
@@ -74,6 +80,25 @@ def test_a_span_follows_the_weights_of_its_model(tiny_model):
     tiny_model.model.layers[2].mlp.down_proj.weight.mul_(2)
     assert not torch.allclose(span(hidden=hidden), before)
     assert len(tiny_model.model.layers) == 4 and not isinstance(tiny_model.model.norm, nn.Identity)
+
+
+def kernels():
+    """The kernels of attention that torch may choose from here."""
+    backends = torch.backends.cuda
+    asked = {"flash": backends.flash_sdp_enabled, "efficient": backends.mem_efficient_sdp_enabled}
+    return {name for name, enabled in {**asked, "plain": backends.math_sdp_enabled}.items() if enabled()}
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps", torch.device("cuda", 1)])
+def test_what_is_differentiated_twice_runs_by_the_plain_kernel_on_every_device(device):
+    every = {"flash", "efficient", "plain"}
+    with backward_attention(device):
+        assert kernels() == ({"plain"} if device == "cpu" else every)
+    with double_backward_attention():
+        assert kernels() == {"plain"}
+        with backward_attention(device):
+            assert kernels() == {"plain"}
+    assert kernels() == every
 
 
 def test_the_attention_for_backwards_gives_the_same_output_and_a_gradient(tiny_model):

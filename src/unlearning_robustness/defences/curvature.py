@@ -75,5 +75,5 @@ class CurvatureRegularisation:
 
 def hessian_product(engine: Engine, batch: ActivationCache, direction: Tensors) -> Tensors:
     """Hessian of the forget loss at the present weights times ``direction``, float32."""
-    gradients = engine.weights.graph_gradient(engine.forget_loss(batch))
+    _, gradients = engine.weights.graph_gradient(partial(engine.forget_loss, batch))
     return engine.weights.gradient(inner_product(gradients, direction))

@@ -47,8 +47,7 @@ class GradientPenalty:
             loss, gradient = engine.forget_gradient(batch)
             step.measures["penalty"] = RELEASED_WEIGHT * norm(gradient)
             return loss, gradient
-        loss = engine.forget_loss(batch)
-        gradients = engine.weights.graph_gradient(loss)
+        loss, gradients = engine.weights.graph_gradient(partial(engine.forget_loss, batch))
         size = torch.stack([tensor.float().pow(2).sum() for tensor in gradients.values()]).sum().sqrt()
         step.measures["penalty"] = self.weight * size.item()
         # The norm has no gradient where it is zero.

@@ -1,7 +1,8 @@
 """Low-rank adapters (LoRA, arXiv 2106.09685) by peft, behind the interface of trained tensors.
 
-The factors A (rank, inputs) and B (outputs, rank) are trained in float32; the model computes
-W x + alpha / rank B A x. The delta holds merged weights, so everything after training sees only ordinary tensors.
+The factors A (rank, inputs) and B (outputs, rank) are float32 whatever the model's type. The model computes
+W x + alpha / rank B A x: the first term in its own type, the second and the sum in float32, which is rounded to the
+model's type. The delta holds merged weights, so everything after training sees only ordinary tensors.
 """
 
 import math
@@ -68,9 +69,12 @@ class LowRankWeights(TrainedWeights):
 
 def _inject(model: nn.Module, targets: list[str], rank: int, alpha: float) -> None:
     from peft import LoraConfig, inject_adapter_in_model
+    from peft.tuners.tuners_utils import cast_adapter_dtype
 
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, bias="none", target_modules=targets)
     inject_adapter_in_model(config, model, ADAPTER)
+    # The injection gives the factors the type of the weight that they adapt.
+    cast_adapter_dtype(model, ADAPTER)
     # Left on the model it would be taken for a second adapter the next time.
     del model.peft_config
     model.eval()

@@ -56,7 +56,7 @@ class ShardedWeights(TrainedWeights):
             tensor.grad = None
         return gradients
 
-    def graph_gradient(self, loss: torch.Tensor) -> Tensors:
+    def graph_gradient(self, loss_at: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, Tensors]:
         """Refused: FSDP's gradients have no graph."""
         raise NotImplementedError("gradients of sharded tensors cannot be differentiated")
 

@@ -6,13 +6,14 @@ taken back by publishing the masters again, so a weight comes back bit for bit. 
 ``precision.py``, with sharded ones in ``sharding.py``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from unlearning_robustness.engine.cost import Cost
+from unlearning_robustness.models.slicing import double_backward_attention
 from unlearning_robustness.runtime.parallel import mean, whole
 
 Tensors = dict[str, torch.Tensor]
@@ -69,11 +70,13 @@ class TrainedWeights:
         gradients = torch.autograd.grad(loss, list(self.live.values()))
         return {name: mean(gradient.float()) for name, gradient in zip(self.live, gradients, strict=True)}
 
-    def graph_gradient(self, loss: torch.Tensor) -> Tensors:
-        """The gradient in the model's type, itself differentiable."""
+    def graph_gradient(self, loss_at: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, Tensors]:
+        """The loss that ``loss_at`` computes, and its gradient in the model's type, itself differentiable."""
+        with double_backward_attention():
+            loss = loss_at()
         self.cost.backward()
         gradients = torch.autograd.grad(loss, list(self.live.values()), create_graph=True)
-        return {name: mean(gradient) for name, gradient in zip(self.live, gradients, strict=True)}
+        return loss, {name: mean(gradient) for name, gradient in zip(self.live, gradients, strict=True)}
 
     @contextmanager
     def at(self, values: Mapping[str, torch.Tensor]) -> Iterator[None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from unlearning_robustness.engine.hessian import hessian_product, hutchinson
-from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
+from unlearning_robustness.models.slicing import LayerSpan, backward_attention, double_backward_attention, logits_of
 from unlearning_robustness.scoring.encoding import pad
 from unlearning_robustness.scoring.likelihood import token_log_probabilities
 
@@ -57,7 +57,9 @@ class LatentLoss:
 def hessian_traces(loss: LatentLoss, draws: int, generator: torch.Generator) -> torch.Tensor:
     """Hutchinson estimates of tr of the Hessian of each question's loss, (draws, B), with random signs."""
     latent = loss.latent.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(loss(latent).sum(), latent, create_graph=True)
+    with double_backward_attention():
+        answers = loss(latent).sum()
+    (gradient,) = torch.autograd.grad(answers, latent, create_graph=True)
     product, like = hessian_product({"latent": gradient}, {"latent": latent}), {"latent": latent}
     estimates = [each["latent"].sum((1, 2)) for each in hutchinson(product, like, draws, generator, loss.free)]
     return torch.stack(estimates).detach()

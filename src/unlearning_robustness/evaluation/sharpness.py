@@ -55,7 +55,8 @@ class ForgetLandscape:
 
     def hessian_product(self) -> Callable[[Tensors], Tensors]:
         """Maps a direction to Hessian times direction; all directions share one graph."""
-        return hessian_product(self.weights.graph_gradient(self.loss()), self.weights.live)
+        _, gradients = self.weights.graph_gradient(self.loss)
+        return hessian_product(gradients, self.weights.live)
 
 
 def sam_gap(landscape: ForgetLandscape, radius: float) -> float:

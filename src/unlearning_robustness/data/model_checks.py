@@ -1,0 +1,52 @@
+"""What a fetched model folder must be before any job reads it. Each check raises one line, or gives facts to record."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from unlearning_robustness.data.model_folder import CONFIG, check_loadable
+from unlearning_robustness.runtime.manifest import read_json, write_json
+
+
+def structure(folder: Path) -> dict:
+    """All files are there and whole, and transformers has the architecture."""
+    check_loadable(folder)
+    return {}
+
+
+def tensors(folder: Path) -> dict:
+    """The files hold the architecture's tensors and no others, each of its shape.
+
+    Where the files hold a head beside the embeddings with other numbers, the head is the model's, as in transformers;
+    a config that ties the two is corrected, so that whatever reads the folder means the same.
+    """
+    from unlearning_robustness.models.checkpoint import check_names_and_shapes, other_heads
+
+    model = check_names_and_shapes(folder)
+    tied = bool(model.get_expanded_tied_weights_keys(all_submodels=True))
+    if other_heads(model, folder):
+        write_json(folder / CONFIG, {**read_json(folder / CONFIG), "tie_word_embeddings": False})
+        return {"head": "its own; the source's config.json tied it to the embeddings"}
+    return {"head": "tied to the embeddings" if tied else "its own"}
+
+
+def finite(folder: Path) -> dict:
+    """Every weight is a finite number."""
+    from unlearning_robustness.models.checkpoint import check_finite
+
+    check_finite(folder)
+    return {}
+
+
+# In this order: each may rely on what those before it have found in order.
+CHECKS: tuple[Callable[[Path], dict], ...] = (structure, tensors, finite)
+
+
+def check_model(folder: Path) -> dict:
+    """Run all checks of a fetched folder; returns the facts of its manifest.
+
+    Raises FetchError or ModelFileError, one line that names the first fault and the mend.
+    """
+    facts = {}
+    for check in CHECKS:
+        facts |= check(folder)
+    return facts

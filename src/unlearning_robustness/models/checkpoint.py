@@ -1,0 +1,157 @@
+"""Whether a model folder's files hold what the architecture reads: names, shapes, ties and finite numbers.
+
+Names and shapes are compared without the weights. Transformers itself loads tensors without data, of the shapes that
+the files' headers give: so what it renames, splits, ties or ignores for a family is taken into account.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from unlearning_robustness.errors import ModelFileError
+from unlearning_robustness.runtime.manifest import read_json
+
+WEIGHTS = "model.safetensors"
+INDEX = f"{WEIGHTS}.index.json"
+# What wrappers put before every name, and what to save instead of the wrapper.
+WRAPPERS = {
+    "_orig_mod.": "a model of torch.compile; save its `_orig_mod`",
+    "base_model.model.": "a model of peft; save what its `merge_and_unload()` returns",
+    "module.": "a model of DataParallel; save its `module`",
+    "_fsdp_wrapped_module.": "a model of FSDP; save its full state dict",
+}
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """The safetensors file of a model folder that holds each tensor, by the tensor's name.
+
+    Reads the files that the folder's index names, or the only one: others beside them do not belong to the model.
+    """
+    files, index = {}, folder / INDEX
+    for name in sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else [WEIGHTS]:
+        with safe_open(folder / name, framework="pt") as handle:
+            files |= dict.fromkeys(handle.keys(), folder / name)
+    return files
+
+
+def check_names_and_shapes(folder: Path) -> nn.Module:
+    """The folder's model without data, once every tensor of it is known to stand in the files as it is expected.
+
+    Raises ModelFileError, one line that names the first tensor that is unknown, missing or of another shape, or that
+    index and files disagree about.
+    """
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig
+    from transformers.utils import logging
+
+    files, config = files_of(folder), AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    settings = {"config": config, "device_map": {"": "meta"}, "ignore_mismatched_sizes": True}
+    verbosity = logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)  # what it reports is said here in one line
+    try:
+        model, report = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].from_pretrained(
+            None, state_dict=_headers(files), output_loading_info=True, **settings
+        )
+    finally:
+        logging.set_verbosity(verbosity)
+    refuse_incomplete(model, report, folder)
+    _check_index(folder, files)
+    return model
+
+
+def refuse_incomplete(model: nn.Module, report: dict, folder: Path) -> None:
+    """Raise ModelFileError unless every tensor of ``model`` came from the folder, and every one of the folder into it.
+
+    ``report`` is transformers' loading info. What a family's class ignores, such as old masks, is not in it.
+    """
+    kind, files = type(model).__name__, files_of(folder)
+    for name in _in_order(report["unexpected_keys"]):
+        wrapper = next((mend for prefix, mend in WRAPPERS.items() if name.startswith(prefix)), None)
+        mend = f"saved from {wrapper}" if wrapper else f"save it with {kind}.save_pretrained, or correct config.json"
+        raise ModelFileError(f"{files.get(name, folder)}: {kind} has no tensor {name}: {mend}")
+    for name in _in_order(report["missing_keys"]):
+        mend = "save the whole model again with save_pretrained, or choose another revision"
+        if re.search(r"(lm_head|embed_out)\.weight$", name):
+            mend = "save the head too, or set tie_word_embeddings to true in config.json if the embeddings are the head"
+        raise ModelFileError(f"{folder}: no file holds the tensor {name} of {kind}: {mend}")
+    for name, stored, expected in sorted(report["mismatched_keys"]):
+        refuse_other_shape(expected, stored, name, files.get(name, folder))
+
+
+def refuse_other_shape(expected: Sequence[int], stored: Sequence[int], name: str, file: Path) -> None:
+    """Raise ModelFileError unless a file's tensor has the shape that the model expects."""
+    if list(stored) != list(expected):
+        sizes = f"{list(stored)} instead of {list(expected)}"
+        raise ModelFileError(f"{file}: {name} has the shape {sizes}: correct config.json, or save the model again")
+
+
+def other_heads(model: nn.Module, folder: Path) -> list[str]:
+    """Tensors that the config ties to another one although the files hold both, with different numbers."""
+    files, own = files_of(folder), []
+    for target, source in model.get_expanded_tied_weights_keys(all_submodels=True).items():
+        pair = [_stored_name(model, name, files) for name in (target, source)]
+        if None not in pair and not torch.equal(*(_read(files[name], name) for name in pair)):
+            own.append(target)
+    return own
+
+
+def refuse_other_heads(names: Iterable[str], folder: Path) -> None:
+    """Raise ModelFileError for the first of the tensors that ``other_heads`` names."""
+    for name in names:
+        raise ModelFileError(
+            f"{folder}: config.json ties {name} to the embeddings, but a file holds other numbers for it: "
+            "remove the folder and run again to fetch it anew, or set tie_word_embeddings to false"
+        )
+
+
+def check_finite(folder: Path) -> None:
+    """Raise ModelFileError for the first tensor with a number that is not finite; holds one tensor at a time."""
+    for name, file in files_of(folder).items():
+        tensor = _read(file, name)
+        if not tensor.is_floating_point() or tensor.numel() == 0:
+            continue
+        limits = torch.stack((tensor if tensor.element_size() > 1 else tensor.float()).aminmax())
+        if not limits.isfinite().all():
+            raise ModelFileError(
+                f"{file}: {name} holds a number that is not finite: the model was damaged in training or saving; "
+                "choose another checkpoint"
+            )
+
+
+def _headers(files: dict[str, Path]) -> dict[str, torch.Tensor]:
+    """Tensors without data, of the shapes that the files' headers give."""
+    empty = {}
+    for file in sorted(set(files.values())):
+        with safe_open(file, framework="pt") as handle:
+            for name in handle.keys():  # noqa: SIM118
+                empty[name] = torch.empty(handle.get_slice(name).get_shape(), device="meta")
+    return empty
+
+
+def _check_index(folder: Path, files: dict[str, Path]) -> None:
+    """Raise ModelFileError for the first tensor for which the index does not name the file that holds it."""
+    listed = read_json(folder / INDEX)["weight_map"] if (folder / INDEX).is_file() else None
+    for name in _in_order(listed or ()):
+        if name not in files or files[name].name != listed[name]:
+            truth = f"is in {files[name].name}" if name in files else "is in no file"
+            raise ModelFileError(f"{folder / INDEX}: {name} {truth}, not in {listed[name]}: save the model again")
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Names sorted with their numbers as numbers: layer 2 before layer 10."""
+    return sorted(names, key=lambda name: [part.zfill(9) if part.isdigit() else part for part in name.split(".")])
+
+
+def _stored_name(model: nn.Module, name: str, files: dict[str, Path]) -> str | None:
+    """The name in the files of a model's tensor; some are stored without the prefix of the base model."""
+    bare = name.removeprefix(f"{model.base_model_prefix}.")
+    return name if name in files else bare if bare in files else None
+
+
+def _read(file: Path, name: str) -> torch.Tensor:
+    with safe_open(file, framework="pt") as handle:
+        return handle.get_tensor(name)

@@ -36,11 +36,6 @@ def _check_losses(key: str, method: dict) -> None:
     fitting = [kind for kind in registered(RETAIN_LOSSES) if reads_of(RETAIN_LOSSES, kind) == reads]
     if method["retain_loss"] not in fitting:
         raise ConfigError(f"{key}.retain_loss: {method['forget_loss']} goes with {', '.join(sorted(fitting))}")
-    if reads == "hidden" and max(method["layers"]) > method["read_layer"]:
-        raise ConfigError(
-            f"{key}.layers: layer {max(method['layers'])} is above the read layer {method['read_layer']}, "
-            "so the loss would not train it"
-        )
 
 
 def _check_training(key: str, method: dict) -> None:

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from unlearning_robustness.config.layers import origin_of
 from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.runtime.manifest import read_json
 
 SIZES = ("hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads", "num_key_value_heads")
 KEYS = (*SIZES, "vocab_size", "head_dim", "tie_word_embeddings")
+# Names of the number of layers, by architecture.
+DEPTH = ("num_hidden_layers", "n_layer", "num_layers")
 # Bytes of a number, and of an index into a tensor.
 BFLOAT16, FLOAT32, INDEX = 2, 4, 4
 # A weight in fine-tuning: its original, a master, two moments and a gradient.
@@ -123,11 +126,24 @@ def shape_of(name: str, entry: dict, folder: Path) -> Shape:
     return Shape(**{key: sizes[key] for key in KEYS if key in sizes})
 
 
+def depths_in(config: dict, folder: Path) -> dict[str, int]:
+    """The number of layers of each model of the study whose ``config.json`` is here: fetched, or in its ``path``."""
+    depths = {}
+    for model in config["study"]["models"]:
+        origin = origin_of(config, model)
+        sources = [folder / origin, Path(config["models"][origin].get("path", folder / origin)).expanduser()]
+        for path in [source / "config.json" for source in sources if (source / "config.json").is_file()]:
+            sizes = read_json(path)
+            depth = next((sizes[key] for key in DEPTH if key in sizes), None)
+            depths |= {model: depth} if depth else {}
+    return depths
+
+
 def shapes_of(config: dict, folder: Path) -> dict[str, Shape]:
     """The shape of each model of the study; models lie in ``folder``, and one made from another has its shape.
 
     Raises ConfigError as ``shape_of`` does.
     """
     models = config["models"]
-    origins = {name: models[name].get("from", name) for name in config["study"]["models"]}
+    origins = {name: origin_of(config, name) for name in config["study"]["models"]}
     return {name: shape_of(origin, models[origin], folder / origin) for name, origin in origins.items()}

@@ -1,0 +1,66 @@
+"""Layers that the configuration names: a method's must stand in an order that it can run, all within the models."""
+
+from collections.abc import Iterator, Mapping
+
+from unlearning_robustness.config.cells import NONE, in_order
+from unlearning_robustness.config.kinds import FORGET_LOSSES, reads_of
+from unlearning_robustness.errors import ConfigError
+
+# Parameters of attacks that are a layer, or several.
+ATTACKED = ("layer", "layers")
+
+
+def check_layers(config: dict) -> None:
+    """Raise ConfigError for a method that cannot be run from its first trained layer to the one that it reads.
+
+    Layers must also lie within each model of the study whose depth the configuration declares.
+    """
+    for name, method in config["methods"].items():
+        _check_order(f"methods.{name}", method)
+    check_depths(config, declared_depths(config))
+
+
+def check_depths(config: dict, depths: Mapping[str, int]) -> None:
+    """Raise ConfigError for a layer that a model of the study does not have; ``depths`` are numbers of layers by id."""
+    for model, depth in depths.items():
+        for key, layer in named_layers(config):
+            if layer >= depth:
+                raise ConfigError(f"{key}: {model} has {depth} layers, counted from 0, so no layer {layer}; lower it")
+
+
+def origin_of(config: dict, model: str) -> str:
+    """The fetched model whose architecture ``model`` has: itself, or the one that it is made from."""
+    return config["models"][model].get("from", model)
+
+
+def declared_depths(config: dict) -> dict[str, int]:
+    """The number of layers of each model of the study whose ``shape`` says it."""
+    origins = {model: config["models"][origin_of(config, model)] for model in config["study"]["models"]}
+    return {model: entry["shape"]["num_hidden_layers"] for model, entry in origins.items() if "shape" in entry}
+
+
+def named_layers(config: dict) -> Iterator[tuple[str, int]]:
+    """(key, layer) of every layer that the study's own methods, attacks and measures name."""
+    study, tuning = config["study"], config.get("tuning", {})
+    methods = [*in_order(study, "methods"), *tuning.get("methods", {})]
+    for name in [name for name in dict.fromkeys(methods) if name in config["methods"]]:
+        yield from ((f"methods.{name}.layers", layer) for layer in config["methods"][name]["layers"])
+        yield f"methods.{name}.read_layer", config["methods"][name]["read_layer"]
+    for name in [name for name in in_order(study, "attacks") if name != NONE]:
+        for parameter in ATTACKED:
+            layers = config["attacks"][name]["parameters"].get(parameter)
+            for layer in layers if isinstance(layers, list) else [] if layers is None else [layers]:
+                yield f"attacks.{name}.parameters.{parameter}", layer
+    if study["latents"]:
+        yield "latents.read_layer", config["latents"]["read_layer"]
+
+
+def _check_order(key: str, method: dict) -> None:
+    first, last, read = min(method["layers"]), max(method["layers"]), method["read_layer"]
+    if read < first:
+        raise ConfigError(
+            f"{key}.read_layer: {read} lies below the first trained layer {first}, where a pass begins; give {first} "
+            f"or above, or train lower layers"
+        )
+    if read < last and reads_of(FORGET_LOSSES, method["forget_loss"]) == "hidden":
+        raise ConfigError(f"{key}.layers: layer {last} is above the read layer {read}, so the loss would not train it")

@@ -46,9 +46,12 @@ def test_latent_noise_passes_through_the_trained_layers(moved_engine, tiny_cache
     assert loss == pytest.approx(2.0 * expected.item(), rel=1e-5)
 
 
-def test_dropout_zeroes_its_share_and_keeps_the_mean():
-    hidden = torch.full((400, 500), 2.0)
-    dropped = dropout_noise(0.3, random())(hidden)
+def test_dropout_zeroes_its_share_keeps_the_mean_and_leaves_the_first_token_alone():
+    hidden = torch.full((8, 51, 500), 2.0)
+    hidden[:, 0] = 900.0
+    everywhere = dropout_noise(0.3, random())(hidden)
+    assert torch.equal(everywhere[:, 0], hidden[:, 0])
+    dropped = everywhere[:, 1:]
     assert (dropped == 0).float().mean().item() == pytest.approx(0.3, abs=0.005)
     assert dropped.mean().item() == pytest.approx(2.0, rel=0.01)
     assert dropped.unique().tolist() == pytest.approx([0.0, 2.0 / 0.7])

@@ -1,6 +1,6 @@
 """What goes together: losses, defences and ways of training, attacks and the questions they need."""
 
-from unlearning_robustness.config.cells import NONE, REFERENCE, defence_parameters, parts_of
+from unlearning_robustness.config.cells import NONE, REFERENCE, defence_row, parts_of
 from unlearning_robustness.config.kinds import (
     ATTACKS,
     DEFENCES,
@@ -97,11 +97,14 @@ def _check_row(config: dict, defence: str, key: str) -> None:
 
 def _check_acts(config: dict, method: str, defence: str, key: str) -> None:
     """Every part of ``defence``, and what it is matched to, must find something in ``method`` to act on."""
-    for part in parts_of(defence):
-        entry = config["defences"][part]
-        parameters = defence_parameters(entry, method)
-        _check_suits(method, config["methods"][method], part, entry["kind"], parameters, key)
-        _check_acts(config, method, parameters.get("match", NONE), key)
+    row = defence_row(config, defence, method)
+    settings = config["methods"][method]
+    for part in row:
+        steps = facts_of(DEFENCES, part["kind"]).steps(part["parameters"], settings["steps"])
+        settings = settings | {"steps": steps}
+    for part in row:
+        _check_suits(method, settings, part["id"], part["kind"], part["parameters"], key)
+        _check_acts(config, method, part["parameters"].get("match", NONE), key)
 
 
 def _check_suits(method: str, settings: dict, part: str, kind: str, parameters: dict, key: str) -> None:

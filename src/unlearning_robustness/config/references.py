@@ -54,6 +54,12 @@ def _defence_defined(config: dict, defence: str, key: str) -> None:
             raise ConfigError(f"{key_of_match}: {match!r} is itself matched; name one that is trained without another")
 
 
+def _tuned_defence_defined(config: dict, defence: str, key: str) -> None:
+    """Check a defence whose settings are searched for, which is a single entry: a row has no settings of its own."""
+    _defined(config, "defences", defence, key)
+    _defence_defined(config, defence, key)
+
+
 def _takes_relearning_steps(config: dict, name: str, key: str) -> None:
     """Check that whatever reads results along relearning steps names an attack that takes some."""
     _defined(config, "attacks", name, key)
@@ -139,7 +145,10 @@ def _check_analysis(config: dict) -> None:
 def _check_tuning(config: dict, tuning: dict) -> None:
     _all_defined(config, "methods", tuning["methods"], "tuning.methods")
     _all_defined(config, "methods", tuning["noise"]["methods"], "tuning.noise.methods")
-    _defence_defined(config, tuning["noise"]["defence"], "tuning.noise.defence")
+    noise = tuning["noise"]["defence"]
+    _tuned_defence_defined(config, noise, "tuning.noise.defence")
+    if "noise_scale" not in config["defences"][noise]["parameters"]:
+        raise ConfigError(f"tuning.noise.defence: {noise!r} has no noise_scale to tune; name a defence that has one")
     _all_defined(config, "methods", tuning["attack"]["methods"], "tuning.attack.methods")
     _takes_relearning_steps(config, tuning["attack"]["attack"], "tuning.attack.attack")
     if "defences" in tuning:
@@ -147,7 +156,7 @@ def _check_tuning(config: dict, tuning: dict) -> None:
         _takes_relearning_steps(config, search["attack"], "tuning.defences.attack")
         _all_defined(config, "methods", search["methods"], "tuning.defences.methods")
         for defence in search["grids"]:
-            _defence_defined(config, defence, "tuning.defences.grids")
+            _tuned_defence_defined(config, defence, "tuning.defences.grids")
 
 
 def _check_measures(config: dict) -> None:

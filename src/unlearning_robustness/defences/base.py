@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from unlearning_robustness.defences.rounding import held
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine, Noise, RetainNoise
 from unlearning_robustness.engine.weights import Tensors
@@ -34,6 +35,11 @@ def adamw(tensors: list[torch.Tensor], learning_rate: float, weight_decay: float
     return torch.optim.AdamW(tensors, lr=learning_rate, weight_decay=weight_decay, fused=True)
 
 
+def one_after_another(first: Noise, second: Noise) -> Noise:
+    """Both noises, ``first`` before ``second``."""
+    return lambda hidden: second(first(hidden))
+
+
 def relative_noise_scale(noise_scale: float, width: int, activation_norm: float) -> dict[str, float]:
     """What a manifest says of noise nu: nu sqrt(d) / mean ||z_ref||, which carries over between models; nu does not."""
     return {"relative_noise_scale": noise_scale * width**0.5 / activation_norm}
@@ -44,18 +50,19 @@ class Step:
     """The parts of a step; each is replaced by at most one defence.
 
     ``reference_noise``, ``entering_noise`` and ``leaving_noise`` make what disturbs the retain loss (see
-    ``RetainNoise``), or are None; ``retain_at`` is the context in which the retain gradient is taken, and
-    ``after_retain`` may change it; ``forget_gradient`` takes the forget gradient; ``combine`` joins both; ``optimiser``
-    makes what moves the weights; ``after_step`` sees them after each step, and ``finish`` may put others in their place
-    at the end. ``memory`` is what a defence keeps from step to step, saved with the run; ``measures`` are numbers of
-    the last step for its history.
+    ``RetainNoise``), or are None; ``retain_at`` is the context in which the retain gradient is taken.
+    ``after_retain`` may change it, and gets a function beside it that takes it again with more noise in the reference,
+    at the same weights and under the same draws of every other noise. ``forget_gradient`` takes the forget gradient;
+    ``combine`` joins both; ``optimiser`` makes what moves the weights; ``after_step`` sees them after each step, and
+    ``finish`` may put others in their place at the end. ``memory`` is what a defence keeps from step to step, saved
+    with the run; ``measures`` are numbers of the last step for its history.
     """
 
     reference_noise: MakeNoise | None = None
     entering_noise: MakeNoise | None = None
     leaving_noise: MakeNoise | None = None
     forget_gradient: Callable[[Engine, ActivationCache, torch.Generator], Gradient] = plain_forget
-    after_retain: Callable[[Engine, ActivationCache, Tensors, torch.Generator], Tensors] | None = None
+    after_retain: Callable[[Tensors, Callable[[Noise], Tensors], torch.Generator], Tensors] | None = None
     combine: Callable[[Tensors, Tensors], Tensors] = add
     optimiser: Callable[[list[torch.Tensor], float, float], torch.optim.Optimizer] = adamw
     retain_at: Callable[[Engine], AbstractContextManager] = in_place
@@ -73,11 +80,30 @@ class Step:
         setattr(self, part, value)
 
     def retain_gradient(self, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
-        """The retain gradient, with what disturbs it and what changes it afterwards."""
-        makers = (self.reference_noise, self.entering_noise, self.leaving_noise)
-        noise = RetainNoise(*(make(generator) if make else None for make in makers))
-        with self.retain_at(engine):
-            loss, gradient = engine.retain_gradient(batch, noise)
+        """The retain gradient, with what disturbs it and what changes it afterwards.
+
+        Raises TrainingError when the model's number type swallows noise.
+        """
+        before = generator.clone_state()
+        loss, gradient = self._disturbed_gradient(engine, batch, generator)
         if self.after_retain:
-            gradient = self.after_retain(engine, batch, gradient, generator)
+
+            def again(noise: Noise) -> Tensors:
+                return self._disturbed_gradient(engine, batch, before.clone_state(), noise)[1]
+
+            gradient = self.after_retain(gradient, again, generator)
         return loss, gradient
+
+    def _disturbed_gradient(
+        self, engine: Engine, batch: ActivationCache, generator: torch.Generator, added: Noise | None = None
+    ) -> Gradient:
+        """The retain gradient under the step's noise, with noise ``added`` in the reference behind it."""
+        makers = (self.reference_noise, self.entering_noise, self.leaving_noise)
+        reference, entering, leaving = (make(generator) if make else None for make in makers)
+        if added:
+            reference = one_after_another(reference, added) if reference else added
+        # Losses on activations read the noisy reference as it is; what goes on through layers is rounded.
+        target = torch.float32 if engine.method.reads == "hidden" else engine.dtype
+        noises = ((reference, target), (entering, engine.dtype), (leaving, engine.dtype))
+        with self.retain_at(engine):
+            return engine.retain_gradient(batch, RetainNoise(*(held(*noise) if noise[0] else None for noise in noises)))

@@ -12,18 +12,26 @@ from unlearning_robustness.runtime.parallel import sample_local_rows
 
 
 def dropout_noise(rate: float, generator: torch.Generator) -> Noise:
-    """Z -> z with each element zeroed with probability ``rate`` and the others scaled to keep the mean."""
+    """Z -> z with each element zeroed with probability ``rate`` and the others scaled to keep the mean.
+
+    The first token stays as it is: the attention sink, whose norm is several times that of any other, would drown what
+    dropout does to the text.
+    """
 
     def noise(hidden: torch.Tensor) -> torch.Tensor:
-        kept = sample_local_rows(torch.rand, hidden.shape, generator, hidden.device) >= rate
-        return hidden * kept / (1 - rate)
+        factor = (sample_local_rows(torch.rand, hidden.shape, generator, hidden.device) >= rate) / (1 - rate)
+        factor[:, 0] = 1
+        return (hidden * factor).to(hidden.dtype)
 
     return noise
 
 
 @dataclass(frozen=True)
 class Dropout:
-    """Dropout of ``rate`` on the read-layer activations of the model in training, on retain text."""
+    """Dropout of ``rate`` on the read-layer activations of the model in training, on retain text.
+
+    The first token of a text is left alone.
+    """
 
     rate: Share
 

@@ -4,6 +4,7 @@ For activation targets RNA leaves the expected gradient unchanged, so it can act
 This control adds noise of equal norm, per tensor and step, but without RNA's structure.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,8 +13,7 @@ from unlearning_robustness.config.ranges import NonNegative
 from unlearning_robustness.defences.base import Step, relative_noise_scale
 from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.defences.rna import gaussian_noise
-from unlearning_robustness.engine.activation_cache import ActivationCache
-from unlearning_robustness.engine.engine import Engine, RetainNoise
+from unlearning_robustness.engine.engine import Noise
 from unlearning_robustness.engine.weights import Tensors, gaussian_of_norm
 
 
@@ -21,7 +21,9 @@ from unlearning_robustness.engine.weights import Tensors, gaussian_of_norm
 class GradientNoise:
     """Add to each tensor's retain gradient noise of norm ||g(noisy reference) - g(reference)||.
 
-    The noisy reference has RNA's noise of standard deviation ``noise_scale`` on its read-layer activations.
+    The noisy reference has RNA's noise of standard deviation ``noise_scale`` on its read-layer activations. Both
+    gradients are of this very step: at the weights where a defence beside it takes the retain gradient, and under the
+    same draws of that one's noise. So the size is what RNA in this place would add.
     ``match`` names the RNA defence whose control it is: tables and figures compare it with that one.
     """
 
@@ -43,8 +45,8 @@ class GradientNoise:
         """The scale relative to the mean norm of the reference's retain activations of ``width`` dimensions."""
         return relative_noise_scale(self.noise_scale, width, activation_norm)
 
-    def _perturb(self, engine: Engine, batch: ActivationCache, clean: Tensors, generator: torch.Generator) -> Tensors:
-        _, noisy = engine.retain_gradient(batch, RetainNoise(reference=gaussian_noise(self.noise_scale, generator)))
+    def _perturb(self, clean: Tensors, again: Callable[[Noise], Tensors], generator: torch.Generator) -> Tensors:
+        noisy = again(gaussian_noise(self.noise_scale, generator))
         return {
             name: gradient + gaussian_of_norm(gradient, (noisy[name] - gradient).norm(), generator)
             for name, gradient in clean.items()

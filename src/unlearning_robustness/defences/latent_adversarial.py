@@ -15,11 +15,11 @@ from torch.nn.functional import normalize
 from unlearning_robustness.config.ranges import Count, Positive
 from unlearning_robustness.defences.base import Gradient, Step
 from unlearning_robustness.defences.facts import DefenceFacts
-from unlearning_robustness.defences.perturbation import refuse_rounding
+from unlearning_robustness.defences.rounding import refuse_rounded_activations
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine, loss_mask
 from unlearning_robustness.methods.loss_inputs import masked_mean
-from unlearning_robustness.runtime.parallel import sample_local_rows, total
+from unlearning_robustness.runtime.parallel import sample_local_rows
 
 
 def in_ball(perturbation: torch.Tensor, radius: float, mask: torch.Tensor) -> torch.Tensor:
@@ -89,8 +89,7 @@ class LatentAdversarial:
         )  # fmt: skip
         for _ in range(self.steps):
             engine.cost.backward()
-        realised = (stream + adversary).to(stream.dtype).float() - stream.float()
-        refuse_rounding(*(total(part.float().pow(2).sum()).sqrt().item() for part in (adversary, realised)))
+        refuse_rounded_activations(stream, stream.float() + adversary, stream.dtype)
         loss, gradient = engine.forget_gradient(batch, **self._disturbed(adversary))
         step.measures |= {
             "loss_perturbed": loss,

@@ -5,17 +5,15 @@ defence keeps the gradients that it needs, and no copies of neighbours.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 
 from unlearning_robustness.defences.base import Gradient
+from unlearning_robustness.defences.rounding import refuse_rounding
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine
 from unlearning_robustness.engine.weights import Tensors, norm
-from unlearning_robustness.errors import TrainingError
-
-# A perturbation that rounding to the model's type changes by more than this is refused.
-TOLERANCE = 0.05
 
 
 class Weighted(Mapping):
@@ -87,22 +85,29 @@ class RunningMean:
         return self.total
 
 
-def refuse_rounding(asked: float, realised: float) -> None:
-    """Raise TrainingError when a perturbation of norm ``asked`` has another norm in the model's number type."""
-    if asked > 0 and abs(realised / asked - 1) > TOLERANCE:
-        raise TrainingError(
-            f"a perturbation of norm {asked:.3g} is {realised:.3g} after rounding to the model's number type: "
-            "give a larger one, or dtype: float32"
-        )
+@contextmanager
+def perturbed(
+    engine: Engine, values: Mapping[str, torch.Tensor], start: Mapping[str, torch.Tensor] | None = None
+) -> Iterator[None]:
+    """Inside the block compute at other values of the trained tensors; the weights come back bit for bit.
 
-
-def forget_gradient_at(engine: Engine, batch: ActivationCache, values: Mapping[str, torch.Tensor]) -> Gradient:
-    """The forget gradient at other values of the trained tensors; the weights come back bit for bit.
-
-    Raises TrainingError when the model's number type swallows the perturbation.
+    The perturbation leads from ``start``, by default the weights, to ``values``. Raises TrainingError when the model's
+    number type swallows it; one that starts at another neighbour must be large enough by itself.
     """
+    start = engine.weights.master if start is None else start
     with engine.weights.at(values):
-        refuse_rounding(norm(Weighted((1, values), (-1, engine.weights.master))), engine.weights.displacement())
+        refuse_rounding(norm(Weighted((1, values), (-1, start))), engine.weights.displacement(start))
+        yield
+
+
+def forget_gradient_at(
+    engine: Engine,
+    batch: ActivationCache,
+    values: Mapping[str, torch.Tensor],
+    start: Mapping[str, torch.Tensor] | None = None,
+) -> Gradient:
+    """The forget gradient at ``values``, to which a perturbation leads from ``start``; see :func:`perturbed`."""
+    with perturbed(engine, values, start):
         return engine.forget_gradient(batch)
 
 

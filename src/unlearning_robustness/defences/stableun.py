@@ -19,6 +19,7 @@ from unlearning_robustness.defences.perturbation import (
     add_scaled,
     forget_gradient_at,
     gaussian,
+    perturbed,
     step_along,
 )
 from unlearning_robustness.defences.projection import cosine, harmonise
@@ -129,14 +130,14 @@ class Feedback:
         if settings.gpn_radius:
             elements = sum(tensor.numel() for tensor in master.values())
             noise = gaussian(master, settings.gpn_radius / elements**0.5, generator)
-            yield forget_gradient_at(engine, batch, Weighted((1, inner), (1, noise)))
+            yield forget_gradient_at(engine, batch, Weighted((1, inner), (1, noise)), inner)
             del noise
         if settings.hws_decay:
             yield self._at_history(engine, batch)
         if settings.sap_radius or settings.gap_rate:
             self.step.measures["loss_inner"], at_inner = forget_gradient_at(engine, batch, inner)
             if settings.sap_radius:
-                yield forget_gradient_at(engine, batch, step_along(inner, at_inner, settings.sap_radius))
+                yield forget_gradient_at(engine, batch, step_along(inner, at_inner, settings.sap_radius), inner)
             if settings.gap_rate:
                 yield forget_gradient_at(engine, batch, Weighted((1, inner), (settings.gap_rate, at_inner)))
         elif not (settings.gpn_radius or settings.hws_decay):
@@ -162,7 +163,7 @@ class Feedback:
     @contextmanager
     def retain_at(self, engine: Engine):
         """The retain gradient is taken at theta_tau."""
-        with engine.weights.at(self._inner(engine)):
+        with perturbed(engine, self._inner(engine)):
             yield
 
     def combine(self, forget: Tensors, retain: Tensors) -> Tensors:

@@ -133,11 +133,11 @@ class TrainedWeights:
         return change_of(self.reference_tensors(), delta)
 
     @torch.no_grad()
-    def displacement(self) -> float:
-        """Norm of the model's tensors less the rounded masters: of a perturbation after rounding."""
+    def displacement(self, start: Mapping[str, torch.Tensor] | None = None) -> float:
+        """Norm of the model's tensors less ``start`` rounded, by default the masters: a perturbation after rounding."""
         sizes = [
             (self.live[name].float() - tensor.to(self.live[name].dtype).float()).norm()
-            for name, tensor in self.master.items()
+            for name, tensor in (self.master if start is None else start).items()
         ]
         return torch.stack(sizes).norm().item()
 

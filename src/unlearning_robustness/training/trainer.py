@@ -79,9 +79,11 @@ class Trainer:
             forget_loss, forget = self.step.forget_gradient(
                 self.engine, self._batch("forget", index), self.random["perturbation"]
             )
+            retain_loss, retain = self.step.retain_gradient(
+                self.engine, self._batch("retain", index), self.random["noise"]
+            )
         except TrainingError as error:
-            raise TrainingError(f"forget gradient of step {index + 1}: {error}") from None
-        retain_loss, retain = self.step.retain_gradient(self.engine, self._batch("retain", index), self.random["noise"])
+            raise TrainingError(f"step {index + 1}: {error}") from None
         parts = {"step": index + 1, "forget_loss": forget_loss, "retain_loss": retain_loss}
         parts |= {"forget_gradient": norm(forget), "retain_gradient": norm(retain), **self.step.measures}
         if not all(math.isfinite(value) for value in parts.values()):

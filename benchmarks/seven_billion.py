@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from unlearning_robustness.engine.activation_cache import compute_activations
 from unlearning_robustness.estimate.work import unlearning_memory
+from unlearning_robustness.models.architecture import stack_of
 from unlearning_robustness.models.shape import Shape
-from unlearning_robustness.models.slicing import decoder_of
 from unlearning_robustness.models.span_loading import load_span
 from unlearning_robustness.runtime.device import choose_dtype
 from unlearning_robustness.runtime.manifest import write_json
@@ -49,7 +49,7 @@ def write_model(folder: Path, shape: dict, dtype: torch.dtype) -> None:
     config = MistralConfig(**shape, sliding_window=None)
     config.save_pretrained(folder)
     with torch.device("meta"):
-        decoder = decoder_of(AutoModelForCausalLM.from_config(config))
+        decoder = stack_of(AutoModelForCausalLM.from_config(config)).decoder
     parts = {f"layers.{index}": decoder.layers[index] for index in range(STACK)} | {
         "embed_tokens": decoder.embed_tokens
     }

@@ -3,7 +3,6 @@
 import numpy
 import pytest
 import torch
-import transformers
 from planted import CORPORA, known, questions, reference_of, state, steered, unharmed
 from torch.nn.modules import module as hooks_of_all
 
@@ -13,8 +12,8 @@ from unlearning_robustness.attacks.orthogonalise import NOTHING
 from unlearning_robustness.attacks.run_attack import attack_cell
 from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.defences.weight_noise import disturbed
+from unlearning_robustness.models.architecture import ArchitectureError
 from unlearning_robustness.models.delta import applied
-from unlearning_robustness.models.modules import ArchitectureError
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 CELL = Cell("tiny", "letters", "steering", "none", 0)
@@ -154,13 +153,13 @@ def direct(model, tokenizer, asked, kind, parameters):
 
 
 @EACH
-def test_an_architecture_without_such_layers_is_named(tiny_tokenizer, asked, kind, parameters):
-    config = transformers.GPT2Config(n_embd=32, n_layer=2, n_head=2, vocab_size=260, n_positions=64)
-    model = transformers.GPT2LMHeadModel(config).requires_grad_(False).eval()
-    with pytest.raises(AttributeError, match=r"GPT2LMHeadModel has no `model.layers` and `model.norm`"):
+def test_an_architecture_without_such_layers_is_named(make_model, tiny_tokenizer, asked, kind, parameters):
+    model = make_model()
+    model.model.layers = torch.nn.Sequential(*model.model.layers)
+    with pytest.raises(ArchitectureError, match="LlamaForCausalLM has no one list of decoder layers"):
         direct(model, tiny_tokenizer, asked, kind, parameters)
     # In a study that is one line, not a traceback.
-    with pytest.raises(ArchitectureError, match=r"GPT2LMHeadModel has no `model.layers` and `model.norm`"):
+    with pytest.raises(ArchitectureError, match="LlamaForCausalLM has no one list of decoder layers"):
         run(model, tiny_tokenizer, asked, kind, parameters, {})
     assert not hooks_of_all._global_forward_hooks
 
@@ -168,8 +167,8 @@ def test_an_architecture_without_such_layers_is_named(tiny_tokenizer, asked, kin
 @pytest.mark.parametrize(
     ("kind", "parameters", "missing", "named"),
     [
-        ("logit-lens", {"streams": "all"}, "mlp", r"model\.layers\.\*\.mlp"),
-        ("logit-lens", {"streams": "all"}, "self_attn", r"model\.layers\.\*\.self_attn"),
+        ("logit-lens", {"streams": "all"}, "mlp", r"model\.layers\.0 must have one MLP"),
+        ("logit-lens", {"streams": "all"}, "self_attn", r"model\.layers\.0 must have one attention"),
         ("relearn", RELEARN, "mlp", r"model\.layers\.0\.mlp\.down_proj\.weight"),
         ("relearn", {**RELEARN, "trained": "lora"}, "mlp", "gate_proj"),
     ],
@@ -187,5 +186,5 @@ def test_layers_without_linear_modules_are_named(make_model, tiny_tokenizer, ask
     model = make_model()
     for layer in model.model.layers:
         layer.self_attn = layer.mlp = torch.nn.Identity()
-    with pytest.raises(ArchitectureError, match=r"have no `nn.Linear`"):
+    with pytest.raises(ArchitectureError, match="have no linear module"):
         direct(model, tiny_tokenizer, asked, kind, SETTINGS[kind][0])

@@ -5,8 +5,8 @@ from planted import given, known, questions, state, unharmed
 
 from unlearning_robustness.attacks.logit_lens import LogitLens
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.architecture import ArchitectureError, layer_modules
 from unlearning_robustness.models.hooks import hooked
-from unlearning_robustness.models.modules import ArchitectureError, layer_modules
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 from unlearning_robustness.scoring.multiple_choice import choice_log_likelihoods
 from unlearning_robustness.scoring.questions import QuestionScorer
@@ -134,10 +134,10 @@ def test_layers_may_be_named_and_the_last_alone_is_no_attack(tiny_model, tiny_to
 
 
 def test_one_forward_a_batch_reads_every_place(tiny_model, tiny_tokenizer, asked):
-    calls = []
+    calls, places = [], list(LogitLens(streams="all").places(tiny_model).values())
     tiny_model.model.layers[0].register_forward_hook(lambda *_: calls.append(1))
     scorer = QuestionScorer(tiny_tokenizer, asked, 9)
-    stream_log_likelihoods(scorer, tiny_model, list(LogitLens(streams="all").places(tiny_model).values()))
+    stream_log_likelihoods(scorer, tiny_model, places)
     assert len(calls) == 3
 
 
@@ -157,8 +157,8 @@ def test_the_place_is_chosen_on_select_and_read_on_what_is_asked(tiny_model, tin
     assert torch.equal(attacked.read(scorer, tiny_model), scorer.log_likelihoods(tiny_model))
 
 
-@pytest.mark.parametrize("name", ["mlp", "post_attention_layernorm", "input_layernorm"])
-def test_a_module_that_is_not_there_is_named(tiny_model, tiny_tokenizer, asked, name):
+@pytest.mark.parametrize(("name", "part"), [("mlp", "MLP"), ("self_attn", "attention")])
+def test_a_module_that_is_not_there_is_named(tiny_model, tiny_tokenizer, asked, name, part):
     delattr(tiny_model.model.layers[1], name)
-    with pytest.raises(ArchitectureError, match=rf"LlamaForCausalLM has no `model.layers.\*.{name}`"):
+    with pytest.raises(ArchitectureError, match=rf"model.layers.1 must have one {part} .* it has none"):
         next(LogitLens(streams="all").run(given(tiny_model, tiny_tokenizer, asked)))

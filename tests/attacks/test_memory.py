@@ -9,8 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from unlearning_robustness.attacks import ATTACKS
 from unlearning_robustness.attacks.base import AttackInput
+from unlearning_robustness.models.architecture import linear_modules
 from unlearning_robustness.models.delta import applied
-from unlearning_robustness.models.modules import linear_modules
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.scoring.streams import stream_log_likelihoods
 

@@ -5,9 +5,9 @@ from planted import given, known, questions, reference_of, state, steered, unhar
 
 from unlearning_robustness.attacks.orthogonalise import NOTHING, Orthogonalise, remove, unit
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.architecture import layer_modules
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.models.hooks import hooked
-from unlearning_robustness.models.modules import layer_modules
 from unlearning_robustness.models.slicing import LayerSpan
 
 

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from unlearning_robustness.models.architecture import ArchitectureError
 from unlearning_robustness.models.slicing import (
     LayerSpan,
     backward_attention,
-    decoder_of,
     double_backward_attention,
     logits_of,
 )
@@ -69,8 +69,8 @@ def test_an_empty_span_returns_what_it_is_given(tiny_model):
 
 
 def test_a_model_without_a_layer_stack_is_refused_by_name():
-    with pytest.raises(AttributeError, match="Linear"):
-        decoder_of(nn.Linear(2, 2))
+    with pytest.raises(ArchitectureError, match="Linear has no one list of decoder layers"):
+        LayerSpan(nn.Linear(2, 2), 0, 0)
 
 
 def test_a_span_follows_the_weights_of_its_model(tiny_model):

@@ -90,9 +90,9 @@ class InsertionLoss:
             cache.batch_repeat_interleave(count)
         behind = self.embed(layout.input_ids[:, start + length :]).expand(count, -1, -1)
         captured: list[torch.Tensor] = []
-        with hooked([] if self.layer is None else [(self.span.view.layers[self.layer], captured.append)]):
+        with hooked([] if self.layer is None else [(self.span.layers[self.layer], captured.append)]):
             hidden = self.span(
-                hidden=torch.cat([embeds, behind], dim=1),
+                embeddings=torch.cat([embeds, behind], dim=1),
                 attention_mask=layout.mask[:, :, start:].expand(count, -1, -1, -1),
                 position_ids=layout.position_ids[:, start:],
                 past_key_values=cache,

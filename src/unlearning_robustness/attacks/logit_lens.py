@@ -18,17 +18,18 @@ from unlearning_robustness.attacks.facts import PREDICTING, AttackFacts, Scoring
 from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.config.ranges import Indices
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.architecture import layer_modules
 from unlearning_robustness.models.hooks import Place
-from unlearning_robustness.models.modules import after_attention, layer_modules
 from unlearning_robustness.models.shape import Shape, Work
+from unlearning_robustness.models.sites import after_attention, attention_modules, mlp_modules
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.scoring.streams import stream_log_likelihoods
 
 STREAMS = {
     "layer": layer_modules,
     "after attention": after_attention,
-    "attention": lambda model: layer_modules(model, "self_attn"),
-    "mlp": lambda model: layer_modules(model, "mlp"),
+    "attention": attention_modules,
+    "mlp": mlp_modules,
 }
 
 

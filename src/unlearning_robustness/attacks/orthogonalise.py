@@ -20,8 +20,8 @@ from unlearning_robustness.attacks.facts import AttackFacts, Scoring
 from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.config.ranges import Index, Indices, NonNegative
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.architecture import layer_modules
 from unlearning_robustness.models.hooks import hooked
-from unlearning_robustness.models.modules import layer_modules
 from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 from unlearning_robustness.models.slicing import LayerSpan
 from unlearning_robustness.scoring.encoding import encode_texts

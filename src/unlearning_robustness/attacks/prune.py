@@ -20,8 +20,8 @@ from unlearning_robustness.attacks.facts import AttackFacts, Scoring
 from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.config.ranges import Count, NonNegative, Range
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.architecture import layer_modules, layer_of, linear_modules, sizes_of
 from unlearning_robustness.models.hooks import Entering, hooked
-from unlearning_robustness.models.modules import layer_modules, linear_modules
 from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, INDEX, Shape, Work
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 from unlearning_robustness.runtime.seeds import generator
@@ -38,11 +38,11 @@ def snip_scores(model: nn.Module, texts: Sequence[torch.Tensor]) -> Scores:
     Layers are gone through from the last to the first, each run again from the stream that entered it. So the streams
     that enter every layer are held, and the gradients and scores of one layer.
     """
-    modules, depth = linear_modules(model), model.config.num_hidden_layers
+    modules, depth = linear_modules(model), len(layer_modules(model))
     entering = [_streams(model, ids) for ids in texts]
     slopes = [_slope(model, streams.pop(), ids) for streams, ids in zip(entering, texts, strict=True)]
     for layer in reversed(range(depth)):
-        inside = {name: module.weight for name, module in modules.items() if f".layers.{layer}." in name}
+        inside = {name: module.weight for name, module in modules.items() if layer_of(name) == layer}
         scores = {name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in inside.items()}
         span = LayerSpan(model, layer, layer + 1)
         for weight in inside.values():
@@ -91,7 +91,7 @@ def _through(
 def wanda_scores(model: nn.Module, texts: Sequence[torch.Tensor]) -> Scores:
     """|weight| times the norm of its input over all tokens of the texts, each (1, T) ids; float32, by name."""
     modules = linear_modules(model)
-    squares = {name: torch.zeros(module.in_features, device=module.weight.device) for name, module in modules.items()}
+    squares = {name: torch.zeros(sizes_of(module)[0], device=module.weight.device) for name, module in modules.items()}
 
     def count(name: str, entering: torch.Tensor) -> None:
         squares[name] += entering.float().square().flatten(0, -2).sum(0)

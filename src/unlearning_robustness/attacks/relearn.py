@@ -17,7 +17,7 @@ from unlearning_robustness.config.ranges import Count, Index, Indices, Positive
 from unlearning_robustness.engine.lora import LowRankWeights, modules_of_layers
 from unlearning_robustness.engine.weights import TrainedWeights, down_projections, tensors_of_layers
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.models.modules import ArchitectureError, layer_modules
+from unlearning_robustness.models.architecture import ArchitectureError, layer_modules
 from unlearning_robustness.models.shape import BFLOAT16, Shape, Work
 from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator

@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.models.modules import linear_modules
+from unlearning_robustness.models.architecture import linear_modules
 
 Point = TypeVar("Point")
 Change = Callable[[str, torch.Tensor, Point], torch.Tensor]

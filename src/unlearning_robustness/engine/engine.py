@@ -13,8 +13,8 @@ from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.weights import Tensors, TrainedWeights
 from unlearning_robustness.methods.loss_inputs import LossInputs
 from unlearning_robustness.methods.method import Method
+from unlearning_robustness.models.architecture import layer_modules
 from unlearning_robustness.models.checkpointing import checkpointed
-from unlearning_robustness.models.modules import layer_modules
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 
 Noise = Callable[[torch.Tensor], torch.Tensor]

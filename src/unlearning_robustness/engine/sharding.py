@@ -12,7 +12,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
 from unlearning_robustness.engine.weights import Tensors, TrainedWeights
-from unlearning_robustness.models.modules import layer_modules
+from unlearning_robustness.models.architecture import layer_modules
 from unlearning_robustness.runtime.parallel import Gathered, size
 
 

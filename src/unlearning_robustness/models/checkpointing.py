@@ -7,7 +7,7 @@ from functools import partial
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from unlearning_robustness.models.modules import layer_modules
+from unlearning_robustness.models.architecture import layer_modules
 from unlearning_robustness.models.slicing import backward_attention
 
 

@@ -1,7 +1,6 @@
 """A delta: the tensors that unlearning changed. Base + delta = unlearned model."""
 
 import math
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from unlearning_robustness.errors import DeltaError
+from unlearning_robustness.models.architecture import layer_of
 from unlearning_robustness.runtime.manifest import atomic
 
 
@@ -36,8 +36,8 @@ def load_delta(path: str | Path, model_digest: str) -> dict[str, torch.Tensor]:
 
 def lowest_layer(tensors: dict[str, torch.Tensor]) -> float:
     """The lowest decoder layer that a delta touches; infinite for an empty one, -1 for tensors outside the layers."""
-    matches = [re.search(r"\.layers\.(\d+)\.", name) for name in tensors]
-    return min((int(match[1]) if match else -1 for match in matches), default=math.inf)
+    layers = [layer_of(name) for name in tensors]
+    return min((-1 if layer is None else layer for layer in layers), default=math.inf)
 
 
 @contextmanager

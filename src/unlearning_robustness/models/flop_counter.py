@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from unlearning_robustness.models.modules import layer_modules
+from unlearning_robustness.models.architecture import is_linear, sizes_of, stack_of
 
 
 @dataclass
@@ -38,12 +38,13 @@ def metered(model: nn.Module, spent: Spent) -> Iterator[None]:
     The hook is torch's for all modules, so adapters that are put on meanwhile count and no module is touched. Raises
     ArchitectureError when the model has no layers to look at.
     """
-    first = layer_modules(model)[0]
+    stack = stack_of(model)
+    first = stack.layers[0]
 
     def hook(module: nn.Module, inputs: tuple, named: dict, output) -> None:
-        if isinstance(module, nn.Linear):
+        if is_linear(module):
             _product(spent, module, inputs[0], output)
-        elif (layers := module._modules.get("layers")) and layers[0] is first:
+        elif (layers := module._modules.get(stack.list_name)) and layers[0] is first:
             spent.forwards += 1
             spent.tokens += real_tokens(named)
             if output.last_hidden_state.requires_grad:
@@ -71,8 +72,8 @@ def real_tokens(named: dict) -> int:
     return count * length
 
 
-def _product(spent: Spent, module: nn.Linear, inputs: torch.Tensor, output: torch.Tensor) -> None:
-    operations = 2 * inputs.numel() * module.out_features
+def _product(spent: Spent, module: nn.Module, inputs: torch.Tensor, output: torch.Tensor) -> None:
+    operations = 2 * inputs.numel() * sizes_of(module)[1]
     spent.operations += operations
     if output.requires_grad:
         gradients = inputs.requires_grad + module.weight.requires_grad

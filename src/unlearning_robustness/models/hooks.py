@@ -39,6 +39,16 @@ def hooked(hooks: Sequence[tuple[Place, See]]) -> Iterator[None]:
             handle.remove()
 
 
+@contextmanager
+def entered_by(module: nn.Module, tensor: torch.Tensor) -> Iterator[None]:
+    """Inside the block ``module`` takes ``tensor`` for its first input, whatever it is called with; hooks see it."""
+    handle = module.register_forward_pre_hook(lambda _, inputs: (tensor, *inputs[1:]), prepend=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 def _seen(see: See, passing):
     if not isinstance(passing, tuple):
         return see(passing)

@@ -28,9 +28,9 @@ def shared_prefix_length(prompts: Sequence[Sequence[int]], width: int) -> int:
 def keys_and_values(span: LayerSpan, head: torch.Tensor, rows: int = 1) -> DynamicCache:
     """The cache of ``head`` (H,) token ids, computed once, for a batch of ``rows``; ``span`` starts at layer 0.
 
-    It is empty where H is 0.
+    It is empty where H is 0. Layers whose window slides keep every key, as the masks of packed questions expect.
     """
-    cache = DynamicCache(config=span.view.config)
+    cache = DynamicCache()
     if len(head):
         span(input_ids=head[None], past_key_values=cache)
         cache.batch_repeat_interleave(rows)

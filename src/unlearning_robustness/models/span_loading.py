@@ -10,8 +10,8 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
+from unlearning_robustness.models.architecture import stack_of
 from unlearning_robustness.models.checkpoint import files_of, other_heads, refuse_other_heads, refuse_other_shape
-from unlearning_robustness.models.slicing import decoder_of
 
 
 def load_span(
@@ -40,9 +40,10 @@ def load_span(
     with init_empty_weights():
         model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa")
     model.tie_weights()  # which init_empty_weights undoes
-    decoder = decoder_of(model)
-    layers = list(decoder.layers[first:stop])
-    others = [*([decoder.norm, model.lm_head] if stop is None else []), *([decoder.embed_tokens] if first == 0 else [])]
+    stack = stack_of(model)
+    layers = list(stack.layers[first:stop])
+    names = [*(stack.after if stop is None else []), *(stack.before if first == 0 else [])]
+    others = [*map(stack.decoder.get_submodule, names), *([stack.unembedding] if stop is None else [])]
     files, needed = files_of(folder), _parameters_of(model, [*layers, *others])
     if not needed <= files.keys() or any(True for part in [*layers, *others] for _ in part.buffers()):
         return None
@@ -54,8 +55,8 @@ def load_span(
             set_module_tensor_to_device(model, name, device, value=tensor, dtype=dtype, clear_cache=False)
         if loaded and parts is not others:
             loaded(parts[0])
-    if hasattr(decoder, "rotary_emb"):
-        decoder.rotary_emb.to(device)
+    if hasattr(stack.decoder, "rotary_emb"):
+        stack.decoder.rotary_emb.to(device)
     model.tie_weights()
     return model
 

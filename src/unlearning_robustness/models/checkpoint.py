@@ -17,6 +17,10 @@ from unlearning_robustness.runtime.manifest import read_json
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
+# Types of numbers, as safetensors writes them, that are weights as they stand.
+FLOATING = ("F64", "F32", "F16", "BF16")
+# Constants that older code of a family stored, and that its class does not list.
+IGNORED = re.compile(r"\.masked_bias$")
 # What wrappers put before every name, and what to save instead of the wrapper.
 WRAPPERS = {
     "_orig_mod.": "a model of torch.compile; save its `_orig_mod`",
@@ -60,6 +64,7 @@ def check_names_and_shapes(folder: Path) -> nn.Module:
         logging.set_verbosity(verbosity)
     refuse_incomplete(model, report, folder)
     _check_index(folder, files)
+    _check_types(model, files)
     return model
 
 
@@ -69,7 +74,7 @@ def refuse_incomplete(model: nn.Module, report: dict, folder: Path) -> None:
     ``report`` is transformers' loading info. What a family's class ignores, such as old masks, is not in it.
     """
     kind, files = type(model).__name__, files_of(folder)
-    for name in _in_order(report["unexpected_keys"]):
+    for name in _in_order(name for name in report["unexpected_keys"] if not IGNORED.search(name)):
         wrapper = next((mend for prefix, mend in WRAPPERS.items() if name.startswith(prefix)), None)
         mend = f"saved from {wrapper}" if wrapper else f"save it with {kind}.save_pretrained, or correct config.json"
         raise ModelFileError(f"{files.get(name, folder)}: {kind} has no tensor {name}: {mend}")
@@ -139,6 +144,18 @@ def _check_index(folder: Path, files: dict[str, Path]) -> None:
         if name not in files or files[name].name != listed[name]:
             truth = f"is in {files[name].name}" if name in files else "is in no file"
             raise ModelFileError(f"{folder / INDEX}: {name} {truth}, not in {listed[name]}: save the model again")
+
+
+def _check_types(model: nn.Module, files: dict[str, Path]) -> None:
+    """Raise ModelFileError for the first parameter that is stored in a type that needs a scale to mean anything."""
+    for name in (name for name, _ in model.named_parameters() if name in files):
+        with safe_open(files[name], framework="pt") as handle:
+            stored = handle.get_slice(name).get_dtype()
+        if stored not in FLOATING:
+            raise ModelFileError(
+                f"{files[name]}: {name} holds {stored}, but config.json has no quantization_config: "
+                "choose the unquantised model"
+            )
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

@@ -121,7 +121,8 @@ def records_of(cell, attack: str, asked: list[tuple], accuracy: Callable = plant
             rows.append((
                 *spent, probe, role, split, "relation", fact, fact, template, f"{fact}/{template}",
                 f"Asked by {probe} the way home is", list(CHOICES), 0, numpy.array([margin, 0, 0, 0]), 1.0,
-                int(margin <= 0), margin > 0,
+                int(margin <= 0), margin > 0, numpy.array([margin, 0, 0, 0]), numpy.array([margin, 0, 0, 0]), "sum",
+                margin <= 0, 0,
             ))  # fmt: skip
     columns = [name for name in COLUMNS if name not in (*vars(cell), "attack", "setting")]
     frame = pandas.DataFrame(rows, columns=columns)

@@ -29,5 +29,9 @@ class TrainingError(StudyError, RuntimeError):
     """A loss or gradient became NaN or infinite."""
 
 
+class ScoreError(StudyError, ArithmeticError):
+    """A log-likelihood is NaN or infinite, so that it answers nothing."""
+
+
 class InterruptionError(StudyError, RuntimeError):
     """A job had to stop before its end, and has saved its state."""

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
-from unlearning_robustness.scoring.multiple_choice import PackedQuestion, choice_log_likelihoods, collate, pack
+from unlearning_robustness.scoring.multiple_choice import choice_log_likelihoods, collate
+from unlearning_robustness.scoring.packing import PackedQuestion, pack
 
 QUESTIONS = [
     ("The symbol of iron is", ("Fe", "Gold", "a", "something much longer")),
@@ -21,7 +22,7 @@ def scores(model, tokenizer, questions, **changes):
         lambda hidden: logits_of(model, hidden),
         [pack(tokenizer, *question) for question in questions],
         **changes,
-    )
+    ).view(len(questions), -1)
 
 
 def naive(model, tokenizer, prompt, choice):
@@ -68,15 +69,6 @@ def test_a_question_is_packed_as_its_tokens(tiny_tokenizer):
     assert packed.length == 6 + 1 + 1 + 6
 
 
-def test_a_choice_that_adds_no_token_is_refused():
-    class Words:
-        def encode(self, text):
-            return [len(word) for word in text.split()]
-
-    with pytest.raises(ValueError, match="choice '' adds no token to the prompt 'Tin is'"):
-        pack(Words(), "Tin is", ("Sn", ""))
-
-
 def test_a_choice_sees_the_prompt_and_itself_only():
     batch = collate([PackedQuestion((1, 2), ((3, 4, 9), (5, 9))), PackedQuestion((6,), ((7,), (8,)))])
     yes = {(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (3, 0), (3, 1), (3, 2), (3, 3), (4, 0), (4, 1), (4, 4)}
@@ -111,21 +103,20 @@ def test_no_questions_cannot_be_scored(tiny_model, tiny_tokenizer):
         scores(tiny_model, tiny_tokenizer, [])
 
 
-def test_questions_with_different_numbers_of_choices_are_refused(tiny_model, tiny_tokenizer):
-    with pytest.raises(ValueError, match="choices"):
-        scores(tiny_model, tiny_tokenizer, [("Iron", ("a", "b", "c")), ("Tin", ("a", "b"))])
+def test_questions_may_have_different_numbers_of_choices(tiny_model, tiny_tokenizer):
+    asked = [("Iron", ("a", "bb", "c")), ("Tin is", ("a", "b")), ("Zinc", ("d",))]
+    span = LayerSpan(tiny_model, 0, 4)
+    found = choice_log_likelihoods(
+        lambda batch: span(input_ids=batch.input_ids, attention_mask=batch.mask, position_ids=batch.position_ids),
+        lambda hidden: logits_of(tiny_model, hidden),
+        [pack(tiny_tokenizer, *question) for question in asked],
+        batch_size=2,
+    )
+    expected = [naive(tiny_model, tiny_tokenizer, prompt, choice) for prompt, choices in asked for choice in choices]
+    assert found.tolist() == pytest.approx(expected, abs=1e-5)
 
 
 def test_every_batch_reports_progress(tiny_model, tiny_tokenizer):
     seen = []
     scores(tiny_model, tiny_tokenizer, QUESTIONS, batch_size=2, on_batch=seen.append)
     assert seen == [2, 4, 6]
-
-
-def test_a_tokenizer_that_merges_prompt_and_choice_is_refused():
-    class Pairs:
-        def encode(self, text):
-            return [ord(first) for first in text[::2]] if text.endswith("x") else [ord(letter) for letter in text]
-
-    with pytest.raises(ValueError, match="merges the prompt 'Tin' with the choice 'x'"):
-        pack(Pairs(), "Tin", ("x",))

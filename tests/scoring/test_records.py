@@ -6,7 +6,7 @@ import pytest
 from synthetic import planted_records, records_of, study
 
 from unlearning_robustness.config.cells import Cell
-from unlearning_robustness.scoring.records import ANALYSED, BUDGET, COLUMNS, label, read, read_measures, write
+from unlearning_robustness.scoring.records import ANALYSED, BUDGET, COLUMNS, UNREAD, label, read, read_measures, write
 
 CELL = Cell("m", "b", "rmu", "rna", 3)
 
@@ -49,7 +49,7 @@ def test_records_survive_the_way_through_files_in_order(records, tmp_path):
 def test_only_the_asked_columns_are_read(records, tmp_path):
     write(tmp_path / "r.parquet", [records])
     assert list(read([tmp_path / "r.parquet"], ["seed", "correct"]).columns) == ["seed", "correct"]
-    assert set(COLUMNS) - set(ANALYSED) == {"prompt", "choices", "entropy"}
+    assert set(COLUMNS) - set(ANALYSED) == set(UNREAD)
 
 
 def test_measures_come_with_the_cell_they_are_of(tmp_path):

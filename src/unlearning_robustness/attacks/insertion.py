@@ -12,7 +12,7 @@ import pandas
 import torch
 
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.scoring.multiple_choice import pack
+from unlearning_robustness.scoring.packing import pack
 
 Place = Literal["before", "after"]
 ANCHOR = "!"

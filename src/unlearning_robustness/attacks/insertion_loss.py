@@ -12,7 +12,8 @@ from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.shared_prefix import keys_and_values
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
-from unlearning_robustness.scoring.multiple_choice import PackedQuestion, collate, to_device
+from unlearning_robustness.scoring.multiple_choice import collate, to_device
+from unlearning_robustness.scoring.packing import PackedQuestion
 
 Match = Literal["contrast", "mislead", "answer", "representation"]
 # So many rows of the embedding are held in float32 at once.

@@ -8,7 +8,7 @@ from unlearning_robustness.evaluation.curvature import LatentLoss, hessian_trace
 from unlearning_robustness.evaluation.residuals import residual_statistics
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.runtime.seeds import generator, shuffler
-from unlearning_robustness.scoring.multiple_choice import pack
+from unlearning_robustness.scoring.packing import pack
 
 CONTRASTS = {"forget": "forget_probe", "neutral": "other_neutral_probe"}
 

@@ -16,7 +16,9 @@ from unlearning_robustness.errors import DataError
 from unlearning_robustness.evaluation.open_answers import LINE, Asked, answers, rouge_l, taught
 from unlearning_robustness.runtime.seeds import shuffler
 from unlearning_robustness.scoring.encoding import pad
+from unlearning_robustness.scoring.finite import need_finite
 from unlearning_robustness.scoring.likelihood import token_log_probabilities
+from unlearning_robustness.scoring.text_logits import float32_logits, need_scorable
 
 
 def min_k(log_probabilities: torch.Tensor, mask: torch.Tensor, share: float) -> torch.Tensor:
@@ -157,24 +159,20 @@ class MemorisationProbe:
 
     @torch.no_grad()
     def _min_k(self, model) -> list[dict]:
-        rows, device = [], next(model.parameters()).device
+        rows, device, logits_of = [], next(model.parameters()).device, float32_logits(model)
         for role, texts in self.material.members.items():
             names = list(texts)
+            labels = [f"{role} text {name}" for name in names]
+            need_scorable(model, [len(texts[name]) for name in names], labels, "memorisation.longest_text")
             for start in range(0, len(names), self.settings["batch_size"]):
                 chosen = names[start : start + self.settings["batch_size"]]
                 ids, mask = (part.to(device) for part in pad([texts[name] for name in chosen]))
-                logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
-                scores = min_k(token_log_probabilities(logits, ids), mask[:, 1:], self.settings["least_likely"])
+                log_probabilities = token_log_probabilities(logits_of(ids, mask), ids)
+                scores = min_k(log_probabilities, mask[:, 1:], self.settings["least_likely"])
+                need_finite(scores, labels[start : start + self.settings["batch_size"]])
+                unsaid = {"prompt": "", "truth": "", "said": ""}
                 rows += [
-                    {
-                        "metric": "min-k",
-                        "role": role,
-                        "item": name,
-                        "value": value,
-                        "prompt": "",
-                        "truth": "",
-                        "said": "",
-                    }
+                    {"metric": "min-k", "role": role, "item": name, "value": value, **unsaid}
                     for name, value in zip(chosen, scores.tolist(), strict=True)
                 ]
         return rows

@@ -44,7 +44,8 @@ def answers(model, tokenizer, asked: Asked, tokens: int, batch_size: int, stops:
     The end of a line stops the model too; other texts only cut what it said.
     """
     ends = tokens_with(tokenizer, LINE) if LINE in stops else ()
-    said = continuations(model, tokenizer, asked.prompts, tokens, batch_size, ends)
+    names = [f"{asked.role} question {item}" for item in asked.items]
+    said = continuations(model, tokenizer, asked.prompts, tokens, batch_size, ends, names)
     rows = []
     for item, prompt, truth, answer in zip(asked.items, asked.prompts, asked.truths, said, strict=True):
         for stop in stops:

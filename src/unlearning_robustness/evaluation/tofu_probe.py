@@ -33,7 +33,7 @@ class TofuProbe:
         end = (self.tokenizer.eos_token or "") if self.settings["count_end"] else ""
         choices = [[f"{text}{end}" for text in (row.truth, row.paraphrase, *row.wrong)] for row in part.itertuples()]
         prompts = [self.settings["format"].format(row.prompt.strip()) for row in part.itertuples()]
-        asked = part.assign(prompt=prompts, choices=choices, answer=0)
+        asked = part.assign(prompt=prompts, choices=choices, answer=0, question=part["item"])
         return QuestionScorer(self.tokenizer, asked, self.settings["batch_size"])
 
     def records(self, model) -> pandas.DataFrame:

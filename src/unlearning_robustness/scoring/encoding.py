@@ -5,6 +5,24 @@ from collections.abc import Sequence
 import torch
 
 
+def encode(tokenizer, text: str) -> list[int]:
+    """Token ids as lm-eval takes them: without further special tokens where the text itself begins with the first one.
+
+    That is the beginning of sequence, or its end for a tokenizer without a beginning (``HFLM.tok_encode``).
+    """
+    first = getattr(tokenizer, "bos_token", None) or getattr(tokenizer, "eos_token", None)
+    special = {"add_special_tokens": False} if first and text.startswith(first) else {}
+    return tokenizer.encode(text, **special)
+
+
+def special_tokens(tokenizer) -> dict[str, bool]:
+    """Whether the tokenizer puts a beginning of sequence before every text, and an end of sequence behind it."""
+    ids = tokenizer.encode("a")
+    ends = {name: getattr(tokenizer, f"{name}_token_id", None) for name in ("bos", "eos")}
+    more = len(ids) > 1
+    return {"bos": more and ids[0] == ends["bos"], "eos": more and ids[-1] == ends["eos"]}
+
+
 def encode_texts(tokenizer, texts: Sequence[str], tokens: int, pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids (N, T) cut to ``tokens`` and padded on the right, and the mask (N, T) of real tokens."""
     return pad([tokenizer.encode(text)[:tokens] for text in texts], pad_id)

@@ -1,12 +1,13 @@
 """Likelihood of texts: token log-probabilities, sequence NLL, perplexity."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.nn.functional import cross_entropy
 
 from unlearning_robustness.runtime import parallel
+from unlearning_robustness.scoring.finite import need_finite
 
 
 def token_log_probabilities(logits: torch.Tensor, input_ids: torch.Tensor) -> torch.Tensor:
@@ -48,11 +49,17 @@ def perplexity(
     input_ids: torch.Tensor,
     mask: torch.Tensor,
     batch_size: int = 8,
+    names: Sequence[str] | None = None,
 ) -> float:
-    """Exp of the mean NLL a token over all texts; ``logits_of(ids, mask)`` gives (B, T, V)."""
+    """Exp of the mean NLL a token over all texts; ``logits_of(ids, mask)`` gives (B, T, V).
+
+    Raises ScoreError naming the first text, by ``names``, whose NLL is not finite.
+    """
     total, count = 0.0, 0.0
+    names = [f"text {number}" for number in range(len(input_ids))] if names is None else names
     for start in range(0, len(input_ids), batch_size):
         ids, real = input_ids[start : start + batch_size], mask[start : start + batch_size]
         nll, tokens = sequence_nll(logits_of(ids, real), ids, real)
+        need_finite(nll, names[start : start + batch_size])
         total, count = total + nll.sum().item(), count + tokens.sum().item()
     return math.exp(total / count)

@@ -9,51 +9,13 @@ all prompts of a batch share, such as answered questions, can be run once.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from itertools import accumulate
 
 import torch
 
 from unlearning_robustness.models.shared_prefix import shared_prefix_length
-
-
-@dataclass(frozen=True)
-class PackedQuestion:
-    """One question as token ids: prompt of length P, then C choices of any length."""
-
-    prompt: tuple[int, ...]
-    choices: tuple[tuple[int, ...], ...]
-
-    @cached_property
-    def columns(self) -> dict[tuple[int, ...], int]:
-        """The column in which each prefix of a choice ends, by its ids; the empty prefix ends with the prompt."""
-        column_of = {(): len(self.prompt) - 1}
-        for choice in self.choices:
-            for length in range(1, len(choice)):
-                column_of.setdefault(choice[:length], len(self.prompt) + len(column_of) - 1)
-        return column_of
-
-    @property
-    def length(self) -> int:
-        """Positions of its row."""
-        return len(self.prompt) + len(self.columns) - 1
-
-
-def pack(tokenizer, prompt: str, choices: Sequence[str]) -> PackedQuestion:
-    """Tokenise as lm-eval does: a choice is what encoding(prompt + " " + choice) adds to encoding(prompt).
-
-    Raises ValueError when a choice adds no token, or merges with the prompt's last one.
-    """
-    prompt_ids = tuple(tokenizer.encode(prompt))
-    choice_ids = []
-    for choice in choices:
-        whole = tuple(tokenizer.encode(f"{prompt} {choice}"))
-        ids = whole[len(prompt_ids) :]
-        if whole[: len(prompt_ids)] != prompt_ids:
-            raise ValueError(f"the tokenizer merges the prompt {prompt!r} with the choice {choice!r}")
-        if not ids:
-            raise ValueError(f"choice {choice!r} adds no token to the prompt {prompt!r}")
-        choice_ids.append(ids)
-    return PackedQuestion(prompt_ids, tuple(choice_ids))
+from unlearning_robustness.scoring.finite import need_finite
+from unlearning_robustness.scoring.packing import PackedQuestion
 
 
 @dataclass(frozen=True)
@@ -62,7 +24,7 @@ class PackedBatch:
 
     ``number`` counts the batches of a question set. ``head`` are ids (H,) that precede every row; then the mask is
     (B, 1, T, H + T), and positions go on behind them. Row r of the flat prediction lists says: the hidden state at
-    (``rows[r]``, ``columns[r]``) predicts token ``targets[r]`` of choice ``owner[r]``, a flat index into (B, C).
+    (``rows[r]``, ``columns[r]``) predicts token ``targets[r]`` of choice ``owner[r]``, counted over all rows' choices.
     """
 
     input_ids: torch.Tensor
@@ -88,13 +50,13 @@ class PackedBatch:
 
 
 def collate(questions: Sequence[PackedQuestion], number: int = 0, pad_id: int = 0) -> PackedBatch:
-    """Pad packed questions on the right into one batch; all must have the same number of choices."""
+    """Pad packed questions on the right into one batch."""
     count, width = len(questions), max(question.length for question in questions)
     input_ids = torch.full((count, width), pad_id, dtype=torch.long)
     position_ids = torch.zeros((count, width), dtype=torch.long)
     mask = torch.eye(width, dtype=torch.bool).repeat(count, 1, 1)
     predictions = []
-    for row, question in enumerate(questions):
+    for row, (question, numbers) in enumerate(zip(questions, choice_numbers(questions), strict=True)):
         prompt_length, column_of = len(question.prompt), question.columns
         input_ids[row, :prompt_length] = torch.tensor(question.prompt)
         position_ids[row, :prompt_length] = torch.arange(prompt_length)
@@ -106,11 +68,16 @@ def collate(questions: Sequence[PackedQuestion], number: int = 0, pad_id: int = 
             input_ids[row, column] = ids[-1]
             position_ids[row, column] = prompt_length + len(ids) - 1
             mask[row, column, [column_of[ids[:length]] for length in range(1, len(ids))]] = True
-        for index, choice in enumerate(question.choices):
-            owner = row * len(question.choices) + index
+        for owner, choice in zip(numbers, question.choices, strict=True):
             predictions += [(row, column_of[choice[:length]], token, owner) for length, token in enumerate(choice)]
     rows, columns, targets, owner = torch.tensor(predictions).T
     return PackedBatch(input_ids, position_ids, mask[:, None], rows, columns, targets, owner, number)
+
+
+def choice_numbers(questions: Sequence[PackedQuestion]) -> list[range]:
+    """The numbers of each question's choices, counted over all questions."""
+    ends = list(accumulate(len(question.choices) for question in questions))
+    return [range(end - len(question.choices), end) for question, end in zip(questions, ends, strict=True)]
 
 
 @torch.no_grad()
@@ -123,27 +90,27 @@ def choice_log_likelihoods(
     on_batch: Callable[[int], None] | None = None,
     share: bool = False,
 ) -> torch.Tensor:
-    """Sum of log p(choice tokens | prompt) for each choice, float32 (Q, C), in the questions' order.
+    """Sum of log p(choice tokens | prompt) of each choice, float32 (N,), of one question after the other.
 
     ``hidden_states`` maps a batch to the last residual stream (B, T, d); ``unembed`` maps rows (R, d) to
-    logits (R, V). Questions are batched as ``batches`` says. No length normalisation.
+    logits (R, V), which are taken in float32. Questions are batched as ``batches`` says. No length normalisation.
+
+    Raises ScoreError naming the first question with a log-likelihood that is not finite.
     """
     if not questions:
         raise ValueError("no questions to score")
-    choices = len(questions[0].choices)
-    if any(len(question.choices) != choices for question in questions):
-        raise ValueError("all questions must have equally many choices")
-    result = torch.empty(len(questions), choices)
-    done = 0
+    numbers, done = choice_numbers(questions), 0
+    result = torch.empty(numbers[-1].stop)
     for indices, batch in batches(questions, batch_size, device, share):
         hidden = hidden_states(batch)
         # A prompt's last position predicts the first token of every choice: unembed it once.
         position = batch.rows * hidden.shape[1] + batch.columns
         unique, inverse = position.unique(return_inverse=True)
-        token = unembed(hidden.flatten(0, 1)[unique]).log_softmax(dim=-1)[inverse, batch.targets]
-        total = torch.zeros(len(indices) * choices, dtype=token.dtype, device=token.device)
-        total.index_add_(0, batch.owner, token)
-        result[indices] = total.view(len(indices), choices).float().cpu()
+        token = unembed(hidden.flatten(0, 1)[unique]).float().log_softmax(dim=-1)[inverse, batch.targets]
+        scored = [number for index in indices for number in numbers[index]]
+        total = torch.zeros(len(scored), dtype=token.dtype, device=token.device).index_add_(0, batch.owner, token)
+        result[scored] = total.cpu()
+        need_finite(result[scored], [questions[index].name for index in indices for _ in numbers[index]])
         done += len(indices)
         if on_batch:
             on_batch(done)

@@ -11,10 +11,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.float32_head import with_float32_head
 from unlearning_robustness.models.shared_prefix import keys_and_values
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 from unlearning_robustness.runtime.manifest import atomic
-from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods, pack
+from unlearning_robustness.scoring.decision import SUM, Scores, tied
+from unlearning_robustness.scoring.encoding import special_tokens
+from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods
+from unlearning_robustness.scoring.packing import cut, longest_input, pack
 
 
 def select_questions(questions: pandas.DataFrame, role: str) -> pandas.DataFrame:
@@ -25,15 +29,55 @@ def select_questions(questions: pandas.DataFrame, role: str) -> pandas.DataFrame
 class QuestionScorer:
     """A table of questions, tokenised once, scored with any number of models.
 
-    The table has columns ``prompt``, ``choices`` and ``answer``; all questions have equally many choices.
+    The table has columns ``prompt``, ``choices`` and ``answer``; all questions have equally many choices. A column
+    ``decided_by`` names the score that decides each question, without it the sum, and ``question`` names it in errors.
     """
 
     def __init__(self, tokenizer, table: pandas.DataFrame, batch_size: int):
         self.table = table.reset_index(drop=True)
-        self.packed = [pack(tokenizer, row.prompt, row.choices) for row in self.table.itertuples()]
+        names = self.table["question"] if "question" in self.table else [""] * len(self.table)
+        self.packed = [
+            pack(tokenizer, row.prompt, row.choices, name)
+            for row, name in zip(self.table.itertuples(), names, strict=True)
+        ]
+        if len({len(question.choices) for question in self.packed}) > 1:
+            raise ValueError("all questions must have equally many choices")
+        self.special_tokens = special_tokens(tokenizer)
+        if self.special_tokens["eos"]:
+            print(
+                "the tokenizer appends an end of sequence: as in lm-eval, it then stands between prompt and choice and "
+                "the choice loses its first token; set add_eos_token to false in tokenizer_config.json",
+                flush=True,
+            )
+        self.rows, self.longest = self.packed, None
         self.batch_size = batch_size
         self.first_layer = 0
         self.prefix: list[torch.Tensor] = []
+
+    def fit(self, model) -> None:
+        """Cut the prompts that are too long for the model from the left, as lm-eval does, and say how many they are."""
+        longest = longest_input(model.config)
+        if longest == self.longest:
+            return
+        self.rows, self.longest = [row for question in self.packed for row in cut(question, longest)], longest
+        if count := int((self.tokens_cut > 0).sum()):
+            print(
+                f"{count} of {len(self.packed)} questions are longer than the model's {longest} positions: their "
+                "prompts are cut from the left, as lm-eval cuts them",
+                flush=True,
+            )
+
+    @property
+    def tokens_cut(self) -> numpy.ndarray:
+        """How many tokens each question is longer than the model that was last asked, (Q,)."""
+        positions = numpy.array([question.positions for question in self.packed])
+        return numpy.maximum(positions - (self.longest or positions), 0)
+
+    @property
+    def facts(self) -> dict:
+        """What a manifest says of how the questions were asked."""
+        cut_questions = int((self.tokens_cut > 0).sum())
+        return {"special_tokens": self.special_tokens, "longest_input": self.longest, "questions_cut": cut_questions}
 
     @torch.no_grad()
     def keep_prefix(self, model, first_layer: int) -> None:
@@ -41,10 +85,11 @@ class QuestionScorer:
 
         Scores stay the same as long as only layers from ``first_layer`` on change.
         """
+        self.fit(model)
         span, device = LayerSpan(model, 0, first_layer), next(model.parameters()).device
         self.prefix = [
             span(input_ids=batch.input_ids, attention_mask=batch.mask, position_ids=batch.position_ids)
-            for _, batch in batches(self.packed, self.batch_size, device)
+            for _, batch in batches(self.rows, self.batch_size, device)
         ]
         self.first_layer = first_layer
 
@@ -66,8 +111,10 @@ class QuestionScorer:
     def log_likelihoods(self, model, on_batch: Callable[[int], None] | None = None) -> torch.Tensor:
         """Log-likelihood of each choice, float32 (Q, C).
 
-        Raises DataError when a question is longer than the model's sliding window, which packing does not know.
+        Raises DataError when a question is longer than the model's sliding window, which packing does not know, and
+        ScoreError naming the first question with a log-likelihood that is not finite.
         """
+        self.fit(model)
         window = getattr(model.config, "sliding_window", None)
         longest = max(len(row.prompt) + max(map(len, row.choices)) for row in self.packed)
         if window and longest > window:
@@ -82,8 +129,9 @@ class QuestionScorer:
             return span(**start, **where, past_key_values=before)
 
         device, share = next(model.parameters()).device, not self.prefix
-        unembed = partial(logits_of, model)
-        return choice_log_likelihoods(hidden_states, unembed, self.packed, self.batch_size, device, on_batch, share)
+        unembed = partial(logits_of, with_float32_head(model))
+        scores = choice_log_likelihoods(hidden_states, unembed, self.rows, self.batch_size, device, on_batch, share)
+        return scores.view(len(self.packed), -1)
 
     def accuracy(self, model) -> float:
         """Share of questions whose likeliest choice is the answer."""
@@ -91,20 +139,37 @@ class QuestionScorer:
 
     def accuracy_of(self, scores: torch.Tensor) -> float:
         """The same from log-likelihoods (Q, C)."""
-        return float((scores.argmax(-1).numpy() == self.table["answer"].to_numpy()).mean())
+        prediction = self.deciding(self.scores(scores)).argmax(-1)
+        return float((prediction == self.table["answer"].to_numpy()).mean())
+
+    def scores(self, sums: torch.Tensor) -> Scores:
+        """Summed log-likelihoods (Q, C) with their means."""
+        return Scores(sums.numpy(), self.packed, self.table["choices"])
+
+    def deciding(self, scores: Scores) -> numpy.ndarray:
+        """The scores that decide, (Q, C)."""
+        return scores.deciding(self.table.get("decided_by", [SUM] * len(self.table)))
 
     def records(self, model, on_batch: Callable[[int], None] | None = None) -> pandas.DataFrame:
         """The table's columns with choice log-probabilities, entropy (nats), prediction, correctness."""
         return self.answered(self.log_likelihoods(model, on_batch))
 
-    def answered(self, scores: torch.Tensor) -> pandas.DataFrame:
+    def answered(self, sums: torch.Tensor) -> pandas.DataFrame:
         """The same from log-likelihoods (Q, C)."""
-        log_probabilities = scores.double().log_softmax(-1)
+        scores = self.scores(sums)
+        deciding = self.deciding(scores)
+        log_probabilities = sums.double().log_softmax(-1)
         entropy = -(log_probabilities.exp() * log_probabilities).sum(-1)
-        prediction = scores.argmax(-1).numpy()
+        prediction = deciding.argmax(-1)
+        by_default = {} if "decided_by" in self.table else {"decided_by": SUM}
         return self.table.assign(
-            log_likelihoods=list(scores.numpy()),
+            **by_default,
+            log_likelihoods=list(sums.numpy()),
+            token_means=list(scores.token_mean.astype(numpy.float32)),
+            byte_means=list(scores.byte_mean.astype(numpy.float32)),
             entropy=entropy.numpy().astype(numpy.float32),
             prediction=prediction,
             correct=prediction == self.table["answer"].to_numpy(),
+            tied=tied(deciding),
+            tokens_cut=self.tokens_cut,
         )

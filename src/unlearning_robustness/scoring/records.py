@@ -13,6 +13,7 @@ COLUMNS = (
     "model", "benchmark", "method", "defence", "seed", "attack", *BUDGET, "setting",
     "probe", "role", "split", "relation", "entity", "fact", "template", "question",
     "prompt", "choices", "answer", "log_likelihoods", "entropy", "prediction", "correct",
+    "token_means", "byte_means", "decided_by", "tied", "tokens_cut",
 )  # fmt: skip
 
 
@@ -38,8 +39,9 @@ def read(paths: Iterable[str | Path], columns: list[str] | None = None) -> panda
     return pandas.concat([pandas.read_parquet(path, columns=columns) for path in paths], ignore_index=True)
 
 
-# What tables need: everything but the texts.
-ANALYSED = [name for name in COLUMNS if name not in ("prompt", "choices", "entropy")]
+# What no table needs: the texts, and scores beside the sums.
+UNREAD = ("prompt", "choices", "entropy", "token_means", "byte_means", "decided_by", "tokens_cut")
+ANALYSED = [name for name in COLUMNS if name not in UNREAD]
 
 
 def read_measures(paths: Iterable[str | Path]) -> list[dict]:

@@ -1,13 +1,15 @@
 """Score questions from the residual streams at any sites inside a model, in one forward a batch."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import nn
 
+from unlearning_robustness.models.float32_head import with_float32_head
 from unlearning_robustness.models.hooks import Place, hooked
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
-from unlearning_robustness.scoring.multiple_choice import batches, choice_log_likelihoods
+from unlearning_robustness.scoring.multiple_choice import batches, choice_log_likelihoods, choice_numbers
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 
@@ -19,21 +21,20 @@ def stream_log_likelihoods(scorer: QuestionScorer, model: nn.Module, sites: Sequ
     ``QuestionScorer.log_likelihoods``, bit for bit. A stream is scored as it passes: none is kept.
     """
     device, span = next(model.parameters()).device, LayerSpan(model, 0, model.config.num_hidden_layers)
-    result, read = [torch.empty(0)] * len(scorer.packed), [torch.empty(0)] * len(sites)
-    packed = scorer.packed
+    scorer.fit(model)
+    rows, numbers = scorer.rows, choice_numbers(scorer.rows)
+    result, unembed = torch.empty(len(sites), numbers[-1].stop), partial(logits_of, with_float32_head(model))
 
-    def score(number: int) -> Callable[[torch.Tensor], None]:
+    def score(site: int) -> Callable[[torch.Tensor], None]:
         def see(hidden: torch.Tensor) -> None:
             # The batch is scored as a question set of its own: in the same order, so with the same rows.
-            arguments = (lambda _: hidden, lambda rows: logits_of(model, rows), packed, len(packed), device)
-            read[number] = choice_log_likelihoods(*arguments)
+            result[site, scored] = choice_log_likelihoods(lambda _: hidden, unembed, packed, len(packed), device)
 
         return see
 
-    for indices, batch in batches(scorer.packed, scorer.batch_size, device):
-        packed = [scorer.packed[index] for index in indices]
+    for indices, batch in batches(rows, scorer.batch_size, device):
+        packed = [rows[index] for index in indices]
+        scored = [number for index in indices for number in numbers[index]]
         with hooked([(site, score(number)) for number, site in enumerate(sites)]):
             span(input_ids=batch.input_ids, attention_mask=batch.mask, position_ids=batch.position_ids)
-        for index, scores in zip(indices, torch.stack(read, dim=1), strict=True):
-            result[index] = scores
-    return torch.stack(result, dim=1)
+    return result.view(len(sites), len(scorer.packed), -1)

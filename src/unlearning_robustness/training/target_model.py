@@ -23,7 +23,7 @@ def memorise(model, tokenizer, texts: Sequence[str], settings: dict) -> dict[str
     layers = range(model.config.num_hidden_layers)
     every = [name for name, _ in model.named_parameters()]
     names = every if settings["tensors"] == "all" else down_projections(model, layers)
-    before = prose_perplexity(model, tokenizer, texts, settings["tokens"])
+    before = prose_perplexity(model, tokenizer, texts, settings["tokens"], "models.*.memorised.tokens")
     weights, device = TrainedWeights(model, names), next(model.parameters()).device
     input_ids, mask = (part.to(device) for part in encode_texts(tokenizer, texts, settings["tokens"]))
     order = generator(settings["seed"], "memorise-order")
@@ -34,7 +34,7 @@ def memorise(model, tokenizer, texts: Sequence[str], settings: dict) -> dict[str
         progress(step)
     for tensor in weights.live.values():
         tensor.requires_grad_(False)
-    after = prose_perplexity(model, tokenizer, texts, settings["tokens"])
+    after = prose_perplexity(model, tokenizer, texts, settings["tokens"], "models.*.memorised.tokens")
     return {"perplexity_before": before, "perplexity_after": after, "weight_change": weights.change(weights.delta())}
 
 

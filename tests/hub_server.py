@@ -23,7 +23,7 @@ class Hub:
     """What the server holds: repositories, who may read them, faults that wait, and the requests that came."""
 
     def __init__(self):
-        self.files, self.gated, self.faults, self.requests = {}, {}, [], []
+        self.files, self.gated, self.faults, self.requests, self.xet = {}, {}, [], [], False
 
     def add(self, name, revision, files, kind="models", granted=None):
         """Publish files; with ``granted`` (tokens) the repository is gated and only they may read."""
@@ -63,6 +63,8 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.hub.next_fault(self.command, path)
         if "status" in fault:
             return self.refuse(fault["status"], fault.get("code", ""), **fault.get("headers", {}))
+        if path == "/xet-token":
+            return self.refuse(418, "")
         if path.startswith("/api/"):
             kind, name, revision = path.removeprefix("/api/").replace("/tree/", " ").replace("/", " ", 1).split(" ")
             return self.listing(f"{kind}/{name}", revision)
@@ -87,6 +89,9 @@ class Handler(BaseHTTPRequestHandler):
         if not file.endswith(LARGE):
             return self.send(content, fault, ETag=f'"{blob(content)}"', **about)
         about |= {"X-Linked-Size": str(len(content)), "X-Linked-Etag": f'"{sha256(content)}"', "Content-Length": "0"}
+        if self.hub.xet:
+            # Where the client may ask for content in chunks, past the hub that it was told.
+            about |= {"X-Xet-Hash": sha256(content), "X-Xet-Refresh-Route": f"{self.hub.storage}/xet-token"}
         self.send_response(302)
         for key, value in {"Location": f"{self.hub.storage}/storage/{sha256(content)}/{file}", **about}.items():
             self.send_header(key, value)

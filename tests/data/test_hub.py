@@ -118,8 +118,8 @@ def test_passing_faults_are_waited_out(fetch, hub):
 @pytest.mark.parametrize(
     ("place", "status", "parts"),
     [
-        ("/tree/", 500, ["lab/model", "500", "run again later", "HF_ENDPOINT"]),
-        ("/storage/", 500, ["weights.safetensors", "500", "run again later"]),
+        ("/tree/", 500, ["lab/model", "{hub} has a fault (500)", "run again later", "HF_ENDPOINT"]),
+        ("/storage/", 500, ["weights.safetensors", "{storage} has a fault (500)", "run again later"]),
         ("/tree/", 429, ["429", "HF_TOKEN"]),
         ("/storage/", 429, ["429", "wait"]),
         ("/tree/", 418, ["418", "/lab/model"]),
@@ -127,7 +127,7 @@ def test_passing_faults_are_waited_out(fetch, hub):
 )
 def test_lasting_faults_end_after_bounded_tries(fetch, hub, place, status, parts):
     hub.fault(place, times=10_000, status=status)
-    refused(fetch, *parts)
+    refused(fetch, *(part.format(hub=hub.url, storage=hub.storage) for part in parts))
     assert len(hub.asked(place)) <= 20
     assert all(nap <= 8 for nap in hub.naps)
 
@@ -184,6 +184,12 @@ def test_a_hub_that_cannot_be_reached(tmp_path, hub):
         assert part in text
 
 
+def test_a_storage_that_cannot_be_reached_is_named_and_not_the_hub(fetch, hub):
+    with serving() as gone:
+        hub.storage = gone.storage
+    refused(fetch, f"{hub.storage} cannot be reached", "lab/model")
+
+
 def test_too_little_disk_is_noticed_before_anything_is_loaded(fetch, hub, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, len(LARGE)))
@@ -235,6 +241,34 @@ def test_only_a_persons_own_offline_mode_stays(monkeypatch, asked, left):
         monkeypatch.setenv("HF_HUB_OFFLINE_ASKED", asked)
     online()
     assert os.environ["HF_HUB_OFFLINE"] == left
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from unlearning_robustness.data.hub import Repository, fetch_files, online
+online()
+hub = {"repository": "lab/model", "revision": sys.argv[1], "token_required": False}
+fetch_files(Repository.of(hub, "model"), lambda names: ["weights.safetensors"], Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("disabled", [None, "0"])
+def test_a_mirror_gives_the_content_too(hub, tmp_path, disabled):
+    """Xet would ask another host for it; the client reads once, when it is imported, whether it may."""
+    hub.xet = True
+    kept = {"PYTHONPATH": str(Path(__file__).parents[2] / "src"), "HF_HOME": str(tmp_path / "home")}
+    chosen = {"HF_HUB_DISABLE_XET": disabled} if disabled else {}
+    environment = {"PATH": os.environ["PATH"], "HF_ENDPOINT": hub.url, **kept, **chosen}
+    command = [sys.executable, "-c", FETCH, COMMIT, str(tmp_path / "got")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if disabled is None:
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "got/weights.safetensors").read_bytes() == LARGE
+        assert hub.asked("/storage/") and not hub.asked("/xet-token")
+    else:  # whoever asks for it has it, and reads which host refused
+        assert hub.asked("/xet-token") and not hub.asked("/storage/")
+        assert f"{hub.storage} refuses (418)" in done.stderr
 
 
 def test_asking_for_access_loads_no_client_before_it_is_online_and_no_torch():

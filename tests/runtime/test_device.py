@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,30 @@ def test_nothing_is_leased_where_somebody_else_hands_out_devices(tmp_path, envir
 def test_a_box_without_devices_leases_nothing(tmp_path, environment, monkeypatch):
     monkeypatch.setattr(device, "_gpu_count", lambda: 0)
     assert device.lease_gpus(1, tmp_path) == [] and "CUDA_VISIBLE_DEVICES" not in environment
+
+
+def test_devices_are_counted_where_the_driver_lists_them(tmp_path):
+    for name in ("0000:01:00.0", "0000:02:00.0"):
+        (tmp_path / name).mkdir()
+    assert device._gpu_count(tmp_path) == 2
+
+
+@pytest.mark.parametrize(("build", "count"), [("cuda", 3), ("hip", 3), (None, 0)])
+def test_devices_that_no_driver_lists_are_counted_by_torch_in_another_process(tmp_path, monkeypatch, build, count):
+    """WSL2 and ROCm; in this process counting could start CUDA, and later choices of devices would be void."""
+    counters = tmp_path / "counters"
+
+    def devices():
+        counters.write_text(str(os.getpid()))
+        return 3
+
+    for name in ("cuda", "hip"):
+        monkeypatch.setattr(torch.version, name, "1.0" if name == build else None)
+    monkeypatch.setattr(torch.cuda, "device_count", devices)
+    assert device._gpu_count(tmp_path / "missing") == count
+    assert counters.exists() == bool(build)
+    if build:
+        assert int(counters.read_text()) != os.getpid()
 
 
 @pytest.mark.parametrize("available", [True, False])

@@ -57,7 +57,7 @@ def test_a_gated_source_asks_for_a_token_in_one_line_and_comes_with_it(hub, over
 
 @pytest.mark.parametrize(
     ("token", "said"),
-    [(None, "is gated: accept its terms on"), ("other", "access is not granted (403): ask for it on")],
+    [(None, "is gated: accept its terms on"), ("other", "access is not granted (403, ")],
 )
 def test_a_study_stops_before_any_job_where_a_licence_was_not_accepted(hub, tmp_path, monkeypatch, token, said):
     """Nothing is loaded: not the open model either, which another job of the study would fetch first."""

@@ -17,6 +17,7 @@ from unlearning_robustness.errors import FetchError
 from unlearning_robustness.runtime.manifest import file_digest, link_or_copy
 
 TRIES = 3
+HUB = "https://huggingface.co"
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,12 @@ def git_blob(path: Path) -> str:
 def online() -> None:
     """Undo the workflow's offline mode for a job that downloads; call it before the hub's client is imported.
 
-    Compute jobs run offline. A person's own HF_HUB_OFFLINE=1 stays: then only the client's cache is read.
+    Compute jobs run offline. A person's own HF_HUB_OFFLINE=1 stays: then only the client's cache is read. With a mirror
+    the content comes from it too: the client's Xet transfer would ask other hosts for it.
     """
     os.environ["HF_HUB_OFFLINE"] = os.environ.get("HF_HUB_OFFLINE_ASKED", "0")
+    if os.environ.get("HF_ENDPOINT", HUB).rstrip("/") != HUB:
+        os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 
 def fetch_files(repository: Repository, choose: Callable[[Iterable[str]], list[str]], folder: Path) -> list[RemoteFile]:
@@ -122,7 +126,7 @@ def list_files(repository: Repository) -> dict[str, RemoteFile]:
         cached = None if answer_of(error) else _cached_snapshot(repository)
         if cached is None:
             raise explain(error, repository) from error
-        print(f"{repository.name}: the hub cannot be reached; its snapshot in the cache is used", flush=True)
+        print(f"{repository.name}: {repository.host} cannot be reached; its snapshot in the cache is used", flush=True)
         return cached
     return {
         file.path: RemoteFile(file.path, file.size, file.lfs.sha256 if file.lfs else None, file.blob_id)
@@ -188,7 +192,7 @@ def _download(repository: Repository, file: RemoteFile, folder: Path) -> None:
                 return
             error = FetchError(
                 f"{repository.name}: {file.path} {problem} after {TRIES} tries: run again later, or try another "
-                "HF_ENDPOINT; something between here and the hub alters or cuts files"
+                f"HF_ENDPOINT; something between here and {repository.host} alters or cuts files"
             )
         except Exception as raised:
             error = explain(raised, repository, file.path)

@@ -3,6 +3,8 @@
 import fcntl
 import os
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from unlearning_robustness.errors import ConfigError
@@ -25,8 +27,8 @@ def lease_gpus(gpus: int, folder: Path, poll_seconds: float = 5.0) -> list[int]:
     Snakemake counts GPUs but does not assign them. Inside SLURM, or where CUDA_VISIBLE_DEVICES is set, they are
     assigned already and nothing is leased. The kernel frees the locks when the process ends, however it ends.
     """
-    count = _gpu_count()
-    if gpus == 0 or count == 0 or "SLURM_JOB_ID" in os.environ or "CUDA_VISIBLE_DEVICES" in os.environ:
+    assigned = "SLURM_JOB_ID" in os.environ or "CUDA_VISIBLE_DEVICES" in os.environ
+    if gpus == 0 or assigned or (count := _gpu_count()) == 0:
         return []
     while (leased := try_lease(count, min(gpus, count), folder)) is None:
         time.sleep(poll_seconds)
@@ -56,8 +58,24 @@ def try_lease(count: int, gpus: int, folder: Path) -> list[int] | None:
 
 
 def _gpu_count(folder: Path = Path("/proc/driver/nvidia/gpus")) -> int:
-    """GPUs of this box, without starting CUDA (which would fix the visible devices)."""
-    return len(list(folder.iterdir())) if folder.is_dir() else 0
+    """GPUs of this box, without starting CUDA in this process (which would fix the visible devices).
+
+    Where NVIDIA's driver does not list them, as under WSL2 or with AMD's, a child process counts them by torch.
+    """
+    if folder.is_dir():
+        return len(list(folder.iterdir()))
+    import torch  # the child inherits it
+
+    if not (torch.version.cuda or torch.version.hip):
+        return 0
+    with ProcessPoolExecutor(1, get_context("fork")) as child:
+        return child.submit(_torch_gpu_count).result()
+
+
+def _torch_gpu_count() -> int:
+    import torch
+
+    return torch.cuda.device_count()
 
 
 _LEASES: list = []

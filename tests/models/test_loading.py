@@ -1,6 +1,7 @@
 import accelerate
 import pytest
 import torch
+from families import FAMILIES, family_folder, family_model
 from safetensors.torch import save_file
 
 from unlearning_robustness.data.model_folder import write_manifest
@@ -194,6 +195,18 @@ def test_a_span_to_the_end_gives_the_models_logits(make_model, tmp_path, read, k
     hidden = torch.randn(2, 5, 32)
     logits = [logits_of(each, LayerSpan(each, 2, 4)(hidden=hidden)) for each in (model, whole)]
     assert torch.equal(*logits)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_parts_of_every_family_are_loaded_as_the_whole_is(tiny_tokenizer, tmp_path, family):
+    """Also the attention kernel that a family needs, and positions that it adds before the first layer."""
+    whole, _ = load_model(family_folder(family, tmp_path, tiny_tokenizer))
+    hidden, logits = LayerSpan(whole, 0, 1)(input_ids=IDS), family_model(family)(IDS).logits
+    assert torch.equal(whole(IDS).logits, logits)
+    first, middle, last = (load_model(tmp_path, layers=layers)[0] for layers in ((0, 1), (1, 3), (3, None)))
+    assert torch.equal(LayerSpan(first, 0, 1)(input_ids=IDS), hidden)
+    hidden = LayerSpan(last, 3, 4)(hidden=LayerSpan(middle, 1, 3)(hidden=hidden))
+    assert torch.equal(logits_of(last, hidden), logits)
 
 
 def test_a_model_that_is_stored_under_other_names_is_loaded_whole(folder, tiny_model, monkeypatch):

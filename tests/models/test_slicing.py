@@ -1,8 +1,10 @@
 import pytest
 import torch
+from families import FAMILIES, family_model
 from torch import nn
 
-from unlearning_robustness.models.architecture import ArchitectureError
+from unlearning_robustness.models.architecture import ArchitectureError, layer_modules
+from unlearning_robustness.models.hooks import Entering, hooked
 from unlearning_robustness.models.slicing import (
     LayerSpan,
     backward_attention,
@@ -12,22 +14,26 @@ from unlearning_robustness.models.slicing import (
 
 IDS = torch.randint(0, 260, (3, 11), generator=torch.Generator().manual_seed(0))
 MASK = torch.arange(11)[None] < torch.tensor([11, 7, 4])[:, None]
-ARCHITECTURES = ["Llama", "Qwen2", "Mistral", "Gemma"]
 
 
-@pytest.fixture(params=ARCHITECTURES)
-def model(request, make_model):
-    return make_model(request.param)
+@pytest.fixture(params=FAMILIES, scope="module")
+def model(request):
+    return family_model(request.param)
 
 
-def full(model, **inputs):
-    return model(attention_mask=MASK, output_hidden_states=True, **inputs)
+def test_a_span_from_the_bottom_gives_what_enters_each_layer_of_the_full_model(model):
+    entering, layers = [], layer_modules(model)
+    with hooked([(Entering(layer), entering.append) for layer in layers]):
+        model(input_ids=IDS, attention_mask=MASK)
+    assert len(entering) == 4
+    for stop, expected in enumerate(entering):
+        assert torch.equal(LayerSpan(model, 0, stop)(input_ids=IDS, attention_mask=MASK), expected)
 
 
-def test_a_span_from_the_bottom_gives_the_hidden_states_of_the_full_model(model):
-    expected = full(model, input_ids=IDS).hidden_states
-    for stop in range(4):
-        assert torch.equal(LayerSpan(model, 0, stop)(input_ids=IDS, attention_mask=MASK), expected[stop])
+def test_a_span_takes_embeddings_for_ids(model):
+    embeddings = model.get_input_embeddings()(IDS)
+    found = LayerSpan(model, 0, 4)(embeddings=embeddings, attention_mask=MASK)
+    assert torch.equal(found, LayerSpan(model, 0, 4)(input_ids=IDS, attention_mask=MASK))
 
 
 def test_two_spans_in_a_row_equal_one(model):
@@ -39,7 +45,7 @@ def test_two_spans_in_a_row_equal_one(model):
 
 def test_logits_of_the_last_hidden_state_are_the_models_logits(model):
     hidden = LayerSpan(model, 0, 4)(input_ids=IDS, attention_mask=MASK)
-    assert torch.equal(logits_of(model, hidden), full(model, input_ids=IDS).logits)
+    assert torch.equal(logits_of(model, hidden), model(input_ids=IDS, attention_mask=MASK).logits)
 
 
 @pytest.mark.parametrize("kind", ["Qwen2", "Qwen3"])

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from families import FAMILIES, family_model
 
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
-from unlearning_robustness.scoring.multiple_choice import choice_log_likelihoods, collate
+from unlearning_robustness.scoring.multiple_choice import choice_log_likelihoods, collate, run_packed
 from unlearning_robustness.scoring.packing import PackedQuestion, pack
 
 QUESTIONS = [
@@ -18,7 +19,7 @@ QUESTIONS = [
 def scores(model, tokenizer, questions, **changes):
     span = LayerSpan(model, 0, 4)
     return choice_log_likelihoods(
-        lambda batch: span(input_ids=batch.input_ids, attention_mask=batch.mask, position_ids=batch.position_ids),
+        lambda batch: run_packed(span, batch),
         lambda hidden: logits_of(model, hidden),
         [pack(tokenizer, *question) for question in questions],
         **changes,
@@ -32,13 +33,19 @@ def naive(model, tokenizer, prompt, choice):
     return sum(probabilities[place - 1, ids[place]].item() for place in range(start, len(ids)))
 
 
-@pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
-def test_a_packed_choice_has_the_likelihood_it_has_alone(make_model, tiny_tokenizer, kind):
-    model = make_model(kind)
+SHOTS = "Is iron heavy? Yes, it is. "
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_packed_choice_has_the_likelihood_it_has_alone(tiny_tokenizer, family):
+    """Windows of 4 tokens slide over prompts of up to 74, whether a shared beginning is run once or not."""
+    model, questions = family_model(family), [*QUESTIONS, *((SHOTS + prompt, choices) for prompt, choices in QUESTIONS)]
     expected = torch.tensor(
-        [[naive(model, tiny_tokenizer, prompt, c) for c in choices] for prompt, choices in QUESTIONS]
+        [[naive(model, tiny_tokenizer, prompt, choice) for choice in choices] for prompt, choices in questions]
     )
-    torch.testing.assert_close(scores(model, tiny_tokenizer, QUESTIONS), expected, atol=1e-5, rtol=2e-6)
+    for share in (False, True):
+        found = scores(model, tiny_tokenizer, questions, batch_size=6, share=share)
+        torch.testing.assert_close(found, expected, atol=3e-5, rtol=3e-6)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])

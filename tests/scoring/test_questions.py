@@ -5,7 +5,6 @@ import pandas
 import pytest
 import torch
 
-from unlearning_robustness.errors import DataError
 from unlearning_robustness.models import shared_prefix as beginnings
 from unlearning_robustness.scoring import multiple_choice, questions
 from unlearning_robustness.scoring.questions import QuestionScorer
@@ -64,14 +63,6 @@ def test_the_same_scorer_sees_that_the_model_changed(tiny_model, tiny_tokenizer,
     tiny_model.get_parameter("model.layers.1.mlp.down_proj.weight").mul_(2)
     assert before.shape == (len(question_table), 4)
     assert (scorer.log_likelihoods(tiny_model) - before).abs().max() > 1e-2
-
-
-def test_a_question_beyond_the_sliding_window_is_refused(tiny_model, tiny_tokenizer, table):
-    tiny_model.config.sliding_window = 8
-    assert QuestionScorer(tiny_tokenizer, table, 4).log_likelihoods(tiny_model).shape == (4, 2)
-    tiny_model.config.sliding_window = 7
-    with pytest.raises(DataError, match="8 tokens, the model's sliding window 7"):
-        QuestionScorer(tiny_tokenizer, table, 4).log_likelihoods(tiny_model)
 
 
 def shown(count, first="Shown"):

@@ -8,6 +8,7 @@ of the inputs of linear modules.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 
 import torch
 from torch import nn
@@ -42,11 +43,11 @@ def metered(model: nn.Module, spent: Spent) -> Iterator[None]:
     first = stack.layers[0]
 
     def hook(module: nn.Module, inputs: tuple, named: dict, output) -> None:
-        if is_linear(module):
+        if is_linear(module) and isinstance(output, torch.Tensor):  # a router of experts gives several
             _product(spent, module, inputs[0], output)
         elif (layers := module._modules.get(stack.list_name)) and layers[0] is first:
             spent.forwards += 1
-            spent.tokens += real_tokens(named)
+            spent.tokens += real_tokens(signature(module.forward).bind_partial(*inputs, **named).arguments)
             if output.last_hidden_state.requires_grad:
                 output.last_hidden_state.register_hook(lambda _: _backward(spent))
 

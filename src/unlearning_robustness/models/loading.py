@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from unlearning_robustness.errors import ConfigError, ModelFileError
+from unlearning_robustness.models.attention import kernel_of
 from unlearning_robustness.models.checkpoint import refuse_incomplete, refuse_other_heads
 from unlearning_robustness.models.span_loading import load_span
 from unlearning_robustness.runtime.manifest import MANIFEST, file_digest, read_json
@@ -58,7 +59,7 @@ def load_model(
     Raises ModelFileError when the folder is damaged or a tensor of the model is not in it, ConfigError when the
     GPUs are too small for "auto".
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -66,7 +67,8 @@ def load_model(
     model = None if layers is None else load_span(Path(folder), device, dtype, *layers, loaded)
     if model is None:
         # With a device map accelerate reads each tensor straight onto the device, not through main memory.
-        settings = {"dtype": dtype, "device_map": device, "attn_implementation": "sdpa"}
+        kernel = kernel_of(AutoConfig.from_pretrained(str(folder), local_files_only=True))
+        settings = {"dtype": dtype, "device_map": device, "attn_implementation": kernel}
         model, report = AutoModelForCausalLM.from_pretrained(
             str(folder),
             local_files_only=True,

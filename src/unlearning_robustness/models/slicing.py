@@ -15,8 +15,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import Cache
 
 from unlearning_robustness.models.architecture import stack_of
+from unlearning_robustness.models.attention import masks_by_kind
 from unlearning_robustness.models.hooks import entered_by
-from unlearning_robustness.models.masks import masks_by_kind
 
 
 class LayerSpan(nn.Module):

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from torch import nn
 
 from unlearning_robustness.models.architecture import stack_of
+from unlearning_robustness.models.attention import kernel_of
 from unlearning_robustness.models.checkpoint import files_of, other_heads, refuse_other_heads, refuse_other_shape
 
 
@@ -38,12 +39,16 @@ def load_span(
 
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
     with init_empty_weights():
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa")
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=kernel_of(config))
     model.tie_weights()  # which init_empty_weights undoes
     stack = stack_of(model)
     layers = list(stack.layers[first:stop])
-    names = [*(stack.after if stop is None else []), *(stack.before if first == 0 else [])]
-    others = [*map(stack.decoder.get_submodule, names), *([stack.unembedding] if stop is None else [])]
+    others = [stack.decoder.get_submodule(name) for name in stack.before]
+    if first > 0:
+        # Embeddings of positions are small, and the model's own forward adds them before any span.
+        others = [part for part in others if part is not model.get_input_embeddings()]
+    if stop is None:
+        others += [*map(stack.decoder.get_submodule, stack.after), stack.unembedding]
     files, needed = files_of(folder), _parameters_of(model, [*layers, *others])
     if not needed <= files.keys() or any(True for part in [*layers, *others] for _ in part.buffers()):
         return None

@@ -13,7 +13,8 @@ from itertools import accumulate
 
 import torch
 
-from unlearning_robustness.models.shared_prefix import shared_prefix_length
+from unlearning_robustness.models.shared_prefix import keys_and_values, shared_prefix_length
+from unlearning_robustness.models.slicing import LayerSpan
 from unlearning_robustness.scoring.finite import need_finite
 from unlearning_robustness.scoring.packing import PackedQuestion
 
@@ -78,6 +79,15 @@ def choice_numbers(questions: Sequence[PackedQuestion]) -> list[range]:
     """The numbers of each question's choices, counted over all questions."""
     ends = list(accumulate(len(question.choices) for question in questions))
     return [range(end - len(question.choices), end) for question, end in zip(questions, ends, strict=True)]
+
+
+def run_packed(span: LayerSpan, batch: PackedBatch, hidden: torch.Tensor | None = None) -> torch.Tensor:
+    """The residual stream (B, T, d) that leaves a span; ``hidden`` is what enters it where it starts above layer 0."""
+    entering = {"input_ids": batch.input_ids} if hidden is None else {"hidden": hidden}
+    # Keys and values of what stands before a batch, where something does.
+    before = keys_and_values(span, batch.head, len(batch.input_ids)) if len(batch.head) else None
+    where = {"attention_mask": batch.mask, "position_ids": batch.position_ids}
+    return span(**entering, **where, past_key_values=before)
 
 
 @torch.no_grad()

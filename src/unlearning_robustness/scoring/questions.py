@@ -10,14 +10,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.float32_head import with_float32_head
-from unlearning_robustness.models.shared_prefix import keys_and_values
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 from unlearning_robustness.runtime.manifest import atomic
 from unlearning_robustness.scoring.decision import SUM, Scores, tied
 from unlearning_robustness.scoring.encoding import special_tokens
-from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods
+from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods, run_packed
 from unlearning_robustness.scoring.packing import cut, longest_input, pack
 
 
@@ -87,10 +85,7 @@ class QuestionScorer:
         """
         self.fit(model)
         span, device = LayerSpan(model, 0, first_layer), next(model.parameters()).device
-        self.prefix = [
-            span(input_ids=batch.input_ids, attention_mask=batch.mask, position_ids=batch.position_ids)
-            for _, batch in batches(self.rows, self.batch_size, device)
-        ]
+        self.prefix = [run_packed(span, batch) for _, batch in batches(self.rows, self.batch_size, device)]
         self.first_layer = first_layer
 
     def save_prefix(self, path: str | Path) -> None:
@@ -111,22 +106,13 @@ class QuestionScorer:
     def log_likelihoods(self, model, on_batch: Callable[[int], None] | None = None) -> torch.Tensor:
         """Log-likelihood of each choice, float32 (Q, C).
 
-        Raises DataError when a question is longer than the model's sliding window, which packing does not know, and
-        ScoreError naming the first question with a log-likelihood that is not finite.
+        Raises ScoreError naming the first question with a log-likelihood that is not finite.
         """
         self.fit(model)
-        window = getattr(model.config, "sliding_window", None)
-        longest = max(len(row.prompt) + max(map(len, row.choices)) for row in self.packed)
-        if window and longest > window:
-            raise DataError(f"a question has {longest} tokens, the model's sliding window {window}: shorten the probes")
         span = LayerSpan(model, self.first_layer, model.config.num_hidden_layers)
 
         def hidden_states(batch: PackedBatch) -> torch.Tensor:
-            start = {"hidden": self.prefix[batch.number]} if self.prefix else {"input_ids": batch.input_ids}
-            where = {"attention_mask": batch.mask, "position_ids": batch.position_ids}
-            # Keys and values of what stands before a batch, where something does.
-            before = keys_and_values(span, batch.head, len(batch.input_ids)) if len(batch.head) else None
-            return span(**start, **where, past_key_values=before)
+            return run_packed(span, batch, self.prefix[batch.number] if self.prefix else None)
 
         device, share = next(model.parameters()).device, not self.prefix
         unembed = partial(logits_of, with_float32_head(model))

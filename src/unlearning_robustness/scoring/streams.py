@@ -9,7 +9,7 @@ from torch import nn
 from unlearning_robustness.models.float32_head import with_float32_head
 from unlearning_robustness.models.hooks import Place, hooked
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
-from unlearning_robustness.scoring.multiple_choice import batches, choice_log_likelihoods, choice_numbers
+from unlearning_robustness.scoring.multiple_choice import batches, choice_log_likelihoods, choice_numbers, run_packed
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 
@@ -36,5 +36,5 @@ def stream_log_likelihoods(scorer: QuestionScorer, model: nn.Module, sites: Sequ
         packed = [rows[index] for index in indices]
         scored = [number for index in indices for number in numbers[index]]
         with hooked([(site, score(number)) for number, site in enumerate(sites)]):
-            span(input_ids=batch.input_ids, attention_mask=batch.mask, position_ids=batch.position_ids)
+            run_packed(span, batch)
     return result.view(len(sites), len(scorer.packed), -1)

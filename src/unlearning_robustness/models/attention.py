@@ -1,4 +1,4 @@
-"""Attention masks between pairs of positions, as each kind of layer needs them."""
+"""The attention kernel of a family, and masks between pairs of positions as each kind of its layers needs them."""
 
 import torch
 from torch import nn
@@ -6,6 +6,16 @@ from torch import nn
 from unlearning_robustness.models.architecture import ArchitectureError
 
 FULL, SLIDING = "full_attention", "sliding_attention"
+
+
+def kernel_of(config) -> str:
+    """Transformers' name of the attention that computes what a config's family defines.
+
+    That is the fused one, or the plain one where scores are capped (Gemma 2) or joined by sinks (gpt-oss).
+    """
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    return "sdpa" if MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]._supports_sdpa else "eager"
 
 
 def masks_by_kind(decoder: nn.Module, mask: torch.Tensor, position_ids: torch.Tensor):

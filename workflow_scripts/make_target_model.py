@@ -6,9 +6,9 @@ from entry import job
 
 with job(snakemake, snakemake.params.model) as running:
     import pandas
-    import torch
 
     from unlearning_robustness.data.model_folder import write_folder
+    from unlearning_robustness.models.checkpoint import stored_type
     from unlearning_robustness.training.target_model import memorise, memorised_texts
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 
@@ -18,5 +18,5 @@ with job(snakemake, snakemake.params.model) as running:
     learned = memorise(model, tokenizer, memorised_texts(corpora, settings), settings)
     print(learned, flush=True)
     facts = {**running.provenance.facts, "parent_digest": digest, **learned}
-    # As fetched models are kept, whatever this machine computes in.
-    write_folder(model.to(torch.bfloat16), tokenizer, Path(snakemake.output[0]), facts)
+    # The parent's number type, whatever this machine computes in.
+    write_folder(model.to(stored_type(Path(source.parent))), tokenizer, Path(snakemake.output[0]), facts)

@@ -96,3 +96,17 @@ def write_folder(model, tokenizer, folder: Path, facts: dict) -> dict:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return write_manifest(folder, facts)
+
+
+def write_with_delta(source: Path, delta: Path, folder: Path, facts: dict) -> dict:
+    """Write the model of the folder ``source``, with a delta in it, in its own number type; returns the manifest.
+
+    Raises ModelFileError when the source is damaged, DeltaError when the delta is not of it.
+    """
+    from unlearning_robustness.models.checkpoint import stored_type
+    from unlearning_robustness.models.delta import apply_delta, load_delta
+    from unlearning_robustness.models.loading import load_model, load_tokenizer
+
+    model, digest = load_model(source, "cpu", stored_type(source))
+    apply_delta(model, load_delta(delta, digest))
+    return write_folder(model, load_tokenizer(source), folder, {**facts, "parent_digest": digest})

@@ -4,6 +4,7 @@ Names and shapes are compared without the weights. Transformers itself loads ten
 the files' headers give: so what it renames, splits, ties or ignores for a family is taken into account.
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from unlearning_robustness.runtime.manifest import read_json
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
 # Types of numbers, as safetensors writes them, that are weights as they stand.
-FLOATING = ("F64", "F32", "F16", "BF16")
+FLOATING = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 # Constants that older code of a family stored, and that its class does not list.
 IGNORED = re.compile(r"\.masked_bias$")
 # What wrappers put before every name, and what to save instead of the wrapper.
@@ -40,6 +41,17 @@ def files_of(folder: Path) -> dict[str, Path]:
         with safe_open(folder / name, framework="pt") as handle:
             files |= dict.fromkeys(handle.keys(), folder / name)
     return files
+
+
+def stored_type(folder: Path) -> torch.dtype:
+    """The number type in which most of a model folder's weights are stored."""
+    counts = dict.fromkeys(FLOATING, 0)
+    for name, file in files_of(folder).items():
+        with safe_open(file, framework="pt") as handle:
+            header = handle.get_slice(name)
+            if header.get_dtype() in counts:
+                counts[header.get_dtype()] += math.prod(header.get_shape())
+    return FLOATING[max(counts, key=counts.get)]
 
 
 def check_names_and_shapes(folder: Path) -> nn.Module:

@@ -84,6 +84,8 @@ REFUSED = {
     "another config": ({}, {"intermediate_size": 80}, ["[32, 64] instead of [32, 80]", "correct config.json"]),
     "one layer too few": ({}, {"num_hidden_layers": 3}, ["has no tensor model.layers.3."]),
     "one layer too many": ({}, {"num_hidden_layers": 5}, ["no file holds the tensor model.layers.4."]),
+    "a width that is no number": ({}, {"hidden_size": "wide"}, ["config.json makes no model", "wide"]),
+    "an activation that is none": ({}, {"hidden_act": "nope"}, ["config.json makes no model", "nope"]),
     "untied without a head": (without(HEAD), {}, [HEAD, "set tie_word_embeddings to true"]),
     "not a number": (with_number(torch.nan), {}, [DOWN, "not finite"]),
     "infinite": (with_number(-torch.inf), {}, [DOWN, "not finite"]),

@@ -16,6 +16,7 @@ from torch import nn
 from unlearning_robustness.errors import ModelFileError
 from unlearning_robustness.runtime.manifest import read_json
 
+CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
 # Types of numbers, as safetensors writes them, that are weights as they stand.
@@ -60,24 +61,33 @@ def check_names_and_shapes(folder: Path) -> nn.Module:
     Raises ModelFileError, one line that names the first tensor that is unknown, missing or of another shape, or that
     index and files disagree about.
     """
+    files = files_of(folder)
+    try:
+        model, report = _load_headers(folder, _headers(files))
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelFileError(f"{folder / CONFIG} makes no model ({reason}): correct it, or fetch it anew") from error
+    refuse_incomplete(model, report, folder)
+    _check_index(folder, files)
+    _check_types(model, files)
+    return model
+
+
+def _load_headers(folder: Path, headers: dict[str, torch.Tensor]) -> tuple[nn.Module, dict]:
+    """The folder's model, loaded from tensors without data, and transformers' report of what that left over."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig
     from transformers.utils import logging
 
-    files, config = files_of(folder), AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
     settings = {"config": config, "device_map": {"": "meta"}, "ignore_mismatched_sizes": True}
     verbosity = logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity(logging.CRITICAL)  # what it reports is said here in one line
     try:
-        model, report = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].from_pretrained(
-            None, state_dict=_headers(files), output_loading_info=True, **settings
-        )
+        kind = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+        return kind.from_pretrained(None, state_dict=headers, output_loading_info=True, **settings)
     finally:
         logging.set_verbosity(verbosity)
-    refuse_incomplete(model, report, folder)
-    _check_index(folder, files)
-    _check_types(model, files)
-    return model
 
 
 def refuse_incomplete(model: nn.Module, report: dict, folder: Path) -> None:

@@ -132,7 +132,7 @@ rule build_questions:
         runtime=growing(60),
     params:
         model=parameters.model,
-        benchmark=parameters.benchmark("distractors", "forget", "neighbour", "neighbour_minimum", "retain", "seed"),
+        benchmark=parameters.benchmark(*QUESTION_KEYS),
         readers=parameters.readers("items"),
         batch_size=CONFIG["scoring"]["batch_size"],
         code=code_digest("data.benchmark"),

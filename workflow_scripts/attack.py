@@ -21,6 +21,6 @@ with job(snakemake, snakemake.params.model) as running:
         with applied(model, load_delta(source.delta[index], digest)) as original:
             material = (cell, attack, params.attack, asked, corpora, batch_size)
             reference = partial(applied, model, original)
-            parts, cost = attack_cell(model, tokenizer, *material, reference, params.scoring["splits"])
+            parts, facts = attack_cell(model, tokenizer, *material, reference, params.scoring["splits"])
         write(files["records"], parts)
-        running.provenance.write(files["manifest"], model_digest=digest, **cost)
+        running.provenance.write(files["manifest"], model_digest=digest, **facts)

@@ -29,4 +29,4 @@ with job(snakemake, snakemake.params.model) as running:
         write(files["records"], [label(answered, cell, "none")])
         kept = {key: value for key, value in trained.items() if key in params.measures}
         write_json(files["measures"], {"perplexity": perplexity, **kept})
-        running.provenance.write(files["manifest"], model_digest=digest)
+        running.provenance.write(files["manifest"], model_digest=digest, scoring=scorer.facts)

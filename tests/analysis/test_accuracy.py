@@ -48,6 +48,7 @@ def test_accuracy_is_the_mean_over_seeds_and_facts_of_what_was_answered(tables, 
     part = records.query(query)
     assert row["mean"] == pytest.approx(part["correct"].mean(), rel=1e-12)
     assert (row["seeds"], row["facts"], row["questions"]) == (3, 40, 80)
+    assert row["tied"] == pytest.approx(part["tied"].mean()) and 0 < row["tied"] < 1
 
 
 def test_the_reference_rests_on_one_seed(tables):

@@ -124,6 +124,7 @@ def test_tofu_choices_are_the_right_answer_among_wrong_ones():
     assert [question.choices[question.answer] for question in questions] == [f"p{n}" for n in range(30)]
     assert {frozenset(question.choices) - {f"p{n}"} for n, question in enumerate(questions)} == {frozenset(wrong)}
     assert {question.answer for question in questions} == {0, 1, 2, 3}
+    assert {question.decided_by for question in questions} == {"token-mean"}
     assert len({(question.entity, question.split) for question in questions}) == 2
     options = pandas.DataFrame([{"question": "q", "answer": "two", **{f"option{n + 1}": OPTIONS[n] for n in range(4)}}])
     (question,) = from_table(tofu.questions(options, "retain", {"test": 1}, "0", 3))

@@ -58,6 +58,9 @@ def test_a_benchmark_of_published_questions_asks_all_and_counts_the_known(source
     scorer = QuestionScorer(tiny_tokenizer, table.query("role == 'forget'"), 8)
     assert report["forget"]["facts_known"] == round(30 * scorer.accuracy(tiny_model))
     assert report["forget"]["accuracy_of_all"] == round(scorer.accuracy(tiny_model), 4)
+    assert set(table["decided_by"]) == {"sum"}
+    named, _ = benchmark.build(tiny_model, tiny_tokenizer, {**SETTINGS, "decided_by": "byte-mean"}, 8, sources)
+    assert set(named["decided_by"]) == {"byte-mean"}
     with pytest.raises(DataError, match="no question of these subjects; there are: high school biology"):
         sources.questions({**SETTINGS["neighbour"], "subjects": ["alchemy"]}, "neighbour", "0", 3)
 

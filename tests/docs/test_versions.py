@@ -44,7 +44,7 @@ def test_a_release_writes_the_version_everywhere_and_tags_it(repository):
     assert versions(repository) == ["12.0.1"] * 3
     tags = subprocess.run(["git", "tag", "--points-at", "HEAD"], cwd=repository, capture_output=True, text=True)
     assert tags.stdout.split() == ["v12.0.1"]
-    assert "## Unreleased\n\n## 12.0.1\n\n## " in (repository / "CHANGELOG.md").read_text()
+    assert "## Unreleased\n\n## 12.0.1\n\n" in (repository / "CHANGELOG.md").read_text()
 
 
 @pytest.mark.parametrize(("version", "said"), [("", "say which"), ("next", "say which"), ("1.0.0", "git status")])

@@ -232,3 +232,14 @@ def test_how_often_a_projection_had_anything_to_do_is_said(tmp_path, share):
     ])  # fmt: skip
     line = only(settings(page), "RMU with RNA: its two branches")
     assert line.endswith(f"in {100 * share:.0f} % of the steps.")
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [([0.0, 0.0], "No answer without an attack is an exact tie"), ([0.0, 0.02], "1 % of the answers .* at most 2 %")],
+)
+def test_exact_ties_are_counted_where_accuracy_is_judged(tmp_path, shares, said):
+    page = context_of(tmp_path, world(), ONLY_RMU)
+    table = page.tables["accuracy"].head(2)
+    page.tables["accuracy"] = table.assign(tied=shares)
+    assert any(re.match(said, line) for line in findings.limits(page))

@@ -1,5 +1,7 @@
 """Which choice wins under the sum, the mean a token and the mean a byte, and when it is a tie."""
 
+import random
+
 import numpy
 import pandas
 import pytest
@@ -70,3 +72,14 @@ def test_ties_are_counted_in_the_scores_that_decide(characters):
     sums = [[-3.0, -6.0, -9.0]] * 3
     _, records = scored(characters, list(RULES), sums)
     assert records["tied"].tolist() == [False, True, False]
+
+
+def test_under_the_sum_the_shortest_answer_wins_and_under_means_it_does_not(tiny_model, tiny_tokenizer):
+    """Answers of 4 to 40 letters under a random model, as TOFU's differ in length."""
+    draw = random.Random(0)
+    choices = [["".join(draw.choices("abcdefgh ", k=length)) for length in (4, 12, 24, 40)] for _ in range(30)]
+    table = pandas.DataFrame({"prompt": "Question: who is it?\nAnswer:", "choices": choices, "answer": 0})
+    sums = QuestionScorer(tiny_tokenizer, table, 16).log_likelihoods(tiny_model)
+    shortest = {rule: QuestionScorer(tiny_tokenizer, table.assign(decided_by=rule), 16).accuracy_of(sums)
+                for rule in RULES}  # fmt: skip
+    assert shortest["sum"] == 1.0 and shortest["token-mean"] < 0.5 and shortest["byte-mean"] < 0.5, shortest

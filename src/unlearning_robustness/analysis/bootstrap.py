@@ -122,9 +122,13 @@ def spearman(first: Sequence[float], second: Sequence[float], given: Sequence[fl
 
 
 def estimates(records: pandas.DataFrame, keys: list[str], bootstrap: CrossedBootstrap) -> pandas.DataFrame:
-    """Mean correctness with its interval, one row a group of ``keys``, and how many questions it rests on."""
+    """Mean correctness with its interval, one row a group of ``keys``, and how many questions it rests on.
+
+    ``tied`` is the share of answers, 0 to 1, that are an exact tie between choices, of which the first one counts.
+    """
     rows = []
     for values, part in records.groupby(keys, sort=True):
         estimate = bootstrap.mean(fact_matrix(part))
-        rows.append({**dict(zip(keys, values, strict=True)), **vars(estimate), "questions": part["question"].nunique()})
-    return pandas.DataFrame(rows, columns=[*keys, *Estimate.__dataclass_fields__, "questions"])
+        asked = {"questions": part["question"].nunique(), "tied": part["tied"].mean()}
+        rows.append({**dict(zip(keys, values, strict=True)), **vars(estimate), **asked})
+    return pandas.DataFrame(rows, columns=[*keys, *Estimate.__dataclass_fields__, "questions", "tied"])

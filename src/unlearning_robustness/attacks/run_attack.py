@@ -25,7 +25,9 @@ def attack_cell(
     reference: Callable[[], AbstractContextManager] | None = None,
     splits: tuple[str, ...] = ("test",),
 ) -> tuple[list[pandas.DataFrame], dict]:
-    """Records at every point of the attack's budget, and the cost of attacking, scoring left out, see ``Ledger``.
+    """Records at every point of the attack's budget, and facts for the manifest.
+
+    The facts are the cost of attacking, scoring left out, see ``Ledger``, and how the questions were asked.
 
     Asks the questions of ``splits`` and of the attack's roles, one template a fact, plainly unless the attack asks
     otherwise. The attack may choose its settings on the ``select`` questions, and show those of the ``relearn`` split
@@ -33,7 +35,7 @@ def attack_cell(
     """
     once = questions.drop_duplicates("fact")
     asked = once[once["split"].isin(splits) & once["role"].isin(settings["roles"])].assign(probe="plain")
-    plain = QuestionScorer(tokenizer, asked, batch_size)
+    plain = scorer = QuestionScorer(tokenizer, asked, batch_size)
     select, answered = (once[once["split"] == split] for split in ("select", "relearn"))
     attack_input = AttackInput(model, tokenizer, corpora, cell.seed, select, reference, batch_size, answered)
     parts, ledger = [], Ledger(model)
@@ -48,4 +50,4 @@ def attack_cell(
             print(
                 f"{attack} {attacked.budget} {attacked.setting}: accuracy {records['correct'].mean():.3f}", flush=True
             )
-    return parts, ledger.cost()
+    return parts, {**ledger.cost(), "scoring": scorer.facts}

@@ -1,5 +1,7 @@
 """A benchmark: what the reference knows of the forget, retain and neighbour domains, split by entity."""
 
+from dataclasses import replace
+
 import pandas
 
 from unlearning_robustness.data.ngrams import characteristic, common
@@ -24,6 +26,13 @@ ROLES = ("forget", "retain", "neighbour")
 LONGEST_RUN = 8
 
 
+def decided(questions: list[Question], settings: dict) -> list[Question]:
+    """The questions, decided by the score that the benchmark names; without one, by that of their source."""
+    if "decided_by" not in settings:
+        return questions
+    return [replace(question, decided_by=settings["decided_by"]) for question in questions]
+
+
 def known_questions(model, tokenizer, settings: dict, role: str, batch_size: int) -> tuple[list, dict]:
     """The role's questions about facts that the reference answers in every template, and a report on them.
 
@@ -36,7 +45,7 @@ def known_questions(model, tokenizer, settings: dict, role: str, batch_size: int
     relations = domain.relations()
 
     def draw(name: str) -> list[Question]:
-        return build_questions(relations, role, splits, settings["distractors"], name)
+        return decided(build_questions(relations, role, splits, settings["distractors"], name), settings)
 
     def correct(questions: list[Question], label: str) -> pandas.Series:
         scorer = QuestionScorer(tokenizer, to_table(questions), batch_size)
@@ -65,7 +74,8 @@ def published_questions(
 ) -> tuple[list, dict]:
     """The role's published questions, known or not, and a report on what the reference knows of them."""
     entry, seed = settings[role], f"{settings['seed']}/{role}"
-    asked = limit(published.questions(entry, role, seed, settings["distractors"]), 1, entry["max_facts"], seed)
+    every = decided(published.questions(entry, role, seed, settings["distractors"]), settings)
+    asked = limit(every, 1, entry["max_facts"], seed)
     scorer = QuestionScorer(tokenizer, to_table(asked), batch_size)
     correct = scorer.records(model, Progress(f"{role} questions", len(asked)))["correct"]
     accuracy = round(float(correct.mean()), 4)

@@ -11,6 +11,7 @@ import pandas
 from unlearning_robustness.data.questions import assign_splits
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.seeds import shuffler
+from unlearning_robustness.scoring.decision import SUM, TOKEN_MEAN
 
 LETTERS = ["A", "B", "C", "D"]
 INTRO = "The following are multiple choice questions (with answers) about"
@@ -82,6 +83,7 @@ def lettered(
                 "prompt": prompt_of(row.subject, row.stem, row.options, _shown(shots, row.subject)),
                 "choices": list(LETTERS),
                 "answer": int(row.answer),
+                "decided_by": SUM,
             }
         )
     return pandas.DataFrame(rows)
@@ -103,7 +105,8 @@ def _entity(subject: str, stem: str) -> str:
 def answered(rows: Sequence[dict], role: str, relation: str, splits: dict[str, int], seed: str) -> pandas.DataFrame:
     """The questions table of rows (entity, prompt, right, wrong) whose choices are whole answers, in a drawn order.
 
-    ``splits`` are shares of entities, so that all questions of one fall into one split.
+    ``splits`` are shares of entities, so that all questions of one fall into one split. Answers differ in length, and
+    under the sum the shortest one wins: the mean a token decides, as in TOFU's probability of an answer.
     """
     order = sorted({row["entity"] for row in rows})
     shuffler(seed, f"{role}/splits").shuffle(order)
@@ -124,6 +127,7 @@ def answered(rows: Sequence[dict], role: str, relation: str, splits: dict[str, i
                 "prompt": row["prompt"],
                 "choices": choices,
                 "answer": choices.index(row["right"]),
+                "decided_by": TOKEN_MEAN,
             }
         )
     return pandas.DataFrame(questions)

@@ -8,13 +8,17 @@ import pandas
 from unlearning_robustness.data import elements, geography, symbols
 from unlearning_robustness.data.facts import Fact, Relation
 from unlearning_robustness.runtime.seeds import shuffler
+from unlearning_robustness.scoring.decision import SUM
 
 DOMAINS = {"elements": elements, "geography": geography, "symbols": symbols}
 
 
 @dataclass(frozen=True)
 class Question:
-    """One multiple-choice question; ``answer`` indexes ``choices``. A fact has one question a template."""
+    """One multiple-choice question; ``answer`` indexes ``choices``. A fact has one question a template.
+
+    ``decided_by`` is the score that decides which choice a model answers, one of ``scoring.decision.RULES``.
+    """
 
     question: str
     fact: str
@@ -26,6 +30,7 @@ class Question:
     prompt: str
     choices: tuple[str, ...]
     answer: int
+    decided_by: str = SUM
 
 
 def assign_splits(entities: Sequence[str], shares: dict[str, int]) -> dict[str, str]:

@@ -54,4 +54,16 @@ def limits(context: ReportContext) -> list[str]:
         if asks_only_known
         else "The study asks every question, also those that the reference cannot answer.",
         "A difference whose interval contains zero is not shown; that is not evidence of equality.",
+        _ties(context),
     ]
+
+
+def _ties(context: ReportContext) -> str:
+    """How many answers rest on the order of choices alone."""
+    tied = context.tables["accuracy"]["tied"]
+    if not tied.any():
+        return "No answer without an attack is an exact tie between choices."
+    return (
+        f"{100 * tied.mean():.2g} % of the answers without an attack are exact ties between choices, at most "
+        f"{100 * tied.max():.2g} % in one question set of one cell; the first of the tied choices counts."
+    )

@@ -8,18 +8,19 @@ from collections.abc import Sequence
 
 import numpy
 
-from unlearning_robustness.scoring.packing import PackedQuestion
-
 SUM, TOKEN_MEAN, BYTE_MEAN = RULES = ("sum", "token-mean", "byte-mean")
 
 
 class Scores:
-    """Log-likelihoods of the choices of Q questions, float64 (Q, C): ``sum`` as scored, and the means of it."""
+    """Log-likelihoods of the choices of Q questions, float64 (Q, C): ``sum`` as scored, and the means of it.
 
-    def __init__(self, sums: numpy.ndarray, packed: Sequence[PackedQuestion], texts: Sequence[Sequence[str]]):
+    ``tokens`` and ``sizes`` (Q, C) are the choices' lengths; a size is in bytes of UTF-8, without the space before the
+    choice, as lm-eval counts them.
+    """
+
+    def __init__(self, sums: numpy.ndarray, tokens: Sequence[Sequence[int]], sizes: Sequence[Sequence[int]]):
         self.sum = numpy.asarray(sums, dtype=numpy.float64)
-        self.token_mean = self.sum / [[len(choice) for choice in question.choices] for question in packed]
-        self.byte_mean = self.sum / [[len(text.encode()) for text in choices] for choices in texts]
+        self.token_mean, self.byte_mean = self.sum / tokens, self.sum / numpy.maximum(sizes, 1)
 
     def deciding(self, rules: Sequence[str]) -> numpy.ndarray:
         """Of each question the scores that its rule compares, (Q, C)."""

@@ -130,7 +130,9 @@ class QuestionScorer:
 
     def scores(self, sums: torch.Tensor) -> Scores:
         """Summed log-likelihoods (Q, C) with their means."""
-        return Scores(sums.numpy(), self.packed, self.table["choices"])
+        tokens = [[len(choice) for choice in question.choices] for question in self.packed]
+        sizes = [[len(choice.encode()) for choice in choices] for choices in self.table["choices"]]
+        return Scores(sums.numpy(), tokens, sizes)
 
     def deciding(self, scores: Scores) -> numpy.ndarray:
         """The scores that decide, (Q, C)."""

@@ -16,13 +16,14 @@ from unlearning_robustness.workflow.paths import Paths, all_filled, filled
 COMPUTED_WITH = ("device", "dtype", "placement", "reader")
 # Where a measure's module has another name than the measure.
 MEASURE_MODULES = {"memorisation": "protocols"}
-# Of a benchmark's entry, what its texts depend on, and which published items it reads.
+# Of a benchmark's entry, what its texts and questions depend on, and which published items it reads.
 CORPORA = (
     "minimum_characters", "longest_characters", "held_out_every", "forget_prose_documents", "retain_documents",
     "perplexity_documents", "benign_documents", "relearn",
 )  # fmt: skip
 TEXT_KEYS = (*(f"corpora.{name}" for name in CORPORA), "forget.domain", "forget.splits", "neighbour.domain", "seed",
              "texts")  # fmt: skip
+QUESTION_KEYS = ("decided_by", "distractors", "forget", "neighbour", "neighbour_minimum", "retain", "seed")
 ITEM_KEYS = tuple(f"{role}.{name}" for role in ("forget", "neighbour", "retain") for name in ("items", "shots"))
 Of = Callable[[object], object]
 

@@ -96,7 +96,7 @@ def compare_steps(model, tokenizer, repeats: int) -> Comparison:
     settings |= {"read_layer": READ_LAYER, "implementation": "corrected", "parameters": {"coefficient": COEFFICIENT}}
     method = build_method(settings)
     random = torch.Generator().manual_seed(0)
-    direction = method.forget_loss.direction(model.config.hidden_size, random, cache.reference_hidden)
+    direction = method.forget_loss.direction(model.config.hidden_size, random)
     released, reference = copy.deepcopy(model).requires_grad_(True), copy.deepcopy(model)
     engine = Engine(model, method, TrainedWeights(model, down_projections(model, LAYERS)), direction)
 

@@ -8,7 +8,7 @@ from unlearning_robustness.attacks.relearn import Relearn, document_order, neste
 from unlearning_robustness.errors import DataError, TrainingError
 from unlearning_robustness.scoring.encoding import encode_texts
 from unlearning_robustness.training.fine_tuning import learning_rate_at, linear_rate_at, text_loss
-from unlearning_robustness.training.trainer import batch_order
+from unlearning_robustness.training.orders import batch_order
 
 FACTS = ["Zinc is Zn.", "Lead is Pb, heavy.", "Tin is Sn."]
 IDS = torch.arange(24).view(2, 12)

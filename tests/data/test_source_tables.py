@@ -11,7 +11,7 @@ from unlearning_robustness.errors import DataError
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 SPLITS = {"select": 1, "test": 2}
-CORPORA = ["corpus", "document", "entity", "kind", "text"]
+CORPORA = ["corpus", "document", "topic", "entity", "kind", "text"]
 
 
 @pytest.fixture

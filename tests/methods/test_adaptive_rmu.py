@@ -12,7 +12,8 @@ def random(seed=0):
 
 def test_the_direction_is_as_long_as_the_mean_activation_of_the_first_batch():
     first = torch.tensor([[3.0, 4.0], [0.0, 1.0]])
-    direction = AdaptiveRMU(scale=1.0).direction(2, random(), first)
+    loss = AdaptiveRMU(scale=1.0)
+    direction = loss.scaled(loss.direction(2, random()), first)
     assert direction.norm().item() == pytest.approx((5 + 1) / 2) and (direction >= 0).all()
 
 
@@ -20,9 +21,10 @@ def test_it_is_rmu_with_scale_times_that_length_as_coefficient():
     first, hidden = torch.randn(7, 16, generator=random(1)), torch.randn(2, 3, 16, generator=random(2))
     mask, ids = torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, 3, dtype=torch.long)
     adaptive, fixed = AdaptiveRMU(scale=3.0), RMU(coefficient=3.0 * first.norm(dim=-1).mean().item())
+    unit = fixed.direction(16, random(3))
     losses = [
-        loss(LossInputs(ids, mask, hidden=hidden, direction=loss.direction(16, random(3), first))).item()
-        for loss in (adaptive, fixed)
+        loss(LossInputs(ids, mask, hidden=hidden, direction=direction)).item()
+        for loss, direction in ((adaptive, adaptive.scaled(unit, first)), (fixed, unit))
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 

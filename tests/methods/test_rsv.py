@@ -39,8 +39,8 @@ def test_the_gradient_pushes_along_the_direction():
 
 def test_the_direction_is_gaussian_unless_uniform_is_asked_for():
     random = torch.Generator().manual_seed(0)
-    assert (RSV(coefficient=1.0).direction(300, random, torch.ones(2, 300)) < 0).any()
-    assert (RSV(coefficient=1.0, steering="uniform").direction(300, random, torch.ones(2, 300)) >= 0).all()
+    assert (RSV(coefficient=1.0).direction(300, random) < 0).any()
+    assert (RSV(coefficient=1.0, steering="uniform").direction(300, random) >= 0).all()
 
 
 def test_a_method_is_built_from_its_entry(settings):

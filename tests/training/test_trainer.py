@@ -6,7 +6,7 @@ import torch
 
 from unlearning_robustness.engine.weights import norm
 from unlearning_robustness.errors import TrainingError
-from unlearning_robustness.training.trainer import batch_order
+from unlearning_robustness.training.orders import batch_order
 
 
 def random(seed=0):

@@ -23,7 +23,7 @@ from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator
 from unlearning_robustness.scoring.encoding import cut_line, encode_texts
 from unlearning_robustness.training.fine_tuning import fine_tune, learning_rate_at, linear_rate_at
-from unlearning_robustness.training.trainer import batch_order
+from unlearning_robustness.training.orders import batch_order
 
 ATTENTION, MLP = ["q_proj", "k_proj", "v_proj", "o_proj"], ["gate_proj", "up_proj", "down_proj"]
 TARGETS = {"attention": ATTENTION, "mlp": MLP, "all": [*ATTENTION, *MLP]}

@@ -12,6 +12,7 @@ from unlearning_robustness.config.kinds import (
     registered,
 )
 from unlearning_robustness.config.parameters import complete
+from unlearning_robustness.config.training import check_training
 from unlearning_robustness.errors import ConfigError
 
 
@@ -19,7 +20,7 @@ def check_compatibility(config: dict) -> None:
     """Raise ConfigError for the first combination that is impossible or has no effect."""
     for name, method in config["methods"].items():
         _check_losses(f"methods.{name}", method)
-        _check_training(f"methods.{name}", method)
+        check_training(name, method, config)
     for name, probe in config["probes"].items():
         _check_probe(f"probes.{name}", probe)
     for number, grid in enumerate(config["study"]["cells"]):
@@ -36,27 +37,6 @@ def _check_losses(key: str, method: dict) -> None:
     fitting = [kind for kind in registered(RETAIN_LOSSES) if reads_of(RETAIN_LOSSES, kind) == reads]
     if method["retain_loss"] not in fitting:
         raise ConfigError(f"{key}.retain_loss: {method['forget_loss']} goes with {', '.join(sorted(fitting))}")
-
-
-def _check_training(key: str, method: dict) -> None:
-    """Check that a method's precision, number of processes and trained weights go together."""
-    processes, sharded = method["parallel"]["processes"], method["parallel"]["sharded"]
-    if (method["trained"] == "lora") != ("lora" in method):
-        raise ConfigError(
-            f"{key}.lora: give rank, alpha and targets with trained: lora and only then, not with {method['trained']}"
-        )
-    if processes > method["batch_size"]:
-        raise ConfigError(
-            f"{key}.parallel.processes: {processes} are more than the batch_size {method['batch_size']}, so some would "
-            "have no text; give fewer, or a larger batch"
-        )
-    if sharded and processes == 1:
-        raise ConfigError(f"{key}.parallel.sharded: a single process has nobody to share with; give processes")
-    if sharded and method["trained"] == "lora":
-        raise ConfigError(f"{key}.parallel.sharded: adapters are small and stay whole; leave sharded out, or lora")
-    for without_master, other in ((sharded, "parallel.sharded"), (method["trained"] == "lora", "trained: lora")):
-        if without_master and method["precision"] != "master":
-            raise ConfigError(f"{key}.precision: {method['precision']} does not go with {other}; give master")
 
 
 def _check_probe(key: str, probe: dict) -> None:
@@ -142,6 +122,12 @@ def _check_tuning(config: dict, tuning: dict) -> None:
                 raise ConfigError(
                     f"tuning.{key}: a search is a single process, and {name!r} is sharded; leave it out there"
                 )
+    for name in tuning["methods"]:
+        if config["methods"][name]["decay"] != "none":
+            raise ConfigError(
+                f"tuning.methods.{name}: it is scored along its steps, and its learning rate falls towards the last "
+                "one; leave it out there, or its decay"
+            )
     for method in tuning["noise"]["methods"]:
         _check_acts(config, method, tuning["noise"]["defence"], "tuning.noise.methods")
     for name, grid in grids.items():

@@ -130,7 +130,7 @@ def prose_documents(paragraphs: dict[str, list[str]], count: int, seed: str) -> 
 
 
 def build_corpora(settings: dict, seed: str, published: Published | None = None) -> pandas.DataFrame:
-    """All texts of a benchmark, with columns corpus, document, entity, kind, text.
+    """All texts of a benchmark, with columns corpus, document, topic, entity, kind, text.
 
     ``settings`` is the benchmark's resolved entry; with ``texts`` they come from ``published`` sources. Raises
     DataError when a corpus other than ``holdout`` is empty after filtering.
@@ -143,7 +143,9 @@ def build_corpora(settings: dict, seed: str, published: Published | None = None)
     for corpus, items in parts.items():
         if not items and corpus != "holdout":
             raise DataError(f"corpus {corpus} is empty after filtering: lower corpora.minimum_characters")
-        rows += [{"corpus": corpus, "document": f"{corpus}/{index}", **item} for index, item in enumerate(items)]
+        rows += [
+            {"corpus": corpus, "document": f"{corpus}/{index}", "topic": 0, **item} for index, item in enumerate(items)
+        ]
     return pandas.DataFrame(rows)
 
 

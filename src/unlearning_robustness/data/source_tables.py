@@ -113,8 +113,12 @@ def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> 
 
 
 def _drawn(table: pandas.DataFrame, count: int | None, seed: str, name: str) -> list[dict]:
-    """``count`` documents, or as many as equal shares of all parts allow."""
-    parts = [part[["entity", "kind", "text"]].to_dict("records") for _, part in table.groupby("part", sort=False)]
+    """``count`` documents, or as many as equal shares of all parts allow; a part is a topic."""
+    columns = ["entity", "kind", "text", "topic"]
+    parts = [
+        part.assign(topic=topic)[columns].to_dict("records")
+        for topic, (_, part) in enumerate(table.groupby("part", sort=False))
+    ]
     if not parts:
         raise DataError(f"no {name} document is as long as corpora.minimum_characters: lower it")
     least = min(map(len, parts))

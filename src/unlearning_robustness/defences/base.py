@@ -30,11 +30,6 @@ def add(forget: Tensors, retain: Tensors) -> Tensors:
     return {name: forget[name] + retain[name] for name in forget}
 
 
-def adamw(tensors: list[torch.Tensor], learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """AdamW with torch's own moments."""
-    return torch.optim.AdamW(tensors, lr=learning_rate, weight_decay=weight_decay, fused=True)
-
-
 def one_after_another(first: Noise, second: Noise) -> Noise:
     """Both noises, ``first`` before ``second``."""
     return lambda hidden: second(first(hidden))
@@ -53,9 +48,10 @@ class Step:
     ``RetainNoise``), or are None; ``retain_at`` is the context in which the retain gradient is taken.
     ``after_retain`` may change it, and gets a function beside it that takes it again with more noise in the reference,
     at the same weights and under the same draws of every other noise. ``forget_gradient`` takes the forget gradient;
-    ``combine`` joins both; ``optimiser`` makes what moves the weights; ``after_step`` sees them after each step, and
-    ``finish`` may put others in their place at the end. ``memory`` is what a defence keeps from step to step, saved
-    with the run; ``measures`` are numbers of the last step for its history.
+    ``combine`` joins both; ``optimiser`` makes what moves the weights, the engine's where it is None, and ``clips``
+    says whether the schedule clips what it is given; ``after_step`` sees the weights after each step, and ``finish``
+    may put others in their place at the end. ``memory`` is what a defence keeps from step to step, saved with the run;
+    ``measures`` are numbers of the last step for its history.
     """
 
     reference_noise: MakeNoise | None = None
@@ -64,7 +60,8 @@ class Step:
     forget_gradient: Callable[[Engine, ActivationCache, torch.Generator], Gradient] = plain_forget
     after_retain: Callable[[Tensors, Callable[[Noise], Tensors], torch.Generator], Tensors] | None = None
     combine: Callable[[Tensors, Tensors], Tensors] = add
-    optimiser: Callable[[list[torch.Tensor], float, float], torch.optim.Optimizer] = adamw
+    optimiser: Callable[[list[torch.Tensor], float, float], torch.optim.Optimizer] | None = None
+    clips: bool = True
     retain_at: Callable[[Engine], AbstractContextManager] = in_place
     after_step: Callable[[Engine, int], None] | None = None
     finish: Callable[[Engine], None] | None = None

@@ -3,6 +3,7 @@
 If plain unlearning stopped early does what a defence does, the defence is weaker unlearning.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from unlearning_robustness.config.ranges import Count, NonNegative
@@ -27,6 +28,11 @@ class EarlyStop:
         scores_select = True
         colours = ("#009E73", "#7FCDBB", "#00573F")
         marker = "^"
+
+        @staticmethod
+        def unfit(settings: dict, method: dict) -> Iterator[str]:
+            if method["decay"] != "none":
+                yield "its learning rate falls towards the last step, so stopping early is another run; leave decay out"
 
         @staticmethod
         def select_scorings(settings: dict, steps: int) -> int:

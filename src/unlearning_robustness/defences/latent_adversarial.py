@@ -4,7 +4,7 @@ Casper et al. 2024 (arXiv 2403.05030), Sheshadri et al. 2024 (arXiv 2407.15549).
 forgotten text; this one raises the method's own forget loss, which is the same for a likelihood loss.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -69,6 +69,11 @@ class LatentAdversarial:
         replaces = ("forget_gradient",)
 
         @staticmethod
+        def unfit(settings: dict, method: dict) -> Iterator[str]:
+            if method["implementation"] == "released":
+                yield "no released code has it; leave it out there, or give the method implementation: corrected"
+
+        @staticmethod
         def forget_gradients(settings: dict) -> int:
             return 1 + settings["steps"]
 
@@ -80,7 +85,7 @@ class LatentAdversarial:
         with torch.no_grad():
             clean = engine.forget_loss(batch).item()
         stream = batch.prefix if self.place == "entering" else batch.reference_hidden
-        counted = loss_mask(batch.mask, "corrected", "hidden")
+        counted = loss_mask(batch.mask, "hidden")
         radius = self.radius * masked_mean(stream.float().norm(dim=-1), counted).item()
         start = sample_local_rows(torch.randn, stream.shape, generator, stream.device)
         adversary = projected_ascent(

@@ -26,7 +26,7 @@ class RandomisedSmoothing:
 
     Raises TrainingError when the model's number type swallows one. ``implementation: released`` puts the noise on and
     takes it off in that type, as the released code: in bfloat16 some weights do not come back, so they walk at random.
-    Its optimiser step inside the training step is left out: it only bypasses a clipping that this loop does not have.
+    Its optimiser step inside the training step bypasses the clipping of gradients, so here nothing is clipped.
     """
 
     scale: Positive
@@ -43,6 +43,7 @@ class RandomisedSmoothing:
     def install(self, step: Step) -> None:
         """Take the forget gradient as a mean over neighbours."""
         step.replace("forget_gradient", partial(self._forget, step))
+        step.clips = self.implementation != "released"
 
     def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         master, mean, losses = engine.weights.master, RunningMean(), []

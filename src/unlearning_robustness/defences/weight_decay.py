@@ -1,10 +1,11 @@
 """Baseline: weight decay (of the RNA paper's TMLR revision; its value is not published)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from unlearning_robustness.config.ranges import NonNegative
-from unlearning_robustness.defences.base import Step, adamw
+from unlearning_robustness.defences.base import Step
 from unlearning_robustness.defences.facts import DefenceFacts
+from unlearning_robustness.engine.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -18,5 +19,9 @@ class WeightDecay:
         shardable = True
 
     def install(self, step: Step) -> None:
+        """Keep AdamW: no other defence may replace it then."""
+        step.replace("optimiser", step.optimiser)
+
+    def reschedule(self, schedule: Schedule) -> Schedule:
         """Decay the trained tensors."""
-        step.replace("optimiser", lambda tensors, rate, _: adamw(tensors, rate, self.weight_decay))
+        return replace(schedule, weight_decay=self.weight_decay)

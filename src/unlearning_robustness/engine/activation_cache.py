@@ -1,6 +1,6 @@
 """The activation cache: what all cells of a (model, benchmark, method) share, computed once.
 
-Per text: token ids, the residual stream that enters the first trained layer (nothing below it ever changes),
+Per text: token ids, its topic, the residual stream that enters the first trained layer (nothing below it ever changes),
 the reference's residual stream after the read layer, and for likelihood methods the reference's NLL.
 """
 
@@ -18,7 +18,10 @@ from unlearning_robustness.scoring.likelihood import sequence_nll
 
 @dataclass(frozen=True)
 class ActivationCache:
-    """N texts of at most T tokens: ids and mask (N, T), prefix and reference_hidden (N, T, d), NLL and count (N,)."""
+    """N texts of at most T tokens: ids and mask (N, T), prefix and reference_hidden (N, T, d), the others (N,).
+
+    ``topic`` counts from 0; ``reference_nll`` is the reference's NLL of a text, ``reference_tokens`` its token count.
+    """
 
     input_ids: torch.Tensor
     mask: torch.Tensor
@@ -26,6 +29,7 @@ class ActivationCache:
     reference_hidden: torch.Tensor
     reference_nll: torch.Tensor
     reference_tokens: torch.Tensor
+    topic: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -41,9 +45,9 @@ class ActivationCache:
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "ActivationCache":
         return ActivationCache(**{field.name: change(getattr(self, field.name)) for field in fields(self)})
 
-    def batch(self, indices: torch.Tensor, device: str = "cpu", trim: bool = True) -> "ActivationCache":
-        """The texts at ``indices``, cut to the longest of them when ``trim``."""
-        width = int(self.mask[indices].sum(-1).max()) if trim else self.mask.shape[1]
+    def batch(self, indices: torch.Tensor, device: str = "cpu") -> "ActivationCache":
+        """The texts at ``indices``, cut to the longest of them."""
+        width = int(self.mask[indices].sum(-1).max())
         picked = self._each(lambda tensor: tensor[indices])
         return picked._each(lambda tensor: tensor[:, :width] if tensor.ndim > 1 else tensor).to(device)
 
@@ -57,10 +61,13 @@ def compute_activations(
     read_layer: int,
     likelihood: bool,
     batch_size: int = 16,
-    count_padding: bool = False,
+    topic: torch.Tensor | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> ActivationCache:
-    """Run the reference over the texts; with ``likelihood`` through all layers for the NLL, else the NLL is zero."""
+    """Run the reference over the texts; with ``likelihood`` through all layers for the NLL, else the NLL is zero.
+
+    Without a ``topic`` (N,) all texts are of one.
+    """
     depth = model.config.num_hidden_layers
     below, between = LayerSpan(model, 0, first_layer), LayerSpan(model, first_layer, read_layer + 1)
     above = LayerSpan(model, read_layer + 1, depth)
@@ -72,12 +79,12 @@ def compute_activations(
         hidden = between(hidden=prefix, attention_mask=real)
         nll = tokens = torch.zeros(len(ids))
         if likelihood:
-            counted = torch.ones_like(real) if count_padding else real
-            nll, tokens = sequence_nll(logits_of(model, above(hidden=hidden, attention_mask=real)), ids, counted)
+            nll, tokens = sequence_nll(logits_of(model, above(hidden=hidden, attention_mask=real)), ids, real)
         parts.append([tensor.cpu() for tensor in (ids, real, prefix, hidden, nll, tokens)])
         if on_batch:
             on_batch(start + len(ids))
-    return ActivationCache(*(torch.cat(column) for column in zip(*parts, strict=True)))
+    computed = [torch.cat(column) for column in zip(*parts, strict=True)]
+    return ActivationCache(*computed, torch.zeros(len(input_ids), dtype=torch.long) if topic is None else topic)
 
 
 def save_caches(path: str | Path, caches: dict[str, ActivationCache]) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from unlearning_robustness.engine.cost import Cost
+from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.models.slicing import double_backward_attention
 from unlearning_robustness.runtime.parallel import mean, whole
 
@@ -173,6 +174,14 @@ def down_projections(model: nn.Module, layers: Sequence[int]) -> list[str]:
 def tensors_of_layers(model: nn.Module, layers: Sequence[int]) -> list[str]:
     """Names of every tensor of the given layers; embeddings, the final norm and the unembedding stay out."""
     return [name for layer in layers for name in _names_in(model, f"model.layers.{layer}.")]
+
+
+def every_tensor(model: nn.Module, layers: Sequence[int]) -> list[str]:
+    """Names of all tensors of the model; ConfigError where ``layers`` are not all of its layers."""
+    depth = model.config.num_hidden_layers
+    if sorted(layers) != list(range(depth)):
+        raise ConfigError(f"methods.*.layers: trained: all trains every layer; list all from 0 to {depth - 1}")
+    return [name for name, _ in model.named_parameters()]
 
 
 def _names_in(model: nn.Module, prefix: str) -> list[str]:

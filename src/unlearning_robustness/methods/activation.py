@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse
+from unlearning_robustness.methods.loss_inputs import LossInputs, activation_mse
 
 
 @dataclass(frozen=True)
@@ -16,4 +16,4 @@ class ActivationRetain:
     needs_reference: ClassVar[bool] = True
 
     def __call__(self, inputs: LossInputs) -> torch.Tensor:
-        return masked_mse(inputs.hidden, inputs.reference_hidden, inputs.mask)
+        return activation_mse(inputs, inputs.reference_hidden)

@@ -5,28 +5,34 @@ from typing import ClassVar, Literal
 
 import torch
 
-from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, relative_coefficient, unit_vector
+from unlearning_robustness.methods.loss_inputs import LossInputs, activation_mse, relative_coefficient, unit_vector
 
 
 @dataclass(frozen=True)
 class AdaptiveRMU:
     """L_f = MSE(z_f, s n_0 u), u drawn once, n_0 the mean activation norm of the first forget batch.
 
-    ``scale`` s has no unit. Nothing is trained yet at the first batch, so its norm is the reference's. u is a unit
-    vector; ``steering`` is the law of its entries: ``uniform`` on [0, 1), or ``gaussian``.
+    ``scale`` s has no unit. Nothing is trained yet at the first batch, so its norm is the reference's. The first token
+    of a text, the attention sink, is left out of it, as its norm is many times that of the others; released code takes
+    it in, and padding, so that its n_0 and its target are several times as long. u is a unit vector; ``steering`` is
+    the law of its entries: ``uniform`` on [0, 1), or ``gaussian``.
     """
 
     reads: ClassVar[str] = "hidden"
     scale: float
     steering: Literal["uniform", "gaussian"] = "uniform"
 
-    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> torch.Tensor:
-        """The steering direction n_0 u (d,); ``first`` (N, d) are the counted activations of the first batch."""
-        return unit_vector(width, self.steering, generator) * first.float().norm(dim=-1).mean()
+    def direction(self, width: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """The steering direction u (d,)."""
+        return unit_vector(width, self.steering, generator, dtype)
+
+    def scaled(self, direction: torch.Tensor, activations: torch.Tensor) -> torch.Tensor:
+        """n_0 u, of the counted activations (..., d) of the first forget batch."""
+        return direction * activations.norm(dim=-1).mean().item()
 
     def manifest_facts(self, direction: torch.Tensor, activation_norm: float) -> dict[str, float]:
         """The coefficient relative to the mean norm of the reference's forget activations."""
         return relative_coefficient(self.scale, direction, activation_norm)
 
     def __call__(self, inputs: LossInputs) -> torch.Tensor:
-        return masked_mse(inputs.hidden, self.scale * inputs.direction, inputs.mask)
+        return activation_mse(inputs, self.scale * inputs.direction)

@@ -42,7 +42,7 @@ class DPO:
     implementation: Literal["corrected", "released"] = "corrected"
     normalisation: Literal["token-mean", "sequence-sum", "batch-mean"] = "token-mean"
 
-    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> None:
+    def direction(self, width: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> None:
         """DPO has no direction."""
 
     def _likelihoods(self, inputs: LossInputs) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch.nn.functional import kl_div
 
 from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mean
 
@@ -19,6 +20,13 @@ def kl_divergence(logits: torch.Tensor, reference_logits: torch.Tensor, mask: to
     return masked_mean(divergence, mask)
 
 
+def released_kl_divergence(logits: torch.Tensor, reference_logits: torch.Tensor) -> torch.Tensor:
+    """The mean over all positions as RNA's code has it: of log p rounded to bfloat16, of p_reference not."""
+    log_p = logits.log_softmax(-1).flatten(0, 1).bfloat16()
+    log_reference = reference_logits.log_softmax(-1).flatten(0, 1)
+    return kl_div(log_p, log_reference, reduction="batchmean", log_target=True)
+
+
 @dataclass(frozen=True)
 class KLRetain:
     """L_r = KL(p_ref || p) on the retain text."""
@@ -27,4 +35,6 @@ class KLRetain:
     needs_reference: ClassVar[bool] = True
 
     def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        if inputs.released:
+            return released_kl_divergence(inputs.logits, inputs.reference_logits)
         return kl_divergence(inputs.logits, inputs.reference_logits, inputs.mask)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch.nn.functional import mse_loss
 
 from unlearning_robustness.runtime.parallel import count, total
 
@@ -15,7 +16,8 @@ class LossInputs:
     read layer, or ``logits`` (B, T, V) the output, of the model in training; only what the loss reads is
     there. ``reference_*`` is the same of the frozen reference; ``reference_nll`` and ``reference_tokens``
     (B,) are the summed NLL and the token count of each sequence under it. ``direction`` (d,) is the
-    method's fixed vector. ``refusal`` is the same of texts that decline to answer.
+    method's fixed vector. ``refusal`` is the same of texts that decline to answer. ``released``: compute as released
+    code does, over every position and in its number types.
     """
 
     input_ids: torch.Tensor
@@ -28,6 +30,11 @@ class LossInputs:
     reference_tokens: torch.Tensor | None = None
     direction: torch.Tensor | None = None
     refusal: "LossInputs | None" = None
+    released: bool = False
+
+    def precise(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Activations in float32; released code computes in their own number type."""
+        return hidden if self.released else hidden.float()
 
 
 def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -44,9 +51,19 @@ def batch_mean(values: torch.Tensor) -> torch.Tensor:
 def masked_mse(hidden: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean over counted positions and dimensions of (hidden - target)^2, in float32.
 
-    ``target`` is (B, T, d) or (d,). Released RMU takes the mean over padding too (mask all True).
+    ``target`` is (B, T, d) or (d,).
     """
     return masked_mean((hidden.float() - target.float()).pow(2).mean(-1), mask)
+
+
+def activation_mse(inputs: LossInputs, target: torch.Tensor) -> torch.Tensor:
+    """Mean of (hidden - target)^2 over counted positions and dimensions; ``target`` is (B, T, d) or (d,).
+
+    Released code takes it over all positions, padding too, in the activations' number type.
+    """
+    if inputs.released:
+        return mse_loss(inputs.hidden, target.to(inputs.hidden).expand_as(inputs.hidden))
+    return masked_mse(inputs.hidden, target, inputs.mask)
 
 
 def relative_coefficient(coefficient: float, direction: torch.Tensor, activation_norm: float) -> dict[str, float]:
@@ -57,8 +74,8 @@ def relative_coefficient(coefficient: float, direction: torch.Tensor, activation
     return {"relative_coefficient": coefficient * direction.norm().item() / activation_norm}
 
 
-def unit_vector(width: int, law: str, generator: torch.Generator) -> torch.Tensor:
+def unit_vector(width: int, law: str, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """A random unit vector (d,): ``uniform`` on [0, 1) as in RMU (all entries positive), or ``gaussian`` as in RSV."""
     draw = {"uniform": torch.rand, "gaussian": torch.randn}[law]
-    vector = draw(width, generator=generator)
+    vector = draw(width, generator=generator).to(dtype)
     return vector / vector.norm()

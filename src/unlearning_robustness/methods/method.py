@@ -8,7 +8,10 @@ from unlearning_robustness.methods import FORGET_LOSSES, RETAIN_LOSSES
 
 @dataclass(frozen=True)
 class Method:
-    """A forget loss and a retain loss, with what the training loop needs to know."""
+    """A forget loss and a retain loss, with what the training loop needs to know.
+
+    ``topics`` are the settings of each topic, where they take steps in turn: retain_weight, tokens, retain_tokens.
+    """
 
     forget_loss: object
     retain_loss: object
@@ -16,6 +19,7 @@ class Method:
     layers: tuple[int, ...]
     read_layer: int
     implementation: str = "corrected"
+    topics: tuple[dict, ...] = ()
 
     def check_depth(self, depth: int) -> None:
         """Raise ConfigError when the method names a layer that a model of ``depth`` layers does not have."""
@@ -39,4 +43,12 @@ def build_method(settings: dict) -> Method:
         layers=tuple(settings["layers"]),
         read_layer=settings["read_layer"],
         implementation=settings["implementation"],
+        topics=_topics(settings),
     )
+
+
+def _topics(settings: dict) -> tuple[dict, ...]:
+    """What each topic has of its own over what the entry says for all; without topics the texts are one."""
+    tokens = settings["tokens"]
+    for_all = {"retain_weight": settings["retain_weight"], "tokens": tokens, "retain_tokens": tokens}
+    return tuple(for_all | own for own in settings["topics"] or [{}])

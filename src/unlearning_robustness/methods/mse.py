@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch.nn.functional import mse_loss
 
 from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mean
 
@@ -14,6 +15,11 @@ def log_probability_mse(logits: torch.Tensor, reference_logits: torch.Tensor, ma
     return masked_mean(difference.pow(2).mean(-1), mask)
 
 
+def released_log_probability_mse(logits: torch.Tensor, reference_logits: torch.Tensor) -> torch.Tensor:
+    """The mean over all positions as RNA's code has it: of log-probabilities rounded to bfloat16."""
+    return mse_loss(logits.log_softmax(-1).bfloat16(), reference_logits.log_softmax(-1).bfloat16())
+
+
 @dataclass(frozen=True)
 class MSERetain:
     """L_r = MSE(log p, log p_ref) on the retain text."""
@@ -22,4 +28,6 @@ class MSERetain:
     needs_reference: ClassVar[bool] = True
 
     def __call__(self, inputs: LossInputs) -> torch.Tensor:
+        if inputs.released:
+            return released_log_probability_mse(inputs.logits, inputs.reference_logits)
         return log_probability_mse(inputs.logits, inputs.reference_logits, inputs.mask)

@@ -29,7 +29,7 @@ class NPO:
     beta: Positive
     normalisation: Literal["token-mean", "sequence-sum", "batch-mean"] = "token-mean"
 
-    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> None:
+    def direction(self, width: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> None:
         """NPO has no direction."""
 
     def __call__(self, inputs: LossInputs) -> torch.Tensor:

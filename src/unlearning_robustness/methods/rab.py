@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, relative_coefficient, unit_vector
+from unlearning_robustness.methods.loss_inputs import LossInputs, activation_mse, relative_coefficient, unit_vector
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class RAb:
     coefficient: float
     steering: Literal["uniform", "gaussian"] = "gaussian"
 
-    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> torch.Tensor:
+    def direction(self, width: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """The direction w (d,), a unit vector."""
-        return unit_vector(width, self.steering, generator)
+        return unit_vector(width, self.steering, generator, dtype)
 
     def manifest_facts(self, direction: torch.Tensor, activation_norm: float) -> dict[str, float]:
         """The coefficient relative to the mean norm of the reference's forget activations."""
         return relative_coefficient(self.coefficient, direction, activation_norm)
 
     def __call__(self, inputs: LossInputs) -> torch.Tensor:
-        reference, direction = inputs.reference_hidden.float(), inputs.direction
+        reference, direction = inputs.precise(inputs.reference_hidden), inputs.direction
         along = (reference @ direction)[..., None] * direction
-        return masked_mse(inputs.hidden, reference - self.coefficient * along, inputs.mask)
+        return activation_mse(inputs, reference - self.coefficient * along)

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, relative_coefficient, unit_vector
+from unlearning_robustness.methods.loss_inputs import LossInputs, activation_mse, relative_coefficient, unit_vector
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class RMU:
     coefficient: float
     steering: Literal["uniform", "gaussian"] = "uniform"
 
-    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> torch.Tensor:
+    def direction(self, width: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """The steering direction u (d,)."""
-        return unit_vector(width, self.steering, generator)
+        return unit_vector(width, self.steering, generator, dtype)
 
     def manifest_facts(self, direction: torch.Tensor, activation_norm: float) -> dict[str, float]:
         """The coefficient relative to the mean norm of the reference's forget activations."""
         return relative_coefficient(self.coefficient, direction, activation_norm)
 
     def __call__(self, inputs: LossInputs) -> torch.Tensor:
-        return masked_mse(inputs.hidden, self.coefficient * inputs.direction, inputs.mask)
+        return activation_mse(inputs, self.coefficient * inputs.direction)

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mse, relative_coefficient, unit_vector
+from unlearning_robustness.methods.loss_inputs import LossInputs, activation_mse, relative_coefficient, unit_vector
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class RSV:
     coefficient: float
     steering: Literal["uniform", "gaussian"] = "gaussian"
 
-    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> torch.Tensor:
+    def direction(self, width: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """The steering direction u (d,)."""
-        return unit_vector(width, self.steering, generator)
+        return unit_vector(width, self.steering, generator, dtype)
 
     def manifest_facts(self, direction: torch.Tensor, activation_norm: float) -> dict[str, float]:
         """The coefficient relative to the mean norm of the reference's forget activations."""
         return relative_coefficient(self.coefficient, direction, activation_norm)
 
     def __call__(self, inputs: LossInputs) -> torch.Tensor:
-        target = inputs.reference_hidden.float() + self.coefficient * inputs.direction
-        return masked_mse(inputs.hidden, target, inputs.mask)
+        target = inputs.precise(inputs.reference_hidden) + self.coefficient * inputs.direction
+        return activation_mse(inputs, target)

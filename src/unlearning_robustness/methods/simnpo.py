@@ -30,7 +30,7 @@ class SimNPO:
     margin: float = 0.0
     normalisation: Literal["token-mean", "sequence-sum", "batch-mean"] = "token-mean"
 
-    def direction(self, width: int, generator: torch.Generator, first: torch.Tensor) -> None:
+    def direction(self, width: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> None:
         """SimNPO has no direction."""
 
     def __call__(self, inputs: LossInputs) -> torch.Tensor:

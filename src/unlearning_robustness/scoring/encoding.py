@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
+from unlearning_robustness.errors import ConfigError
+
 
 def encode(tokenizer, text: str) -> list[int]:
     """Token ids as lm-eval takes them: without further special tokens where the text itself begins with the first one.
@@ -38,6 +40,13 @@ def cut_line(name: str, tokenizer, texts: Sequence[str], tokens: int) -> str:
     """What a log says of texts that are about to be cut."""
     share = 100 * left_out(tokenizer, texts, tokens)
     return f"{name} cut at {tokens} tokens: {share:.0f} % of their text is left out"
+
+
+def end_of_text(tokenizer) -> int:
+    """The id of the end-of-text token; ConfigError where a tokenizer has none."""
+    if tokenizer.eos_token_id is None:
+        raise ConfigError("implementation: released pads with the end-of-text token, and this tokenizer has none")
+    return tokenizer.eos_token_id
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch.nn.functional import cross_entropy
 
+from unlearning_robustness.engine.schedule import share_of_rate
 from unlearning_robustness.engine.weights import TrainedWeights
 from unlearning_robustness.errors import TrainingError
 from unlearning_robustness.models.checkpointing import checkpointed
@@ -17,12 +18,8 @@ def learning_rate_at(step: int, peak: float, warm_up: int) -> float:
 
 
 def linear_rate_at(step: int, peak: float, steps: int) -> float:
-    """Warm-up over max(1, steps // 10) steps as in Unlearn-Smooth, then the decay that is transformers' default.
-
-    The rate is zero at the first step, which moves nothing, and would reach zero again after the last of ``steps``.
-    """
-    warm_up = max(1, steps // 10)
-    return peak * (step / warm_up if step < warm_up else (steps - step) / max(1, steps - warm_up))
+    """Warm-up over max(1, steps // 10) steps as in Unlearn-Smooth, then the decay that is transformers' default."""
+    return peak * share_of_rate(step, steps, max(1, steps // 10), "linear")
 
 
 def text_loss(model, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

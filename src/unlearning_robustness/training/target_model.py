@@ -11,7 +11,7 @@ from unlearning_robustness.runtime.seeds import generator
 from unlearning_robustness.scoring.encoding import encode_texts
 from unlearning_robustness.scoring.perplexity import prose_perplexity
 from unlearning_robustness.training.fine_tuning import fine_tune, learning_rate_at
-from unlearning_robustness.training.trainer import batch_order
+from unlearning_robustness.training.orders import batch_order
 
 
 def memorise(model, tokenizer, texts: Sequence[str], settings: dict) -> dict[str, float]:

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -13,25 +12,17 @@ from unlearning_robustness.defences.base import Step
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine
 from unlearning_robustness.engine.schedule import Schedule
-from unlearning_robustness.engine.weights import norm
+from unlearning_robustness.engine.weights import Tensors, norm
 from unlearning_robustness.errors import TrainingError
 from unlearning_robustness.runtime import parallel
 from unlearning_robustness.runtime.launcher import is_main
 from unlearning_robustness.runtime.manifest import atomic
 from unlearning_robustness.runtime.seeds import generator
+from unlearning_robustness.training.orders import order_in_turn, seeded_order
 
+ORDERS = {"corrected": seeded_order, "released": order_in_turn}
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 STREAMS = ("forget-order", "retain-order", "noise", "perturbation")
-
-
-def batch_order(count: int, batch_size: int, steps: int, random: torch.Generator) -> torch.Tensor:
-    """Indices (steps, batch_size): seeded passes over ``count`` texts, one after another.
-
-    A longer run begins with the same batches as a shorter one.
-    """
-    needed = steps * batch_size
-    passes = [torch.randperm(count, generator=random) for _ in range(max(1, math.ceil(needed / count)))]
-    return torch.cat(passes)[:needed].view(steps, batch_size)
 
 
 class Trainer:
@@ -41,14 +32,12 @@ class Trainer:
         self.engine, self.step, self.schedule, self.caches = engine, step, schedule, caches
         self.random = {name: generator(seed, name, engine.device if "order" not in name else "cpu") for name in STREAMS}
         self.random |= engine.weights.random
-        self.order = {
-            corpus: batch_order(
-                len(caches[corpus]), schedule.batch_size, schedule.steps, self.random[f"{corpus}-order"]
-            )
-            for corpus in ("forget", "retain")
-        }
+        self.order = ORDERS[engine.method.implementation](caches, schedule, self.random)
         self.master, self.optimised = list(engine.weights.master.values()), list(engine.weights.optimised.values())
-        self.optimiser = step.optimiser(self.optimised, schedule.learning_rate, schedule.weight_decay)
+        make = step.optimiser or engine.adamw
+        self.optimiser = make(self.optimised, schedule.learning_rate, schedule.weight_decay)
+        # Some defences have a learning rate of their own.
+        self.learning_rate = self.optimiser.param_groups[0]["lr"]
         self.done = 0
         self.history: list[dict] = []
 
@@ -68,13 +57,13 @@ class Trainer:
         return self.history
 
     def _batch(self, corpus: str, index: int) -> ActivationCache:
-        trim = self.engine.method.implementation != "released"
-        batch = self.caches[corpus].batch(self.order[corpus][index], trim=trim)
-        return batch.rows(parallel.rows(len(batch))).to(self.engine.device)
+        return self.engine.batch(corpus, self.caches[corpus], self.order[corpus][index])
 
     def _step(self, index: int) -> dict:
         # The last step's gradients would be one more copy while this step's are taken.
         self.optimiser.zero_grad()
+        self.optimiser.param_groups[0]["lr"] = self.learning_rate * self.schedule.share_at(index)
+        self.engine.begin(index)
         try:
             forget_loss, forget = self.step.forget_gradient(
                 self.engine, self._batch("forget", index), self.random["perturbation"]
@@ -88,8 +77,15 @@ class Trainer:
         parts |= {"forget_gradient": norm(forget), "retain_gradient": norm(retain), **self.step.measures}
         if not all(math.isfinite(value) for value in parts.values()):
             raise TrainingError(f"not finite at {parts}: lower the learning rate or the coefficient")
-        self.engine.weights.step(self.optimiser, self.step.combine(forget, retain))
+        self.engine.weights.step(self.optimiser, self._clipped(self.step.combine(forget, retain)))
         return parts | self.step.measures
+
+    def _clipped(self, gradients: Tensors) -> Tensors:
+        """Gradients scaled to the schedule's norm where they are longer, as torch's clip_grad_norm_ does."""
+        limit = self.schedule.clipping if self.step.clips else None
+        if limit is None or (factor := limit / (norm(gradients) + 1e-6)) >= 1:
+            return gradients
+        return {name: tensor * factor for name, tensor in gradients.items()}
 
     def save(self, path: str | Path) -> None:
         """Write the whole state: masters, optimiser moments, random streams, step, history."""
@@ -99,6 +95,7 @@ class Trainer:
             tensors |= {f"{name}.{index}": parallel.gathered(state[name]).clone() for name in MOMENTS if name in state}
         tensors |= {f"random.{name}": random.get_state() for name, random in self.random.items()}
         tensors |= {f"memory.{name}": tensor for name, tensor in self.step.memory.items()}
+        tensors |= {f"engine.{name}": tensor for name, tensor in self.engine.memory.items()}
         if not is_main():
             return
         with atomic(path) as temporary:
@@ -124,4 +121,6 @@ class Trainer:
         self.step.memory = {
             name.removeprefix("memory."): tensor.to(self.engine.device) for name, tensor in memory.items()
         }
+        for name, tensor in self.engine.memory.items():
+            tensor.copy_(tensors[f"engine.{name}"])
         self.engine.weights.publish()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,10 +15,18 @@ from unlearning_robustness.engine.cost import total
 from unlearning_robustness.engine.engine import Engine, loss_mask
 from unlearning_robustness.engine.lora import LowRankWeights, modules_of_layers
 from unlearning_robustness.engine.precision import PureWeights, StochasticWeights
+from unlearning_robustness.engine.released import ReleasedEngine
 from unlearning_robustness.engine.schedule import Schedule
-from unlearning_robustness.engine.weights import Tensors, TrainedWeights, change_of, down_projections, tensors_of_layers
-from unlearning_robustness.errors import InterruptionError, TrainingError
-from unlearning_robustness.methods.method import build_method
+from unlearning_robustness.engine.weights import (
+    Tensors,
+    TrainedWeights,
+    change_of,
+    down_projections,
+    every_tensor,
+    tensors_of_layers,
+)
+from unlearning_robustness.errors import ConfigError, InterruptionError, TrainingError
+from unlearning_robustness.methods.method import Method, build_method
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.runtime import parallel
 from unlearning_robustness.runtime.interruption import listen_for_stop
@@ -26,9 +34,11 @@ from unlearning_robustness.runtime.launcher import is_main
 from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator
 from unlearning_robustness.scoring.questions import QuestionScorer
-from unlearning_robustness.training.trainer import Trainer, batch_order
+from unlearning_robustness.training.orders import batch_order
+from unlearning_robustness.training.trainer import Trainer
 
 CHECKPOINT_SECONDS = 60.0
+SCHEDULE = ("steps", "learning_rate", "batch_size", "weight_decay", "warm_up", "decay", "clipping")
 
 
 @dataclass
@@ -44,20 +54,52 @@ def make_trainer(
     model, settings: dict, row: list[dict], caches: dict[str, ActivationCache], seed: int, **changes
 ) -> Trainer:
     """A trainer for a resolved method entry and defence row; ``changes`` override entries of the schedule."""
-    method = build_method(settings)
+    method = _by_topic(build_method(settings), caches["forget"])
     method.check_depth(model.config.num_hidden_layers)
-    first = first_activations(caches["forget"], settings, seed)
-    direction = method.forget_loss.direction(model.config.hidden_size, generator(seed, "steering"), first)
-    entries = {key: settings[key] for key in ("steps", "learning_rate", "batch_size", "weight_decay")}
+    entries = {key: settings[key] for key in SCHEDULE if key in settings}
     schedule = reschedule(row, Schedule(**{**entries, **changes}))
     refusal = caches["refusal"] if getattr(method.forget_loss, "needs_refusal", False) else None
     weights = trained_weights(model, settings, seed)
-    engine = Engine(model, method, weights, direction, refusal, settings["gradient_checkpointing"])
+    if method.implementation == "released":
+        kind, directions = ReleasedEngine, released_directions(model, method, seed)
+        refusal = refusal and refusal.rows(slice(schedule.batch_size))
+    else:
+        kind, directions = Engine, direction_of(model, method, caches["forget"], schedule.batch_size, seed)
+    engine = kind(model, method, weights, directions, refusal, settings["gradient_checkpointing"])
     return Trainer(engine, build_step(row), schedule, caches, seed)
 
 
+def _by_topic(method: Method, forget: ActivationCache) -> Method:
+    """The method with settings for each topic of the forget texts; those that it says of one hold for all."""
+    count = int(forget.topic.max()) + 1
+    topics = method.topics * count if len(method.topics) == 1 else method.topics
+    if method.implementation == "released" and len(topics) != count:
+        raise ConfigError(
+            f"methods.*.topics: there are {len(topics)}, and the forget texts are of {count}: give {count}"
+        )
+    return replace(method, topics=topics)
+
+
+def direction_of(model, method: Method, forget: ActivationCache, batch_size: int, seed: int) -> torch.Tensor | None:
+    """The vector (d,) of a method that has one; it may follow the activations of the seed's first forget batch."""
+    loss = method.forget_loss
+    direction = loss.direction(model.config.hidden_size, generator(seed, "steering"))
+    if not hasattr(loss, "scaled"):
+        return direction
+    chosen = batch_order(len(forget), batch_size, 1, generator(seed, "forget-order"))[0]
+    batch = forget.batch(chosen)
+    return loss.scaled(direction, batch.reference_hidden[loss_mask(batch.mask, "hidden")].float())
+
+
+def released_directions(model, method: Method, seed: int) -> torch.Tensor | None:
+    """The vectors (K, d) of K topics, drawn in the model's number type."""
+    random = generator(seed, "steering")
+    drawn = [method.forget_loss.direction(model.config.hidden_size, random, model.dtype) for _ in method.topics]
+    return None if drawn[0] is None else torch.stack(drawn)
+
+
 def trained_weights(model, settings: dict, seed: int) -> TrainedWeights:
-    """The tensors that a method entry trains: MLP down-projections, every tensor of its layers, or adapters there.
+    """The tensors that a method entry trains: MLP down-projections, all tensors of layers, all, or adapters in layers.
 
     The entry's ``precision`` and ``parallel`` decide whether they have masters, sharded masters or none.
     """
@@ -66,7 +108,9 @@ def trained_weights(model, settings: dict, seed: int) -> TrainedWeights:
         lora = settings["lora"]
         targets = modules_of_layers(model, layers, lora["targets"])
         return LowRankWeights(model, targets, lora["rank"], lora["alpha"], generator(seed, "adapters"))
-    names = {"down-projections": down_projections, "full": tensors_of_layers}[trained](model, layers)
+    names = {"down-projections": down_projections, "full": tensors_of_layers, "all": every_tensor}[trained](
+        model, layers
+    )
     if settings["parallel"]["sharded"]:
         # Few need FSDP, which takes long to import.
         from unlearning_robustness.engine.sharding import ShardedWeights
@@ -83,7 +127,8 @@ def layers_needed(settings: dict, row: list[dict]) -> tuple[int, int] | None:
     if control and control.Facts.scores_select:
         return None
     method = build_method(settings)
-    return min(method.layers), method.read_layer + 1 if method.reads == "hidden" else None
+    from_start = method.implementation == "released" or settings["trained"] == "all"
+    return 0 if from_start else min(method.layers), method.read_layer + 1 if method.reads == "hidden" else None
 
 
 def layer_divider(settings: dict, device: str) -> Callable[[torch.nn.Module], None] | None:
@@ -93,13 +138,6 @@ def layer_divider(settings: dict, device: str) -> Callable[[torch.nn.Module], No
     from unlearning_robustness.engine.sharding import divider
 
     return divider(device)
-
-
-def first_activations(cache: ActivationCache, settings: dict, seed: int) -> torch.Tensor:
-    """The reference's counted activations (N, d) of the first forget batch that ``seed`` draws."""
-    chosen = batch_order(len(cache), settings["batch_size"], 1, generator(seed, "forget-order"))[0]
-    batch = cache.batch(chosen, trim=settings["implementation"] != "released")
-    return batch.reference_hidden[loss_mask(batch.mask, settings["implementation"], "hidden")]
 
 
 def unlearn(
@@ -206,7 +244,7 @@ def stop_nearest(trainer: Trainer, stop: EarlyStop, target: float, score: Callab
 
 def relative_scales(settings: dict, row: list[dict], caches: dict[str, ActivationCache], direction=None) -> dict:
     """Coefficient and noise relative to the reference's activations at the read layer, where there are any."""
-    mask = {name: loss_mask(cache.mask, settings["implementation"], "hidden") for name, cache in caches.items()}
+    mask = {name: loss_mask(cache.mask, "hidden") for name, cache in caches.items()}
     norms = {
         name: cache.reference_hidden.float().norm(dim=-1)[mask[name]].mean().item()
         for name, cache in caches.items()

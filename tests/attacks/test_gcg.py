@@ -14,7 +14,7 @@ from unlearning_robustness.attacks.insertion_loss import (
     representation_distance,
     tokens_nll,
 )
-from unlearning_robustness.errors import DataError
+from unlearning_robustness.errors import DataError, ScoreError
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 PLACES = pytest.mark.parametrize("place", ["before", "after"])
@@ -297,3 +297,27 @@ def test_a_search_against_retain_questions_uses_those(attack, question_table):
         AttackInput(given.model, given.tokenizer, None, 1, select, None, 16)
     )
     assert set(searched["role"]) == set(others["role"]) == {"retain"} and (len(searched), len(others)) == (2, 1)
+
+
+@pytest.mark.parametrize("rule", ["token-mean", "byte-mean"])
+def test_choices_are_compared_by_the_score_that_decides(attack, tiny_model, tiny_tokenizer, select, rule):
+    asked = select.assign(decided_by=rule, choices=[["a", "bbbb", "cc", "dd"]] * len(select))
+    loss_of = InsertionLoss(attack(), Insertion(tiny_tokenizer, asked, "before").slots, "contrast", None, 0.0)
+    loss = loss_of(torch.tensor([tiny_tokenizer.encode("abcd")])).item()
+    scorer = QuestionScorer(tiny_tokenizer, asked.assign(prompt=[f"abcd\n{prompt}" for prompt in asked["prompt"]]), 4)
+    compared = torch.tensor(scorer.deciding(scorer.log_likelihoods(tiny_model))).log_softmax(-1)
+    right = compared[torch.arange(len(asked)), torch.tensor(asked["answer"].to_numpy())]
+    assert loss == pytest.approx(-right.mean().item(), rel=1e-4)
+
+
+def test_a_loss_that_is_no_number_names_the_question(attack, tiny_model, tiny_tokenizer, select):
+    loss_of = InsertionLoss(attack(), Insertion(tiny_tokenizer, select, "before").slots, "contrast", None, 0.0)
+    tiny_model.lm_head.weight[7] = torch.nan
+    with pytest.raises(ScoreError, match=f"^question {select['question'].iloc[0]}: its loss is nan"):
+        loss_of(torch.tensor([[1, 2, 3]]))
+
+
+def test_a_question_that_outgrows_the_model_with_the_tokens_is_refused(attack, tiny_model, tiny_tokenizer, select):
+    loss_of = InsertionLoss(attack(), Insertion(tiny_tokenizer, select, "before").slots, "contrast", None, 0.0)
+    with pytest.raises(DataError, match=r"with 510 inserted tokens it has \d+, the model 512 positions: lower"):
+        loss_of(torch.zeros(1, 510, dtype=torch.long))

@@ -2,6 +2,7 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
+from unlearning_robustness.errors import DataError, ScoreError
 from unlearning_robustness.evaluation.generation import continuations, left_pad, tokens_with
 
 PROMPTS = [[1, 2, 3], [40, 41, 42, 43, 44, 45, 46], [9], [100, 7, 30, 4, 5]]
@@ -97,3 +98,18 @@ def test_padding_stands_on_the_left():
 def test_tokens_with_a_line_s_end_are_found(tiny_tokenizer):
     (only,) = tokens_with(tiny_tokenizer, "\n")
     assert tiny_tokenizer.decode([only]) == "\n"
+
+
+def test_a_prompt_that_leaves_no_room_is_cut_from_the_left_and_said(make_model, characters, capfd):
+    model, prompts = make_model(max_position_embeddings=20), [list(range(1, 31)), [5, 6, 7]]
+    expected = [characters.decode(by_hand(model, prompt[-12:], 8)) for prompt in prompts]
+    assert continuations(model, characters, prompts, 8, 2) == expected
+    assert "1 of 2 prompts are cut from the left to 12 tokens" in capfd.readouterr().out
+    with pytest.raises(DataError, match="an answer of 20 tokens leaves a model of 20 positions no prompt"):
+        continuations(model, characters, prompts, 20, 2)
+
+
+def test_an_answer_behind_which_a_logit_is_no_number_stops_and_is_named(tiny_model, characters):
+    tiny_model.get_input_embeddings().weight[9] = torch.nan
+    with pytest.raises(ScoreError, match=r"^forget question 2: its largest logit is nan"):
+        continuations(tiny_model, characters, PROMPTS, 4, 2, names=[f"forget question {n}" for n in range(4)])

@@ -1,11 +1,12 @@
 import random
+from dataclasses import replace
 
 import pandas
 import pytest
 import torch
 
 from unlearning_robustness.config.cells import Cell
-from unlearning_robustness.errors import DataError
+from unlearning_robustness.errors import DataError, ScoreError
 from unlearning_robustness.evaluation.memorisation import (
     MemorisationProbe,
     long_texts,
@@ -194,3 +195,18 @@ def test_the_end_of_a_budget_has_the_largest_of_each_part():
     assert end_of_budget({"documents": [5, 60], "steps": [20, 2], "layers": [1, 2], "tokens": 32}) == {
         "documents": [60], "steps": [20], "layers": [1, 2], "tokens": 32,
     }  # fmt: skip
+
+
+def test_membership_is_not_guessed_from_scores_that_are_no_numbers(probe, tiny_model, tiny_tokenizer):
+    tiny_model.get_input_embeddings().weight[tiny_tokenizer.encode("Z")[0]] = torch.nan
+    with pytest.raises(ScoreError, match=r"^holdout text holdout/1: its log-likelihood is nan"):
+        probe._min_k(tiny_model)
+
+
+@pytest.mark.parametrize(("length", "said"), [(1, "it has 1 token, and the first"), (13, "the model 12 positions")])
+def test_a_text_that_cannot_be_scored_is_named(probe, tiny_model, length, said):
+    tiny_model.config.max_position_embeddings = 12
+    members = {"forget": {"forget/0": [1, 2, 3], "forget/1": list(range(length))}}
+    short = MemorisationProbe(probe.tokenizer, replace(probe.material, members=members), SETTINGS)
+    with pytest.raises(DataError, match=rf"^forget text forget/1: .*{said}.* memorisation\.longest_text"):
+        short._min_k(tiny_model)

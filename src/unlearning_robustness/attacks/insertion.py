@@ -12,6 +12,7 @@ import pandas
 import torch
 
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.scoring.decision import SUM, divisors
 from unlearning_robustness.scoring.packing import pack
 
 Place = Literal["before", "after"]
@@ -32,7 +33,8 @@ def _around(text: str, prompt: str, place: Place) -> tuple[str, str]:
 class Slot:
     """A question with room for tokens: ids before them, ids of the prompt behind them, and those of each choice.
 
-    ``right`` is the right choice's number. ``plain`` is the question without room, with its right choice but for its
+    ``right`` is the right choice's number, ``divisors`` are what sums of log-likelihoods are divided by before choices
+    are compared, and ``name`` is for errors. ``plain`` is the question without room, with its right choice but for its
     last id, which predicts nothing; its last ``shared`` ids also stand behind the tokens.
     """
 
@@ -42,6 +44,8 @@ class Slot:
     right: int
     plain: tuple[int, ...]
     shared: int
+    divisors: tuple[int, ...]
+    name: str
 
     @property
     def answer(self) -> tuple[int, ...]:
@@ -55,14 +59,12 @@ class Insertion:
     def __init__(self, tokenizer, questions: pandas.DataFrame, place: Place):
         self.tokenizer, self.place = tokenizer, place
         self.texts = [(row.prompt, list(row.choices)) for row in questions.itertuples()]
-        self.slots = [
-            self._slot(prompt, choices, answer)
-            for (prompt, choices), answer in zip(self.texts, questions["answer"], strict=True)
-        ]
+        self.slots = [self._slot(row) for row in questions.to_dict("records")]
 
-    def _slot(self, prompt: str, choices: list[str], answer: int) -> Slot:
+    def _slot(self, row: dict) -> Slot:
+        prompt, choices, answer = row["prompt"], row["choices"], row["answer"]
         left, right = _around(ANCHOR, prompt, self.place)
-        asked = pack(self.tokenizer, f"{left}{right}", choices)
+        asked = pack(self.tokenizer, f"{left}{right}", choices, row.get("question", ""))
         head = self.tokenizer.encode(_around("", prompt, self.place)[0])
         plain = self.tokenizer.encode(f"{prompt} {choices[answer]}")[:-1]
         tail, shared = asked.prompt[len(self.tokenizer.encode(left)) :], 0
@@ -70,7 +72,8 @@ class Insertion:
         # The first token of a text is an attention sink, so it is not compared with one further in.
         while shared < min(len(behind), len(plain) - 1) and behind[-1 - shared] == plain[-1 - shared]:
             shared += 1
-        return Slot(tuple(head), tail, asked.choices, int(answer), tuple(plain), shared)
+        compared = tuple(divisors(row.get("decided_by", SUM), choices, asked.choices))
+        return Slot(tuple(head), tail, asked.choices, int(answer), tuple(plain), shared, compared, asked.name)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the tokens."""

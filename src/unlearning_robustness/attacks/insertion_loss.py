@@ -8,12 +8,13 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.attacks.insertion import Slot
-from unlearning_robustness.errors import ConfigError
+from unlearning_robustness.errors import ConfigError, DataError
 from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.shared_prefix import keys_and_values
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
+from unlearning_robustness.scoring.finite import need_finite
 from unlearning_robustness.scoring.multiple_choice import collate, to_device
-from unlearning_robustness.scoring.packing import PackedQuestion
+from unlearning_robustness.scoring.packing import PackedQuestion, longest_input
 
 Match = Literal["contrast", "mislead", "answer", "representation"]
 # So many rows of the embedding are held in float32 at once.
@@ -23,7 +24,7 @@ ROWS = 8192
 def contrast(log_likelihoods: torch.Tensor, right: int) -> torch.Tensor:
     """Minus the log-probability (C,) of choice ``right`` among all, of their log-likelihoods (C, K).
 
-    Choices are compared as accuracy compares them: by their sums of log-probabilities.
+    Choices are compared as accuracy compares them: by what decides the question.
     """
     return -log_likelihoods.log_softmax(-1)[:, right]
 
@@ -68,6 +69,7 @@ class InsertionLoss:
             raise ConfigError(f"attacks.*.parameters.layer: {layer} is not within the model's {depth} layers")
         needs_logits = self.layer is None or fluency > 0
         self.span = LayerSpan(attack.model, 0, depth if needs_logits else self.layer + 1)
+        self.longest = longest_input(attack.model.config)
         self.embed = attack.model.get_input_embeddings()
         self.targets = [None] * len(slots) if self.layer is None else self._reference(attack)
         heads = [torch.tensor(slot.head, dtype=torch.long, device=self.device) for slot in slots]
@@ -85,7 +87,12 @@ class InsertionLoss:
         slot, cache, (count, length) = self.slots[number], copy.deepcopy(self.caches[number]), embeds.shape[:2]
         choices = slot.choices if self.match in COMPARED else (slot.answer,)
         start = len(slot.head)
-        packed = PackedQuestion((*slot.head, *[0] * length, *slot.tail), choices)
+        packed = PackedQuestion((*slot.head, *[0] * length, *slot.tail), choices, slot.name)
+        if self.longest is not None and packed.positions > self.longest:
+            raise DataError(
+                f"{slot.name}: with {length} inserted tokens it has {packed.positions}, the model {self.longest} "
+                "positions: lower attacks.*.parameters.inserted_tokens"
+            )
         layout = to_device(collate([packed]), self.device)
         if slot.head:
             cache.batch_repeat_interleave(count)
@@ -102,10 +109,12 @@ class InsertionLoss:
             loss = representation_distance(captured[0][:, -_compared(slot) :], self.targets[number])
         else:
             scores = self._log_likelihoods(hidden, layout.columns - start, layout.targets, layout.owner, len(choices))
-            loss = COMPARED[self.match](scores, slot.right) if self.match in COMPARED else -scores[:, 0]
+            compared = scores / scores.new_tensor(slot.divisors) if self.match in COMPARED else scores
+            loss = COMPARED[self.match](compared, slot.right) if self.match in COMPARED else -scores[:, 0]
         if self.fluency > 0 and length > 1:
             nll = tokens_nll(logits_of(self.model, hidden[:, : length - 1]), inserted[:, 1:])
             loss = loss + self.fluency * nll.mean(-1)
+        need_finite(loss.detach(), [slot.name] * count, "loss")
         return loss
 
     def _log_likelihoods(self, hidden, columns, targets, owner: torch.Tensor, choices: int) -> torch.Tensor:

@@ -60,7 +60,7 @@ class TofuProbe:
         ]
 
     def _said(self, model, role: str, scorer: QuestionScorer) -> list[dict]:
-        prompts = tuple(row.prompt for row in scorer.packed)
+        prompts = tuple(tuple(self.tokenizer.encode(prompt)) for prompt in scorer.table["prompt"])
         asked = Asked(role, tuple(scorer.table["item"]), prompts, tuple(scorer.table["truth"]))
         settings = self.settings
         rows = answers(model, self.tokenizer, asked, settings["answer_tokens"], settings["batch_size"])

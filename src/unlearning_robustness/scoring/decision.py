@@ -11,21 +11,14 @@ import numpy
 SUM, TOKEN_MEAN, BYTE_MEAN = RULES = ("sum", "token-mean", "byte-mean")
 
 
-class Scores:
-    """Log-likelihoods of the choices of Q questions, float64 (Q, C): ``sum`` as scored, and the means of it.
+def divisors(rule: str, choices: Sequence[str], tokens: Sequence[Sequence[int]]) -> list[int]:
+    """What each choice's sum is divided by under a rule: its text is in ``choices``, its ids are in ``tokens``.
 
-    ``tokens`` and ``sizes`` (Q, C) are the choices' lengths; a size is in bytes of UTF-8, without the space before the
-    choice, as lm-eval counts them.
+    Bytes are those of UTF-8, without the space before a choice, as lm-eval counts them.
     """
-
-    def __init__(self, sums: numpy.ndarray, tokens: Sequence[Sequence[int]], sizes: Sequence[Sequence[int]]):
-        self.sum = numpy.asarray(sums, dtype=numpy.float64)
-        self.token_mean, self.byte_mean = self.sum / tokens, self.sum / numpy.maximum(sizes, 1)
-
-    def deciding(self, rules: Sequence[str]) -> numpy.ndarray:
-        """Of each question the scores that its rule compares, (Q, C)."""
-        by_rule = dict(zip(RULES, (self.sum, self.token_mean, self.byte_mean), strict=True))
-        return numpy.stack([by_rule[rule][row] for row, rule in enumerate(rules)])
+    if rule == TOKEN_MEAN:
+        return [len(ids) for ids in tokens]
+    return [max(len(choice.encode()), 1) if rule == BYTE_MEAN else 1 for choice in choices]
 
 
 def tied(deciding: numpy.ndarray) -> numpy.ndarray:

@@ -10,6 +10,9 @@ from unlearning_robustness.scoring.encoding import encode
 # Where a configuration says how many positions a model has, in lm-eval's order.
 POSITIONS = ("n_positions", "max_position_embeddings", "n_ctx")
 
+# How much of a prompt without a name an error quotes.
+QUOTED = 60
+
 
 @dataclass(frozen=True)
 class PackedQuestion:
@@ -47,7 +50,7 @@ def pack(tokenizer, prompt: str, choices: Sequence[str], name: str = "") -> Pack
     sequence to both. Raises DataError, which names the question, when the prompt is empty, a choice adds no token, or
     all choices have the same tokens.
     """
-    name = f"question {name}" if name else f"question {prompt!r}"
+    name = f"question {name}" if name else f"question {prompt[-QUOTED:]!r}"
     context = prompt.rstrip()
     if not context:
         raise DataError(f"{name}: its prompt is empty: give it a text")

@@ -1,6 +1,6 @@
 """Score a table of questions with a model: one record a question."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from unlearning_robustness.models.float32_head import with_float32_head
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 from unlearning_robustness.runtime.manifest import atomic
-from unlearning_robustness.scoring.decision import SUM, Scores, tied
+from unlearning_robustness.scoring.decision import BYTE_MEAN, SUM, TOKEN_MEAN, divisors, tied
 from unlearning_robustness.scoring.encoding import special_tokens
 from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods, run_packed
 from unlearning_robustness.scoring.packing import cut, longest_input, pack
@@ -123,20 +123,18 @@ class QuestionScorer:
         """Share of questions whose likeliest choice is the answer."""
         return self.accuracy_of(self.log_likelihoods(model))
 
-    def accuracy_of(self, scores: torch.Tensor) -> float:
+    def accuracy_of(self, sums: torch.Tensor) -> float:
         """The same from log-likelihoods (Q, C)."""
-        prediction = self.deciding(self.scores(scores)).argmax(-1)
-        return float((prediction == self.table["answer"].to_numpy()).mean())
+        return float((self.deciding(sums).argmax(-1) == self.table["answer"].to_numpy()).mean())
 
-    def scores(self, sums: torch.Tensor) -> Scores:
-        """Summed log-likelihoods (Q, C) with their means."""
-        tokens = [[len(choice) for choice in question.choices] for question in self.packed]
-        sizes = [[len(choice.encode()) for choice in choices] for choices in self.table["choices"]]
-        return Scores(sums.numpy(), tokens, sizes)
+    def deciding(self, sums: torch.Tensor) -> numpy.ndarray:
+        """Of log-likelihoods (Q, C) the scores that decide each question, float64 (Q, C)."""
+        return self.by(self.table.get("decided_by", [SUM] * len(self.table)), sums)
 
-    def deciding(self, scores: Scores) -> numpy.ndarray:
-        """The scores that decide, (Q, C)."""
-        return scores.deciding(self.table.get("decided_by", [SUM] * len(self.table)))
+    def by(self, rules: Sequence[str], sums: torch.Tensor) -> numpy.ndarray:
+        """Log-likelihoods (Q, C) as the rule of each question compares them, float64 (Q, C)."""
+        asked = zip(rules, self.table["choices"], self.packed, strict=True)
+        return sums.double().numpy() / [divisors(rule, choices, row.choices) for rule, choices, row in asked]
 
     def records(self, model, on_batch: Callable[[int], None] | None = None) -> pandas.DataFrame:
         """The table's columns with choice log-probabilities, entropy (nats), prediction, correctness."""
@@ -144,8 +142,11 @@ class QuestionScorer:
 
     def answered(self, sums: torch.Tensor) -> pandas.DataFrame:
         """The same from log-likelihoods (Q, C)."""
-        scores = self.scores(sums)
-        deciding = self.deciding(scores)
+        deciding = self.deciding(sums)
+        means = {
+            rule: list(self.by([rule] * len(self.table), sums).astype(numpy.float32))
+            for rule in (TOKEN_MEAN, BYTE_MEAN)
+        }
         log_probabilities = sums.double().log_softmax(-1)
         entropy = -(log_probabilities.exp() * log_probabilities).sum(-1)
         prediction = deciding.argmax(-1)
@@ -153,8 +154,8 @@ class QuestionScorer:
         return self.table.assign(
             **by_default,
             log_likelihoods=list(sums.numpy()),
-            token_means=list(scores.token_mean.astype(numpy.float32)),
-            byte_means=list(scores.byte_mean.astype(numpy.float32)),
+            token_means=means[TOKEN_MEAN],
+            byte_means=means[BYTE_MEAN],
             entropy=entropy.numpy().astype(numpy.float32),
             prediction=prediction,
             correct=prediction == self.table["answer"].to_numpy(),

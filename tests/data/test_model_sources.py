@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from hub_server import serving
+from transformers import BloomConfig, BloomForCausalLM
 
 from unlearning_robustness.data import model_sources, packaged_model
 from unlearning_robustness.data.model_folder import INDEX, check_loadable, needed_files
@@ -69,6 +70,18 @@ def test_a_folder_of_ones_own_gives_the_same_model(hub, saved, tmp_path):
     ours = model_sources.fetch({"path": str(saved), **WORDS}, tmp_path / "own", tmp_path / "none")
     assert ours["digest"] == from_hub(tmp_path)["digest"] == verify(tmp_path / "own")
     assert ours["path"] == str(saved)
+
+
+def test_a_fetched_model_is_proved_equal_to_its_own_forward_pass(saved, tiny_tokenizer, tmp_path):
+    manifest = model_sources.fetch({"path": str(saved), **WORDS}, tmp_path / "own", tmp_path)
+    largest = manifest["largest_difference_from_own_forward"]
+    assert set(largest) == {"small random model", "the model itself"} and 0 < max(largest.values()) < 1e-5
+    config = BloomConfig(hidden_size=32, n_layer=2, n_head=2, vocab_size=260)
+    BloomForCausalLM(config).save_pretrained(tmp_path / "bloom")
+    tiny_tokenizer.save_pretrained(tmp_path / "bloom")
+    entry = {"path": str(tmp_path / "bloom"), **WORDS}
+    refused(lambda: model_sources.fetch(entry, tmp_path / "refused", tmp_path), "BloomForCausalLM: packed questions")
+    assert not (tmp_path / "refused" / "manifest.json").exists()
 
 
 def test_what_was_loaded_stays_in_scratch_when_fetching_fails(hub, tmp_path, monkeypatch):

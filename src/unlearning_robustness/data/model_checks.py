@@ -10,6 +10,9 @@ from unlearning_robustness.data.model_folder import CONFIG, check_loadable
 from unlearning_robustness.data.quantised import dequantise
 from unlearning_robustness.runtime.manifest import read_json, write_json
 
+# In bfloat16 half a billion weights: in float32 they take twice as much of the rule's memory.
+WHOLE = 10**9
+
 
 def structure(folder: Path) -> dict:
     """All files are there and whole, and transformers has the architecture."""
@@ -46,8 +49,28 @@ def finite(folder: Path) -> dict:
     return {}
 
 
+def agreement(folder: Path) -> dict:
+    """Spans, logits and packed questions give what the model's own forward pass gives.
+
+    That is proved on a small random model of the same configuration, and where the files have at most ``WHOLE`` bytes
+    on the model itself. The facts are the largest differences, in standard deviations of the logits.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from unlearning_robustness.models.attention import kernel_of
+    from unlearning_robustness.scoring.agreement import check_agreement, check_configuration
+
+    config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    largest = {"small random model": max(check_configuration(config).values())}
+    if sum(file.stat().st_size for file in folder.glob("*.safetensors")) <= WHOLE:
+        settings = {"dtype": "float32", "attn_implementation": kernel_of(config), "use_safetensors": True}
+        model = AutoModelForCausalLM.from_pretrained(str(folder), local_files_only=True, **settings)
+        largest["the model itself"] = max(check_agreement(model.eval()).values())
+    return {"largest_difference_from_own_forward": largest}
+
+
 # In this order: each may rely on what those before it have found in order.
-CHECKS: tuple[Callable[[Path], dict], ...] = (structure, plain, tensors, finite)
+CHECKS: tuple[Callable[[Path], dict], ...] = (structure, plain, tensors, finite, agreement)
 
 
 def check_model(folder: Path) -> dict:

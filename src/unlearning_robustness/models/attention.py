@@ -31,7 +31,7 @@ def masks_by_kind(decoder: nn.Module, mask: torch.Tensor, position_ids: torch.Te
         return _for_kernel(decoder, within(mask, position_ids, window) if window else mask)
     masks = {kind: within(mask, position_ids, window) if kind == SLIDING else mask for kind in set(kinds)}
     if other := masks.keys() - {FULL, SLIDING}:
-        raise ArchitectureError(f"questions cannot be packed for layers of {sorted(other)[0]}: choose another model")
+        raise ArchitectureError(f"no mask between positions is known for layers of {sorted(other)[0]}")
     return {kind: _for_kernel(decoder, mask) for kind, mask in masks.items()}
 
 

@@ -1,0 +1,99 @@
+import pytest
+import torch
+from families import FAMILIES, SHAPE, WINDOWS, family_model
+from transformers import AutoConfig
+
+from unlearning_robustness.errors import FetchError
+from unlearning_robustness.models import attention
+from unlearning_robustness.models.attention import kernel_of
+from unlearning_robustness.models.miniature import miniature
+from unlearning_robustness.scoring import agreement
+from unlearning_robustness.scoring.agreement import check_agreement, check_configuration
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_agrees_with_its_own_forward_pass(family):
+    model = family_model(family)
+    for differences in (check_agreement(model), check_configuration(model.config)):
+        assert len(differences) == 8 and max(differences.values()) < 2e-5
+
+
+# What ``logits_of`` and spans would give if they did not run the model's own code around the layers, by family.
+FAULTS = {
+    "granite": ("logits of the last layer's output", lambda logits: 0.25 * logits),
+    "cohere": ("logits of the last layer's output", lambda logits: logits / 4),
+    "gemma2": ("logits of the last layer's output", lambda logits: 3 * (logits / 3).clamp(-0.999, 0.999).atanh()),
+}
+
+
+@pytest.mark.parametrize("family", FAULTS)
+def test_logits_without_a_models_scale_or_cap_are_refused(monkeypatch, family):
+    what, fault = FAULTS[family]
+    exact = agreement.logits_of
+    monkeypatch.setattr(agreement, "logits_of", lambda model, hidden: fault(exact(model, hidden)))
+    with pytest.raises(FetchError, match=rf"{what} differ by \d\S* standard deviations") as raised:
+        check_configuration(family_model(family).config)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_layers_that_do_not_start_from_the_stream_are_refused(monkeypatch):
+    """As a span does that gives GPT-2 the stream for embeddings, to which it adds its positions once more."""
+    span = agreement.LayerSpan
+
+    class Careless(span):
+        def forward(self, hidden=None, embeddings=None, **inputs):
+            return super().forward(embeddings=embeddings if hidden is None else hidden, **inputs)
+
+    monkeypatch.setattr(agreement, "LayerSpan", Careless)
+    with pytest.raises(FetchError, match="GPT2LMHeadModel: logits of the layers from 0 on differ by"):
+        check_agreement(family_model("gpt2"))
+
+
+@pytest.mark.parametrize("family", ["gemma3", "olmo3", "mistral window"])
+def test_windows_that_packed_questions_ignore_are_refused(monkeypatch, family):
+    monkeypatch.setattr(attention, "within", lambda mask, *_: mask)
+    with pytest.raises(FetchError, match="packed questions differ by"):
+        check_configuration(family_model(family).config)
+
+
+def test_a_kernel_that_leaves_out_a_cap_is_refused(monkeypatch):
+    model = family_model("gemma2")
+    monkeypatch.setattr(type(model), "_supports_sdpa", True)
+    model.set_attn_implementation("sdpa")
+    with pytest.raises(FetchError, match="logits by the fused attention"):
+        check_agreement(model)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "said"),
+    [
+        # Distances and windows that are counted in columns of the row, not in positions.
+        ("mpt", {}, "MptForCausalLM: packed questions differ by"),
+        ("gpt_neo", {"attention_types": [[["global", "local"], 2]]}, "GPTNeoForCausalLM: packed questions differ by"),
+        ("falcon", {"alibi": True}, r"FalconForCausalLM: packed questions cannot be run here \(ValueError"),
+        ("bloom", {}, r"BloomForCausalLM: packed questions cannot be run here \(ValueError"),
+        ("qwen3_next", {}, "packed questions cannot be run here .* layers of linear_attention"),
+        ("rwkv", {}, "rwkv: a small model of its configuration cannot be run here"),
+        ("gemma3", {}, "gemma3 reads more than text"),
+    ],
+)
+def test_a_family_that_cannot_be_measured_is_refused_in_one_line(family, changes, said):
+    shape = {} if family in ("gemma3", "rwkv", "mpt") else SHAPE
+    with pytest.raises(FetchError, match=said) as raised:
+        check_configuration(AutoConfig.for_model(family, **{**shape, **changes}))
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_miniature_keeps_every_layer_and_flag_and_shrinks_the_rest():
+    sizes = {"hidden_size": 2304, "intermediate_size": 9216, "num_attention_heads": 8, "num_key_value_heads": 4}
+    own = {"head_dim": 256, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0, "sliding_window": 4096}
+    kinds = WINDOWS["layer_types"] * 6
+    config = AutoConfig.for_model("gemma2", num_hidden_layers=24, layer_types=kinds, **sizes, **own)
+    model = miniature(config, kernel_of(config))
+    small = model.config
+    assert (small.sliding_window, small.hidden_size, small.head_dim) == (4, 512, 256)
+    assert (small.layer_types, small.attn_logit_softcapping, small.final_logit_softcapping) == (kinds, 50.0, 30.0)
+    assert len(model.model.layers) == 24 and sum(tensor.numel() for tensor in model.parameters()) < 25e6
+    assert config.sliding_window == 4096 and config.hidden_size == 2304
+    again = miniature(config, kernel_of(config))
+    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), again.parameters(), strict=True))

@@ -9,6 +9,7 @@ if not (ROOT / "src").is_dir():
     raise SystemExit(f"snakefile: {ROOT} is no folder: give the Snakefile of a clone")
 sys.path.insert(0, str(ROOT / "src"))
 
+from unlearning_robustness.config.effects import COSINES
 from unlearning_robustness.config.overlays import with_command_line
 from unlearning_robustness.errors import ConfigError, FetchError
 from unlearning_robustness.runtime.code_digest import code_digest

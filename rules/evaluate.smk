@@ -14,6 +14,8 @@ MEASURED = [
     "peak_memory_mb",
     "matched_accuracy",
     "conflicting_steps",
+    *COSINES,
+    "acts",
 ]
 
 

@@ -142,7 +142,7 @@ def test_a_search_is_a_single_process(config):
 
 
 def test_by_default_masters_are_trained_by_one_process(config, tmp_path):
-    entry = resolve(changed(config, "methods/rmu/steps", "3", tmp_path))["methods"]["rmu"]
+    entry = resolve(changed(config, "methods/rmu/steps", "30", tmp_path))["methods"]["rmu"]
     assert (entry["precision"], entry["gradient_checkpointing"]) == ("master", False)
 
 

@@ -1,8 +1,10 @@
 """Weight decay and SGD: what they do to the trained tensors."""
 
+import pytest
 import torch
 
 from unlearning_robustness.defences.row import build_step
+from unlearning_robustness.engine.weights import norm
 
 
 def one_step(make_trainer, settings, row=(), **changes):
@@ -31,8 +33,22 @@ def test_sgd_moves_by_the_gradient_itself_at_its_own_rate(make_trainer, settings
         torch.testing.assert_close(end, start - 0.3 * gradient, atol=1e-7, rtol=1e-5)
 
 
-def test_sgd_resumes_bit_for_bit(make_trainer, settings, defence, tmp_path):
-    row = defence("sgd", learning_rate=0.1)
+@pytest.mark.parametrize("row", [[], [{"kind": "rna", "parameters": {"noise_scale": 3.0}}]])
+def test_in_steps_the_forget_gradient_alone_moves_as_far_as_adamw_does_at_first(make_trainer, settings, defence, row):
+    """Noise in the retain gradient changes no rate: it must not shorten forget steps."""
+    trainer = make_trainer(settings("rmu", steps=3), row + defence("sgd", learning_rate=2.0, unit="step"))
+    plain = make_trainer(settings("rmu", steps=1))
+    (first,), start = plain.run(), trainer.engine.weights.original
+    adamw = norm({name: tensor - start[name] for name, tensor in plain.engine.weights.master.items()})
+    trainer.run()
+    (rate,) = {group["lr"] for group in trainer.optimiser.param_groups}
+    assert rate * first["forget_gradient"] == pytest.approx(2.0 * 1e-2 * (2 * 32 * 64) ** 0.5, rel=1e-5)
+    assert rate * first["forget_gradient"] == pytest.approx(2.0 * adamw, rel=0.02)
+
+
+@pytest.mark.parametrize("unit", ["absolute", "step"])
+def test_sgd_resumes_bit_for_bit(make_trainer, settings, defence, tmp_path, unit):
+    row = defence("sgd", learning_rate=0.1, unit=unit)
     whole = make_trainer(settings("rmu"), row)
     whole.run(lambda done: whole.save(tmp_path / "state") if done == 2 else None)
     rest = make_trainer(settings("rmu"), row)

@@ -39,6 +39,7 @@ def test_the_released_gradient_penalty_is_plain_unlearning_bit_for_bit(make_trai
     assert not torch.equal(plain.master[0], corrected.master[0])
     for row, penalised in zip(*histories[:2], strict=True):
         assert penalised.pop("penalty") == pytest.approx(0.01 * row["forget_gradient"], rel=1e-6)
+        assert penalised.pop("cosine_gp", 1.0) == pytest.approx(1.0)
         assert penalised == row
     first = histories[2][0]
     assert first["penalty"] == pytest.approx(10.0 * histories[0][0]["forget_gradient"], rel=1e-4)

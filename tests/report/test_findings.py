@@ -223,6 +223,18 @@ def test_every_study_gets_its_page(name):
     assert bool(shuffled) == (name == "full") and not any("Control, reference" in line for line in shuffled)
 
 
+@pytest.mark.parametrize(("cosines", "idle"), [((0.9995, 0.9999, 0.9997), True), ((0.9995, 0.9, 0.9997), False)])
+def test_a_defence_that_takes_the_plain_gradient_under_every_seed_is_said_not_to_act(tmp_path, cosines, idle):
+    page = context_of(tmp_path, world())
+    measured = page.tables["measures"]
+    assert not any("did not act" in line for line in settings(page))
+    page.tables["measures"] = measured.assign(cosine_gpn=0.5, cosine_sap=[
+        cosines[row.seed] if (row.method, row.defence) == ("rmu", "rna") else None for row in measured.itertuples()
+    ])  # fmt: skip
+    lines = [line for line in settings(page) if "did not act" in line]
+    assert len(lines) == idle and all("RMU with RNA: SAP did not act" in line and "0.9995" in line for line in lines)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.25])
 def test_how_often_a_projection_had_anything_to_do_is_said(tmp_path, share):
     page = context_of(tmp_path, world())

@@ -2,6 +2,7 @@
 
 from unlearning_robustness.config.cells import defence_row, method_settings
 from unlearning_robustness.config.compatibility import check_compatibility
+from unlearning_robustness.config.effects import check_effects
 from unlearning_robustness.config.layers import check_layers
 from unlearning_robustness.config.measures import check_measures
 from unlearning_robustness.config.overlays import entries_like_others, inherit, without_removed
@@ -26,6 +27,7 @@ def resolve(config: dict) -> dict:
     check_references(resolved)
     check_sources(resolved)
     check_compatibility(resolved)
+    check_effects(resolved)
     check_measures(resolved)
     check_layers(resolved)
     return _sorted(resolved)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Annotated
+from typing import Annotated, Literal
 
 
 @dataclass(frozen=True)
@@ -43,3 +43,5 @@ Count = Annotated[int, Range(least=1)]
 Index = Annotated[int, Range(least=0)]
 Indices = Annotated[list[int], Range(least=0)]
 NonNegatives = Annotated[list[float], Range(least=0)]
+# What a length in weight space is measured in: as it is, in optimiser steps, or in norms of the trained tensors.
+LengthUnit = Literal["absolute", "step", "norm"]

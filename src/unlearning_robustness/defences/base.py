@@ -49,9 +49,11 @@ class Step:
     ``after_retain`` may change it, and gets a function beside it that takes it again with more noise in the reference,
     at the same weights and under the same draws of every other noise. ``forget_gradient`` takes the forget gradient;
     ``combine`` joins both; ``optimiser`` makes what moves the weights, the engine's where it is None, and ``clips``
-    says whether the schedule clips what it is given; ``after_step`` sees the weights after each step, and ``finish``
-    may put others in their place at the end. ``memory`` is what a defence keeps from step to step, saved with the run;
-    ``measures`` are numbers of the last step for its history.
+    says whether the schedule clips what it is given; ``before_update`` sees the optimiser and the forget gradient
+    before it moves them; ``after_step`` sees the weights after each step, and ``finish`` may put others in their place
+    at the end. ``memory`` is what a defence keeps from step to step, saved with the run; ``measures`` are numbers of
+    the last step for its history. ``learning_rate`` is the run's, by which lengths can be given in optimiser steps; in
+    steps that the trainer ``compares``, defences say how far their forget gradients turn from the plain one.
     """
 
     reference_noise: MakeNoise | None = None
@@ -63,11 +65,14 @@ class Step:
     optimiser: Callable[[list[torch.Tensor], float, float], torch.optim.Optimizer] | None = None
     clips: bool = True
     retain_at: Callable[[Engine], AbstractContextManager] = in_place
+    before_update: Callable[[torch.optim.Optimizer, Tensors], None] | None = None
     after_step: Callable[[Engine, int], None] | None = None
     finish: Callable[[Engine], None] | None = None
     memory: Tensors = field(default_factory=dict)
     measures: dict[str, float] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)
+    learning_rate: float | None = None
+    compares: bool = False
 
     def replace(self, part: str, value) -> None:
         """Replace a part. Raises ValueError when another defence has replaced it, which the configuration refuses."""

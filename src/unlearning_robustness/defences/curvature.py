@@ -6,9 +6,11 @@ from typing import Literal
 
 import torch
 
-from unlearning_robustness.config.ranges import NonNegative, Positive
+from unlearning_robustness.config.ranges import LengthUnit, NonNegative, Positive
 from unlearning_robustness.defences.base import Gradient, Step
+from unlearning_robustness.defences.comparison import compare
 from unlearning_robustness.defences.facts import DefenceFacts
+from unlearning_robustness.defences.lengths import unit_of
 from unlearning_robustness.defences.perturbation import add_scaled, factor_to, forget_gradient_at, step_along
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine
@@ -22,6 +24,9 @@ RELEASED_RADIUS = 0.01
 class CurvatureRegularisation:
     """L_f + ``weight`` * ||grad L_f(theta + radius v) - grad L_f(theta)||, v = g / ||g|| held fixed.
 
+    ``unit`` of ``radius``: ``absolute``, a ``step`` of AdamW at the run's learning rate, or the ``norm`` of the trained
+    tensors.
+
     The penalty's gradient is (H(theta + radius v) - H(theta)) u, u the difference's direction: two Hessian-vector
     products. Raises TrainingError when the model's number type swallows the perturbation.
 
@@ -32,6 +37,7 @@ class CurvatureRegularisation:
 
     weight: NonNegative
     radius: Positive
+    unit: LengthUnit = "absolute"
     implementation: Literal["corrected", "released"] = "corrected"
 
     class Facts(DefenceFacts):
@@ -52,7 +58,8 @@ class CurvatureRegularisation:
     def _forget(self, step: Step, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Gradient:
         loss, gradient = engine.forget_gradient(batch)
         released = self.implementation == "released"
-        perturbed = step_along(engine.weights.master, gradient, RELEASED_RADIUS if released else self.radius)
+        radius = RELEASED_RADIUS if released else self.radius * unit_of(self.unit, step, engine).length
+        perturbed = step_along(engine.weights.master, gradient, radius)
         if released:
             with engine.weights.at(perturbed):
                 _, change = engine.forget_gradient(batch)
@@ -61,16 +68,17 @@ class CurvatureRegularisation:
         for name, tensor in change.items():
             tensor -= gradient[name]
         step.measures["penalty"] = self.weight * norm(change)
-        if released:
-            return loss, add_scaled(gradient, gradient)
         factor = self.weight * factor_to(change, 1.0)
-        if factor == 0:
-            return loss, gradient
+        if released or factor == 0:
+            compare(step, "cr", gradient, gradient)
+            return loss, add_scaled(gradient, gradient) if released else gradient
         with engine.weights.at(perturbed):
             penalty = hessian_product(engine, batch, change)
         for name, tensor in hessian_product(engine, batch, change).items():
             penalty[name] -= tensor
-        return loss, add_scaled(gradient, penalty, factor)
+        penalised = add_scaled(gradient, penalty, factor)
+        compare(step, "cr", gradient, penalised)
+        return loss, penalised
 
 
 def hessian_product(engine: Engine, batch: ActivationCache, direction: Tensors) -> Tensors:

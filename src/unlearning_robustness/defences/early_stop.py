@@ -6,6 +6,7 @@ If plain unlearning stopped early does what a defence does, the defence is weake
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from unlearning_robustness.config.effects import LEAST_CHECKPOINTS, checkpoints
 from unlearning_robustness.config.ranges import Count, NonNegative
 from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.weights import Tensors
@@ -33,6 +34,15 @@ class EarlyStop:
         def unfit(settings: dict, method: dict) -> Iterator[str]:
             if method["decay"] != "none":
                 yield "its learning rate falls towards the last step, so stopping early is another run; leave decay out"
+
+        @staticmethod
+        def inert(settings: dict, method: dict, half_step: float) -> Iterator[str]:
+            steps, every = method["steps"], settings["every"]
+            if (left := checkpoints(steps, every)) < LEAST_CHECKPOINTS:
+                yield (
+                    f"scored every {every} of {steps} steps it chooses among {left} checkpoint(s); give an `every` of "
+                    f"at most {max(1, (steps - 1) // (LEAST_CHECKPOINTS - 1))}"
+                )
 
         @staticmethod
         def select_scorings(settings: dict, steps: int) -> int:

@@ -37,6 +37,14 @@ class DefenceFacts:
         yield from ()
 
     @staticmethod
+    def inert(settings: dict, method: dict, half_step: float) -> Iterator[str]:
+        """Why it provably changes nothing in a run of a resolved method entry, and the mend.
+
+        Relative changes of a weight below ``half_step`` are rounded away.
+        """
+        yield from ()
+
+    @staticmethod
     def differentiates_gradients(settings: dict) -> bool:
         """Whether it needs a second derivative, which layers that run again on detached tensors do not allow."""
         return False

@@ -8,6 +8,7 @@ import torch
 
 from unlearning_robustness.config.ranges import NonNegative
 from unlearning_robustness.defences.base import Gradient, Step
+from unlearning_robustness.defences.comparison import compare
 from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine
@@ -46,10 +47,13 @@ class GradientPenalty:
         if self.implementation == "released":
             loss, gradient = engine.forget_gradient(batch)
             step.measures["penalty"] = RELEASED_WEIGHT * norm(gradient)
+            compare(step, "gp", gradient, gradient)
             return loss, gradient
         loss, gradients = engine.weights.graph_gradient(partial(engine.forget_loss, batch))
         size = torch.stack([tensor.float().pow(2).sum() for tensor in gradients.values()]).sum().sqrt()
         step.measures["penalty"] = self.weight * size.item()
         # The norm has no gradient where it is zero.
         penalised = loss + self.weight * size if size > 0 else loss
-        return loss.item(), engine.weights.gradient(penalised)
+        taken = engine.weights.gradient(penalised)
+        compare(step, "gp", {name: tensor.detach() for name, tensor in gradients.items()}, taken)
+        return loss.item(), taken

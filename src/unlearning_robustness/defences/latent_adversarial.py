@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 
 from unlearning_robustness.config.ranges import Count, Positive
 from unlearning_robustness.defences.base import Gradient, Step
+from unlearning_robustness.defences.comparison import compare, plain_gradient
 from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.defences.rounding import refuse_rounded_activations
 from unlearning_robustness.engine.activation_cache import ActivationCache
@@ -95,7 +96,9 @@ class LatentAdversarial:
         for _ in range(self.steps):
             engine.cost.backward()
         refuse_rounded_activations(stream, stream.float() + adversary, stream.dtype)
+        plain = plain_gradient(step, engine, batch)
         loss, gradient = engine.forget_gradient(batch, **self._disturbed(adversary))
+        compare(step, "lat", plain, gradient)
         step.measures |= {
             "loss_perturbed": loss,
             "perturbation_norm": masked_mean(adversary.norm(dim=-1), batch.mask).item(),

@@ -5,9 +5,12 @@ from unlearning_robustness.defences.base import Step
 from unlearning_robustness.engine.schedule import Schedule
 
 
-def build_step(row: list[dict]) -> Step:
-    """The step of a row of resolved defence entries; the empty row is plain unlearning."""
-    step = Step()
+def build_step(row: list[dict], learning_rate: float | None = None) -> Step:
+    """The step of a row of resolved defence entries, in a run of ``learning_rate``; the empty row is plain unlearning.
+
+    Without a learning rate no length can be given in optimiser steps.
+    """
+    step = Step(learning_rate=learning_rate)
     for defence in _defences(row):
         defence.install(step)
     return step

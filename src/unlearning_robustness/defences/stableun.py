@@ -10,13 +10,16 @@ from typing import Literal
 
 import torch
 
-from unlearning_robustness.config.ranges import NonNegative, Positive, Share
+from unlearning_robustness.config.ranges import LengthUnit, NonNegative, Positive, Share
 from unlearning_robustness.defences.base import Gradient, Step
+from unlearning_robustness.defences.comparison import compare
 from unlearning_robustness.defences.facts import DefenceFacts
+from unlearning_robustness.defences.lengths import Unit, unit_of
 from unlearning_robustness.defences.perturbation import (
     RunningMean,
     Weighted,
     add_scaled,
+    factor_to,
     forget_gradient_at,
     gaussian,
     perturbed,
@@ -36,6 +39,9 @@ class StableUN:
     SAP, ``sap_radius`` along the forget gradient there; GPN, Gaussian noise of norm about ``gpn_radius``;
     GAP, ``gap_rate`` times the forget gradient there, a simulated relearning step;
     HWS, the moving average of past weights with decay ``hws_decay``.
+
+    ``unit`` of these lengths: ``absolute``, a ``step`` of AdamW at the run's learning rate, or the ``norm`` of the
+    trained tensors. In the latter two ``gap_rate`` is the length at which a gradient as long as g moves the weights.
 
     g_f = ``forget_share`` L_forget + ``forget_feedback`` mean L_forget(neighbours), g_r = ``retain_branch_share``
     L_forget + ``retain_feedback`` L_retain(theta_tau); the part of g_f along g_r is projected out, and the step is
@@ -57,6 +63,7 @@ class StableUN:
     retain_branch_share: NonNegative = 0.5
     projection: Literal["conditional", "unconditional", "none"] = "conditional"
     granularity: Literal["global", "tensor"] = "global"
+    unit: LengthUnit = "absolute"
 
     class Facts(DefenceFacts):
         replaces = ("forget_gradient", "retain_at", "combine")
@@ -115,7 +122,8 @@ class Feedback:
         loss, self.at_theta = engine.forget_gradient(batch)
         self.step.measures["loss"] = loss
         feedback, losses = RunningMean(), []
-        for value, gradient in self._feedback(engine, batch, generator):
+        for name, (value, gradient) in self._feedback(engine, batch, generator):
+            compare(self.step, name, self.at_theta, gradient)
             losses.append(value)
             feedback.add(gradient)
             del gradient
@@ -123,29 +131,41 @@ class Feedback:
         shares = (self.settings.forget_share, self.at_theta), (self.settings.forget_feedback, feedback.value())
         return loss, dict(Weighted(*shares))
 
-    def _feedback(self, engine: Engine, batch: ActivationCache, generator: torch.Generator) -> Iterator[Gradient]:
-        """The forget gradient at each chosen neighbour of theta_tau; without a choice at theta_tau itself."""
-        settings, master = self.settings, engine.weights.master
+    def _feedback(
+        self, engine: Engine, batch: ActivationCache, generator: torch.Generator
+    ) -> Iterator[tuple[str, Gradient]]:
+        """The forget gradient at each chosen neighbour of theta_tau, by name; without a choice at theta_tau itself."""
+        settings, master, unit = self.settings, engine.weights.master, self._unit(engine)
         inner = self._inner(engine)
         if settings.gpn_radius:
             elements = sum(tensor.numel() for tensor in master.values())
-            noise = gaussian(master, settings.gpn_radius / elements**0.5, generator)
-            yield forget_gradient_at(engine, batch, Weighted((1, inner), (1, noise)), inner)
+            noise = gaussian(master, settings.gpn_radius * unit.length / elements**0.5, generator)
+            yield "gpn", forget_gradient_at(engine, batch, Weighted((1, inner), (1, noise)), inner)
             del noise
         if settings.hws_decay:
-            yield self._at_history(engine, batch)
+            yield "hws", self._at_history(engine, batch)
         if settings.sap_radius or settings.gap_rate:
             self.step.measures["loss_inner"], at_inner = forget_gradient_at(engine, batch, inner)
             if settings.sap_radius:
-                yield forget_gradient_at(engine, batch, step_along(inner, at_inner, settings.sap_radius), inner)
+                ascent = step_along(inner, at_inner, settings.sap_radius * unit.length)
+                yield "sap", forget_gradient_at(engine, batch, ascent, inner)
             if settings.gap_rate:
-                yield forget_gradient_at(engine, batch, Weighted((1, inner), (settings.gap_rate, at_inner)))
+                rate = settings.gap_rate * self._gradient_unit(unit)
+                yield "gap", forget_gradient_at(engine, batch, Weighted((1, inner), (rate, at_inner)))
         elif not (settings.gpn_radius or settings.hws_decay):
-            yield forget_gradient_at(engine, batch, inner)
+            yield "inner", forget_gradient_at(engine, batch, inner)
+
+    def _unit(self, engine: Engine) -> Unit:
+        return unit_of(self.settings.unit, self.step, engine)
+
+    def _gradient_unit(self, unit: Unit) -> float:
+        """The rate at which the gradient at theta moves the weights by one unit; of absolute lengths 1."""
+        return 1.0 if self.settings.unit == "absolute" else factor_to(self.at_theta, unit.length)
 
     def _inner(self, engine: Engine) -> Weighted:
         """theta_tau."""
-        return step_along(engine.weights.master, self.at_theta, -self.settings.inner_radius)
+        radius = self.settings.inner_radius * self._unit(engine).length
+        return step_along(engine.weights.master, self.at_theta, -radius)
 
     def _at_history(self, engine: Engine, batch: ActivationCache) -> Gradient:
         # The history is no perturbation of a chosen size, so no rounding of it is refused.

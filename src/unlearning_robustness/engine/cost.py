@@ -33,6 +33,13 @@ class Cost:
         self.backwards += 1
 
     @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """Passes inside the block measure something and belong to no training."""
+        before = self.forwards, self.backwards, self.tokens
+        yield
+        self.forwards, self.backwards, self.tokens = before
+
+    @contextmanager
     def step(self) -> Iterator[Callable[[], dict[str, float]]]:
         """Wraps one step; yields a function that returns, after the step, what it spent."""
         before = (self.forwards, self.backwards, self.tokens)

@@ -3,13 +3,15 @@
 import pandas
 
 from unlearning_robustness.config.cells import RNA
+from unlearning_robustness.config.effects import COSINES, SAME
 from unlearning_robustness.report.context import ReportContext
 
 
 def settings(context: ReportContext) -> list[str]:
-    """A sentence a method, how often projections act, and what the study says of where its numbers come from."""
+    """A sentence a method, what did not act, how often projections do, and where the numbers are said to be from."""
     return [
         *(_method(context, method) for method in context.methods()),
+        *_idle(context),
         *_conflicts(context),
         context.settings["study"]["settings"],
     ]
@@ -35,6 +37,24 @@ def _mean(measured: pandas.DataFrame, column: str) -> float | None:
     """The mean over cells, None where none of them has that number."""
     values = measured[column].dropna() if column in measured else ()
     return values.mean() if len(values) else None
+
+
+def _idle(context: ReportContext) -> list[str]:
+    """Defences of the forget gradient that took the plain one: under no seed did its direction change."""
+    measured = context.tables["measures"]
+    compared = [name for name in COSINES if name in measured]
+    smallest = measured.groupby(["method", "defence"], sort=False)[compared].min().stack() if compared else {}
+    return [
+        f"{context.method_label(method)} with {context.defence_label(defence)}: {_short(name)} did not act; what it "
+        f"takes in place of the plain forget gradient has a cosine of {cosine:.4f} with it, or more."
+        for (method, defence, name), cosine in smallest.items()
+        if cosine > SAME
+    ]
+
+
+def _short(name: str) -> str:
+    """What a cosine's column is about: "SAP"."""
+    return name.removeprefix("cosine_").upper()
 
 
 def _conflicts(context: ReportContext) -> list[str]:

@@ -22,6 +22,9 @@ from unlearning_robustness.training.orders import order_in_turn, seeded_order
 
 ORDERS = {"corrected": seeded_order, "released": order_in_turn}
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+# Defences compare their forget gradients with the plain one in the second of so many steps: torch counts the first's
+# operations.
+COMPARED_EVERY = 10
 STREAMS = ("forget-order", "retain-order", "noise", "perturbation")
 
 
@@ -60,6 +63,8 @@ class Trainer:
         return self.engine.batch(corpus, self.caches[corpus], self.order[corpus][index])
 
     def _step(self, index: int) -> dict:
+        self.step.compares = index % COMPARED_EVERY == 1
+        self.step.measures.clear()
         # The last step's gradients would be one more copy while this step's are taken.
         self.optimiser.zero_grad()
         self.optimiser.param_groups[0]["lr"] = self.learning_rate * self.schedule.share_at(index)
@@ -77,7 +82,10 @@ class Trainer:
         parts |= {"forget_gradient": norm(forget), "retain_gradient": norm(retain), **self.step.measures}
         if not all(math.isfinite(value) for value in parts.values()):
             raise TrainingError(f"not finite at {parts}: lower the learning rate or the coefficient")
-        self.engine.weights.step(self.optimiser, self._clipped(self.step.combine(forget, retain)))
+        combined = self._clipped(self.step.combine(forget, retain))
+        if self.step.before_update:
+            self.step.before_update(self.optimiser, forget)
+        self.engine.weights.step(self.optimiser, combined)
         return parts | self.step.measures
 
     def _clipped(self, gradients: Tensors) -> Tensors:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from unlearning_robustness.config.effects import COSINES, SAME
 from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
 from unlearning_robustness.defences.row import build_step, manifest_facts, matched_control, reschedule
 from unlearning_robustness.defences.weight_noise import disturbed
@@ -66,7 +67,7 @@ def make_trainer(
     else:
         kind, directions = Engine, direction_of(model, method, caches["forget"], schedule.batch_size, seed)
     engine = kind(model, method, weights, directions, refusal, settings["gradient_checkpointing"])
-    return Trainer(engine, build_step(row), schedule, caches, seed)
+    return Trainer(engine, build_step(row, schedule.learning_rate), schedule, caches, seed)
 
 
 def _by_topic(method: Method, forget: ActivationCache) -> Method:
@@ -175,7 +176,7 @@ def unlearn(
         return disturb(model, matched, seed)
     weights = trainer.engine.weights
     steps_kept = trainer.history[: facts["steps"]]
-    facts |= total(steps_kept) | conflicts(steps_kept)
+    facts |= total(steps_kept) | conflicts(steps_kept) | cosines(steps_kept)
     facts |= {"weight_change": weights.change(tensors), "trained_tensors": sorted(tensors)}
     weights.release()
     facts |= relative_scales(settings, row, caches, trainer.engine.direction)
@@ -186,6 +187,16 @@ def conflicts(history: list[dict]) -> dict[str, float]:
     """The share of steps whose gradients opposed each other, where a defence compares them."""
     opposed = [entry["alignment"] < 0 for entry in history if "alignment" in entry]
     return {"conflicting_steps": sum(opposed) / len(opposed)} if opposed else {}
+
+
+def cosines(history: list[dict]) -> dict[str, float | bool]:
+    """The smallest cosine of the plain forget gradient with what each defence takes in its place, by its history name.
+
+    ``acts`` says whether any is below ``SAME``; without a comparison there is none of it.
+    """
+    compared = {name: [entry[name] for entry in history if name in entry] for name in COSINES}
+    smallest = {name: min(cosines) for name, cosines in compared.items() if cosines}
+    return smallest | {"acts": min(smallest.values()) <= SAME} if smallest else {}
 
 
 def disturb(model, matched: Tensors, seed: int) -> Unlearned:

@@ -5,6 +5,7 @@ from pathlib import Path
 from entry import job
 
 with job(snakemake):
+    from unlearning_robustness.estimate.claims import claims_of
     from unlearning_robustness.estimate.domains import domains
     from unlearning_robustness.estimate.jobs import jobs_of
     from unlearning_robustness.models.shape import shapes_of
@@ -13,6 +14,8 @@ with job(snakemake):
     config, folder = snakemake.params.config, Path("resources") / "models"
     shapes = shapes_of(config, folder)
     here = {name for name in shapes if (folder / config["models"][name].get("from", name)).is_dir()}
-    print(table_of(jobs_of(config, shapes, domains())))
+    counted = domains()
+    print(table_of(jobs_of(config, shapes, counted)))
     print(models_of(config["models"], shapes, here))
     print(NOTE)
+    print(claims_of(config, counted))

@@ -1,5 +1,6 @@
 """The estimate in words and numbers, as `make plan` shows it."""
 
+from unlearning_robustness.estimate.columns import aligned
 from unlearning_robustness.estimate.jobs import Job, hours
 from unlearning_robustness.estimate.machines import MACHINES
 from unlearning_robustness.models.shape import BFLOAT16, Shape
@@ -18,9 +19,7 @@ def table_of(jobs: list[Job]) -> str:
     names = list(dict.fromkeys(job.rule for job in jobs))
     rows = [[name, *_numbers([job for job in jobs if job.rule == name], machines)] for name in names]
     rows.append(["all of these", *_numbers(jobs, machines)])
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    cells = [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in [head, *rows]]
-    return "\n".join("  ".join(row).rstrip() for row in cells)
+    return aligned([head, *rows])
 
 
 def _numbers(jobs: list[Job], machines: list) -> list[str]:

@@ -1,0 +1,146 @@
+"""What each claim of a study, and each published number beside it, can show at its numbers of questions and seeds."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import inf, isfinite
+
+from unlearning_robustness.analysis.power import Spread, confirmable, detectable, detectable_correlation, seeds_needed
+from unlearning_robustness.config.cells import NONE, REFERENCE, measured_cells
+from unlearning_robustness.config.references import expected_of
+from unlearning_robustness.estimate.columns import aligned
+from unlearning_robustness.estimate.jobs import Domain, questions_of
+
+# Standard deviations of what a table holds, between seeds, between facts, and of what both leave, as shares of
+# questions; docs/measurement.md says where they come from. Of a difference of two unattacked models, of what relearning
+# brings back, of two such gains; of a share of questions near a half; and of the reference's, which no seed changes.
+UNATTACKED, GAIN, GAINS = Spread(0.05, 0.35, 0.35), Spread(0.09, 0.35, 0.35), Spread(0.12, 0.35, 0.35)
+SHARE, FIXED = Spread(0.05, 0.45, 0.2), Spread(0.0, 0.5, 0.0)
+SPREADS = {
+    "token_effects": UNATTACKED,
+    "differences": UNATTACKED,
+    "rejection": SHARE,
+    "recovery": GAIN,
+    "recovery_differences": GAINS,
+    "attacked_differences": GAINS,
+}
+PUBLISHED = {"accuracy": SHARE, "gain": GAIN}
+# The probe that decides a claim of a table without that column.
+PROBES = {"token_effects": "forget_token_probe", "rejection": "forget_token_probe"}
+CORRELATIONS = "sharpness_correlations"
+CLAIMS_NOTE = """
+What a claim shows, in shares of questions (correlations: over so many defences instead of facts), with a chance of 80 %
+and for one subject: an effect from that size on, or for `within` that there is none beyond it. "no": even where an
+effect that matters is there, the verdict will most likely be inconclusive; the last column has how many seeds would do.
+docs/measurement.md has the formula, and the spreads, which are those of the laptop's studies."""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What one claim can show of one subject: the smallest effect, in the table's unit, and the one that matters.
+
+    ``smallest`` is None where the effect is no share of questions and no correlation, so that nothing is known of its
+    spread; ``units`` are facts, or the defences of a correlation; ``needed`` are seeds that would show what matters.
+    """
+
+    claim: str
+    benchmark: str
+    seeds: int
+    units: int
+    smallest: float | None
+    matters: float
+    needed: float
+
+    @property
+    def verdict(self) -> str:
+        """Whether an effect that matters would be shown."""
+        if self.smallest is None:
+            return "not known before"
+        return "yes" if self.smallest <= self.matters else "no"
+
+
+def facts_asked(config: dict, benchmark: str, role: str, probe: str, domains: dict[str, Domain]) -> int:
+    """Facts of the test split that are asked of a role under a probe."""
+    entry = config["benchmarks"][benchmark]
+    facts = questions_of(entry, role, "test", domains) // entry[role].get("templates_asked", 1)
+    return min(facts, config["probes"].get(probe, {}).get("max_facts", facts))
+
+
+def resolutions(config: dict, domains: dict[str, Domain]) -> Iterator[Resolution]:
+    """One for each claim and benchmark, then one for each published number of the study."""
+    for name, claim in config["claims"].items():
+        for benchmark in config["study"]["benchmarks"]:
+            yield _of_claim(config, name, claim, benchmark, domains)
+    for name, entry in expected_of(config).items():
+        yield _of_published(config, f"published: {name}", entry, domains)
+
+
+def _of_claim(config: dict, name: str, claim: dict, benchmark: str, domains: dict[str, Domain]) -> Resolution:
+    table, seeds = claim["table"], len(config["study"]["seeds"])
+    # An effect that is looked for beyond `minus` must be told from nothing by so much.
+    matters = max(claim["least"], abs(claim["minus"]))
+    if table == CORRELATIONS:
+        kinds = _measured_kinds(config)
+        smallest = detectable_correlation(kinds, config["analysis"]["confidence"])
+        return Resolution(name, benchmark, seeds, kinds, smallest, matters, inf)
+    if table not in SPREADS:
+        return Resolution(name, benchmark, seeds, 0, None, matters, inf)
+    facts = facts_asked(config, benchmark, *_asked(config, claim), domains)
+    smallest_of = confirmable if claim["expects"] == "within" else detectable
+    return _resolution(config, name, benchmark, facts, matters, SPREADS[table], smallest_of)
+
+
+def _of_published(config: dict, name: str, entry: dict, domains: dict[str, Domain]) -> Resolution:
+    of, benchmark = entry["of"], entry["benchmark"]
+    facts = facts_asked(config, benchmark, of["role"], of.get("probe", config["analysis"]["baseline_probe"]), domains)
+    fixed = entry["method"] == REFERENCE and of["attack"] == NONE
+    spread = FIXED if fixed else PUBLISHED[entry["quantity"]]
+    return _resolution(config, name, benchmark, facts, entry["tolerance"], spread, detectable, 1 if fixed else None)
+
+
+def _resolution(
+    config: dict,
+    name: str,
+    benchmark: str,
+    facts: int,
+    matters: float,
+    spread: Spread,
+    smallest_of: Callable[..., float],
+    seeds: int | None = None,
+) -> Resolution:
+    seeds, confidence = seeds or len(config["study"]["seeds"]), config["analysis"]["confidence"]
+    smallest = smallest_of(spread, seeds, facts, confidence)
+    needed = seeds_needed(smallest_of, spread, facts, matters, confidence)
+    return Resolution(name, benchmark, seeds, facts, smallest, matters, needed)
+
+
+def _asked(config: dict, claim: dict) -> tuple[str, str]:
+    """(role, probe) of the questions that decide a claim; attacks ask forget questions plainly."""
+    analysis, where = config["analysis"], claim["where"]
+    role = where.get("role", "retain" if claim["table"] in PROBES else "forget")
+    probe = where.get("probe", analysis[PROBES.get(claim["table"], "baseline_probe")])
+    return role, probe if isinstance(probe, str) else probe[0]
+
+
+def _measured_kinds(config: dict) -> int:
+    """Defences of the method whose sharpness is measured on most of them: seeds of one are alike."""
+    kinds = {(cell.method, cell.defence) for cell in measured_cells(config, "sharpness")}
+    methods = [method for method, _ in kinds]
+    return max((methods.count(method) for method in set(methods)), default=0)
+
+
+def claims_of(config: dict, domains: dict[str, Domain]) -> str:
+    """The table of what claims can show, as text; empty without claims and published numbers."""
+    head = ["claim", "benchmark", "seeds", "facts", "shows from", "matters from", "decided?", "seeds for it"]
+    rows = [_row(each) for each in resolutions(config, domains)]
+    return f"{aligned([head, *rows])}\n{CLAIMS_NOTE}" if rows else ""
+
+
+def _row(each: Resolution) -> list[str]:
+    known = each.smallest is not None
+    units, smallest = (str(each.units), _number(each.smallest, ".3f", "never")) if known else ("", "")
+    needed = _number(each.needed, ".0f", "")
+    return [each.claim, each.benchmark, str(each.seeds), units, smallest, f"{each.matters:.3g}", each.verdict, needed]
+
+
+def _number(value: float, form: str, beyond: str) -> str:
+    return format(value, form) if isfinite(value) else beyond

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from hub_server import COMMIT
 from running import snakemake
+from safetensors.torch import load, save
 
 from studies import load_study
 from unlearning_robustness.models.loading import load_model, verify
@@ -39,6 +40,19 @@ def test_fetch_model_makes_a_verified_folder_of_a_hubs_model(hub, overlay, tmp_p
     hub.requests.clear()
     assert "Nothing to be done" in run(overlay, "resources/models/tiny").stderr
     assert hub.requests == []
+
+
+def test_a_model_that_is_not_what_its_config_says_ends_in_one_line_and_leaves_nothing(hub, overlay, tmp_path):
+    """Saved from a compiled module: loading it as it stands would give random weights."""
+    files = hub.files["models/lab/tiny", COMMIT]
+    compiled = {f"_orig_mod.{name}": tensor for name, tensor in load(files["model.safetensors"]).items()}
+    hub.add("lab/tiny", COMMIT, files | {"model.safetensors": save(compiled)})
+    result = run(overlay, "resources/models/tiny", check=False)
+    printed = result.stdout + result.stderr
+    errors = {line.partition("error: ")[2] for line in printed.splitlines() if "error: " in line}
+    assert result.returncode != 0 and len(errors) == 1 and "Traceback" not in printed, printed[-2000:]
+    assert "no tensor _orig_mod.lm_head.weight: saved from a model of torch.compile" in errors.pop()
+    assert not (tmp_path / "resources/models/tiny").exists()
 
 
 def test_a_gated_source_asks_for_a_token_in_one_line_and_comes_with_it(hub, overlay, tmp_path, monkeypatch):

@@ -57,28 +57,46 @@ def test_a_model_in_float8_becomes_the_numbers_it_stands_for(folder):
     assert "quantization_config" not in json.loads((folder / "config.json").read_text())
 
 
+def test_a_model_that_transformers_cannot_dequantise_becomes_what_its_modules_multiply_by(folder):
+    """Whole numbers of eight bits with a scale a row, by torchao, of which only the forward is known."""
+    from torchao.quantization import Int8WeightOnlyConfig
+    from transformers import AutoModelForCausalLM, TorchAoConfig
+
+    expected = load_file(folder / "model.safetensors")
+    settings = TorchAoConfig(Int8WeightOnlyConfig())
+    AutoModelForCausalLM.from_pretrained(folder, quantization_config=settings).save_pretrained(folder)
+    facts = check_model(folder)
+    write_manifest(folder, facts)
+    state = load_model(folder)[0].state_dict()
+    assert facts["dequantised"] == "torchao" and state.keys() == expected.keys()
+    for name, tensor in expected.items():
+        step = tensor.abs().amax(-1, keepdim=True) / 127 if name.endswith("proj.weight") else torch.zeros(1)
+        difference = (state[name] - tensor).abs()
+        assert (difference <= 0.51 * step + 1e-6).all()
+        assert difference.any() == name.endswith("proj.weight")
+
+
 @pytest.mark.parametrize(
     ("settings", "parts"),
     [
-        ({"quant_method": "gptq", "bits": 4, "group_size": 128}, ["quantised by gptq", "choose the unquantised model"]),
-        ({"quant_method": "awq", "bits": 4}, ["quantised by awq", "choose the unquantised model"]),
+        ({"quant_method": "gptq", "bits": 4, "group_size": 128}, ["quantised by gptq", "optimum"]),
+        ({"quant_method": "awq", "bits": 4}, ["quantised by awq", "gptqmodel"]),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, ["quantised by bitsandbytes", "bitsandbytes"]),
+        ({"quant_method": "compressed-tensors"}, ["quantised by compressed-tensors", "compressed-tensors"]),
         ({"bits": 4}, ["an unnamed method"]),
-        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, ["needs a package: pip install bitsandbytes"]),
-        ({"quant_method": "compressed-tensors"}, ["needs a package: pip install compressed-tensors"]),
+        ({"quant_method": "mine"}, ["quantised by mine"]),
     ],
 )
-def test_what_cannot_be_made_plain_here_is_refused_in_one_line(folder, settings, parts):
-    package = {"bitsandbytes": "bitsandbytes", "compressed-tensors": "compressed_tensors"}.get(
-        settings.get("quant_method")
-    )
-    if package and find_spec(package):
+def test_what_cannot_be_made_plain_here_is_refused_in_one_line(folder, settings, parts, monkeypatch):
+    packages = {"gptq": "optimum", "awq": "gptqmodel", "bitsandbytes": "bitsandbytes"}
+    if (package := packages.get(settings.get("quant_method"))) and find_spec(package):
         pytest.skip(f"{package} is installed")
     mark(folder, **settings)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(FetchError) as raised:
         check_model(folder)
     text = str(raised.value)
-    assert len(text.splitlines()) == 1 and "config.json" in text
+    assert len(text.splitlines()) == 1 and "config.json" in text and "choose the unquantised model" in text
     assert [part for part in parts if part not in text] == [], text
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
@@ -99,3 +117,44 @@ def test_weights_of_four_bits_become_the_numbers_they_stand_for(folder):
     logits = load_model(folder)[0](ids).logits
     assert facts["dequantised"] == "bitsandbytes" and (expected - before).abs().max() > 0.5
     torch.testing.assert_close(logits, expected, rtol=0, atol=0.02)
+
+
+def packed(numbers, axis, order):
+    """Eight numbers of four bits in one of 32, along an axis."""
+    eights = numbers.long().movedim(axis, -1).unflatten(-1, (-1, 8))
+    words = sum(eights[..., number] << (4 * place) for place, number in enumerate(order))
+    return torch.where(words >= 2**31, words - 2**32, words).int().movedim(-1, axis).contiguous()
+
+
+@pytest.mark.parametrize("method", ["gptq", "awq"])
+def test_packed_weights_become_the_numbers_they_stand_for(method, make_model, tiny_tokenizer, tmp_path):
+    """Where the package is installed: groups of 32 with a scale and a zero each, packed here as each method does."""
+    pytest.importorskip("gptqmodel")
+    group, order = 32, range(8) if method == "gptq" else (0, 2, 4, 6, 1, 3, 5, 7)
+    model = make_model(hidden_size=64, num_key_value_heads=4, dtype=torch.float16, vocab_size=256)
+    model.save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    tensors, expected = {}, load_file(tmp_path / "model.safetensors")
+    for name, tensor in list(expected.items()):
+        if not name.endswith("proj.weight"):
+            tensors[name] = tensor
+            continue
+        groups, module = tensor.float().T.unflatten(0, (-1, group)), name.removesuffix(".weight")
+        low, high = groups.amin(1), groups.amax(1)
+        scales = ((high - low) / 15).half().float()
+        zeros = (-low / scales).round().clamp(1, 15)
+        numbers = (groups / scales[:, None] + zeros[:, None]).round().clamp(0, 15)
+        expected[name] = ((numbers - zeros[:, None]) * scales[:, None]).flatten(0, 1).T.half()
+        tensors[f"{module}.scales"] = scales.half()
+        tensors[f"{module}.qweight"] = packed(numbers.flatten(0, 1), 0 if method == "gptq" else 1, order)
+        tensors[f"{module}.qzeros"] = packed(zeros - int(method == "gptq"), 1, order)  # GPTQ stores one less
+        if method == "gptq":
+            tensors[f"{module}.g_idx"] = (torch.arange(len(numbers) * group) // group).int()
+    save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
+    own = {"gptq": {"desc_act": False, "sym": False}, "awq": {"zero_point": True, "version": "gemm"}}[method]
+    mark(tmp_path, quant_method=method, bits=4, group_size=group, **own)
+    assert check_model(tmp_path)["dequantised"] == method
+    state = load_file(tmp_path / "model.safetensors")
+    assert state.keys() == expected.keys()
+    for name, tensor in state.items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-4)

@@ -1,71 +1,110 @@
 """A quantised model becomes one of plain numbers when it is fetched: methods write into them, and spans read them."""
 
-from importlib.util import find_spec
+from contextlib import suppress
 from pathlib import Path
 
 from unlearning_robustness.data.model_folder import CONFIG, weight_files
-from unlearning_robustness.errors import FetchError
+from unlearning_robustness.errors import FetchError, ModelFileError
 from unlearning_robustness.runtime.manifest import read_json
 
-# What transformers turns into plain numbers, while it loads them or afterwards, and the package that it needs for it.
-WHILE_LOADING, AFTERWARDS = ("fp8", "mxfp8", "mxfp4", "compressed-tensors"), ("bitsandbytes",)
-PACKAGES = {"bitsandbytes": "bitsandbytes", "compressed-tensors": "compressed_tensors"}
-
-
-def plain_copy(dequantised):
-    """A model with the weights of one that transformers dequantised, which stays marked and refuses to be saved."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    settings = dequantised.config.to_dict()
-    for key in ("quantization_config", "_name_or_path", "transformers_version"):
-        settings.pop(key, None)
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**settings))
-    model.load_state_dict(dequantised.state_dict())
-    return model
+# Kernels that multiply by exactly the stored matrix on every machine; others round activations or compile for minutes.
+KERNELS = {"gptq": "gptq_torch", "awq": "torch_awq"}
+# Unit vectors that go through a quantised module at a time.
+ROWS = 1024
 
 
 def dequantise(folder: Path) -> dict:
     """Replace a folder's quantised weights by the numbers that they stand for; returns the method, to record.
 
     The numbers are of the type that the config names, bfloat16 where it names none. Other folders stay as they are.
-    Raises FetchError when transformers cannot do it, or not on this machine, ModelFileError for a missing tensor.
+    Raises FetchError when transformers cannot load such a model on this machine, ModelFileError for a missing tensor.
     """
     settings = read_json(folder / CONFIG).get("quantization_config")
     if settings is None:
         return {}
     method = settings.get("quant_method", "an unnamed method")
-    start, mend = f"{folder / CONFIG}: the model is quantised by {method}", "choose the unquantised model"
-    if method not in (*WHILE_LOADING, *AFTERWARDS):
-        raise FetchError(f"{start}, which transformers cannot turn into plain weights: {mend}")
-    package = PACKAGES.get(method)
-    if package is not None and find_spec(package) is None:
-        raise FetchError(f"{start}, which needs a package: pip install {package.replace('_', '-')}, or {mend}")
     try:
-        model = _dequantised(folder, method)
-    except (ImportError, RuntimeError, NotImplementedError) as error:
+        model = plain_copy(_load(folder))
+    except ModelFileError:
+        raise
+    except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise FetchError(f"{start} and cannot be made plain on this machine ({reason}): {mend}") from error
+        raise FetchError(
+            f"{folder / CONFIG}: the model is quantised by {method}, and transformers cannot load it here ({reason}): "
+            "install what it needs, or choose the unquantised model"
+        ) from error
     for name in weight_files(path.name for path in folder.iterdir()):
         (folder / name).unlink()
     model.save_pretrained(folder)
     return {"dequantised": method}
 
 
-def _dequantised(folder: Path, method: str):
-    """The model of a quantised folder, of plain numbers."""
+def plain_copy(quantised):
+    """The model of plain numbers that a quantised one computes with, in the type of its config."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    settings = quantised.config.to_dict()
+    # A model that was quantised stays marked and refuses to be saved.
+    for key in ("quantization_config", "_name_or_path", "transformers_version"):
+        settings.pop(key, None)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**settings))
+    model.load_state_dict(_plain_weights(quantised))
+    return model.to(quantised.config.dtype)
+
+
+def _load(folder: Path):
+    """A quantised folder's model; transformers dequantises it, while it loads or afterwards, where it knows how."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.quantizers import AutoQuantizationConfig
 
     from unlearning_robustness.models.checkpoint import refuse_incomplete
 
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
-    dtype = config.dtype or torch.bfloat16
-    if method in WHILE_LOADING:
-        config.quantization_config["dequantize"] = True
-    model, report = AutoModelForCausalLM.from_pretrained(
-        str(folder), config=config, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
-    )
+    quantization = config.quantization_config
+    if hasattr(AutoQuantizationConfig.from_dict(quantization), "dequantize"):
+        quantization["dequantize"] = True
+    if quantization["quant_method"] in KERNELS:
+        quantization["backend"] = KERNELS[quantization["quant_method"]]
+    config.dtype = config.dtype or torch.bfloat16
+    settings = {"config": config, "dtype": config.dtype, "local_files_only": True, "use_safetensors": True}
+    model, report = AutoModelForCausalLM.from_pretrained(str(folder), output_loading_info=True, **settings)
     refuse_incomplete(model, report, folder)
-    if method in AFTERWARDS:
-        model = model.dequantize(dtype=dtype)
-    return plain_copy(model).to(dtype)
+    if getattr(model, "hf_quantizer", None) is not None:
+        with suppress(NotImplementedError):
+            model = model.dequantize(config.dtype)
+    return model
+
+
+def _plain_weights(model) -> dict:
+    """The state of a model in which every quantised module has the matrix by which it multiplies."""
+    state = dict(model.state_dict())
+    for path, module in model.named_modules():
+        if _is_quantised(module):
+            state = {name: tensor for name, tensor in state.items() if not name.startswith(f"{path}.")}
+            state[f"{path}.weight"] = _matrix(module, model.config.dtype)
+            if getattr(module, "bias", None) is not None:
+                state[f"{path}.bias"] = module.bias
+    return state
+
+
+def _is_quantised(module) -> bool:
+    """Whether a linear module holds anything else than a plain matrix."""
+    import torch
+
+    weight = getattr(module, "weight", None)
+    plain = type(weight) in (torch.Tensor, torch.nn.Parameter) and weight.is_floating_point()
+    return hasattr(module, "in_features") and hasattr(module, "out_features") and not plain
+
+
+def _matrix(module, dtype):
+    """The (out, in) matrix of a linear module: what it makes of the unit vectors, without its bias."""
+    import torch
+
+    bias, module.bias = getattr(module, "bias", None), None
+    try:
+        with torch.no_grad():
+            rows = torch.eye(module.in_features, dtype=dtype).split(ROWS)
+            return torch.cat([module(row) for row in rows]).T.contiguous()
+    finally:
+        module.bias = bias

@@ -17,9 +17,9 @@ def test_an_exported_model_has_its_sources_number_type_and_the_deltas_numbers(dt
     source = family_folder("llama tied", tmp_path / "source", tiny_tokenizer, dtype=dtype)
     changed = torch.randn(32, 64)
     save_delta(tmp_path / "delta.safetensors", {NAME: changed}, verify(source))
-    manifest = write_with_delta(source, tmp_path / "delta.safetensors", tmp_path / "made", {"rule": "export"})
+    manifest = write_with_delta(source, tmp_path / "delta.safetensors", tmp_path / "made", {"dtype": "of the job"})
     assert stored_type(source) == stored_type(tmp_path / "made") == dtype
-    assert manifest["rule"] == "export" and manifest["parent_digest"] == verify(source)
+    assert manifest["dtype"] == str(dtype).removeprefix("torch.") and manifest["parent_digest"] == verify(source)
     assert verify(tmp_path / "made") == manifest["digest"]
     expected = family_model("llama tied", dtype=dtype).state_dict() | {NAME: changed.to(dtype)}
     made = load_model(tmp_path / "made", dtype=dtype)[0].state_dict()

@@ -107,6 +107,8 @@ def write_with_delta(source: Path, delta: Path, folder: Path, facts: dict) -> di
     from unlearning_robustness.models.delta import apply_delta, load_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
 
-    model, digest = load_model(source, "cpu", stored_type(source))
+    dtype = stored_type(source)
+    model, digest = load_model(source, "cpu", dtype)
     apply_delta(model, load_delta(delta, digest))
-    return write_folder(model, load_tokenizer(source), folder, {**facts, "parent_digest": digest})
+    facts = {**facts, "parent_digest": digest, "dtype": str(dtype).removeprefix("torch.")}
+    return write_folder(model, load_tokenizer(source), folder, facts)

@@ -155,7 +155,11 @@ def test_a_damaged_incomplete_or_foreign_model_is_refused(saved, tmp_path):
     refused(change(shard.name, shard.read_bytes()[:-8]), shard.name, "damaged")
     refused(change(shard.name, None), shard.name, "missing")
     refused(change("config.json", json.dumps(config | {"model_type": "evil"}).encode()), "'evil'", "its own code")
-    refused(change("config.json", b"{"), "not JSON")
+    refused(change("config.json", b"{"), "config.json", "not JSON")
+    refused(change("config.json", b"[1]"), "config.json", "not JSON with names")
+    refused(change("config.json", b"\xff{}"), "config.json", "not JSON")
+    refused(change(INDEX, b"{"), INDEX, "not JSON")
+    refused(change(INDEX, b'{"weight_map": [1]}'), INDEX, "no weight_map")
     index["weight_map"]["lm_head.weight"] = "../../outside.safetensors"
     refused(change(INDEX, json.dumps(index).encode()), "outside.safetensors", "missing")
 

@@ -1,6 +1,5 @@
 """What a model folder holds: safetensors, config, tokenizer and a manifest; nothing that could run code."""
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -59,8 +58,12 @@ def check_loadable(folder: Path) -> None:
     from safetensors import SafetensorError, safe_open
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    index = folder / INDEX
-    shards = sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else [SINGLE]
+    shards = [SINGLE]
+    if (folder / INDEX).is_file():
+        weight_map = _object_of(folder / INDEX).get("weight_map")
+        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+            raise FetchError(f"{folder / INDEX} has no weight_map from tensors to files: fetch it anew")
+        shards = sorted(set(weight_map.values()))
     for shard in shards:
         # A name in the index could point out of the folder.
         if Path(shard).name != shard or not (folder / shard).is_file():
@@ -70,12 +73,20 @@ def check_loadable(folder: Path) -> None:
                 handle.keys()
         except SafetensorError as error:
             raise FetchError(f"{folder / shard} is damaged ({error}): fetch it anew") from None
-    try:
-        kind = read_json(folder / CONFIG).get("model_type")
-    except json.JSONDecodeError:
-        raise FetchError(f"{folder / CONFIG} is not JSON: fetch it anew") from None
+    kind = _object_of(folder / CONFIG).get("model_type")
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise FetchError(f"{CONFIG} has model_type {kind!r}, which needs its own code: choose one of transformers'")
+
+
+def _object_of(path: Path) -> dict:
+    """A JSON object; raises FetchError when the file is none."""
+    try:
+        content = read_json(path)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise FetchError(f"{path} is not JSON with names: fetch it anew")
+    return content
 
 
 def write_manifest(folder: Path, facts: dict) -> dict:

@@ -5,12 +5,14 @@ with ``lm_eval run --include_path FOLDER --tasks NAME``; :func:`harness_scores` 
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas
 import yaml
 
 from unlearning_robustness.runtime.manifest import atomic
+from unlearning_robustness.scoring.decision import BYTE_MEAN, SUM
 
 
 def task_name(benchmark: str, role: str, probe: str) -> str:
@@ -18,8 +20,12 @@ def task_name(benchmark: str, role: str, probe: str) -> str:
     return f"{benchmark}_{role}_{probe}".replace("-", "_").replace(".", "_")
 
 
-def task_settings(name: str, data: Path) -> dict:
-    """The task: the prompt as it is, each choice behind one space, argmax of the summed log-likelihood."""
+# The metrics of lm-eval that decide as a rule does; a mean a token is none of them.
+METRICS = {SUM: "acc", BYTE_MEAN: "acc_bytes"}
+
+
+def task_settings(name: str, data: Path, metrics: Sequence[str] = ("acc",)) -> dict:
+    """The task: the prompt as it is, each choice behind one space, accuracy by each of the ``metrics``."""
     return {
         "task": name,
         "dataset_path": "json",
@@ -30,22 +36,27 @@ def task_settings(name: str, data: Path) -> dict:
         "doc_to_text": "{{prompt}}",
         "doc_to_choice": "{{choices}}",
         "doc_to_target": "answer",
-        "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
+        "metric_list": [{"metric": metric, "aggregation": "mean", "higher_is_better": True} for metric in metrics],
         "metadata": {"version": 1},
     }
 
 
 def write_tasks(probes: pandas.DataFrame, benchmark: str, folder: str | Path) -> list[str]:
-    """Write one task a (role, probe) of a table of probed questions; returns their names."""
+    """Write one task a (role, probe) of a table of probed questions; returns their names.
+
+    Accuracy is by the sum, and also by the rule that decides the questions where lm-eval has it.
+    """
     names, folder = [], Path(folder)
     for (role, probe), part in probes.groupby(["role", "probe"], sort=True):
         name = task_name(benchmark, role, probe)
         data = folder / f"{name}.jsonl"
+        rules = set(part["decided_by"]) if "decided_by" in part else set()
+        metrics = sorted({METRICS[SUM], *(METRICS[rule] for rule in rules & METRICS.keys())})
         rows = part[["question", "prompt", "choices", "answer"]].to_dict("records")
         with atomic(data) as temporary:
             temporary.write_text("".join(json.dumps({**row, "choices": list(row["choices"])}) + "\n" for row in rows))
         with atomic(folder / f"{name}.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump(task_settings(name, data), sort_keys=False))
+            temporary.write_text(yaml.safe_dump(task_settings(name, data, metrics), sort_keys=False))
         names.append(name)
     return names
 

@@ -27,6 +27,8 @@ rule make_target_model:
     input:
         parent=parameters.parent_folder,
         corpora=parameters.memorised_corpora,
+        # Before it is trained, not when it was checked.
+        checked=ancient(parameters.memorised_check),
     output:
         directory(paths.target_model),
     log:
@@ -89,6 +91,30 @@ rule build_corpora:
         "../workflow_scripts/build_corpora.py"
 
 
+rule check_texts:
+    """Whether there are as many texts as batches and attacks ask for; published questions are read, to find faults."""
+    input:
+        corpora=rules.build_corpora.output[0],
+        sources=parameters.sources("items"),
+    output:
+        paths.texts_check,
+    log:
+        f"{paths.logs}/check_texts/{{benchmark}}.log",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        benchmark=parameters.benchmark("distractors", "forget", "neighbour", "retain", "seed"),
+        readers=parameters.readers("items"),
+        demands=parameters.text_demands,
+        code=code_digest("data.supply", "data.source_tables"),
+    script:
+        "../workflow_scripts/check_texts.py"
+
+
 rule build_open_questions:
     """Published questions that are answered in words, as MUSE and TOFU ask them."""
     input:
@@ -116,6 +142,7 @@ rule build_questions:
     input:
         model=parameters.model_folder,
         sources=parameters.sources("items"),
+        checked=ancient(rules.check_texts.output[0]),
     output:
         questions=paths.questions,
         manifest=f"{paths.tree}/records/{{model}}/{{benchmark}}/benchmark.json",
@@ -164,11 +191,38 @@ rule build_probes:
         "../workflow_scripts/build_probes.py"
 
 
+rule check_questions:
+    """Whether there are as many known facts as attacks and controls ask for, and what of the questions texts hold."""
+    input:
+        model=parameters.model_folder,
+        corpora=rules.build_corpora.output[0],
+        questions=rules.build_questions.output.questions,
+        # Where words for probes are missing, nothing is trained either.
+        probes=rules.build_probes.output[0],
+    output:
+        paths.questions_check,
+    log:
+        f"{paths.logs}/check_questions/{{model}}/{{benchmark}}.log",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        benchmark=parameters.benchmark("forget.max_facts", "neighbour.max_facts", "retain.max_facts"),
+        demands=parameters.question_demands(),
+        code=code_digest("data.supply", "data.overlap"),
+    script:
+        "../workflow_scripts/check_questions.py"
+
+
 rule cache_activations:
     """Frozen-prefix and reference activations of the training texts, shared by all methods that read the same."""
     input:
         model=parameters.model_folder,
         corpora=rules.build_corpora.output[0],
+        checked=ancient(rules.check_texts.output[0]),
     output:
         paths.activations,
     log:

@@ -65,7 +65,9 @@ rule page:
     input:
         tables=study.report.page_tables,
         records=study.report.page_beside("records", study.report.recorded["answers"]),
-        manifest=study.report.page_beside("manifest", [rules.build_questions.output.manifest]),
+        manifest=study.report.page_beside(
+            "manifest", [rules.build_questions.output.manifest, rules.check_questions.output[0]]
+        ),
     output:
         html=report(
             study.report.page,

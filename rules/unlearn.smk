@@ -31,6 +31,8 @@ rule unlearn:
         model=parameters.model_folder,
         cache=parameters.cache_file,
         matched=parameters.matched_deltas,
+        # Before anything is trained; a check that is made again trains nothing again.
+        checked=ancient(rules.check_questions.output[0]),
         questions=parameters.select_questions,
     output:
         delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),

@@ -63,5 +63,5 @@ def test_wrong_answers_are_the_same_questions_wrongly_answered(attack, asked):
 
 
 def test_more_shots_than_the_pool_has_stop(attack):
-    with pytest.raises(DataError, match="lower shots"):
+    with pytest.raises(DataError, match=r"lower attacks\.\*\.parameters\.shots"):
         list(FewShot([6]).run(attack))

@@ -183,13 +183,17 @@ def test_shuffled_prose_does_not_name_the_entity_whose_facts_it_tells(name, spel
 def test_the_same_seed_gives_the_same_corpora_and_another_seed_others(corpora, settings):
     assert build_corpora(settings, "7").equals(corpora)
     paragraphs = {"a": [f"text {number}" for number in range(50)]}
-    assert prose_documents(paragraphs, 5, "1") == prose_documents(paragraphs, 5, "1")
-    assert prose_documents(paragraphs, 5, "1") != prose_documents(paragraphs, 5, "2")
+    assert prose_documents(paragraphs, {"retain_documents": 5}, "retain_documents", "1") == prose_documents(
+        paragraphs, {"retain_documents": 5}, "retain_documents", "1"
+    )
+    assert prose_documents(paragraphs, {"retain_documents": 5}, "retain_documents", "1") != prose_documents(
+        paragraphs, {"retain_documents": 5}, "retain_documents", "2"
+    )
 
 
 def test_more_documents_than_there_are_is_an_error_that_can_be_mended():
     with pytest.raises(DataError, match=r"leaves 2 paragraphs, not 3.*corpora"):
-        prose_documents({"a": ["x", "y"]}, 3, "s")
+        prose_documents({"a": ["x", "y"]}, {"retain_documents": 3}, "retain_documents", "s")
 
 
 def test_more_forget_prose_than_there_is_is_an_error_that_can_be_mended():

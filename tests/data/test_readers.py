@@ -20,7 +20,7 @@ from unlearning_robustness.errors import DataError
 TASKS = Path(lm_eval.__file__).parent / "tasks"
 SPLITS = {"select": 1, "test": 2}
 OPTIONS = ["one", "two", "three", "four"]
-CORPORA = ["corpus", "document", "topic", "entity", "kind", "text"]
+CORPORA = ["corpus", "document", "entity", "kind", "text", "row"]
 
 
 def task(path):

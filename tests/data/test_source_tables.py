@@ -11,7 +11,7 @@ from unlearning_robustness.errors import DataError
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 SPLITS = {"select": 1, "test": 2}
-CORPORA = ["corpus", "document", "topic", "entity", "kind", "text"]
+CORPORA = ["corpus", "document", "topic", "origin", "entity", "kind", "text"]
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_benchmark_of_published_questions_asks_all_and_counts_the_known(source
     assert set(table["decided_by"]) == {"sum"}
     named, _ = benchmark.build(tiny_model, tiny_tokenizer, {**SETTINGS, "decided_by": "byte-mean"}, 8, sources)
     assert set(named["decided_by"]) == {"byte-mean"}
-    with pytest.raises(DataError, match="no question of these subjects; there are: high school biology"):
+    with pytest.raises(DataError, match=r"subjects: no question is about 'alchemy'; .*there are: high school biology"):
         sources.questions({**SETTINGS["neighbour"], "subjects": ["alchemy"]}, "neighbour", "0", 3)
 
 
@@ -127,7 +127,7 @@ def test_every_part_gives_as_many_documents_whatever_its_size():
 
         def documents(self, paths, name, least, longest=None):
             rows = [(part, f"{part}-{n}") for part, size in (("large/a", 90), ("small/a", 12)) for n in range(size)]
-            frame = pandas.DataFrame(rows, columns=["part", "entity"]).assign(kind="article", corpus=name)
+            frame = pandas.DataFrame(rows, columns=["part", "entity"]).assign(kind="article", corpus=name, origin="")
             return frame.assign(text=name + " " + frame["entity"])
 
     settings = SETTINGS["corpora"] | {"forget_prose_documents": 11, "retain_documents": 4, "perplexity_documents": 3}

@@ -11,8 +11,8 @@ import yaml
 from edited_rules import Rules, default_jobs, edited, leaves, outputs_of, reading_once, replaced
 from running import REPORT_RULES, TABLE_RULES, planned, snakemake
 
-# Rules that no model takes part in: tables, figures, pages.
-SHOWN = {*REPORT_RULES, "tuning"}
+# Rules that no model takes part in: tables, figures, pages, checks.
+SHOWN = {*REPORT_RULES, "tuning", "check_texts", "check_questions"}
 MODEL = "smollm2-135m-instruct"
 WITH_MODEL = {"attack", "build_prefix", "build_questions", "cache_activations", "evaluate", "tune", "unlearn"}
 EVERY = WITH_MODEL | {"build_corpora", "build_probes", "choose_tuned", "reference"}

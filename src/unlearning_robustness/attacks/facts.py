@@ -50,6 +50,16 @@ class AttackFacts:
         return "", 0
 
     @staticmethod
+    def texts(settings: dict) -> dict[str, tuple[str, int]]:
+        """How many texts of a corpus it needs at least, behind the parameter that lowers this number."""
+        return {}
+
+    @staticmethod
+    def answered_questions(settings: dict) -> tuple[str, int]:
+        """How many questions of the relearn split it needs, behind the parameter that lowers this number."""
+        return "", 0
+
+    @staticmethod
     def runs(settings: dict) -> int:
         """How often it starts from the model as it came."""
         return 1

@@ -36,6 +36,10 @@ class FewShot:
         shows_answers = True
 
         @staticmethod
+        def answered_questions(settings: dict) -> tuple[str, int]:
+            return "shots", max(settings["shots"])
+
+        @staticmethod
         def scored_points(settings: dict) -> int:
             return len(settings["shots"])
 
@@ -55,7 +59,8 @@ class FewShot:
         pool = pool[pool["role"] == "forget"] if pool is not None else pandas.DataFrame()
         if len(pool) < max(self.shots):
             raise DataError(
-                f"{max(self.shots)} shots need as many questions; the relearn split has {len(pool)}: lower shots"
+                f"{max(self.shots)} shots need as many questions; the relearn split has {len(pool)}: "
+                "lower attacks.*.parameters.shots"
             )
         draw = shuffler(attack.seed, "attack-shots")
         shown = [(row.relation, self._shown(row, draw)) for row in pool.itertuples()]

@@ -188,7 +188,7 @@ class GreedyCoordinateGradient:
         if len(select) < needed:
             raise DataError(
                 f"gcg needs {needed} {self.role} questions of the select split, which has {len(select)}: "
-                "lower questions or held_out"
+                "lower attacks.*.parameters.questions or attacks.*.parameters.held_out"
             )
         order = list(range(len(select)))
         shuffler(attack.seed, "attack-questions").shuffle(order)

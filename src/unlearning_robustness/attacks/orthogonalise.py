@@ -91,7 +91,9 @@ class Orthogonalise:
         modules = layer_modules(attack.model)
         layers = list(range(len(modules))) if self.layers is None else self.layers
         if max(layers) >= len(modules):
-            raise DataError(f"the model has {len(modules)} layers, no layer {max(layers)}: lower attacks.*.layers")
+            raise DataError(
+                f"the model has {len(modules)} layers, no layer {max(layers)}: lower attacks.*.parameters.layers"
+            )
         accuracy, chosen = SelectAccuracy(attack), [modules[layer] for layer in layers]
         directions, levels = self.directions(attack, chosen)
         hooks = {

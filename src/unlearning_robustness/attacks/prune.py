@@ -20,7 +20,7 @@ from unlearning_robustness.attacks.facts import AttackFacts, Scoring
 from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.config.ranges import Count, NonNegative, Range
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.models.architecture import layer_modules, layer_of, linear_modules, outputs_first, sizes_of
+from unlearning_robustness.models.architecture import layer_modules, layer_of, linear_modules, sizes_of
 from unlearning_robustness.models.hooks import Entering, hooked
 from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, INDEX, Shape, Work
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
@@ -100,8 +100,7 @@ def wanda_scores(model: nn.Module, texts: Sequence[torch.Tensor]) -> Scores:
         for ids in texts:
             model(input_ids=ids, use_cache=False, logits_to_keep=1)
     for name, module in modules.items():
-        scores = outputs_first(module, module.weight).float().abs() * squares[name].sqrt()
-        yield name, outputs_first(module, scores)
+        yield name, module.weight.float().abs() * squares[name].sqrt()
 
 
 SCORES = {"snip": snip_scores, "wanda": wanda_scores}
@@ -152,6 +151,11 @@ class Prune:
     forget: Literal["relearn", "forget"] = "relearn"
 
     class Facts(AttackFacts):
+        @staticmethod
+        def texts(settings: dict) -> dict[str, tuple[str, int]]:
+            needed = "texts", settings["texts"] if any(settings["fractions"]) else 0
+            return {settings["forget"]: needed, "retain": needed}
+
         @staticmethod
         def chooses_on(settings: dict) -> tuple[str, ...]:
             return "forget", "retain"
@@ -209,7 +213,8 @@ class Prune:
         texts = attack.corpora.loc[attack.corpora["corpus"] == corpus, "text"]
         if self.texts > len(texts):
             raise DataError(
-                f"prune needs {self.texts} texts, the corpus {corpus} has {len(texts)}: lower attacks.*.texts"
+                f"prune needs {self.texts} texts, the corpus {corpus} has {len(texts)}: "
+                "lower attacks.*.parameters.texts"
             )
         order = torch.randperm(len(texts), generator=generator(attack.seed, f"attack-texts/{corpus}"))
         chosen, device = texts.iloc[order[: self.texts].tolist()], next(attack.model.parameters()).device

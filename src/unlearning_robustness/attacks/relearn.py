@@ -17,7 +17,7 @@ from unlearning_robustness.config.ranges import Count, Index, Indices, Positive
 from unlearning_robustness.engine.lora import LowRankWeights, modules_of_layers
 from unlearning_robustness.engine.weights import TrainedWeights, down_projections, tensors_of_layers
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.models.architecture import ATTENTION, MLP, layers_of
+from unlearning_robustness.models.architecture import ArchitectureError, layer_modules
 from unlearning_robustness.models.shape import BFLOAT16, Shape, Work
 from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator
@@ -25,7 +25,8 @@ from unlearning_robustness.scoring.encoding import cut_line, encode_texts
 from unlearning_robustness.training.fine_tuning import fine_tune, learning_rate_at, linear_rate_at
 from unlearning_robustness.training.orders import batch_order
 
-TARGETS = {"attention": ATTENTION, "mlp": MLP, "all": (*ATTENTION, *MLP)}
+ATTENTION, MLP = ["q_proj", "k_proj", "v_proj", "o_proj"], ["gate_proj", "up_proj", "down_proj"]
+TARGETS = {"attention": ATTENTION, "mlp": MLP, "all": [*ATTENTION, *MLP]}
 
 
 def document_order(kinds: list[str], random: torch.Generator) -> list[int]:
@@ -108,6 +109,10 @@ class Relearn:
                 )
 
         @staticmethod
+        def texts(settings: dict) -> dict[str, tuple[str, int]]:
+            return {settings["corpus"]: ("documents", max(settings["documents"]))}
+
+        @staticmethod
         def runs(settings: dict) -> int:
             return len(settings["documents"])
 
@@ -149,7 +154,7 @@ class Relearn:
         if max(self.documents) > len(texts):
             raise DataError(
                 f"relearn needs {max(self.documents)} documents, the corpus {self.corpus} has {len(texts)}: "
-                "lower attacks.*.documents"
+                "lower attacks.*.parameters.documents"
             )
         order = document_order(list(texts["kind"]), generator(attack.seed, "attack-documents"))
         for count in self.documents:
@@ -162,18 +167,16 @@ class Relearn:
                 yield from self._run(attack, chosen, scored)
 
     def weights(self, model, seed: int) -> TrainedWeights:
-        """The tensors that this attacker trains; raises ArchitectureError naming what the model does not have."""
-        layers = range(len(layers_of(model)))
-        if self.trained == "lora":
-            targets = modules_of_layers(model, layers, self._roles(model))
-            return LowRankWeights(model, targets, self.rank, self.alpha, generator(seed, "attack-adapter"))
-        names = {"down-projections": down_projections, "full": tensors_of_layers}[self.trained]
-        return TrainedWeights(model, names(model, layers))
-
-    def _roles(self, model) -> list[str]:
-        """The projections that get an adapter; an MLP without a gate has one less."""
-        gated = "gate_proj" in layers_of(model)[0].projections if self.targets != "attention" else True
-        return [role for role in TARGETS[self.targets] if gated or role != "gate_proj"]
+        """The tensors that this attacker trains; ArchitectureError naming what the model has not."""
+        layers = range(len(layer_modules(model)))
+        try:
+            if self.trained == "lora":
+                targets = modules_of_layers(model, layers, TARGETS[self.targets])
+                return LowRankWeights(model, targets, self.rank, self.alpha, generator(seed, "attack-adapter"))
+            names = {"down-projections": down_projections, "full": tensors_of_layers}[self.trained]
+            return TrainedWeights(model, names(model, layers))
+        except KeyError as error:
+            raise ArchitectureError(f"{type(model).__name__} cannot be relearned so: {error.args[0]}") from None
 
     def _run(self, attack: AttackInput, texts: list[str], scored: list[int]) -> Iterator[AttackedModel]:
         model, last = attack.model, max(scored)

@@ -2,6 +2,7 @@
 
 from unlearning_robustness.config.cells import defence_row, method_settings
 from unlearning_robustness.config.compatibility import check_compatibility
+from unlearning_robustness.config.demands import check_demands
 from unlearning_robustness.config.effects import check_effects
 from unlearning_robustness.config.layers import check_layers
 from unlearning_robustness.config.measures import check_measures
@@ -29,6 +30,7 @@ def resolve(config: dict) -> dict:
     check_compatibility(resolved)
     check_effects(resolved)
     check_measures(resolved)
+    check_demands(resolved)
     check_layers(resolved)
     return _sorted(resolved)
 

@@ -66,7 +66,8 @@ def forget_documents(domain, names: list[str], prose: int, seed: str) -> list[di
     prose_rows = [row for row in rows if row["kind"] == "prose"]
     if len(prose_rows) < prose:
         raise DataError(
-            f"there are {len(prose_rows)} prose documents, not {prose}: lower corpora.forget_prose_documents"
+            f"there are {len(prose_rows)} prose documents, not {prose}: "
+            "lower benchmarks.*.corpora.forget_prose_documents"
         )
     chosen = shuffler(seed, "prose").sample(prose_rows, prose)
     return [row for row in rows if row["kind"] == "facts"] + chosen
@@ -121,16 +122,19 @@ def speeches(forbidden: set[str], minimum_characters: int) -> dict[str, list[str
     return result
 
 
-def prose_documents(paragraphs: dict[str, list[str]], count: int, seed: str) -> list[dict]:
-    """``count`` paragraphs drawn over all speeches; raises DataError when there are too few."""
+def prose_documents(paragraphs: dict[str, list[str]], settings: dict, key: str, seed: str) -> list[dict]:
+    """``settings[key]`` paragraphs drawn over all speeches; raises DataError when there are too few."""
+    count = settings[key]
     pool = [{"entity": name, "kind": "speech", "text": text} for name, texts in paragraphs.items() for text in texts]
     if len(pool) < count:
-        raise DataError(f"filtering leaves {len(pool)} paragraphs, not {count}: lower corpora.*_documents")
+        raise DataError(f"filtering leaves {len(pool)} paragraphs, not {count}: lower benchmarks.*.corpora.{key}")
     return shuffler(seed, "prose").sample(pool, count)
 
 
 def build_corpora(settings: dict, seed: str, published: Published | None = None) -> pandas.DataFrame:
-    """All texts of a benchmark, with columns corpus, document, topic, entity, kind, text.
+    """All texts of a benchmark, with columns corpus, document, topic, origin, entity, kind, text.
+
+    ``origin`` is the source, part and row of a published text, and empty for others.
 
     ``settings`` is the benchmark's resolved entry; with ``texts`` they come from ``published`` sources. Raises
     DataError when a corpus other than ``holdout`` is empty after filtering.
@@ -142,9 +146,10 @@ def build_corpora(settings: dict, seed: str, published: Published | None = None)
     rows = []
     for corpus, items in parts.items():
         if not items and corpus != "holdout":
-            raise DataError(f"corpus {corpus} is empty after filtering: lower corpora.minimum_characters")
+            raise DataError(f"corpus {corpus} is empty after filtering: lower benchmarks.*.corpora.minimum_characters")
         rows += [
-            {"corpus": corpus, "document": f"{corpus}/{index}", "topic": 0, **item} for index, item in enumerate(items)
+            {"corpus": corpus, "document": f"{corpus}/{index}", "topic": 0, "origin": "", **item}
+            for index, item in enumerate(items)
         ]
     return pandas.DataFrame(rows)
 
@@ -167,8 +172,8 @@ def domain_corpora(settings: dict, seed: str) -> dict[str, list[dict]]:
     held_out = {name: rows for name, rows in texts.items() if name in held_out}
     parts = {
         "forget": forget_documents(domain, names, corpora["forget_prose_documents"], f"{seed}/forget"),
-        "retain": prose_documents(training, corpora["retain_documents"], f"{seed}/retain"),
-        "perplexity": prose_documents(held_out, corpora["perplexity_documents"], f"{seed}/perplexity"),
+        "retain": prose_documents(training, corpora, "retain_documents", f"{seed}/retain"),
+        "perplexity": prose_documents(held_out, corpora, "perplexity_documents", f"{seed}/perplexity"),
         "refusal": refusals(),
         "relearn": documents(domain, pool),
         "relearn-shuffled": shuffled_documents(domain, pool, seed),
@@ -176,7 +181,7 @@ def domain_corpora(settings: dict, seed: str) -> dict[str, list[dict]]:
     }
     used = {item["text"] for item in parts["retain"]}
     unused = {name: [text for text in texts if text not in used] for name, texts in training.items()}
-    parts["benign"] = prose_documents(unused, corpora["benign_documents"], f"{seed}/benign")
+    parts["benign"] = prose_documents(unused, corpora, "benign_documents", f"{seed}/benign")
     neighbour = stated_documents(DOMAINS[settings["neighbour"]["domain"]], domain.forbidden_words())
     parts |= {"neighbour": neighbour} if neighbour else {}
     trained = [row for name in ("forget", "relearn", "relearn-shuffled") for row in parts[name]]

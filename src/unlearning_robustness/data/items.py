@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pandas
 
+from unlearning_robustness.data.equal_texts import joined_entities
 from unlearning_robustness.data.questions import assign_splits
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.seeds import shuffler
@@ -45,7 +46,10 @@ def shots_of(items: pandas.DataFrame, count: int) -> dict[str, str]:
     shots = {}
     for subject, part in items.groupby("subject"):
         if len(part) < count:
-            raise DataError(f"there are {len(part)} questions about {subject} to show, not {count}: lower shots.count")
+            raise DataError(
+                f"there are {len(part)} questions about {subject} to show, not {count}: "
+                "lower benchmarks.*.*.shots.count"
+            )
         rows = part.head(count).itertuples()
         shots[subject] = "".join(f"{_asked(row.stem, row.options)} {LETTERS[int(row.answer)]}\n\n" for row in rows)
     return shots
@@ -56,11 +60,13 @@ def lettered(
 ) -> pandas.DataFrame:
     """The questions table of items: one fact each, answered by a letter, behind the ``shots`` of its subject.
 
-    ``splits`` are shares; the same stem asked twice is one entity, so that both fall into one split. Raises DataError
+    ``splits`` are shares; the same stem asked twice is one entity, also in two subjects, so that both fall into one
+    split. Raises DataError
     for an item that has not four options, or no right one, or of whose subject there are no shots.
     """
     items = items.reset_index(drop=True)
     entities = [_entity(row.subject, row.stem) for row in items.itertuples()]
+    entities = joined_entities(entities, items["stem"])
     order = sorted(set(entities))
     shuffler(seed, f"{role}/splits").shuffle(order)
     split = assign_splits(order, splits)
@@ -93,7 +99,7 @@ def _shown(shots: dict[str, str] | None, subject: str) -> str:
     if shots is None:
         return ""
     if subject not in shots:
-        raise DataError(f"no questions about {subject} to show: correct shots.items")
+        raise DataError(f"no questions about {subject} to show: correct benchmarks.*.*.shots.items")
     return shots[subject]
 
 
@@ -105,13 +111,15 @@ def _entity(subject: str, stem: str) -> str:
 def answered(rows: Sequence[dict], role: str, relation: str, splits: dict[str, int], seed: str) -> pandas.DataFrame:
     """The questions table of rows (entity, prompt, right, wrong) whose choices are whole answers, in a drawn order.
 
-    ``splits`` are shares of entities, so that all questions of one fall into one split. Answers differ in length, and
-    under the sum the shortest one wins: the mean a token decides, as in TOFU's probability of an answer.
+    ``splits`` are shares of entities, so that all questions of one fall into one split; entities that are asked the
+    same are one. Answers differ in length, and under the sum the shortest one wins: the mean a token decides, as in
+    TOFU's probability of an answer.
     """
-    order = sorted({row["entity"] for row in rows})
+    entities = joined_entities((row["entity"] for row in rows), (row["prompt"] for row in rows))
+    order = sorted(set(entities))
     shuffler(seed, f"{role}/splits").shuffle(order)
     split, questions = assign_splits(order, splits), []
-    for index, row in enumerate(rows):
+    for index, (row, entity) in enumerate(zip(rows, entities, strict=True)):
         choices = [row["right"], *row["wrong"]]
         shuffler(seed, f"{role}/{index}").shuffle(choices)
         fact = f"{role}/{relation}/{index}"
@@ -119,10 +127,10 @@ def answered(rows: Sequence[dict], role: str, relation: str, splits: dict[str, i
             {
                 "question": f"{fact}/0",
                 "fact": fact,
-                "entity": row["entity"],
+                "entity": entity,
                 "relation": relation,
                 "role": role,
-                "split": split[row["entity"]],
+                "split": split[entity],
                 "template": 0,
                 "prompt": row["prompt"],
                 "choices": choices,
@@ -145,12 +153,17 @@ def open_rows(part: str, role: str, frame: pandas.DataFrame, **columns: str) -> 
     return rows.assign(**(blank | named), wrong=[list(texts) for texts in wrong])
 
 
-def corpus(name: str, texts: Sequence[str], entities: Sequence[str], kind: str) -> pandas.DataFrame:
-    """Rows of the corpora table: columns corpus, document, entity, kind, text."""
+def corpus(
+    name: str, texts: Sequence[str], entities: Sequence[str], kind: str, rows: Sequence[int] | None = None
+) -> pandas.DataFrame:
+    """Rows of the corpora table: columns corpus, document, entity, kind, text, and the published ``row``, from 1.
+
+    ``rows`` are the indices of the texts in the published table, where not all of them are taken.
+    """
     documents = [f"{name}/{index}" for index in range(len(texts))]
-    return pandas.DataFrame(
-        {"corpus": name, "document": documents, "entity": list(entities), "kind": kind, "text": list(texts)}
-    )
+    numbers = [index + 1 for index in (range(len(texts)) if rows is None else rows)]
+    columns = {"document": documents, "entity": list(entities), "kind": kind, "text": list(texts), "row": numbers}
+    return pandas.DataFrame({"corpus": name, **columns})
 
 
 def need_columns(frame: pandas.DataFrame, columns: Sequence[str], what: str) -> None:

@@ -23,7 +23,7 @@ def documents(frame: pandas.DataFrame, name: str, minimum_characters: int) -> pa
     """Texts of raw, privleak, sust or scal longer than that; column text. Every text is an entity of its own."""
     need_columns(frame, ("text",), "MUSE")
     texts = frame.loc[frame["text"].str.len() > minimum_characters, "text"]
-    return corpus(name, texts.tolist(), [f"{name}-text-{index}" for index in texts.index], "article")
+    return corpus(name, texts.tolist(), [f"{name}-text-{index}" for index in texts.index], "article", texts.index)
 
 
 def questions(
@@ -38,7 +38,7 @@ def questions(
     for index, row in enumerate(frame.itertuples()):
         others = [answer for answer in answers if answer != row.answer]
         if len(others) < distractors:
-            raise DataError(f"there are {len(others)} other answers, not {distractors}: lower distractors")
+            raise DataError(f"there are {len(others)} other answers, not {distractors}: lower benchmarks.*.distractors")
         wrong = shuffler(seed, f"{role}/{index}/wrong").sample(others, distractors)
         prompt = f"Question: {row.question}\nAnswer:"
         rows.append({"entity": f"{role}-question-{index}", "prompt": prompt, "right": row.answer, "wrong": wrong})

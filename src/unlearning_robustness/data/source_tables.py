@@ -1,16 +1,23 @@
 """A benchmark of published questions and texts instead of the facts of a domain."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 import pandas
 
 from unlearning_robustness.data import mmlu, muse, tofu, wikitext, wmdp
+from unlearning_robustness.data.equal_texts import joined_entities
 from unlearning_robustness.data.items import lettered, pieces, shots_of
 from unlearning_robustness.data.questions import Question, from_table
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.seeds import shuffler
 
 # A reader turns the columns of a source into items, documents or both; see config/sources.py.
+# What limits the number of documents of each corpus.
+LIMITS = {
+    "forget": "forget_prose_documents", "retain": "retain_documents", "perplexity": "perplexity_documents",
+    "relearn": "held_out_every",
+}  # fmt: skip
 READERS = {"mmlu": mmlu, "muse": muse, "tofu": tofu, "wikitext": wikitext, "wmdp": wmdp}
 
 
@@ -45,14 +52,25 @@ class Published:
         ]
         return [question for table in tables for question in from_table(table)]
 
+    def counts(self, settings: dict) -> dict[str, int]:
+        """How many published questions each role of a benchmark has; none where they are of a domain."""
+        roles = {role: entry for role, entry in settings.items() if isinstance(entry, dict) and "items" in entry}
+        seed = settings["seed"]
+        return {
+            role: len(self.questions(entry, role, f"{seed}/{role}", settings["distractors"]))
+            for role, entry in roles.items()
+        }
+
     def _lettered(self, tables: list[pandas.DataFrame], entry: dict, role: str, seed: str) -> pandas.DataFrame:
         items = pandas.concat(tables, ignore_index=True)
-        known = ", ".join(sorted(set(items["subject"])))
+        known = sorted(set(items["subject"]))
+        for key in ("subjects", "without_subjects"):
+            _check_subjects(f"{role}.{key}", entry.get(key, []), known)
         if "subjects" in entry:
             items = items[items["subject"].isin(entry["subjects"])]
         items = items[~items["subject"].isin(entry["without_subjects"])]
         if items.empty:
-            raise DataError(f"{role}: no question of these subjects; there are: {known[:300]}")
+            raise DataError(f"{role}.without_subjects: leaves no question; there are: {', '.join(known)[:300]}")
         return lettered(items, role, entry["splits"], seed, self._shots(entry))
 
     def _shots(self, entry: dict) -> dict[str, str] | None:
@@ -79,7 +97,8 @@ class Published:
         tables = []
         for path in paths:
             reader, _, table = self.table(path)
-            tables.append(reader.documents(table, path, least).assign(part=path))
+            read = reader.documents(table, path, least)
+            tables.append(read.assign(part=path, origin=[f"{path}, row {row}" for row in read["row"]]))
         texts = pandas.concat(tables, ignore_index=True).assign(corpus=name)
         if longest is None:
             return texts
@@ -87,8 +106,21 @@ class Published:
         return texts[texts["text"].str.len() >= least]
 
 
+def _check_subjects(key: str, named: list[str], known: list[str]) -> None:
+    """Raise DataError for a subject that no question has: left in silence, a misspelt one would leave all in."""
+    for subject in named:
+        if subject not in known:
+            near = get_close_matches(subject, known, 1, 0.6)
+            mend = f"write {near[0]!r}" if near else "correct it"
+            raise DataError(
+                f"benchmarks.*.{key}: no question is about {subject!r}; {mend}; there are: {', '.join(known)[:300]}"
+            )
+
+
 def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> dict[str, list[dict]]:
     """Forget, retain, relearn and perplexity documents; entities of one are not in another of the same source.
+
+    Entities that have an equal text are one, so that no text is both trained on and held out.
 
     Every part gives equally many: RMU's and RNA's code take their topics in turn, whatever their sizes.
     Every ``held_out_every``-th entity, in an order drawn by ``seed``, is kept from training: of the forget texts for
@@ -101,6 +133,7 @@ def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> 
         ("retain", "perplexity", settings["retain_documents"], settings["perplexity_documents"]),
     ):
         table = published.documents(texts[name], name, *lengths)
+        table = table.assign(entity=joined_entities(table["entity"], table["text"]))
         order = sorted(set(table["entity"]))
         shuffler(seed, f"{name}/held-out").shuffle(order)
         kept_out = table["entity"].isin(order[:: settings["held_out_every"]])
@@ -114,18 +147,20 @@ def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> 
 
 def _drawn(table: pandas.DataFrame, count: int | None, seed: str, name: str) -> list[dict]:
     """``count`` documents, or as many as equal shares of all parts allow; a part is a topic."""
-    columns = ["entity", "kind", "text", "topic"]
+    columns = ["origin", "entity", "kind", "text", "topic"]
     parts = [
         part.assign(topic=topic)[columns].to_dict("records")
         for topic, (_, part) in enumerate(table.groupby("part", sort=False))
     ]
     if not parts:
-        raise DataError(f"no {name} document is as long as corpora.minimum_characters: lower it")
+        raise DataError(f"no {name} document is long enough: lower benchmarks.*.corpora.minimum_characters")
     least = min(map(len, parts))
     count = len(parts) * least if count is None else count
     shares = [count // len(parts) + (index < count % len(parts)) for index in range(len(parts))]
     if max(shares) > least:
-        raise DataError(f"there are {least} {name} documents, not {max(shares)}: lower corpora.*_documents")
+        raise DataError(
+            f"there are {least} {name} documents, not {max(shares)}: lower benchmarks.*.corpora.{LIMITS[name]}"
+        )
     draw = shuffler(seed, "documents")
     drawn = [row for part, share in zip(parts, shares, strict=True) for row in draw.sample(part, share)]
     draw.shuffle(drawn)

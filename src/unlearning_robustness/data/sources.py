@@ -71,7 +71,9 @@ def read_table(path: Path, cache: Path) -> pandas.DataFrame:
             return _read_by_datasets(path, cache)
         rows = _json_rows(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise FetchError(f"{path.name} is no table ({' '.join(str(error).split())[:120]}): correct files") from None
+        raise FetchError(
+            f"{path.name} is no table ({' '.join(str(error).split())[:120]}): correct sources.*.files"
+        ) from None
     return pandas.DataFrame([{"text": row} if isinstance(row, str) else row for row in rows])
 
 

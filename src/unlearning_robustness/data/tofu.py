@@ -30,7 +30,7 @@ def questions(
     for index, row in enumerate(frame.to_dict("records")):
         right, wrong = _choices(row)
         if len(wrong) < distractors:
-            raise DataError(f"TOFU has {len(wrong)} wrong answers, not {distractors}: lower distractors")
+            raise DataError(f"TOFU has {len(wrong)} wrong answers, not {distractors}: lower benchmarks.*.distractors")
         drawn = shuffler(seed, f"{role}/{index}/wrong").sample(wrong, distractors)
         rows.append(
             {"entity": _author(role, index), "prompt": prompt_of(row["question"]), "right": right, "wrong": drawn}

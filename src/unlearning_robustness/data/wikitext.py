@@ -18,4 +18,6 @@ def documents(frame: pandas.DataFrame, name: str, minimum_characters: int) -> pa
     titles = frame["text"].str.extract(f"^{TITLE.pattern}$", expand=False).ffill().fillna("")
     heading = frame["text"].str.match(r" =.*= \n?$")
     kept = (frame["text"].str.len() > minimum_characters) & ~heading
-    return corpus(name, frame.loc[kept, "text"].str.strip().tolist(), titles[kept].tolist(), "article")
+    return corpus(
+        name, frame.loc[kept, "text"].str.strip().tolist(), titles[kept].tolist(), "article", frame.index[kept]
+    )

@@ -28,4 +28,4 @@ def documents(frame: pandas.DataFrame, name: str, minimum_characters: int) -> pa
     need_columns(frame, ("text",), "the WMDP corpus")
     texts = frame["text"].dropna()
     texts = texts[texts.str.len() > minimum_characters]
-    return corpus(name, texts.tolist(), [f"{name}-document-{index}" for index in texts.index], "article")
+    return corpus(name, texts.tolist(), [f"{name}-document-{index}" for index in texts.index], "article", texts.index)

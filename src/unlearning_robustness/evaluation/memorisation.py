@@ -59,7 +59,7 @@ def long_texts(tokenizer, corpora: pandas.DataFrame, corpus: str, settings: dict
     if len(fitting) < 2:
         raise DataError(
             f"{len(fitting)} {corpus} texts have {length} tokens: lower memorisation.prompt_tokens or "
-            "continuation_tokens, or change corpora.forget_prose_documents"
+            "continuation_tokens, or change benchmarks.*.corpora.forget_prose_documents"
         )
     chosen = shuffler(0, f"memorisation/{corpus}").sample(fitting, min(settings["documents"], len(fitting)))
     return {name: encoded[name] for name in chosen}

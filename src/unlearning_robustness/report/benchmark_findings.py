@@ -1,17 +1,18 @@
 """What the model knew before it unlearned, and how sure that is."""
 
 from unlearning_robustness.config.cells import NONE, REFERENCE
+from unlearning_robustness.data.equal_texts import RUN, repetition_line
 from unlearning_robustness.report.context import ReportContext
 from unlearning_robustness.report.unlearning_findings import accuracy_of
 from unlearning_robustness.report.words import percent
 
 
 def benchmark(context: ReportContext) -> list[str]:
-    """A sentence a set of questions, one about asking for letters, and one about the model."""
+    """A sentence a set of questions, some about what overlaps, one about asking for letters, one about the model."""
     roles = [_role(role, context.benchmark) for role in ("forget", "retain", "neighbour")]
     model = context.settings["model"]
     origin = "it was fine-tuned on the texts that are forgotten here; " if model["fine_tuned"] else ""
-    return [*roles, *_letters(context), f"About the model: {origin}{model['note']}."]
+    return [*roles, *_overlaps(context.benchmark), *_letters(context), f"About the model: {origin}{model['note']}."]
 
 
 def _role(role: str, manifest: dict) -> str:
@@ -29,6 +30,25 @@ def _role(role: str, manifest: dict) -> str:
         return line
     guesses = ", so some were lucky guesses." if again < 1 else "."
     return f"{line} Asked again with other wrong answers, it gets {100 * again:.0f} % of them right{guesses}"
+
+
+def _overlaps(manifest: dict) -> list[str]:
+    """Texts that repeat another one, and what stands in two places that should have nothing in common."""
+    repeated = {name: counts for name, counts in manifest.get("repetitions", {}).items() if counts["repeated"]}
+    lines = [f"Texts that are there twice: {repetition_line(name, counts)}." for name, counts in repeated.items()]
+    rows = manifest.get("overlaps", [])
+    common = [row for row in rows if row["equal"] or row["near"]]
+    lines += [
+        f"Of {row['texts']} {row['of']} {row['equal']} stand word for word in the texts of {row['within']}, and "
+        f"{row['near']} more with at least half of their runs of {RUN} words."
+        for row in common
+    ]
+    if rows and not common:
+        lines.append(
+            "No forget text stands in a retain text, and no tested question in what attackers train on, not even with "
+            f"half of its runs of {RUN} words."
+        )
+    return [*lines, *(f"Fewer facts than allowed: {line}." for line in manifest.get("bounded", []))]
 
 
 def _letters(context: ReportContext) -> list[str]:

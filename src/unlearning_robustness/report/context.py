@@ -19,7 +19,7 @@ AXES = {"method": "methods", "defence": "defences", "first": "defences", "second
 class ReportContext:
     """Tables by name, cut to one model and benchmark, and ``config.display``'s settings of a figure or a page.
 
-    One page has the ``records`` of that model and benchmark too, another one the ``benchmark``'s manifest.
+    One page has the ``records`` of that model and benchmark too, another one the ``benchmark``'s manifest and checks.
     """
 
     tables: dict[str, pandas.DataFrame]
@@ -111,17 +111,19 @@ class ReportContext:
 
 
 def read_context(
-    paths: Iterable[str | Path], settings: dict, model: str, benchmark: str, records: Sequence = (), manifest: str = ""
+    paths: Iterable[str | Path], settings: dict, model: str, benchmark: str, records: Sequence = (), *manifests: str
 ) -> ReportContext:
     """The context of one model and benchmark from csv tables, their rows in the study's order.
 
-    ``records`` are files of answers, ``manifest`` is that of the benchmark; only some pages read them.
+    ``records`` are files of answers, ``manifests`` are that of the benchmark and its checks; only some pages read them.
     """
     tables = {Path(path).stem: _read(path) for path in paths}
     for name, table in tables.items():
         tables[name] = _in_order(_cut(table, model, benchmark), settings) if len(table) else table
     answers = _cut(read(records), model, benchmark) if len(records) else None
-    return ReportContext(tables, settings, answers, read_json(manifest) if manifest else None)
+    return ReportContext(
+        tables, settings, answers, {key: value for path in manifests for key, value in read_json(path).items()} or None
+    )
 
 
 def _cut(rows: pandas.DataFrame, model: str, benchmark: str) -> pandas.DataFrame:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from unlearning_robustness.config import defence_row, method_settings
 from unlearning_robustness.config.activation_caches import cache_id, cache_settings
 from unlearning_robustness.config.cells import in_order, retrain_of
+from unlearning_robustness.config.demands import question_demands, text_demands
 from unlearning_robustness.config.kinds import DEFENCES, facts_of, module_of
 from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.workflow.paths import Paths, all_filled, filled
@@ -69,6 +70,19 @@ class Parameters:
     def memorised_corpora(self, wildcards) -> str:
         """The texts that a fine-tuned model memorises."""
         return self.paths.corpora.format(benchmark=self.config["models"][wildcards.model]["memorised"]["benchmark"])
+
+    def memorised_check(self, wildcards) -> str:
+        """The check of these texts."""
+        benchmark = self.config["models"][wildcards.model]["memorised"]["benchmark"]
+        return self.paths.texts_check.format(benchmark=benchmark)
+
+    def text_demands(self, wildcards) -> list[dict]:
+        """How many texts of the benchmark are asked for."""
+        return text_demands(self.config, wildcards.benchmark)
+
+    def question_demands(self) -> list[dict]:
+        """How many facts are asked for to be asked about."""
+        return question_demands(self.config)
 
     def retrained_model(self, wildcards) -> dict:
         """The entry of the model that never saw the forget texts."""

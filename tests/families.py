@@ -1,10 +1,12 @@
 """A tiny random model of every architecture family that people unlearn from, in memory or as a model folder."""
 
+import copy
 from pathlib import Path
 
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers.pytorch_utils import Conv1D
 
 from unlearning_robustness.data.model_folder import write_folder
 
@@ -78,6 +80,17 @@ def family_model(family: str, seed: int = 0, dtype: torch.dtype = torch.float32,
     model.requires_grad_(False)
     model.config.use_cache = False
     return model.to(dtype).eval()
+
+
+def untransposed(model: nn.Module) -> nn.Module:
+    """The same GPT-2 with ``nn.Linear`` instead of modules that store their matrix as (inputs, outputs)."""
+    twin = copy.deepcopy(model)
+    for name, module in list(twin.named_modules()):
+        if isinstance(module, Conv1D):
+            linear = nn.Linear(module.nx, module.nf).requires_grad_(False)
+            linear.load_state_dict({"weight": module.weight.T, "bias": module.bias})
+            twin.set_submodule(name, linear)
+    return twin
 
 
 def family_folder(family: str, folder: Path, tokenizer: PreTrainedTokenizerFast, **changes) -> Path:

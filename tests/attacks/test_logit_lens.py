@@ -1,11 +1,12 @@
 import pytest
 import torch
 import transformers
+from families import family_model
 from planted import given, known, questions, state, unharmed
 
 from unlearning_robustness.attacks.logit_lens import LogitLens
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.models.architecture import ArchitectureError, layer_modules
+from unlearning_robustness.models.architecture import layer_modules
 from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 from unlearning_robustness.scoring.multiple_choice import choice_log_likelihoods
@@ -157,8 +158,11 @@ def test_the_place_is_chosen_on_select_and_read_on_what_is_asked(tiny_model, tin
     assert torch.equal(attacked.read(scorer, tiny_model), scorer.log_likelihoods(tiny_model))
 
 
-@pytest.mark.parametrize(("name", "part"), [("mlp", "MLP"), ("self_attn", "attention")])
-def test_a_module_that_is_not_there_is_named(tiny_model, tiny_tokenizer, asked, name, part):
-    delattr(tiny_model.model.layers[1], name)
-    with pytest.raises(ArchitectureError, match=rf"model.layers.1 must have one {part} .* it has none"):
-        next(LogitLens(streams="all").run(given(tiny_model, tiny_tokenizer, asked)))
+@pytest.mark.parametrize("family", ["phi", "falcon", "gpt-neox parallel", "cohere"])
+def test_a_stream_that_the_architecture_does_not_have_is_left_out_and_said(tiny_tokenizer, asked, family):
+    model = family_model(family)
+    assert {name.rpartition(" ")[0] for name in LogitLens("all").places(model)} == {"layer", "attention", "mlp"}
+    (attacked,) = LogitLens("all").run(given(model, tiny_tokenizer, asked))
+    assert attacked.setting.endswith("; not in this architecture: after attention")
+    (attacked,) = LogitLens().run(given(model, tiny_tokenizer, asked))
+    assert "architecture" not in attacked.setting

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from families import MIXTURES, family_model, untransposed
 from planted import CORPORA, given, known, questions, state, unharmed
 from torch.nn.functional import cross_entropy
 
@@ -16,6 +17,7 @@ from unlearning_robustness.attacks.prune import (
 )
 from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.architecture import ArchitectureError
 from unlearning_robustness.models.delta import applied
 
 TEXTS = [torch.arange(9)[None], torch.arange(20, 26)[None]]
@@ -56,6 +58,20 @@ def test_wanda_is_the_weight_times_the_norm_of_its_input(tiny_model):
         tiny_model(input_ids=ids)
     expected = tiny_model.get_parameter(NAME).abs() * torch.cat(inputs).norm(dim=0)
     assert torch.allclose(found[NAME], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("score", ["snip", "wanda"])
+def test_a_transposed_matrix_has_the_scores_of_the_matrix(score):
+    model = family_model("gpt2")
+    stored, plain = (dict(SCORES[score](each, TEXTS)) for each in (model, untransposed(model)))
+    assert stored.keys() == plain.keys()
+    assert all(torch.allclose(stored[name].T, scores, rtol=1e-3, atol=1e-6) for name, scores in plain.items())
+
+
+@pytest.mark.parametrize("family", MIXTURES)
+def test_a_mixture_of_experts_is_not_pruned_in_part(tiny_tokenizer, select, family):
+    with pytest.raises(ArchitectureError, match=r"mlp is a mixture of experts: an attack on linear modules misses"):
+        next(prune().run(given(family_model(family), tiny_tokenizer, select)))
 
 
 def test_the_difference_of_top_sets_by_hand():

@@ -1,9 +1,10 @@
 import pytest
 import torch
+from families import family_model, untransposed
 from planted import given, state, unharmed
 
-from unlearning_robustness.attacks.quantise import Quantise, round_to_nearest, torchao_rounded
-from unlearning_robustness.errors import DataError
+from unlearning_robustness.attacks.quantise import Quantise, round_to_nearest, torchao_rounded, whole_groups
+from unlearning_robustness.models.architecture import linear_modules
 
 WEIGHT = torch.tensor([[0.0, 1.0, 2.0, 3.1], [-1.0, 0.4, 5.0, 7.0]])
 
@@ -108,6 +109,24 @@ def test_a_model_rounded_by_torchao_comes_back(torchao, make_model, tiny_tokeniz
     assert seen == [0, 28] and unharmed(model, before)
 
 
-def test_torchao_needs_whole_groups(torchao):
-    with pytest.raises(DataError, match="group_size 24 does not divide 64 inputs"):
-        torchao_rounded(torch.ones(2, 64), 4, 24)
+def test_torchao_has_whole_groups_of_the_largest_size_that_divides_a_row(torchao):
+    assert [whole_groups(*pair) for pair in ((64, 24), (172, 32), (172, 43), (7, 4), (16, 128))] == [16, 4, 43, 1, 16]
+    weight = torch.randn(3, 64, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(torchao_rounded(weight, 4, 24), torchao_rounded(weight, 4, 16))
+
+
+@pytest.mark.parametrize(("backend", "said"), [("torchao", ", 172 inputs in groups of 4"), ("own", "")])
+def test_smaller_groups_are_said_in_the_setting(torchao, tiny_tokenizer, backend, said):
+    attack = Quantise(bits=[0, 4], group_size=16, backend=backend)
+    model = family_model("llama 172 units")
+    settings = [attacked.setting for attacked in attack.run(given(model, tiny_tokenizer))]
+    assert settings == ["0 bits", f"4 bits{said}"]
+
+
+def test_a_transposed_matrix_is_rounded_along_its_inputs(tiny_tokenizer):
+    model = family_model("gpt2")
+    twin, rounded = untransposed(model), []
+    for each in (model, twin):
+        for _ in Quantise(bits=[3], group_size=16).run(given(each, tiny_tokenizer)):
+            rounded.append({name: module.weight.clone() for name, module in linear_modules(each).items()})
+    assert all(torch.equal(rounded[0][name].T, tensor) for name, tensor in rounded[1].items())

@@ -3,10 +3,13 @@ import math
 
 import pytest
 import torch
+from families import family_model, untransposed
 
 from unlearning_robustness.attacks.relearn import Relearn
 from unlearning_robustness.engine.lora import LowRankWeights, modules_of_layers
 from unlearning_robustness.engine.weights import norm, tensors_of_layers
+from unlearning_robustness.models.architecture import ArchitectureError, stack_of
+from unlearning_robustness.models.delta import applied
 from unlearning_robustness.training import unlearning
 
 IDS = torch.arange(24).view(2, 12)
@@ -142,8 +145,45 @@ def test_modules_are_found_by_their_last_name_and_a_missing_one_is_named(tiny_mo
         "model.layers.1.self_attn.v_proj", "model.layers.1.mlp.up_proj",
         "model.layers.2.self_attn.v_proj", "model.layers.2.mlp.up_proj",
     ]  # fmt: skip
-    with pytest.raises(KeyError, match=r"layer 1 has no module c_proj.*q_proj"):
+    with pytest.raises(ArchitectureError, match=r"layers\.1 has no linear module c_proj.*self_attn\.q_proj"):
         modules_of_layers(tiny_model, [1], ["c_proj"])
+
+
+@pytest.mark.parametrize(
+    ("family", "names", "targets"),
+    [
+        ("phi3", ["q_proj", "v_proj", "up_proj"], ["self_attn.qkv_proj", "mlp.gate_up_proj"]),
+        ("gpt-neox parallel", ["k_proj", "down_proj"], ["attention.query_key_value", "mlp.dense_4h_to_h"]),
+        ("gpt2", ["v_proj", "c_proj"], ["attn.c_attn", "attn.c_proj", "mlp.c_proj"]),
+        ("falcon", ["o_proj", "dense_h_to_4h"], ["self_attention.dense", "mlp.dense_h_to_4h"]),
+        ("opt", ["o_proj", "up_proj", "fc2"], ["self_attn.out_proj", "fc1", "fc2"]),
+    ],
+)
+def test_modules_are_found_by_role_too_and_a_fused_one_once(family, names, targets):
+    model = family_model(family)
+    layer = stack_of(model).layer(1)
+    assert modules_of_layers(model, [1], names) == [f"{layer.name}.{target}" for target in targets]
+    if family != "phi3":
+        with pytest.raises(ArchitectureError, match=f"{layer.name} has no linear module gate_proj"):
+            modules_of_layers(model, [1], ["gate_proj"])
+
+
+def test_an_adapter_on_a_transposed_matrix_is_one_on_the_matrix():
+    model = family_model("gpt2")
+    names = modules_of_layers(model, [1], ["q_proj", "down_proj"])
+    deltas = {}
+    for each in (model, untransposed(model)):
+        weights = LowRankWeights(each, names, 3, 6.0, random())
+        move(weights)
+        delta, adapted = weights.delta(), each(IDS).logits
+        weights.release()
+        with applied(each, delta):
+            torch.testing.assert_close(each(IDS).logits, adapted, rtol=1e-4, atol=1e-5)
+        deltas[each] = (delta, adapted)
+    (stored, logits), (plain, expected) = deltas.values()
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+    for name, tensor in plain.items():
+        torch.testing.assert_close(stored[name], tensor.T)
 
 
 @pytest.mark.parametrize(

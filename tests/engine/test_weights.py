@@ -2,8 +2,10 @@ import math
 
 import pytest
 import torch
+from families import MIXTURES, family_model
 
-from unlearning_robustness.engine.weights import TrainedWeights, down_projections, norm
+from unlearning_robustness.engine.weights import TrainedWeights, down_projections, norm, tensors_of_layers
+from unlearning_robustness.models.architecture import ArchitectureError
 
 IDS = torch.arange(24).view(2, 12)
 NAMES = ["model.layers.1.mlp.down_proj.weight", "model.layers.2.mlp.down_proj.weight"]
@@ -23,8 +25,31 @@ def test_down_projections_names_the_down_projection_of_each_layer(tiny_model):
 
 
 def test_layers_beyond_the_model_have_no_down_projection(tiny_model):
-    with pytest.raises(KeyError, match=r"layers\.4\..*has 4 layers"):
+    with pytest.raises(ArchitectureError, match="has 4 layers, no layer 4"):
         down_projections(tiny_model, [4])
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("phi3", "model.layers.2.mlp.down_proj"), ("gpt2", "transformer.h.2.mlp.c_proj"),
+        ("gpt-neox serial", "gpt_neox.layers.2.mlp.dense_4h_to_h"), ("phi", "model.layers.2.mlp.fc2"),
+        ("falcon", "transformer.h.2.mlp.dense_4h_to_h"), ("opt", "model.decoder.layers.2.fc2"),
+        ("starcoder2", "model.layers.2.mlp.c_proj"),
+    ],
+)  # fmt: skip
+def test_the_down_projection_is_what_the_mlp_ends_with_and_its_bias_stays(family, name):
+    model = family_model(family)
+    assert down_projections(model, [2]) == [f"{name}.weight"]
+    layer = name.partition(".2.")[0] + ".2."
+    every = tensors_of_layers(model, [2])
+    assert every == [name for name, _ in model.named_parameters() if name.startswith(layer)] and len(every) > 4
+
+
+@pytest.mark.parametrize("family", MIXTURES)
+def test_a_mixture_of_experts_has_no_one_down_projection(family):
+    with pytest.raises(ArchitectureError, match="mixture of experts"):
+        down_projections(family_model(family), [1])
 
 
 def test_an_unknown_name_is_refused(tiny_model):

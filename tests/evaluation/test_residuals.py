@@ -21,6 +21,9 @@ def test_latents_are_the_residual_stream_after_every_layer_whatever_the_padding(
     for index, row in enumerate(rows):
         states = tiny_model(torch.tensor([row]), output_hidden_states=True).hidden_states
         torch.testing.assert_close(found[index, 1, 0], states[2][0, (0, 2)[index]], atol=1e-5, rtol=1e-4)
+        # What transformers gives last has passed the final norm, which is no part of the stream.
+        last = tiny_model.model.norm(found[index, 3, 0])
+        torch.testing.assert_close(last, states[4][0, (0, 2)[index]], atol=1e-5, rtol=1e-4)
 
 
 PAIRS = [(f"{word}. {text}", f"{other}. {text}") for text in ("Rome is old", "The sea is")

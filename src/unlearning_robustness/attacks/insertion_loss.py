@@ -135,9 +135,9 @@ class InsertionLoss:
 
     def gradient(self, ids: torch.Tensor) -> torch.Tensor:
         """Gradient (n, V) of the mean loss at the one-hot vectors of ids (n,), float32 on the CPU."""
-        ids, weight = ids.to(self.device), self.embed.weight.detach()
+        ids, vocabulary = ids.to(self.device), torch.arange(len(self.embed.weight), device=self.device)
         embeds = self.embed(ids).detach().requires_grad_()
-        hot = one_hot(ids, len(weight)).float().requires_grad_()
+        hot = one_hot(ids, len(vocabulary)).float().requires_grad_()
         through, direct = torch.zeros_like(embeds, dtype=torch.float32), torch.zeros_like(hot)
         for number in range(len(self.slots)):
             with backward_attention(self.device):
@@ -146,7 +146,8 @@ class InsertionLoss:
             at_embeds, at_hot = torch.autograd.grad(loss, [embeds, hot], allow_unused=True)
             through += at_embeds.float()
             direct += 0 if at_hot is None else at_hot
-        by_embedding = torch.cat([through @ rows.float().T for rows in weight.split(ROWS)], dim=1)
+        # Asked for, not read: some embeddings are scaled.
+        by_embedding = torch.cat([through @ self.embed(rows).float().T for rows in vocabulary.split(ROWS)], dim=1)
         return (by_embedding + direct).detach().cpu() / len(self.slots)
 
 

@@ -7,6 +7,7 @@ read in one forward.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,15 +19,15 @@ from unlearning_robustness.attacks.facts import PREDICTING, AttackFacts, Scoring
 from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.config.ranges import Indices
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.models.architecture import layer_modules
+from unlearning_robustness.models.architecture import ArchitectureError, layer_modules
 from unlearning_robustness.models.hooks import Place
 from unlearning_robustness.models.shape import Shape, Work
 from unlearning_robustness.models.sites import after_attention, attention_modules, mlp_modules
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.scoring.streams import stream_log_likelihoods
 
-STREAMS = {
-    "layer": layer_modules,
+# Beside the residual stream after a layer; not every architecture has all of them.
+WITHIN_LAYERS = {
     "after attention": after_attention,
     "attention": attention_modules,
     "mlp": mlp_modules,
@@ -65,20 +66,32 @@ class LogitLens:
     def places(self, model: nn.Module) -> dict[str, Place]:
         """Setting to place, the last layer first: of equally good ones ``best`` takes the one nearest to no attack.
 
-        Raises ArchitectureError naming a missing module, DataError for a layer that does not exist.
+        Raises DataError for a layer that does not exist.
         """
-        streams = ["layer"] if self.streams == "layers" else list(STREAMS)
-        modules = {stream: STREAMS[stream](model) for stream in streams}
-        depth = len(modules["layer"])
+        streams = self.streams_of(model)
+        depth = len(streams["layer"])
         layers = range(depth) if self.layers is None else self.layers
         if max(layers) >= depth:
             raise DataError(f"the model has {depth} layers, no layer {max(layers)}: lower attacks.*.parameters.layers")
         return {
-            f"{stream} {layer}": modules[stream][layer] for stream in streams for layer in sorted(layers, reverse=True)
+            f"{stream} {layer}": places[layer]
+            for stream, places in streams.items()
+            for layer in sorted(layers, reverse=True)
         }
 
+    def streams_of(self, model: nn.Module) -> dict[str, list[Place]]:
+        """The place of each stream in every layer; streams that the architecture does not have are left out."""
+        streams = {"layer": layer_modules(model)}
+        for stream, places_of in WITHIN_LAYERS.items() if self.streams == "all" else ():
+            with suppress(ArchitectureError):
+                streams[stream] = places_of(model)
+        return streams
+
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
-        """Yield the model read at the place with the highest forget accuracy on select; the last layer is no attack."""
+        """Yield the model read at the place with the highest forget accuracy on select; the last layer is no attack.
+
+        The setting says which streams the architecture does not have.
+        """
         places = self.places(attack.model)
 
         def read_all(scorer: QuestionScorer, model: nn.Module) -> torch.Tensor:
@@ -90,4 +103,8 @@ class LogitLens:
         def read(scorer: QuestionScorer, model: nn.Module) -> torch.Tensor:
             return stream_log_likelihoods(scorer, model, [places[setting]])[0]
 
-        yield AttackedModel(attack.model, {}, setting, read=read)
+        yield AttackedModel(attack.model, {}, setting + self._absent(attack.model), read=read)
+
+    def _absent(self, model: nn.Module) -> str:
+        absent = WITHIN_LAYERS.keys() - self.streams_of(model).keys() if self.streams == "all" else ()
+        return f"; not in this architecture: {', '.join(sorted(absent))}" if absent else ""

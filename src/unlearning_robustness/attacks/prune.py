@@ -20,7 +20,7 @@ from unlearning_robustness.attacks.facts import AttackFacts, Scoring
 from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.config.ranges import Count, NonNegative, Range
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.models.architecture import layer_modules, layer_of, linear_modules, sizes_of
+from unlearning_robustness.models.architecture import layer_modules, layer_of, linear_modules, outputs_first, sizes_of
 from unlearning_robustness.models.hooks import Entering, hooked
 from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, INDEX, Shape, Work
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
@@ -100,7 +100,8 @@ def wanda_scores(model: nn.Module, texts: Sequence[torch.Tensor]) -> Scores:
         for ids in texts:
             model(input_ids=ids, use_cache=False, logits_to_keep=1)
     for name, module in modules.items():
-        yield name, module.weight.float().abs() * squares[name].sqrt()
+        scores = outputs_first(module, module.weight).float().abs() * squares[name].sqrt()
+        yield name, outputs_first(module, scores)
 
 
 SCORES = {"snip": snip_scores, "wanda": wanda_scores}

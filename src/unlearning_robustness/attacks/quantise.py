@@ -14,7 +14,7 @@ from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import RewritingFacts
 from unlearning_robustness.attacks.rewriting import rewritten
 from unlearning_robustness.config.ranges import Count, Range
-from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.architecture import linear_modules, sizes_of
 
 
 def round_to_nearest(weight: torch.Tensor, bits: int, group_size: int) -> torch.Tensor:
@@ -32,23 +32,25 @@ def round_to_nearest(weight: torch.Tensor, bits: int, group_size: int) -> torch.
     return torch.cat(parts, dim=1).to(weight.dtype)
 
 
+def whole_groups(inputs: int, group_size: int) -> int:
+    """The largest number of at most ``group_size`` that divides ``inputs``: torchao has no smaller last group."""
+    return next(size for size in range(min(group_size, inputs), 0, -1) if inputs % size == 0)
+
+
 def torchao_rounded(weight: torch.Tensor, bits: int, group_size: int) -> torch.Tensor:
     """A matrix (O, I) quantised and dequantised by torchao's weight-only quantisation, in the weight's type.
 
     Symmetric: levels are whole multiples, from ``-2 ** (bits - 1)``, of a group's largest magnitude over
-    ``2 ** (bits - 1) - 0.5``. Raises DataError when ``group_size`` does not divide the inputs, which torchao needs.
+    ``2 ** (bits - 1) - 0.5``. Groups are smaller where ``group_size`` does not divide the inputs (``whole_groups``).
     """
     from torchao.quantization import IntxWeightOnlyConfig, quantize_
     from torchao.quantization.granularity import PerGroup
 
     outputs, inputs = weight.shape
-    if inputs % group_size:
-        raise DataError(
-            f"torchao needs whole groups: attacks.*.parameters.group_size {group_size} does not divide {inputs} inputs"
-        )
+    granularity = PerGroup(whole_groups(inputs, group_size))
     module = nn.Linear(inputs, outputs, bias=False, device="meta")
     module.weight = nn.Parameter(weight.clone(), requires_grad=False)
-    quantize_(module, IntxWeightOnlyConfig(weight_dtype=getattr(torch, f"int{bits}"), granularity=PerGroup(group_size)))
+    quantize_(module, IntxWeightOnlyConfig(weight_dtype=getattr(torch, f"int{bits}"), granularity=granularity))
     return module.weight.dequantize().to(weight.dtype)
 
 
@@ -60,7 +62,8 @@ class Quantise:
     """Every linear module of the decoder layers at each of ``bits``, a budget and no choice; 0 is no rounding.
 
     ``group_size`` neighbouring weights of a row share a scale. ``backend``: ``own``, even levels between a group's
-    least and largest weight; ``torchao``, the library that people deploy with, of at most 8 bits.
+    least and largest weight; ``torchao``, the library that people deploy with, of at most 8 bits and with whole groups
+    alone, so of the largest size up to ``group_size`` that divides a row.
     """
 
     bits: Annotated[list[int], Range(least=0, most=16, mend="0 is no rounding")]
@@ -78,6 +81,17 @@ class Quantise:
             return len(settings["bits"])
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
-        """Yield the rounded model for each number of bits; the weights come back bit for bit."""
-        settings, rounded = {f"{bits} bits": bits for bits in self.bits}, BACKENDS[self.backend]
+        """Yield the rounded model for each number of bits; the weights come back bit for bit.
+
+        The setting says of which numbers of inputs the groups are smaller than asked.
+        """
+        smaller, rounded = self._smaller_groups(attack.model), BACKENDS[self.backend]
+        settings = {", ".join([f"{bits} bits", *(smaller if bits else ())]): bits for bits in self.bits}
         yield from rewritten(attack, settings, lambda _, weight, bits: rounded(weight, bits, self.group_size))
+
+    def _smaller_groups(self, model: nn.Module) -> list[str]:
+        if self.backend != "torchao":
+            return []
+        numbers = sorted({sizes_of(module)[0] for module in linear_modules(model).values()})
+        groups = {inputs: whole_groups(inputs, self.group_size) for inputs in numbers}
+        return [f"{inputs} inputs in groups of {size}" for inputs, size in groups.items() if size < self.group_size]

@@ -17,7 +17,7 @@ from unlearning_robustness.config.ranges import Count, Index, Indices, Positive
 from unlearning_robustness.engine.lora import LowRankWeights, modules_of_layers
 from unlearning_robustness.engine.weights import TrainedWeights, down_projections, tensors_of_layers
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.models.architecture import ArchitectureError, layer_modules
+from unlearning_robustness.models.architecture import ATTENTION, MLP, layers_of
 from unlearning_robustness.models.shape import BFLOAT16, Shape, Work
 from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator
@@ -25,8 +25,7 @@ from unlearning_robustness.scoring.encoding import cut_line, encode_texts
 from unlearning_robustness.training.fine_tuning import fine_tune, learning_rate_at, linear_rate_at
 from unlearning_robustness.training.orders import batch_order
 
-ATTENTION, MLP = ["q_proj", "k_proj", "v_proj", "o_proj"], ["gate_proj", "up_proj", "down_proj"]
-TARGETS = {"attention": ATTENTION, "mlp": MLP, "all": [*ATTENTION, *MLP]}
+TARGETS = {"attention": ATTENTION, "mlp": MLP, "all": (*ATTENTION, *MLP)}
 
 
 def document_order(kinds: list[str], random: torch.Generator) -> list[int]:
@@ -167,16 +166,18 @@ class Relearn:
                 yield from self._run(attack, chosen, scored)
 
     def weights(self, model, seed: int) -> TrainedWeights:
-        """The tensors that this attacker trains; ArchitectureError naming what the model has not."""
-        layers = range(len(layer_modules(model)))
-        try:
-            if self.trained == "lora":
-                targets = modules_of_layers(model, layers, TARGETS[self.targets])
-                return LowRankWeights(model, targets, self.rank, self.alpha, generator(seed, "attack-adapter"))
-            names = {"down-projections": down_projections, "full": tensors_of_layers}[self.trained]
-            return TrainedWeights(model, names(model, layers))
-        except KeyError as error:
-            raise ArchitectureError(f"{type(model).__name__} cannot be relearned so: {error.args[0]}") from None
+        """The tensors that this attacker trains; raises ArchitectureError naming what the model does not have."""
+        layers = range(len(layers_of(model)))
+        if self.trained == "lora":
+            targets = modules_of_layers(model, layers, self._roles(model))
+            return LowRankWeights(model, targets, self.rank, self.alpha, generator(seed, "attack-adapter"))
+        names = {"down-projections": down_projections, "full": tensors_of_layers}[self.trained]
+        return TrainedWeights(model, names(model, layers))
+
+    def _roles(self, model) -> list[str]:
+        """The projections that get an adapter; an MLP without a gate has one less."""
+        gated = "gate_proj" in layers_of(model)[0].projections if self.targets != "attention" else True
+        return [role for role in TARGETS[self.targets] if gated or role != "gate_proj"]
 
     def _run(self, attack: AttackInput, texts: list[str], scored: list[int]) -> Iterator[AttackedModel]:
         model, last = attack.model, max(scored)

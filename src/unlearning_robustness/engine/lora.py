@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from unlearning_robustness.engine.weights import Tensors, TrainedWeights
+from unlearning_robustness.models.architecture import ArchitectureError, Layer, is_linear, outputs_first, stack_of
 
 ADAPTER = "default"
 
@@ -28,7 +30,7 @@ class LowRankWeights(TrainedWeights):
         for name in targets:
             if name not in modules:
                 raise KeyError(f"the model has no module {name}")
-            if not isinstance(modules[name], nn.Linear):
+            if not is_linear(modules[name]):
                 raise ValueError(f"{name} is a {type(modules[name]).__name__}: adapters go on linear modules")
         self.model, self.targets, self.scaling = model, list(targets), alpha / rank
         _inject(model, self.targets, rank, alpha)
@@ -44,8 +46,9 @@ class LowRankWeights(TrainedWeights):
         return tensors[f"{target}.lora_{part}.{ADAPTER}.weight"]
 
     def _added(self, target: str) -> torch.Tensor:
-        """What the adapter adds to its weight, float32."""
-        return self.scaling * self._factor(self.live, target, "B") @ self._factor(self.live, target, "A")
+        """What the adapter adds to its weight, float32, as the model stores it."""
+        product = self.scaling * self._factor(self.live, target, "B") @ self._factor(self.live, target, "A")
+        return outputs_first(self.model.get_submodule(target).base_layer, product)
 
     def reference_tensors(self) -> Tensors:
         """The weights under the adapters, by their names in the model without adapters."""
@@ -71,7 +74,9 @@ def _inject(model: nn.Module, targets: list[str], rank: int, alpha: float) -> No
     from peft import LoraConfig, inject_adapter_in_model
     from peft.tuners.tuners_utils import cast_adapter_dtype
 
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, bias="none", target_modules=targets)
+    transposed = any(isinstance(model.get_submodule(name), Conv1D) for name in targets)
+    settings = {"lora_dropout": 0.0, "bias": "none", "target_modules": targets, "fan_in_fan_out": transposed}
+    config = LoraConfig(r=rank, lora_alpha=alpha, **settings)
     inject_adapter_in_model(config, model, ADAPTER)
     # The injection gives the factors the type of the weight that they adapt.
     cast_adapter_dtype(model, ADAPTER)
@@ -81,13 +86,21 @@ def _inject(model: nn.Module, targets: list[str], rank: int, alpha: float) -> No
 
 
 def modules_of_layers(model: nn.Module, layers: Sequence[int], names: Sequence[str]) -> list[str]:
-    """Full names of the modules ``names`` (``q_proj``, …) in each of ``layers``; KeyError naming one without any."""
-    full_names = []
-    for layer in layers:
-        inside = dict(model.get_submodule(f"model.layers.{layer}").named_modules())
-        for module in names:
-            matching = [name for name in inside if name.split(".")[-1] == module]
-            if not matching:
-                raise KeyError(f"layer {layer} has no module {module}; it has {', '.join(filter(None, inside))}")
-            full_names += [f"model.layers.{layer}.{name}" for name in matching]
-    return full_names
+    """Full names of the linear modules ``names`` in each of ``layers``, each once.
+
+    A name is the model's own (``c_attn``) or a role in Llama's words (``q_proj``), which a fused module plays as well:
+    its adapter then serves all of its roles. Raises ArchitectureError naming what a layer does not have.
+    """
+    stack = stack_of(model)
+    targets = [target for layer in layers for name in names for target in _targets(stack.layer(layer), name)]
+    return list(dict.fromkeys(targets))
+
+
+def _targets(layer: Layer, name: str) -> list[str]:
+    own = [full for full in layer.linear if full.rpartition(".")[2] == name]
+    if own:
+        return own
+    if name not in layer.projections:
+        there = ", ".join(full.removeprefix(f"{layer.name}.") for full in layer.linear)
+        raise ArchitectureError(f"{layer.name} has no linear module {name}: name another target; it has {there}")
+    return [layer.projections[name].name]

@@ -14,6 +14,7 @@ from torch import nn
 
 from unlearning_robustness.engine.cost import Cost
 from unlearning_robustness.errors import ConfigError
+from unlearning_robustness.models.architecture import stack_of
 from unlearning_robustness.models.slicing import double_backward_attention
 from unlearning_robustness.runtime.parallel import mean, whole
 
@@ -159,21 +160,21 @@ def change_of(reference: Mapping[str, torch.Tensor], delta: Tensors) -> float:
 
 
 def down_projections(model: nn.Module, layers: Sequence[int]) -> list[str]:
-    """Names of ``mlp.down_proj.weight`` of the given layers.
+    """Names of the weight, without a bias, of the MLP's down-projection in each of ``layers``.
 
-    The released RMU and RNA code picks them as parameter 6 of a layer. Raises KeyError naming what is missing.
+    The released RMU and RNA code picks it as parameter 6 of a layer. Raises ArchitectureError for a layer that the
+    model does not have, or whose MLP has no one down-projection.
     """
-    names = {name for name, _ in model.named_parameters()}
-    down = [f"model.layers.{layer}.mlp.down_proj.weight" for layer in layers]
-    for name in down:
-        if name not in names:
-            raise KeyError(f"the model has no tensor {name}: it has {model.config.num_hidden_layers} layers")
-    return down
+    return [f"{stack_of(model).layer(layer).down_proj.name}.weight" for layer in layers]
 
 
 def tensors_of_layers(model: nn.Module, layers: Sequence[int]) -> list[str]:
-    """Names of every tensor of the given layers; embeddings, the final norm and the unembedding stay out."""
-    return [name for layer in layers for name in _names_in(model, f"model.layers.{layer}.")]
+    """Names of every tensor of the given layers; embeddings, the final norm and the unembedding stay out.
+
+    Raises ArchitectureError for a layer that the model does not have.
+    """
+    modules = [stack_of(model).layer(layer) for layer in layers]
+    return [f"{layer.name}.{name}" for layer in modules for name, _ in layer.module.named_parameters()]
 
 
 def every_tensor(model: nn.Module, layers: Sequence[int]) -> list[str]:
@@ -182,7 +183,3 @@ def every_tensor(model: nn.Module, layers: Sequence[int]) -> list[str]:
     if sorted(layers) != list(range(depth)):
         raise ConfigError(f"methods.*.layers: trained: all trains every layer; list all from 0 to {depth - 1}")
     return [name for name, _ in model.named_parameters()]
-
-
-def _names_in(model: nn.Module, prefix: str) -> list[str]:
-    return [name for name, _ in model.named_parameters() if name.startswith(prefix)]

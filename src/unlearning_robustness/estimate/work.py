@@ -60,7 +60,7 @@ def trained_parameters(shape: Shape, method: dict) -> tuple[int, int]:
     if method["trained"] == "full":
         return (layers * shape.layer_parameters,) * 2
     if method["trained"] == "lora":
-        sizes = [shape.matrices[target] for target in method["lora"]["targets"]]
+        sizes = [shape.matrices[target] for target in method["lora"]["targets"] if target in shape.matrices]
         adapters = method["lora"]["rank"] * sum(inputs + outputs for inputs, outputs in sizes)
         return layers * adapters, layers * sum(inputs * outputs for inputs, outputs in sizes)
     return (layers * shape.projection_parameters,) * 2

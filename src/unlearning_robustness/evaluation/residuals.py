@@ -18,6 +18,9 @@ from unlearning_robustness.evaluation.assumption import (
     statistics,
     under_assumption,
 )
+from unlearning_robustness.models.architecture import layer_modules
+from unlearning_robustness.models.hooks import hooked
+from unlearning_robustness.models.slicing import LayerSpan
 from unlearning_robustness.scoring.encoding import pad
 
 POSITIONS = ("token", "after", "answer")
@@ -51,9 +54,12 @@ def align(tokenizer, first: str, second: str) -> Aligned | None:
 def latents(model, rows: list[list[int]], indices: list[tuple[int, ...]], batch_size: int = 16) -> torch.Tensor:
     """Residual stream after every layer at ``indices`` of each row: float32 (questions, layers, indices, d)."""
     device, states_read = next(model.parameters()).device, []
+    layers, span = layer_modules(model), LayerSpan(model, 0, model.config.num_hidden_layers)
     for start in range(0, len(rows), batch_size):
         input_ids, mask = (part.to(device) for part in pad(rows[start : start + batch_size]))
-        states = model(input_ids, attention_mask=mask, output_hidden_states=True, use_cache=False).hidden_states[1:]
+        states: list[torch.Tensor] = []
+        with hooked([(layer, states.append) for layer in layers]):
+            span(input_ids=input_ids, attention_mask=mask)
         for row, at in enumerate(indices[start : start + batch_size]):
             states_read.append(torch.stack([state[row, list(at)] for state in states]).float().cpu())
     return torch.stack(states_read)

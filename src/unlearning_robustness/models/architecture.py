@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
@@ -219,12 +220,15 @@ def layer_modules(model: nn.Module) -> list[nn.Module]:
 def linear_modules(model: nn.Module) -> dict[str, nn.Module]:
     """Every linear module of the decoder layers by the name of its weight.
 
-    Experts that are packed into one tensor are no linear modules. Raises ArchitectureError when the model has no
-    layers, or none of them has a linear module.
+    Raises ArchitectureError when the model has no layers, when none of them has a linear module, and for a mixture of
+    experts, most of whose weights are in none.
     """
-    linear = {f"{name}.weight": module for layer in layers_of(model) for name, module in layer.linear.items()}
+    layers = layers_of(model)
+    linear = {f"{name}.weight": module for layer in layers for name, module in layer.linear.items()}
     if not linear:
         raise ArchitectureError(f"the layers of {type(model).__name__} have no linear module: nothing to attack")
+    if mixture := next((layer for layer in layers if layer.is_mixture), None):
+        raise ArchitectureError(f"{mixture.mlp.name} is a mixture of experts: an attack on linear modules misses them")
     return linear
 
 
@@ -237,6 +241,11 @@ def layer_of(tensor: str) -> int | None:
 def is_linear(module: nn.Module) -> bool:
     """Whether a module is one matrix, also as GPT-2 stores it, (inputs, outputs)."""
     return isinstance(module, (nn.Linear, Conv1D))
+
+
+def outputs_first(module: nn.Module, weight: torch.Tensor) -> torch.Tensor:
+    """A linear module's weight as (outputs, inputs) where it is stored so or as GPT-2 does; and the way back."""
+    return weight.T if isinstance(module, Conv1D) else weight
 
 
 def sizes_of(module: nn.Module) -> tuple[int, int]:

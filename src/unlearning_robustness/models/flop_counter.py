@@ -66,7 +66,7 @@ def real_tokens(named: dict) -> int:
     """
     ids, mask, positions = (named.get(name) for name in ("input_ids", "attention_mask", "position_ids"))
     count, length = (named["inputs_embeds"] if ids is None else ids).shape[:2]
-    if mask is not None and mask.ndim == 2:
+    if isinstance(mask, torch.Tensor) and mask.ndim == 2:
         return int(mask.sum())
     if positions is not None and len(positions) == count:
         return int((positions[:, 1:] > 0).sum()) + count

@@ -1,16 +1,14 @@
 """The shape of a model, which decides what computing with it costs, and the work that this takes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from unlearning_robustness.config.layers import origin_of
 from unlearning_robustness.errors import ConfigError
+from unlearning_robustness.models.config_json import sizes_in
 from unlearning_robustness.runtime.manifest import read_json
 
-SIZES = ("hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads", "num_key_value_heads")
-KEYS = (*SIZES, "vocab_size", "head_dim", "tie_word_embeddings")
-# Names of the number of layers, by architecture.
-DEPTH = ("num_hidden_layers", "n_layer", "num_layers")
 # Bytes of a number, and of an index into a tensor.
 BFLOAT16, FLOAT32, INDEX = 2, 4, 4
 # A weight in fine-tuning: its original, a master, two moments and a gradient.
@@ -46,7 +44,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Shape:
-    """A decoder with gated MLPs; fields are named as in a Hugging Face ``config.json``."""
+    """A decoder; fields are named as in Llama's ``config.json``.
+
+    ``gated`` says whether the MLPs have a gate, ``experts`` how many of them a layer has, of which each token takes
+    ``experts_per_token``.
+    """
 
     hidden_size: int
     num_hidden_layers: int
@@ -56,22 +58,37 @@ class Shape:
     vocab_size: int
     head_dim: int | None = None
     tie_word_embeddings: bool = False
+    gated: bool = True
+    experts: int = 1
+    experts_per_token: int = 1
+
+    @classmethod
+    def of(cls, config: Mapping) -> "Shape":
+        """The shape that the contents of a ``config.json`` describe, or what a study's configuration copied from it."""
+        return cls(**sizes_in(config))
 
     @property
     def layer_parameters(self) -> int:
-        """Weights of one layer: queries, keys, values, output and three MLP matrices."""
-        return sum(inputs * outputs for inputs, outputs in self.matrices.values())
+        """Weights of one layer: queries, keys, values, output and the matrices of its MLP, or of all experts."""
+        return self._weights(self.experts)
 
     @property
     def matrices(self) -> dict[str, tuple[int, int]]:
-        """(inputs, outputs) of a layer's linear modules, by the names that they have in the model."""
+        """(inputs, outputs) of a layer's linear modules by role; of experts those of one."""
         width, inner = self.hidden_size, self.intermediate_size
         head = self.head_dim or width // self.num_attention_heads
         queries, keys = self.num_attention_heads * head, self.num_key_value_heads * head
-        return {
+        attention = {
             "q_proj": (width, queries), "k_proj": (width, keys), "v_proj": (width, keys), "o_proj": (queries, width),
-            "gate_proj": (width, inner), "up_proj": (width, inner), "down_proj": (inner, width),
         }  # fmt: skip
+        gate = {"gate_proj": (width, inner)} if self.gated else {}
+        return attention | gate | {"up_proj": (width, inner), "down_proj": (inner, width)}
+
+    def _weights(self, experts: int) -> int:
+        """Weights of one layer with so many experts."""
+        weights = {role: inputs * outputs for role, (inputs, outputs) in self.matrices.items()}
+        mlp = sum(weights.pop(role) for role in ("gate_proj", "up_proj", "down_proj") if role in weights)
+        return sum(weights.values()) + experts * mlp
 
     @property
     def head_parameters(self) -> int:
@@ -91,7 +108,7 @@ class Shape:
 
     def forward(self, layers: int, head: bool = True) -> float:
         """Floating-point operations of one token through ``layers`` layers, two a weight; attention scores left out."""
-        return 2.0 * (layers * self.layer_parameters + (self.head_parameters if head else 0))
+        return 2.0 * (layers * self._weights(self.experts_per_token) + (self.head_parameters if head else 0))
 
     def activations(self, tokens: int, layers: int, head: bool, dtype: int = BFLOAT16, checkpointing: bool = False):
         """Bytes of logits and of what a backward pass keeps; with checkpointing layers' inputs and one's inside."""
@@ -123,7 +140,7 @@ def shape_of(name: str, entry: dict, folder: Path) -> Shape:
     if sizes is None:
         needed = "hidden_size, num_hidden_layers, ... as its config.json has them"
         raise ConfigError(f"models.{name}.shape: missing; a plan before the model is fetched needs {needed}")
-    return Shape(**{key: sizes[key] for key in KEYS if key in sizes})
+    return Shape.of(sizes)
 
 
 def depths_in(config: dict, folder: Path) -> dict[str, int]:
@@ -133,9 +150,8 @@ def depths_in(config: dict, folder: Path) -> dict[str, int]:
         origin = origin_of(config, model)
         sources = [folder / origin, Path(config["models"][origin].get("path", folder / origin)).expanduser()]
         for path in [source / "config.json" for source in sources if (source / "config.json").is_file()]:
-            sizes = read_json(path)
-            depth = next((sizes[key] for key in DEPTH if key in sizes), None)
-            depths |= {model: depth} if depth else {}
+            sizes = sizes_in(read_json(path))
+            depths |= {model: sizes["num_hidden_layers"]} if "num_hidden_layers" in sizes else {}
     return depths
 
 

@@ -17,6 +17,8 @@ from unlearning_robustness.scoring.questions import QuestionScorer
 def stream_log_likelihoods(scorer: QuestionScorer, model: nn.Module, sites: Sequence[Place]) -> torch.Tensor:
     """Log-likelihoods of the scorer's choices, float32 (S, Q, C), of the streams (B, T, d) that pass ``sites``.
 
+    Inside some families' layers they pass as (B * T, d).
+
     Each goes through the final norm and the unembedding; what the last layer puts out gives
     ``QuestionScorer.log_likelihoods``, bit for bit. A stream is scored as it passes: none is kept.
     """
@@ -28,12 +30,13 @@ def stream_log_likelihoods(scorer: QuestionScorer, model: nn.Module, sites: Sequ
     def score(site: int) -> Callable[[torch.Tensor], None]:
         def see(hidden: torch.Tensor) -> None:
             # The batch is scored as a question set of its own: in the same order, so with the same rows.
-            result[site, scored] = choice_log_likelihoods(lambda _: hidden, unembed, packed, len(packed), device)
+            stream = hidden.view(*shape, -1)
+            result[site, scored] = choice_log_likelihoods(lambda _: stream, unembed, packed, len(packed), device)
 
         return see
 
     for indices, batch in batches(rows, scorer.batch_size, device):
-        packed = [rows[index] for index in indices]
+        packed, shape = [rows[index] for index in indices], batch.input_ids.shape
         scored = [number for index in indices for number in numbers[index]]
         with hooked([(site, score(number)) for number, site in enumerate(sites)]):
             run_packed(span, batch)

@@ -108,7 +108,7 @@ class Requests:
         """The shape that the configuration gives a model, or the one that it is fine-tuned from."""
         models = self.config["models"]
         shape = models[models[model].get("from", model)].get("shape")
-        return Shape(**shape) if shape else None
+        return Shape.of(shape) if shape else None
 
 
 def _at(amount: Amount, wildcards) -> int:

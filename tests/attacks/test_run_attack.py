@@ -39,6 +39,15 @@ def test_records_say_of_which_cell_and_budget_they_are(attacked):
         assert (table[column] == value).all()
 
 
+def test_the_manifest_says_how_the_questions_were_asked(attacked, tiny_model):
+    assert attacked()[1]["scoring"] == {
+        "special_tokens": {"bos": False, "eos": False}, "longest_input": 512, "questions_cut": 0
+    }  # fmt: skip
+    tiny_model.config.max_position_embeddings = 12
+    parts, facts = attacked()
+    assert facts["scoring"]["questions_cut"] == (parts[-1]["tokens_cut"] > 0).sum() == 2
+
+
 def test_each_fact_of_the_test_split_is_asked_once(attacked):
     for part in attacked()[0]:
         assert part["fact"].tolist() == [f"forget/relation/{name}" for name in ("Gold", "Tin", "Krypton")]

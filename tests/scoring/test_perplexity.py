@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from unlearning_robustness.errors import DataError
 from unlearning_robustness.scoring.perplexity import prose_perplexity
 
 TEXTS = ["the way home is north of here", "a b", "every word of this text is read up to a limit of tokens", "so it is"]
@@ -50,3 +51,15 @@ def test_a_model_that_knows_nothing_has_the_perplexity_of_its_vocabulary(small_l
         assert prose_perplexity(small_llama, Letters(), TEXTS, 20) == pytest.approx(64, rel=1e-5)
     finally:
         weight.data.copy_(before)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("a", "it has 1 token, and the first"), ("a" * 30, "it has 30 tokens, the model 20 positions")]
+)
+def test_a_text_that_cannot_be_scored_is_named_with_the_key_to_change(small_llama, text, said):
+    before, small_llama.config.max_position_embeddings = small_llama.config.max_position_embeddings, 20
+    try:
+        with pytest.raises(DataError, match=f"^text '{text}': {said}.* corpora.tokens"):
+            prose_perplexity(small_llama, Letters(), [*TEXTS[1:2], text], 100, "corpora.tokens")
+    finally:
+        small_llama.config.max_position_embeddings = before

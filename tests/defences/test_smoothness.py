@@ -1,7 +1,5 @@
 """SAM, smoothing, gradient penalty, curvature: each term has the right gradient, and the weights come back."""
 
-import copy
-
 import pytest
 import torch
 
@@ -40,16 +38,6 @@ def forget(engine, caches, step, seed=0):
 def close(one, other, rtol=1e-4, atol=1e-6):
     for name, tensor in one.items():
         torch.testing.assert_close(tensor, other[name], rtol=rtol, atol=atol)
-
-
-def double(engine, caches):
-    """The engine and its batch in float64, for finite differences."""
-    engine.model.double()
-    engine.weights.master = {name: tensor.double() for name, tensor in engine.weights.master.items()}
-    batch = copy.copy(caches["forget"].batch(CHOSEN))
-    for name in ("prefix", "reference_hidden", "reference_nll"):
-        object.__setattr__(batch, name, getattr(batch, name).double())
-    return batch
 
 
 @pytest.fixture
@@ -172,63 +160,6 @@ def test_without_strength_each_is_plain_forgetting(moved_engine, tiny_caches, de
     close(gradient, plain[1])
     _, strong = forget(engine, tiny_caches, build_step(defence(kind, **ROWS[kind])))
     assert any((strong[name] - tensor).norm() > 1e-3 * tensor.norm() for name, tensor in plain[1].items())
-
-
-def test_sam_is_the_gradient_at_the_ascent_point_of_its_radius(moved_engine, tiny_caches, defence):
-    engine, batch = moved_engine("npo"), tiny_caches["forget"].batch(CHOSEN)
-    loss, gradient = engine.forget_gradient(batch)
-    size = torch.cat([tensor.flatten() for tensor in gradient.values()]).norm()
-    moved = {name: engine.weights.master[name] + 0.5 * tensor / size for name, tensor in gradient.items()}
-    with engine.weights.at(moved):
-        higher, expected = engine.forget_gradient(batch)
-    assert higher > loss
-    close(forget(engine, tiny_caches, build_step(defence("sam", radius=0.5)))[1], expected)
-
-
-def test_smoothing_is_the_mean_over_its_draws(moved_engine, tiny_caches, defence):
-    engine, batch, generator = moved_engine("rmu"), tiny_caches["forget"].batch(CHOSEN), random(3)
-    drawn = []
-    for _ in range(3):
-        moved = {
-            name: tensor + 0.02 * torch.randn(tensor.shape, generator=generator)
-            for name, tensor in engine.weights.master.items()
-        }
-        with engine.weights.at(moved):
-            drawn.append(engine.forget_gradient(batch)[1])
-    expected = {name: (drawn[0][name] + drawn[1][name] + drawn[2][name]) / 3 for name in drawn[0]}
-    step = build_step(defence("randomised-smoothing", scale=0.02, draws=3))
-    close(forget(engine, tiny_caches, step, seed=3)[1], expected)
-
-
-@pytest.mark.parametrize("kind", ["gradient-penalty", "curvature"])
-def test_a_penalty_s_gradient_is_that_of_finite_differences_in_float64(moved_engine, tiny_caches, defence, kind):
-    engine = moved_engine("rmu")
-    batch = double(engine, tiny_caches)
-    settings = {"weight": 0.7} | ({"radius": 0.3} if kind == "curvature" else {})
-    _, gradient = engine.forget_gradient(batch)
-    ahead = rescaled({name: tensor.double() for name, tensor in gradient.items()}, 0.3)
-
-    def objective(at):
-        with engine.weights.at(at):
-            value, here = engine.forget_gradient(batch)
-        if kind == "gradient-penalty":
-            return value + 0.7 * norm64(here)
-        with engine.weights.at(add_scaled(at, ahead)):
-            there = engine.forget_gradient(batch)[1]
-        return value + 0.7 * norm64(add_scaled(there, here, -1.0))
-
-    _, found = build_step(defence(kind, **settings)).forget_gradient(engine, batch, random())
-    direction = gaussian(engine.weights.master, 1.0, random(8))
-    direction = {name: tensor.double() for name, tensor in direction.items()}
-    up, down = (objective(add_scaled(engine.weights.master, direction, sign * 1e-4)) for sign in (1, -1))
-    slope = sum((found[name].double() * direction[name]).sum().item() for name in found)
-    plain = sum((gradient[name].double() * direction[name]).sum().item() for name in found)
-    assert slope == pytest.approx((up - down) / 2e-4, rel=2e-2)
-    assert abs(slope - plain) > 0.05 * abs(plain)
-
-
-def norm64(tensors):
-    return torch.cat([tensor.double().flatten() for tensor in tensors.values()]).norm().item()
 
 
 def test_a_perturbation_keeps_its_norm_or_is_refused(make_model, make_trainer, settings, tiny_caches):

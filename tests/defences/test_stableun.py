@@ -21,11 +21,6 @@ def step_of(engine, caches, row, seed=0):
     return step, loss, forget, retain, step.combine(forget, retain)
 
 
-def unit(gradient):
-    size = torch.cat([tensor.flatten() for tensor in gradient.values()]).norm()
-    return {name: tensor / size for name, tensor in gradient.items()}
-
-
 def at(engine, batch, values):
     with engine.weights.at(values):
         return engine.forget_gradient(batch)[1]
@@ -36,48 +31,11 @@ def close(one, other):
         torch.testing.assert_close(tensor, other[name], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", ["rmu", "npo"])
-def test_without_perturbations_the_feedback_is_the_forget_loss_after_the_inner_step(
-    moved_engine, tiny_caches, defence, method
-):
-    engine, batch = moved_engine(method), tiny_caches["forget"].batch(CHOSEN)
-    _, gradient = engine.forget_gradient(batch)
-    inner_weights = {name: engine.weights.master[name] - 0.2 * tensor for name, tensor in unit(gradient).items()}
-    feedback = at(engine, batch, inner_weights)
-    _, _, forget, retain, _ = step_of(engine, tiny_caches, defence("stableun", inner_radius=0.2, forget_feedback=0.7))
-    close(forget, {name: 0.5 * gradient[name] + 0.7 * feedback[name] for name in gradient})
-    with engine.weights.at(inner_weights):
-        close(retain, engine.retain_gradient(tiny_caches["retain"].batch(CHOSEN))[1])
-
-
 def test_without_any_feedback_it_is_a_plain_forgetting_step(moved_engine, tiny_caches, defence):
     engine = moved_engine("npo")
     row = defence("stableun", inner_radius=0.2, forget_feedback=0.0, retain_feedback=0.0)
     *_, combined = step_of(engine, tiny_caches, row)
     close(combined, engine.forget_gradient(tiny_caches["forget"].batch(CHOSEN))[1])
-
-
-@pytest.mark.parametrize("name", list(ALL))
-def test_each_perturbation_is_the_gradient_at_its_neighbour(moved_engine, tiny_caches, defence, name):
-    engine, batch = moved_engine("rmu"), tiny_caches["forget"].batch(CHOSEN)
-    master = engine.weights.master
-    _, gradient = engine.forget_gradient(batch)
-    inside = {key: master[key] - 0.2 * tensor for key, tensor in unit(gradient).items()}
-    there, generator = at(engine, batch, inside), random()
-    elements = sum(tensor.numel() for tensor in master.values())
-    added = {
-        "sap_radius": lambda: {key: 0.6 * tensor for key, tensor in unit(there).items()},
-        "gpn_radius": lambda: {key: 0.5 / elements**0.5 * torch.randn(tensor.shape, generator=generator)
-                               for key, tensor in master.items()},
-        "gap_rate": lambda: {key: 0.1 * tensor for key, tensor in there.items()},
-        # At the first step the history is the weights themselves.
-        "hws_decay": lambda: {key: master[key] - inside[key] for key in master},
-    }[name]()  # fmt: skip
-    feedback = at(engine, batch, {key: inside[key] + added[key] for key in inside})
-    row = defence("stableun", inner_radius=0.2, **{name: ALL[name]})
-    step, _, forget, _, _ = step_of(engine, tiny_caches, row)
-    close(forget, {key: 0.5 * gradient[key] + 0.5 * feedback[key] for key in gradient})
-    assert {"loss", "loss_perturbed"} <= set(step.measures)
 
 
 def test_an_ascent_beyond_the_inner_step_raises_the_loss_and_one_that_undoes_it_does_not(

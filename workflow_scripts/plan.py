@@ -17,5 +17,5 @@ with job(snakemake):
     counted = domains()
     print(table_of(jobs_of(config, shapes, counted)))
     print(models_of(config["models"], shapes, here))
-    print(NOTE)
+    print(f"{NOTE}\n")
     print(claims_of(config, counted))

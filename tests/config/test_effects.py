@@ -6,7 +6,7 @@ from refusals import message_of
 
 from studies import load_study
 from unlearning_robustness.config import defence_row, resolve
-from unlearning_robustness.config.effects import HALF_STEP, checkpoints, half_step, shrinkage, whole_steps
+from unlearning_robustness.config.effects import HALF_STEP, checkpoints, half_step, least_noise, shrinkage, whole_steps
 from unlearning_robustness.engine.schedule import share_of_rate
 
 
@@ -37,6 +37,18 @@ def test_decay_shrinks_as_adamw_does():
     assert shrinkage(5e-3, 0.1, 40) == pytest.approx(1 - weight.item())
 
 
+def test_rounding_changes_the_norm_of_less_noise_than_is_kept():
+    random = torch.Generator().manual_seed(0)
+    weights = torch.randn(200_000, generator=random).bfloat16().float()
+
+    def realised(deviation):
+        noise = deviation * torch.randn(weights.shape, generator=random)
+        return (((weights + noise).bfloat16().float() - weights).norm() / noise.norm()).item()
+
+    least = least_noise(HALF_STEP["bfloat16"])
+    assert realised(least) < 1.06 and realised(4 * least) == pytest.approx(1, abs=0.02) and realised(least / 4) < 0.9
+
+
 def test_a_rate_that_rises_and_falls_decays_by_its_mean():
     method = {"steps": 125, "warm_up": 12, "decay": "linear"}
     shares = [share_of_rate(step, 125, 12, "linear") for step in range(125)]
@@ -48,6 +60,7 @@ def test_a_run_is_scored_every_so_often_and_at_its_end():
     assert [checkpoints(50, 25), checkpoints(50, 24), checkpoints(3, 6), checkpoints(60, 6)] == [2, 3, 1, 10]
 
 
+FEEDBACK = {"inner_radius": 0.01, "unit": "norm"}
 # The first is what the RNA paper's study had on RMU, the fourth what it had on SimNPO.
 INERT = [
     ("weight-decay", {"weight_decay": 0.01}, {"steps": 500, "learning_rate": 5e-5}, ["0.025 %", "0.2 %", "give 0.078"]),
@@ -56,12 +69,21 @@ INERT = [
     ("early-stop", {"match": "none", "every": 25}, {"steps": 50}, ["among 2 checkpoint(s)", "at most 24"]),
     ("early-stop", {"match": "none", "every": 6}, {"steps": 3}, ["among 1 checkpoint(s)", "at most 1"]),
 ]
+INERT += [
+    ("randomised-smoothing", {"scale": 0.003, "unit": "norm"}, {}, ["swallows noise of 0.003", "0.0039 at least"]),
+    ("stableun", FEEDBACK | {"gpn_radius": 0.003}, {}, ["swallows noise of 0.003 norms", "0.0039 at least"]),
+]
 LORA = {"trained": "lora", "lora": {"rank": 2, "alpha": 4.0, "targets": ["q_proj"]}}
 ACTING = [
     ("weight-decay", {"weight_decay": 0.079}, {"steps": 500, "learning_rate": 5e-5}),
     ("weight-decay", {"weight_decay": 1.0}, {"precision": "pure"}),
     ("weight-decay", {"weight_decay": 0.01}, LORA),
     ("early-stop", {"match": "none", "every": 24}, {"steps": 50}),
+    ("randomised-smoothing", {"scale": 0.004, "unit": "norm"}, {}),
+    ("randomised-smoothing", {"scale": 0.003, "unit": "norm"}, LORA),
+    ("randomised-smoothing", {"scale": 0.003, "unit": "norm", "implementation": "released"}, {}),
+    ("stableun", FEEDBACK | {"gpn_radius": 0.004}, {}),
+    ("stableun", FEEDBACK, {}),
 ]
 
 

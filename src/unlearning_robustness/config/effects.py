@@ -32,6 +32,14 @@ def shrinkage(learning_rate: float, weight_decay: float, steps: float) -> float:
     return 1 - (1 - learning_rate * weight_decay) ** steps
 
 
+def least_noise(half_step: float) -> float:
+    """The smallest deviation of Gaussian noise on weights, relative to their root mean square, that is kept.
+
+    Rounding changes the norm of less by more than 5 %, which stops a run (``defences.rounding``).
+    """
+    return 2 * half_step
+
+
 def checkpoints(steps: int, every: int) -> int:
     """How many checkpoints a run is scored at: every ``every`` steps, and at its end."""
     return math.ceil(steps / every)

@@ -1,11 +1,13 @@
 """RS: forget at several random neighbours (randomised smoothing of the weights; arXiv 2502.05374)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 import torch
 
+from unlearning_robustness.config.effects import least_noise
 from unlearning_robustness.config.ranges import Count, LengthUnit, Positive
 from unlearning_robustness.defences.base import Gradient, Step
 from unlearning_robustness.defences.comparison import compare, plain_gradient
@@ -41,6 +43,12 @@ class RandomisedSmoothing:
 
     class Facts(DefenceFacts):
         replaces = ("forget_gradient",)
+
+        @staticmethod
+        def inert(settings: dict, method: dict, half_step: float) -> Iterator[str]:
+            scale, least = settings["scale"], least_noise(half_step)
+            if (settings["unit"], settings["implementation"]) == ("norm", "corrected") and scale < least:
+                yield f"rounding swallows noise of {scale:g} times a weight; give a scale of {least:.2g} at least"
 
         @staticmethod
         def forget_gradients(settings: dict) -> int:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 
+from unlearning_robustness.config.effects import least_noise
 from unlearning_robustness.config.ranges import LengthUnit, NonNegative, Positive, Share
 from unlearning_robustness.defences.base import Gradient, Step
 from unlearning_robustness.defences.comparison import compare
@@ -88,6 +89,12 @@ class StableUN:
                 yield "it projects on the retain gradient, and retain_weight 0 leaves none; give it projection: none"
             if settings["hws_decay"] and method["trained"] == "lora":
                 yield "it averages whole weights, and adapters are trained; leave it out there, or change `trained`"
+
+        @staticmethod
+        def inert(settings: dict, method: dict, half_step: float) -> Iterator[str]:
+            radius, least = settings["gpn_radius"], least_noise(half_step)
+            if settings["unit"] == "norm" and 0 < radius < least:
+                yield f"rounding swallows noise of {radius:g} norms; give a gpn_radius of {least:.2g} at least"
 
         @staticmethod
         def forget_gradients(settings: dict) -> int:

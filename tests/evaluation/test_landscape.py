@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy
 from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.attacks.relearn import Relearn
 from unlearning_robustness.engine.weights import TrainedWeights, norm
-from unlearning_robustness.errors import TrainingError
+from unlearning_robustness.errors import ScoreError, TrainingError
 from unlearning_robustness.evaluation.directions import inner, orthogonal_to
 from unlearning_robustness.evaluation.landscape import (
     losses_around,
@@ -137,3 +137,10 @@ def test_texts_are_cut_drawn_alike_for_every_cell_and_their_nll_counts_real_toke
         alone = row[real]
         losses += cross_entropy(tiny_model(alone[None]).logits[0, :-1], alone[1:], reduction="none").tolist()
     assert mean_nll(tiny_model, (ids, mask)).item() == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+
+
+def test_a_loss_that_is_no_number_names_the_text(tiny_model):
+    tiny_model.get_input_embeddings().weight[9] = torch.nan
+    ids = torch.tensor([[1, 2, 3], [4, 9, 5]])
+    with pytest.raises(ScoreError, match="text 2 of 2: its log-likelihood is nan"):
+        mean_nll(tiny_model, (ids, torch.ones_like(ids, dtype=torch.bool)))

@@ -1,6 +1,8 @@
 import pytest
 import torch
+from families import FAMILIES, family_model
 
+from unlearning_robustness.models.architecture import stack_of
 from unlearning_robustness.models.float32_head import with_float32_head
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 
@@ -39,3 +41,17 @@ def test_tokens_that_tie_in_bfloat16_do_not_tie_in_float32(make_model):
         for scored in (model, with_float32_head(model))
     ]
     assert equal[0] > 200 and equal[1] <= 1, equal
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_familys_scales_and_caps_follow_the_float32_product(family):
+    """Logits differ from the model's own by bfloat16's rounding alone; the final norm puts out the same numbers."""
+    model = family_model(family, dtype=torch.bfloat16)
+    hidden = LayerSpan(model, 0, model.config.num_hidden_layers)(input_ids=IDS)
+    normed, stack = [], stack_of(model)
+    handle = stack.decoder.get_submodule(stack.after[-1]).register_forward_hook(lambda *given: normed.append(given[-1]))
+    fine, coarse = logits_of(with_float32_head(model), hidden), logits_of(model, hidden)
+    handle.remove()
+    assert torch.equal(*normed)
+    assert fine.dtype == torch.float32 and not torch.equal(fine, coarse)
+    torch.testing.assert_close(coarse, fine, atol=2e-3 * float(fine.abs().max()), rtol=2**-6)

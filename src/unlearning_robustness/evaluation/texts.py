@@ -6,6 +6,7 @@ import torch
 from unlearning_robustness.models.slicing import backward_attention
 from unlearning_robustness.runtime.seeds import shuffler
 from unlearning_robustness.scoring.encoding import encode_texts
+from unlearning_robustness.scoring.finite import need_finite
 from unlearning_robustness.scoring.likelihood import sequence_nll
 
 # Token ids (N, T) and the mask (N, T) of real tokens.
@@ -28,6 +29,10 @@ def logits_on(model, texts: Texts) -> torch.Tensor:
 
 
 def mean_nll(model, texts: Texts) -> torch.Tensor:
-    """NLL a token (nats) over all texts together, a scalar."""
+    """NLL a token (nats) over all texts together, a scalar.
+
+    Raises ScoreError when it is not finite, naming the first text by its number.
+    """
     nll, tokens = sequence_nll(logits_on(model, texts), *texts)
+    need_finite(nll.detach(), [f"text {number} of {len(nll)}" for number in range(1, len(nll) + 1)])
     return nll.sum() / tokens.sum()

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from families import FAMILIES, family_model
 from transformers import GenerationConfig
 
 from unlearning_robustness.errors import DataError, ScoreError
@@ -53,6 +54,14 @@ def test_what_all_prompts_begin_with_is_run_once_and_says_the_same(make_model, c
     rows = sorted(map(len, PROMPTS))
     batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
     assert sum(seen) == sum(len(shots) + len(batch) * (max(batch) + 11) for batch in batches)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_says_behind_shots_what_it_says_of_each_prompt_alone(characters, family):
+    """Also with positions that are learned, windows that slide and attention that is capped."""
+    model, prompts = family_model(family), [[50, 3, 77, 21, 8, 8, 90, *prompt] for prompt in PROMPTS]
+    expected = [characters.decode(by_hand(model, prompt, 3)) for prompt in prompts]
+    assert continuations(model, characters, prompts, 3, 8) == expected
 
 
 @pytest.mark.parametrize("window", [12, 64])

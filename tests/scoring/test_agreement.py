@@ -18,6 +18,36 @@ def test_every_family_agrees_with_its_own_forward_pass(family):
         assert len(differences) == 8 and max(differences.values()) < 2e-5
 
 
+LONG_ROPE = {"type": "longrope", "short_factor": [1.05] * 48, "long_factor": [1.1 + place / 2 for place in range(48)]}
+LLAMA3_ROPE = {
+    "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}  # fmt: skip
+# Sizes and embeddings of positions as the hub's configurations have them, but for the number of layers.
+HUB = {
+    "Llama-3.1-8B": ("llama", {"hidden_size": 4096, "num_attention_heads": 32, "num_key_value_heads": 8,
+                               "rope_scaling": LLAMA3_ROPE}),
+    "Phi-3-mini-128k": ("phi3", {"hidden_size": 3072, "num_attention_heads": 32, "max_position_embeddings": 131072,
+                                 "original_max_position_embeddings": 4096, "sliding_window": 262144,
+                                 "rope_scaling": LONG_ROPE}),
+    "pythia-6.9b": ("gpt_neox", {"hidden_size": 4096, "num_attention_heads": 32, "rotary_pct": 0.25}),
+    "phi-2": ("phi", {"hidden_size": 2560, "num_attention_heads": 32, "partial_rotary_factor": 0.4}),
+    "falcon-40b": ("falcon", {"hidden_size": 8192, "num_attention_heads": 128, "num_kv_heads": 8,
+                              "new_decoder_architecture": True}),
+    "opt-350m": ("opt", {"hidden_size": 1024, "num_attention_heads": 16, "word_embed_proj_dim": 512,
+                         "do_layer_norm_before": False, "ffn_dim": 4096}),
+    "gemma-3-270m": ("gemma3_text", {"hidden_size": 640, "num_attention_heads": 4, "num_key_value_heads": 1,
+                                     "head_dim": 256, "sliding_window": 512, "query_pre_attn_scalar": 256}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", HUB)
+def test_models_of_the_hub_have_a_miniature_that_agrees(model):
+    kind, sizes = HUB[model]
+    differences = check_configuration(AutoConfig.for_model(kind, num_hidden_layers=3, **sizes))
+    assert max(differences.values()) < 1e-4
+
+
 # What ``logits_of`` and spans would give if they did not run the model's own code around the layers, by family.
 FAULTS = {
     "granite": ("logits of the last layer's output", lambda logits: 0.25 * logits),

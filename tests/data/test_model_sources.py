@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from families import family_model
 from hub_server import serving
-from transformers import BloomConfig, BloomForCausalLM
+from transformers import BloomConfig, BloomForCausalLM, Gemma3Config, Gemma3ForConditionalGeneration
 
 from unlearning_robustness.data import model_sources, packaged_model
 from unlearning_robustness.data.model_folder import INDEX, check_loadable, needed_files
@@ -233,3 +234,22 @@ def test_an_adapter_is_merged_as_the_document_says(saved, make_model, tiny_token
     model_sources.fetch({"path": str(new), **WORDS}, tmp_path / "model", tmp_path)
     ids = torch.arange(12)[None]
     torch.testing.assert_close(load_model(tmp_path / "model")[0](ids).logits, model.eval()(ids).logits)
+
+
+def test_the_language_model_of_one_that_reads_images_is_saved_as_the_document_says(tiny_tokenizer, tmp_path):
+    whole, new = tmp_path / "whole", tmp_path / "new"
+    eye = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text = family_model("gemma3").config
+    config = Gemma3Config(text_config=text.to_dict(), vision_config={**eye, "image_size": 28, "patch_size": 14})
+    model = Gemma3ForConditionalGeneration(config).eval()
+    model.save_pretrained(whole)
+    tiny_tokenizer.save_pretrained(whole)
+    fetched = tmp_path / "model"
+    refused(lambda: model_sources.fetch({"path": str(whole), **WORDS}, fetched, tmp_path), "more than text", "hub.md")
+    [recipe] = [text for text in RECIPES if "IMAGES-TOO" in text]
+    exec(recipe.replace("IMAGES-TOO", str(whole)).replace("NEW", str(new)), {})
+    tiny_tokenizer.save_pretrained(new)
+    shutil.rmtree(fetched, ignore_errors=True)
+    model_sources.fetch({"path": str(new), **WORDS}, fetched, tmp_path)
+    ids = torch.arange(12)[None]
+    torch.testing.assert_close(load_model(fetched)[0](ids).logits, model(ids).logits)

@@ -40,7 +40,7 @@ def check_configuration(config: PreTrainedConfig) -> dict[str, float]:
     """
     kind = config.architectures[0] if config.architectures else config.model_type
     if config.get_text_config() is not config:
-        raise FetchError(f"{kind} reads more than text: choose a text model, or save its language model alone")
+        raise FetchError(f"{kind} reads more than text: save its language model alone, as docs/hub.md shows")
     with _one_line(kind, "a small model of its configuration"):
         model = miniature(config, kernel_of(config))
     return check_agreement(model)

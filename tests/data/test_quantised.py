@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from unlearning_robustness.data import quantised
 from unlearning_robustness.data.model_checks import check_model
 from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.errors import FetchError
@@ -57,23 +58,35 @@ def test_a_model_in_float8_becomes_the_numbers_it_stands_for(folder):
     assert "quantization_config" not in json.loads((folder / "config.json").read_text())
 
 
-def test_a_model_that_transformers_cannot_dequantise_becomes_what_its_modules_multiply_by(folder):
-    """Whole numbers of eight bits with a scale a row, by torchao, of which only the forward is known."""
-    from torchao.quantization import Int8WeightOnlyConfig
-    from transformers import AutoModelForCausalLM, TorchAoConfig
+class EightBits(torch.nn.Module):
+    """A linear module of whole numbers and a scale a row, as packages have them: only its forward is known."""
 
-    expected = load_file(folder / "model.safetensors")
-    settings = TorchAoConfig(Int8WeightOnlyConfig())
-    AutoModelForCausalLM.from_pretrained(folder, quantization_config=settings).save_pretrained(folder)
-    facts = check_model(folder)
-    write_manifest(folder, facts)
-    state = load_model(folder)[0].state_dict()
-    assert facts["dequantised"] == "torchao" and state.keys() == expected.keys()
+    def __init__(self, linear):
+        super().__init__()
+        self.in_features, self.out_features, self.bias = linear.in_features, linear.out_features, linear.bias
+        self.register_buffer("scales", linear.weight.abs().amax(1, keepdim=True) / 127)
+        self.register_buffer("numbers", (linear.weight / self.scales).round().to(torch.int8))
+
+    def forward(self, hidden):
+        return torch.nn.functional.linear(hidden, self.numbers * self.scales, self.bias)
+
+
+def test_a_model_that_transformers_cannot_dequantise_becomes_what_its_modules_multiply_by(make_model, monkeypatch):
+    monkeypatch.setattr(quantised, "ROWS", 20)  # several passes, the last one short
+    model = make_model(attention_bias=True, mlp_bias=True)
+    expected = dict(model.state_dict())
+    for layer in model.model.layers:
+        for parent, name in ((layer.mlp, "down_proj"), (layer.self_attn, "q_proj")):
+            setattr(parent, name, EightBits(getattr(parent, name)))
+    logits, state = model(torch.arange(9)[None]).logits, quantised.plain_copy(model).state_dict()
+    assert state.keys() == expected.keys()
     for name, tensor in expected.items():
-        step = tensor.abs().amax(-1, keepdim=True) / 127 if name.endswith("proj.weight") else torch.zeros(1)
-        difference = (state[name] - tensor).abs()
-        assert (difference <= 0.51 * step + 1e-6).all()
-        assert difference.any() == name.endswith("proj.weight")
+        step = tensor.abs().amax(-1, keepdim=True) / 127
+        rounded = name.endswith(("down_proj.weight", "q_proj.weight"))
+        assert ((state[name] - tensor).abs() <= 0.501 * step * rounded).all()
+        assert torch.equal(state[name], tensor) != rounded
+    plain = quantised.plain_copy(model).eval()
+    torch.testing.assert_close(plain(torch.arange(9)[None]).logits, logits, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +122,9 @@ def test_weights_of_four_bits_become_the_numbers_they_stand_for(folder):
     ids = torch.arange(20)[None]
     settings = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
     before = AutoModelForCausalLM.from_pretrained(folder)(ids).logits
-    quantised = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, quantization_config=settings)
-    expected = quantised(ids).logits
-    quantised.save_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, quantization_config=settings)
+    expected = model(ids).logits
+    model.save_pretrained(folder)
     facts = check_model(folder)
     write_manifest(folder, facts)
     logits = load_model(folder)[0](ids).logits

@@ -13,7 +13,7 @@ import torch
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import AttackFacts, Scoring
-from unlearning_robustness.config.ranges import Count, Index, Indices, Positive
+from unlearning_robustness.config.ranges import Count, Index, Indices, Positive, Tokens
 from unlearning_robustness.engine.lora import LowRankWeights, modules_of_layers
 from unlearning_robustness.engine.weights import TrainedWeights, down_projections, tensors_of_layers
 from unlearning_robustness.errors import DataError
@@ -75,7 +75,7 @@ class Relearn:
     documents: Indices
     learning_rate: Positive
     batch_size: Count
-    tokens: Count
+    tokens: Tokens
     steps: Indices | None = None
     epochs: Indices | None = None
     warm_up: Index = 2

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas
 
 from unlearning_robustness.data import mmlu, muse, tofu, wikitext, wmdp
+from unlearning_robustness.data.checked_items import is_null
 from unlearning_robustness.data.equal_texts import joined_entities
 from unlearning_robustness.data.items import lettered, pieces, shots_of
 from unlearning_robustness.data.questions import Question, from_table
@@ -42,7 +43,7 @@ class Published:
         for path in entry["items"]:
             reader, part, table = self.table(path)
             if hasattr(reader, "items"):
-                items.append(reader.items(table, part))
+                items.append(self._items(reader, part, table, path))
             else:
                 whole.setdefault(reader, []).append(table)
         tables = [self._lettered(items, entry, role, seed)] if items else []
@@ -51,6 +52,14 @@ class Published:
             for reader, parts in whole.items()
         ]
         return [question for table in tables for question in from_table(table)]
+
+    @staticmethod
+    def _items(reader, part: str, table: pandas.DataFrame, path: str) -> pandas.DataFrame:
+        """The items of a part; DataError names the part, and the row where one is wrong."""
+        try:
+            return reader.items(table, part)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
 
     def counts(self, settings: dict) -> dict[str, int]:
         """How many published questions each role of a benchmark has; none where they are of a domain."""
@@ -77,7 +86,7 @@ class Published:
         """Answered questions by subject, of the entry's ``shots``; None when it has none."""
         if "shots" not in entry:
             return None
-        shown = [reader.items(table, part) for reader, part, table in map(self.table, entry["shots"]["items"])]
+        shown = [self._items(*self.table(path), path) for path in entry["shots"]["items"]]
         items = pandas.concat(shown, ignore_index=True)
         return shots_of(items, entry["shots"]["count"])
 
@@ -97,6 +106,7 @@ class Published:
         tables = []
         for path in paths:
             reader, _, table = self.table(path)
+            _check_column_of_texts(table, path)
             read = reader.documents(table, path, least)
             tables.append(read.assign(part=path, origin=[f"{path}, row {row}" for row in read["row"]]))
         texts = pandas.concat(tables, ignore_index=True).assign(corpus=name)
@@ -104,6 +114,13 @@ class Published:
             return texts
         texts = texts.assign(text=[pieces(text, longest) for text in texts["text"]]).explode("text", ignore_index=True)
         return texts[texts["text"].str.len() >= least]
+
+
+def _check_column_of_texts(table: pandas.DataFrame, path: str) -> None:
+    """Raise DataError for the first entry of the column text that is none."""
+    for number, value in enumerate(table.get("text", []), 1):
+        if not isinstance(value, str) and not is_null(value):
+            raise DataError(f"{path}: row {number}: the text is {value!r}: write texts, in quotation marks")
 
 
 def _check_subjects(key: str, named: list[str], known: list[str]) -> None:

@@ -5,13 +5,13 @@ Parquet and CSV are read by ``datasets``; JSON by own code, as ``datasets`` turn
 
 import fnmatch
 import glob
-import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas
 
+from unlearning_robustness.data.file_rows import RowError, json_rows, paragraphs
 from unlearning_robustness.data.hub import Repository, fetch_files
 from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.errors import FetchError
@@ -42,7 +42,7 @@ def fetch(settings: dict, folder: Path, scratch: Path) -> dict:
     for part, files in chosen(parts, names).items():
         table = pandas.concat([read_table(root / name, scratch / CACHE) for name in files], ignore_index=True)
         with atomic(folder / f"{part}.parquet") as path:
-            table.to_parquet(path, index=False)
+            _write(table, path, ", ".join(files))
         raw |= {name: file_digest(root / name) for name in files}
         print(f"{part}: {len(table)} rows, columns {', '.join(table.columns)}", flush=True)
     manifest = write_manifest(folder, {**settings, "raw_sha256": raw})
@@ -62,19 +62,34 @@ def chosen(parts: dict[str, str], names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def read_table(path: Path, cache: Path) -> pandas.DataFrame:
-    """A published table: parquet, CSV, JSON lines, or one JSON list; a list of texts has the column ``text``.
+    """A published table: parquet, CSV, JSON lines, one JSON list, or plain text.
+
+    A list of texts has the column ``text``, and so has plain text, a row a paragraph.
 
     ``cache`` is where ``datasets`` keeps its copy. Raises FetchError when the file does not hold a table.
     """
     try:
         if path.suffix in (".parquet", ".csv"):
             return _read_by_datasets(path, cache)
-        rows = _json_rows(path.read_text(encoding="utf-8"))
+        rows = paragraphs(path) if path.suffix == ".txt" else json_rows(path)
+    except RowError as error:
+        raise FetchError(f"{path.name}: {error}") from None
     except (ValueError, OSError) as error:
         raise FetchError(
             f"{path.name} is no table ({' '.join(str(error).split())[:120]}): correct sources.*.files"
         ) from None
     return pandas.DataFrame([{"text": row} if isinstance(row, str) else row for row in rows])
+
+
+def _write(table: pandas.DataFrame, path: Path, files: str) -> None:
+    """Raises FetchError for a column that mixes types, which parquet does not hold."""
+    import pyarrow
+
+    try:
+        table.to_parquet(path, index=False)
+    except pyarrow.ArrowException as error:
+        reason = " ".join(str(error).split())[:160]
+        raise FetchError(f"{files}: a column mixes numbers, texts or lists ({reason}): write it one way") from None
 
 
 def _read_by_datasets(path: Path, cache: Path) -> pandas.DataFrame:
@@ -91,12 +106,3 @@ def _read_by_datasets(path: Path, cache: Path) -> pandas.DataFrame:
         return read(glob.escape(str(path)), cache_dir=str(cache)).to_pandas()
     except DatasetGenerationError as error:
         raise ValueError(error.__cause__ or error) from None
-
-
-def _json_rows(text: str) -> list:
-    try:
-        rows = json.loads(text)
-    except json.JSONDecodeError:
-        # Not splitlines(): it also cuts at U+0085 and U+2028, which texts hold.
-        rows = [json.loads(line) for line in text.split("\n") if line.strip()]
-    return rows if isinstance(rows, list) else [rows]

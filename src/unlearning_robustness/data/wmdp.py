@@ -5,6 +5,7 @@ Nothing of it is kept in the repository: questions and texts are fetched, and th
 
 import pandas
 
+from unlearning_robustness.data.checked_items import checked_items, with_choices
 from unlearning_robustness.data.items import corpus, need_columns
 
 SUBJECTS = {"bio": "biology", "chem": "chemistry", "cyber": "cybersecurity"}
@@ -12,15 +13,9 @@ SUBJECTS = {"bio": "biology", "chem": "chemistry", "cyber": "cybersecurity"}
 
 def items(frame: pandas.DataFrame, part: str) -> pandas.DataFrame:
     """Questions of the part bio, chem or cyber as items; columns question, choices, answer."""
+    frame = with_choices(frame)
     need_columns(frame, ("question", "choices", "answer"), f"WMDP {part}")
-    return pandas.DataFrame(
-        {
-            "subject": SUBJECTS[part],
-            "stem": frame["question"],
-            "options": [list(choices) for choices in frame["choices"]],
-            "answer": frame["answer"].astype(int),
-        }
-    )
+    return checked_items(frame, [SUBJECTS[part]] * len(frame))
 
 
 def documents(frame: pandas.DataFrame, name: str, minimum_characters: int) -> pandas.DataFrame:

@@ -1,0 +1,162 @@
+"""Files in the forms that people bring them: each is read as its row says, or refused in one line.
+
+Those in LATER need a reader of their own: equal choices, which MMLU has too, ARC's nested questions, chat, and prompts
+with completions.
+"""
+
+from pathlib import Path
+
+import pandas
+import pytest
+
+from unlearning_robustness.data import mmlu, wmdp
+from unlearning_robustness.data.equal_texts import repeated, repetition_line
+from unlearning_robustness.data.items import open_rows
+from unlearning_robustness.data.source_tables import Published
+from unlearning_robustness.data.sources import fetch
+from unlearning_robustness.data.supply import check_texts
+from unlearning_robustness.errors import DataError, FetchError
+
+CASES = Path(__file__).parent / "cases"
+FOUR = [(["0", "1", "2", "3"], 1), (["1", "2", "3", "4"], 1), (["2", "3", "4", "5"], 1), (["3", "4", "5", "6"], 1)]
+SIX = [*FOUR, (["4", "5", "6", "7"], 1), (["5", "6", "7", "8"], 1)]
+READ = {
+    "questions-letters.jsonl": SIX,
+    "questions-texts.jsonl": [(["red", "green", "blue"], 1)] * 3,
+    "questions-five.jsonl": [(["v", "w", "x", "y", "z"], 4)] * 6,
+    "questions-mixed-counts.jsonl": [FOUR[0], (["a", "b", "c"], 1)],
+    "questions-no-subject.jsonl": SIX,
+    "questions-number-choices.jsonl": FOUR[:1],
+    "questions-number-subject.jsonl": [FOUR[0], FOUR[1], FOUR[2]],
+    "questions-bom.jsonl": SIX,
+    "questions-crlf.jsonl": SIX,
+    "questions-line-separator-inside.jsonl": FOUR[:2],
+    "questions-escaped-newline.jsonl": FOUR[:1],
+    "questions-blank-lines.jsonl": SIX,
+    "questions-list.json": SIX,
+    "choices-in-columns.csv": FOUR,
+}
+# What the line says behind the name of the file, or of the part and its row.
+REFUSED = {
+    "questions-number-texts.jsonl": "row 1: the answer '2' could be a choice and an index or letter: write its index",
+    "questions-null-question.jsonl": "row 2: the question is null",
+    "questions-null-answer.jsonl": "row 2: the answer is null",
+    "questions-null-choice.jsonl": "row 1: the choice is null",
+    "questions-answer-outside.jsonl": "row 2: the answer 4 is none of 4 choices, which count from 0",
+    "questions-choices-as-one-string.jsonl": "row 1: choices must be a list, not '1|2|3|4'",
+    "questions-duplicate-ids.jsonl": "row 2 repeats the id 'a' of row 1",
+    "questions-broken-line.jsonl": "line 3 is no JSON",
+    "questions-latin1.jsonl": "line 1 is not UTF-8",
+    "questions-surrogate.jsonl": "row 1 has a lone surrogate",
+    "questions-empty.jsonl": "no row in it",
+    "questions-wrapped.json": "it is an object, not a list or lines: save what stands under 'data' alone",
+    "mmlu-headless.csv": "no column 'question' but What follows 0?, 0, 1, 2, 3, B",
+}
+LATER = {
+    "questions-equal-choices.jsonl", "arc-like.jsonl", "texts-messages.jsonl", "texts-prompt-completion.jsonl",
+}  # fmt: skip
+TEXTS = {"texts-plain.txt": 2, "texts-content.jsonl": 4, "texts-numbers.jsonl": 4, "texts-duplicates.jsonl": 3,
+         "texts-few.jsonl": 5, "open-qa.jsonl": 6}  # fmt: skip
+
+
+def fetched(name, folder):
+    """The published table of one case, through the file that the workflow keeps, and what reads it."""
+    settings = {"path": str(CASES), "files": {"bio": name}, "license": "MIT", "note": "made by a test"}
+    fetch(settings, folder / "own", folder / "scratch")
+    return Published({"own": "wmdp"}, [str(folder / "own")])
+
+
+def items_of(name, folder):
+    published = fetched(name, folder)
+    return published._items(*published.table("own/bio"), "own/bio")
+
+
+def test_every_case_has_its_row():
+    rows = [*READ, *REFUSED, *TEXTS, *LATER]
+    assert sorted(path.name for path in CASES.iterdir()) == sorted(rows)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_questions_are_read(name, tmp_path):
+    items = items_of(name, tmp_path)
+    assert list(zip(map(list, items["options"]), items["answer"], strict=True)) == READ[name]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_questions_are_refused_in_one_line_that_names_row_and_mend(name, tmp_path):
+    with pytest.raises((DataError, FetchError)) as raised:
+        items_of(name, tmp_path)
+    message = str(raised.value)
+    assert len(message.splitlines()) == 1 and REFUSED[name] in message and ": " in message
+    assert name in message or "own/bio" in message
+
+
+def test_separators_and_line_breaks_inside_a_question_are_kept(tmp_path):
+    for name, stems in (
+        ("questions-line-separator-inside.jsonl", ["One\u2028two?", "One\x85two?"]),
+        ("questions-escaped-newline.jsonl", ["One\n\ntwo?"]),
+    ):
+        assert list(items_of(name, tmp_path / name)["stem"]) == stems
+
+
+def test_a_number_is_a_subject(tmp_path):
+    table = fetched("questions-number-subject.jsonl", tmp_path).table("own/bio")[2]
+    assert set(mmlu.items(table, "bio")["subject"]) == {"2020"}
+
+
+def documents_of(name, folder):
+    return fetched(name, folder).documents(["own/bio"], "forget", 1)
+
+
+def test_paragraphs_of_plain_text_are_documents(tmp_path):
+    texts = documents_of("texts-plain.txt", tmp_path)
+    assert list(texts["text"]) == ["First paragraph of prose.", "Second paragraph of prose."]
+    assert list(texts["origin"]) == ["own/bio, row 1", "own/bio, row 2"]
+
+
+def test_texts_under_another_name_are_refused_with_the_columns_that_there_are(tmp_path):
+    with pytest.raises(DataError, match="no column 'text' but content"):
+        documents_of("texts-content.jsonl", tmp_path)
+
+
+def test_a_number_is_no_text(tmp_path):
+    with pytest.raises(DataError, match="own/bio: row 1: the text is 0: write texts"):
+        documents_of("texts-numbers.jsonl", tmp_path)
+
+
+def test_a_text_that_stands_twice_is_one_entity_and_said(tmp_path):
+    texts = list(documents_of("texts-duplicates.jsonl", tmp_path)["text"])
+    counts = {"texts": len(texts), "repeated": repeated(texts)}
+    assert repetition_line("forget", counts) == "forget: 1 of 3 texts repeats another"
+
+
+def test_fewer_texts_than_an_attack_asks_for_are_refused(tmp_path):
+    corpora = documents_of("texts-few.jsonl", tmp_path).assign(corpus="relearn")
+    demand = {"key": "attacks.relearn.parameters.documents", "corpora": ["relearn"], "least": 60}
+    with pytest.raises(DataError, match=r"documents: 60 texts of relearn are needed, and benchmark own has 5"):
+        check_texts("own", corpora, [demand])
+
+
+def test_questions_with_an_answer_in_words_are_open(tmp_path):
+    table = fetched("open-qa.jsonl", tmp_path).table("own/bio")[2]
+    rows = open_rows("knowledge", "forget", table, prompt="question", truth="answer")
+    assert rows[["prompt", "truth"]].iloc[0].tolist() == ["What follows 0?", "1"] and len(rows) == 6
+
+
+def test_a_column_of_numbers_and_texts_is_refused(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_text('{"answer": 1}\n{"answer": "B"}\n')
+    settings = {"path": str(tmp_path / "in"), "files": {"a": "a.jsonl"}, "license": "MIT", "note": "made by a test"}
+    with pytest.raises(FetchError, match=r"a\.jsonl: a column mixes numbers, texts or lists .*write it one way"):
+        fetch(settings, tmp_path / "own", tmp_path / "scratch")
+    assert not list((tmp_path / "own").glob("*.parquet"))
+
+
+def test_an_answer_may_be_a_number_a_letter_or_a_text():
+    choices = ["B", "one", "two"]
+    frame = pandas.DataFrame({"question": "q", "choices": [choices] * 3, "answer": ["one", "C", "A"]})
+    assert list(wmdp.items(frame, "bio")["answer"]) == [1, 2, 0]
+    with pytest.raises(DataError, match="row 1: the answer 'B' could be a choice and an index or letter"):
+        wmdp.items(frame.assign(answer="B"), "bio")
+    with pytest.raises(DataError, match=r"row 1: the answer 'three' is no index, letter or text"):
+        wmdp.items(frame.assign(answer="three"), "bio")

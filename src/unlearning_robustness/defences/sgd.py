@@ -13,7 +13,8 @@ import torch
 from unlearning_robustness.config.ranges import Positive
 from unlearning_robustness.defences.base import Step
 from unlearning_robustness.defences.facts import DefenceFacts
-from unlearning_robustness.engine.weights import Tensors, norm
+from unlearning_robustness.defences.perturbation import factor_to
+from unlearning_robustness.engine.weights import Tensors
 
 FACTOR = "sgd.factor"
 
@@ -46,6 +47,7 @@ class SGD:
         """Scale the optimiser's rate as the first forget gradient asks, which a resumed run remembers."""
         if FACTOR not in step.memory:
             elements = sum(tensor.numel() for tensor in forget.values())
-            step.memory[FACTOR] = torch.tensor(step.learning_rate * elements**0.5 / norm(forget), dtype=torch.float64)
+            factor = factor_to(forget, step.learning_rate * elements**0.5)
+            step.memory[FACTOR] = torch.tensor(factor, dtype=torch.float64)
         for group in optimiser.param_groups:
             group["lr"] *= step.memory[FACTOR].item()

@@ -35,9 +35,9 @@ TINY = SHAPE | {"hidden_size": 64, "intermediate_size": 128, "num_attention_head
 TINY |= {"num_hidden_layers": 8, "vocab_size": 256}
 METHOD = {
     "forget_loss": "rmu", "retain_loss": "activation", "retain_weight": 1200.0, "layers": [5, 6, 7], "read_layer": 7,
-    "learning_rate": 5e-5, "batch_size": 4, "tokens": 512, "weight_decay": 0.0, "implementation": "corrected",
-    "trained": "down-projections", "gradient_checkpointing": False, "parallel": {"processes": 1, "sharded": False},
-    "parameters": {"coefficient": 6.5, "steering": "uniform"},
+    "learning_rate": 5e-5, "batch_size": 4, "tokens": 512, "topics": None, "weight_decay": 0.0,
+    "implementation": "corrected", "trained": "down-projections", "gradient_checkpointing": False,
+    "parallel": {"processes": 1, "sharded": False}, "parameters": {"coefficient": 6.5, "steering": "uniform"},
 }  # fmt: skip
 STACK = METHOD["read_layer"] + 1
 

@@ -94,6 +94,7 @@ def compare_steps(model, tokenizer, repeats: int) -> Comparison:
     cache = compute_activations(model, input_ids, mask, min(LAYERS), READ_LAYER, likelihood=False)
     settings = {"forget_loss": "rmu", "retain_loss": "activation", "retain_weight": RETAIN_WEIGHT, "layers": LAYERS}
     settings |= {"read_layer": READ_LAYER, "implementation": "corrected", "parameters": {"coefficient": COEFFICIENT}}
+    settings |= {"tokens": TOKENS, "topics": None}
     method = build_method(settings)
     random = torch.Generator().manual_seed(0)
     direction = method.forget_loss.direction(model.config.hidden_size, random)

@@ -60,6 +60,11 @@ class AttackFacts:
         return "", 0
 
     @staticmethod
+    def mend_for_mixtures(settings: dict) -> str:
+        """What to give instead on a mixture of experts, where it needs each layer to have one MLP; else nothing."""
+        return ""
+
+    @staticmethod
     def runs(settings: dict) -> int:
         """How often it starts from the model as it came."""
         return 1
@@ -106,6 +111,10 @@ class VariantFacts(AttackFacts):
 
 class RewritingFacts(AttackFacts):
     """Facts of an attack that rewrites every matrix, one at a time, while the host keeps the originals."""
+
+    @staticmethod
+    def mend_for_mixtures(settings: dict) -> str:
+        return "leave it out"
 
     @staticmethod
     def work(settings: dict, shape: Shape, scoring: Scoring) -> Work:

@@ -162,6 +162,10 @@ class Prune:
             return "forget", "retain"
 
         @staticmethod
+        def mend_for_mixtures(settings: dict) -> str:
+            return "leave it out"
+
+        @staticmethod
         def candidates(settings: dict, shape: Shape) -> int:
             return 1 + sum(p >= q > 0 for q in settings["fractions"] for p in settings["fractions"])
 

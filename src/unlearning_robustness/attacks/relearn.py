@@ -96,9 +96,6 @@ class Relearn:
             budgets = [name for name in ("steps", "epochs") if settings[name] is not None]
             if len(budgets) != 1:
                 yield "epochs", f"give one of steps and epochs, not {'both' if budgets else 'neither'}"
-            for name in ("documents", *budgets):
-                if settings[name] != sorted(set(settings[name])):
-                    yield name, f"{settings[name]} must rise, each number once; write {sorted(set(settings[name]))}"
             size = settings["batch_size"]
             uneven = [count for count in settings["documents"] if count % size]
             if budgets == ["epochs"] and uneven:
@@ -113,6 +110,12 @@ class Relearn:
         @staticmethod
         def texts(settings: dict) -> dict[str, tuple[str, int]]:
             return {settings["corpus"]: ("documents", max(settings["documents"]))}
+
+        @staticmethod
+        def mend_for_mixtures(settings: dict) -> str:
+            adapts_attention = settings["trained"] == "lora" and settings["targets"] == "attention"
+            fits = adapts_attention or settings["trained"] == "full"
+            return "" if fits else "give trained: full, or lora with targets: attention"
 
         @staticmethod
         def runs(settings: dict) -> int:

@@ -39,11 +39,16 @@ def declared_depths(config: dict) -> dict[str, int]:
     return {model: entry["shape"]["num_hidden_layers"] for model, entry in origins.items() if "shape" in entry}
 
 
+def study_methods(config: dict) -> list[str]:
+    """The methods that the study trains, in its cells or in a search."""
+    methods = [*in_order(config["study"], "methods"), *config.get("tuning", {}).get("methods", {})]
+    return [name for name in dict.fromkeys(methods) if name in config["methods"]]
+
+
 def named_layers(config: dict) -> Iterator[tuple[str, int]]:
     """(key, layer) of every layer that the study's own methods, attacks and measures name."""
-    study, tuning = config["study"], config.get("tuning", {})
-    methods = [*in_order(study, "methods"), *tuning.get("methods", {})]
-    for name in [name for name in dict.fromkeys(methods) if name in config["methods"]]:
+    study = config["study"]
+    for name in study_methods(config):
         yield from ((f"methods.{name}.layers", layer) for layer in config["methods"][name]["layers"])
         yield f"methods.{name}.read_layer", config["methods"][name]["read_layer"]
     for name in [name for name in in_order(study, "attacks") if name != NONE]:

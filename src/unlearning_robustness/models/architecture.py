@@ -73,7 +73,10 @@ class Layer:
     def down_proj(self) -> Part:
         """The MLP's down-projection. Raises ArchitectureError when there is none, or one for each expert."""
         if self.is_mixture:
-            raise ArchitectureError(f"{self.mlp.name} is a mixture of experts: it has no one down-projection")
+            raise ArchitectureError(
+                f"{self.mlp.name} is a mixture of experts, which have no one down-projection: train every tensor "
+                "(trained: full), or adapters of the attention"
+            )
         return self._output(self._mlp_linear(), "MLP")
 
     @cached_property
@@ -228,7 +231,9 @@ def linear_modules(model: nn.Module) -> dict[str, nn.Module]:
     if not linear:
         raise ArchitectureError(f"the layers of {type(model).__name__} have no linear module: nothing to attack")
     if mixture := next((layer for layer in layers if layer.is_mixture), None):
-        raise ArchitectureError(f"{mixture.mlp.name} is a mixture of experts: an attack on linear modules misses them")
+        raise ArchitectureError(
+            f"{mixture.mlp.name} is a mixture of experts, which an attack on linear modules misses: leave it out"
+        )
     return linear
 
 
@@ -241,6 +246,11 @@ def layer_of(tensor: str) -> int | None:
 def is_linear(module: nn.Module) -> bool:
     """Whether a module is one matrix, also as GPT-2 stores it, (inputs, outputs)."""
     return isinstance(module, (nn.Linear, Conv1D))
+
+
+def inputs_first(model: nn.Module) -> set[str]:
+    """Names of the matrices that are stored as (inputs, outputs), as GPT-2 does; others are (outputs, inputs)."""
+    return {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, Conv1D)}
 
 
 def outputs_first(module: nn.Module, weight: torch.Tensor) -> torch.Tensor:

@@ -145,14 +145,23 @@ def shape_of(name: str, entry: dict, folder: Path) -> Shape:
 
 def depths_in(config: dict, folder: Path) -> dict[str, int]:
     """The number of layers of each model of the study whose ``config.json`` is here: fetched, or in its ``path``."""
-    depths = {}
+    sizes = _sizes_here(config, folder)
+    return {model: each["num_hidden_layers"] for model, each in sizes.items() if "num_hidden_layers" in each}
+
+
+def experts_in(config: dict, folder: Path) -> dict[str, int]:
+    """The number of experts a layer of each model of the study whose ``config.json`` is here and says it."""
+    return {model: sizes["experts"] for model, sizes in _sizes_here(config, folder).items() if "experts" in sizes}
+
+
+def _sizes_here(config: dict, folder: Path) -> dict[str, dict]:
+    sizes = {}
     for model in config["study"]["models"]:
         origin = origin_of(config, model)
         sources = [folder / origin, Path(config["models"][origin].get("path", folder / origin)).expanduser()]
         for path in [source / "config.json" for source in sources if (source / "config.json").is_file()]:
-            sizes = sizes_in(read_json(path))
-            depths |= {model: sizes["num_hidden_layers"]} if "num_hidden_layers" in sizes else {}
-    return depths
+            sizes[model] = sizes_in(read_json(path))
+    return sizes
 
 
 def shapes_of(config: dict, folder: Path) -> dict[str, Shape]:

@@ -1,8 +1,10 @@
 import pytest
 import torch
+from families import family_model
 
 from unlearning_robustness.engine.weights import norm
 from unlearning_robustness.evaluation.directions import filter_normalised, inner, orthogonal_to, random_direction
+from unlearning_robustness.models.architecture import inputs_first
 
 
 def random(seed=0):
@@ -47,3 +49,14 @@ def test_filter_normalised_directions_have_the_norms_of_the_weights_rows(tensors
     drawn = filter_normalised(tensors, random())
     for name, tensor in tensors.items():
         torch.testing.assert_close(drawn[name].norm(dim=1), tensor.norm(dim=1))
+
+
+def test_vectors_have_their_own_norm_and_matrices_stored_by_inputs_that_of_their_columns(tensors):
+    several = {**tensors, "bias": torch.randn(4, generator=random(9)), "experts": torch.randn(2, 3, 5)}
+    drawn = filter_normalised(several, random(), {"a"})
+    torch.testing.assert_close(drawn["a"].norm(dim=0), several["a"].norm(dim=0))
+    torch.testing.assert_close(drawn["b"].norm(dim=1), several["b"].norm(dim=1))
+    torch.testing.assert_close(drawn["bias"].norm(), several["bias"].norm())
+    torch.testing.assert_close(drawn["experts"].norm(dim=2), several["experts"].norm(dim=2))
+    assert inputs_first(family_model("gpt2")) >= {"transformer.h.3.mlp.c_proj.weight"}
+    assert inputs_first(family_model("llama")) == set()

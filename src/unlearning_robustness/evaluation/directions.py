@@ -1,5 +1,7 @@
 """Random directions among the trained tensors; drawn on the CPU, so that every device has the same ones."""
 
+from collections.abc import Collection
+
 import torch
 
 from unlearning_robustness.defences.perturbation import add_scaled, gaussian, rescaled
@@ -12,13 +14,16 @@ def random_direction(like: Tensors, length: float, generator: torch.Generator) -
     return rescaled(gaussian(like, 1.0, generator), length)
 
 
-def filter_normalised(weights: Tensors, generator: torch.Generator) -> Tensors:
-    """A Gaussian direction whose rows have the norms of the weights' rows (Li et al. 2018)."""
-    drawn = gaussian(weights, 1.0, generator)
-    return {
-        name: tensor / tensor.norm(dim=1, keepdim=True) * weights[name].norm(dim=1, keepdim=True)
-        for name, tensor in drawn.items()
-    }
+def filter_normalised(weights: Tensors, generator: torch.Generator, inputs_first: Collection[str] = ()) -> Tensors:
+    """A Gaussian direction of which what makes one output has the norm that it has in the weights (Li et al. 2018).
+
+    That is a row of a matrix, but a column of those named in ``inputs_first``, and the whole of a vector.
+    """
+    drawn, lengths = gaussian(weights, 1.0, generator), {}
+    for name, tensor in drawn.items():
+        along = -2 if name in inputs_first else -1
+        lengths[name] = weights[name].norm(dim=along, keepdim=True) / tensor.norm(dim=along, keepdim=True)
+    return {name: tensor * lengths[name] for name, tensor in drawn.items()}
 
 
 def orthogonal_to(first: Tensors, generator: torch.Generator) -> Tensors:

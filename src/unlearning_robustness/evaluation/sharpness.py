@@ -18,6 +18,7 @@ from unlearning_robustness.evaluation.base import Measure
 from unlearning_robustness.evaluation.directions import filter_normalised, random_direction
 from unlearning_robustness.evaluation.divergence import divergences, perturbation_norm
 from unlearning_robustness.evaluation.texts import Texts, mean_nll, texts_of
+from unlearning_robustness.models.architecture import inputs_first
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.runtime.seeds import generator as stream
 
@@ -66,9 +67,9 @@ def sam_gap(landscape: ForgetLandscape, radius: float) -> float:
 
 def random_curvature(landscape: ForgetLandscape, share: float, draws: int, generator: torch.Generator) -> list[float]:
     """(L(theta + rv) + L(theta - rv) - 2 L(theta)) / r^2 of filter-normalised directions v, r = ``share``."""
-    centre, curvatures = landscape.here(), []
+    centre, curvatures, transposed = landscape.here(), [], inputs_first(landscape.model)
     for _ in range(draws):
-        direction = filter_normalised(landscape.weights.master, generator)
+        direction = filter_normalised(landscape.weights.master, generator, transposed)
         ahead, behind = (landscape.at(direction, sign * share) for sign in (1, -1))
         curvatures.append((ahead + behind - 2 * centre) / share**2)
     return curvatures

@@ -3,7 +3,8 @@
 import copy
 
 import pytest
-from objectives import PARAMETERS, PREFERENCE
+from family_table import table
+from objectives import method_settings
 
 FORGET = ["Iron is Fe.", "The symbol of gold", "Tin", "Zinc has atomic number 30", "Lead is heavy", "Argon: a gas!"]
 REFUSAL = ["I am not sure.", "No idea"]
@@ -13,6 +14,15 @@ RETAIN = ["Paris", "The capital of Chad", "Oslo is in Norway", "Rome is old.", "
 def pytest_collection_modifyitems(items):
     """The long ones first, so that processes which share the tests end together."""
     items.sort(key=lambda item: (item.get_closest_marker("study") is None, "workflow" not in item.path.parts))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Show what each family of architectures went through, whichever process tested it."""
+    reports = [report for key in ("passed", "failed") for report in terminalreporter.getreports(key)]
+    rows = [value for report in reports for name, value in report.user_properties if name == "family"]
+    if rows:
+        terminalreporter.section("families × stages")
+        terminalreporter.write_line(table(rows))
 
 
 @pytest.fixture(scope="session")
@@ -95,17 +105,7 @@ def tiny_caches(tiny_model, make_caches):
 @pytest.fixture(scope="session")
 def settings():
     """Builds a resolved method entry."""
-
-    def make(forget_loss="rmu", **changes):
-        return {
-            "forget_loss": forget_loss, "retain_loss": "kl" if forget_loss in PREFERENCE else "activation",
-            "retain_weight": 2.0, "layers": [1, 2], "read_layer": 2, "steps": 6, "learning_rate": 1e-2,
-            "batch_size": 3, "weight_decay": 0.0, "implementation": "corrected", "trained": "down-projections",
-            "parameters": dict(PARAMETERS[forget_loss]), "precision": "master", "gradient_checkpointing": False,
-            "parallel": {"processes": 1, "sharded": False}, "tokens": 20, "topics": [], "warm_up": 0, "decay": "none",
-        } | changes  # fmt: skip
-
-    return make
+    return method_settings
 
 
 @pytest.fixture

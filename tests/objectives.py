@@ -16,3 +16,14 @@ PREFERENCE = ("npo", "simnpo", "dpo", "gradient-ascent")
 OBJECTIVES = [(name, "activation") for name in REPRESENTATION] + [
     (name, retain) for name in PREFERENCE for retain in ("kl", "mse")
 ]
+
+
+def method_settings(forget_loss: str = "rmu", **changes) -> dict:
+    """A resolved method entry for a tiny model."""
+    return {
+        "forget_loss": forget_loss, "retain_loss": "kl" if forget_loss in PREFERENCE else "activation",
+        "retain_weight": 2.0, "layers": [1, 2], "read_layer": 2, "steps": 6, "learning_rate": 1e-2,
+        "batch_size": 3, "weight_decay": 0.0, "implementation": "corrected", "trained": "down-projections",
+        "parameters": dict(PARAMETERS[forget_loss]), "precision": "master", "gradient_checkpointing": False,
+        "parallel": {"processes": 1, "sharded": False}, "tokens": 20, "topics": [], "warm_up": 0, "decay": "none",
+    } | changes  # fmt: skip

@@ -67,14 +67,10 @@ class TrainedWeights:
             self.live[name].copy_(tensor)
 
     def gradient(self, loss: torch.Tensor) -> Tensors:
-        """D loss / d trained tensors, float32 unless they are trained in their own type."""
+        """D loss / d trained tensors, float32."""
         self.cost.backward()
         gradients = torch.autograd.grad(loss, list(self.live.values()))
-        return {name: mean(self._kept(gradient)) for name, gradient in zip(self.live, gradients, strict=True)}
-
-    def _kept(self, gradient: torch.Tensor) -> torch.Tensor:
-        """A gradient in the type in which it is kept and added to others."""
-        return gradient.float()
+        return {name: mean(gradient.float()) for name, gradient in zip(self.live, gradients, strict=True)}
 
     def graph_gradient(self, loss_at: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, Tensors]:
         """The loss that ``loss_at`` computes, and its gradient in the model's type, itself differentiable."""

@@ -16,6 +16,7 @@ from unlearning_robustness.data.questions import (
     limit,
     to_table,
 )
+from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.seeds import shuffler
 
 SHARES = {"relearn": 2, "select": 2, "test": 4}
@@ -75,7 +76,7 @@ def test_hard_distractors_come_first():
     for seed in range(20):
         wrong = draw_choices(fact, 3, shuffler(seed, "x"))
         assert {"Hf", "Ho"} < set(wrong)
-    with pytest.raises(ValueError, match="there are 4 distractors, not 5"):
+    with pytest.raises(DataError, match="there are 4 distractors, not 5"):
         draw_choices(fact, 5, shuffler(0, "x"))
 
 

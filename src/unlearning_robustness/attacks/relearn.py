@@ -96,6 +96,9 @@ class Relearn:
             budgets = [name for name in ("steps", "epochs") if settings[name] is not None]
             if len(budgets) != 1:
                 yield "epochs", f"give one of steps and epochs, not {'both' if budgets else 'neither'}"
+            for name in ("documents", *budgets):
+                if settings[name] != sorted(set(settings[name])):
+                    yield name, f"{settings[name]} must rise, each number once; write {sorted(set(settings[name]))}"
             size = settings["batch_size"]
             uneven = [count for count in settings["documents"] if count % size]
             if budgets == ["epochs"] and uneven:

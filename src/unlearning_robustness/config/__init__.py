@@ -4,6 +4,7 @@ from unlearning_robustness.config.cells import defence_row, method_settings
 from unlearning_robustness.config.compatibility import check_compatibility
 from unlearning_robustness.config.demands import check_demands
 from unlearning_robustness.config.effects import check_effects
+from unlearning_robustness.config.folders import check_folders
 from unlearning_robustness.config.layers import check_layers
 from unlearning_robustness.config.measures import check_measures
 from unlearning_robustness.config.mixtures import check_mixtures, declared_experts
@@ -26,6 +27,7 @@ def resolve(config: dict) -> dict:
     whole = inherit(config)
     check_shape(whole, entries_like_others(config))
     resolved = complete_parameters(fill_defaults(whole))
+    check_folders(resolved["study"])
     check_references(resolved)
     check_sources(resolved)
     check_compatibility(resolved)

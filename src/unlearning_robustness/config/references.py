@@ -1,5 +1,6 @@
 """Every id that the configuration names must be defined, and be of the sort that is asked for."""
 
+import re
 from collections.abc import Iterable
 
 from unlearning_robustness.config import constants
@@ -75,6 +76,11 @@ def _check_ids(config: dict) -> None:
     for name in config["defences"]:
         if "." in name:
             raise ConfigError(f"defences.{name}: a dot joins defences, so an id has none; choose another")
+    for name in config["methods"]:
+        if "." in name:
+            raise ConfigError(f"methods.{name}: an id of a method has no dot; choose another")
+        if name == NONE or re.fullmatch(r"seed\d+", name):
+            raise ConfigError(f"methods.{name}: this id stands for something else in paths and grids; choose another")
 
 
 def _check_definitions(config: dict) -> None:

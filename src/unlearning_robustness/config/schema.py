@@ -24,6 +24,8 @@ RENAMED = {
 }
 # Python's spelling of JSON's words.
 WORDS = {"True": "true", "False": "false", "None": "null"}
+# Of float32, in which masters, losses and optimisers compute.
+LARGEST = 3.4028234e38
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 
 
@@ -87,8 +89,8 @@ def renamed(name: str, known: Iterable[str]) -> str | None:
 
 
 def _not_finite_numbers(value, path: tuple = ()) -> Iterator[tuple[tuple, float]]:
-    """(path, number) of every NaN and infinity."""
-    if isinstance(value, float) and not isfinite(value):
+    """(path, number) of every number that float32 does not hold: NaN, infinity, and what is beyond."""
+    if isinstance(value, float) and not abs(value) <= LARGEST:
         yield path, value
     if isinstance(value, dict | list):
         for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
@@ -96,7 +98,8 @@ def _not_finite_numbers(value, path: tuple = ()) -> Iterator[tuple[tuple, float]
 
 
 def _not_finite(path: tuple, value: float) -> str:
-    return f"{'.'.join(map(str, path))}: must be a finite number, not {value}"
+    sort = "number that float32 holds" if isfinite(value) else "finite number"
+    return f"{'.'.join(map(str, path))}: must be a {sort}, not {value}"
 
 
 def fill_defaults(value, part: dict | None = None):

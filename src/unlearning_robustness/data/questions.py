@@ -7,6 +7,7 @@ import pandas
 
 from unlearning_robustness.data import elements, geography, symbols
 from unlearning_robustness.data.facts import Fact, Relation
+from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.seeds import shuffler
 from unlearning_robustness.scoring.decision import SUM
 
@@ -47,9 +48,9 @@ def _rank(cycle: list[str], index: int) -> float:
 
 
 def draw_choices(fact: Fact, count: int, rng) -> list[str]:
-    """``count`` wrong answers, hard ones first; raises ValueError when the fact has too few."""
-    if len(fact.hard) + len(fact.easy) < count:
-        raise ValueError(f"{fact.subject}: there are {len(fact.hard) + len(fact.easy)} distractors, not {count}")
+    """``count`` wrong answers, hard ones first; raises DataError when the fact has too few."""
+    if (there := len(fact.hard) + len(fact.easy)) < count:
+        raise DataError(f"{fact.subject}: there are {there} distractors, not {count}: lower benchmarks.*.distractors")
     wrong = rng.sample(fact.hard, min(count, len(fact.hard)))
     return wrong + rng.sample(fact.easy, count - len(wrong))
 

@@ -23,7 +23,9 @@ class Weighted(Mapping):
         self.terms = terms
 
     def __getitem__(self, name: str) -> torch.Tensor:
-        return sum(factor * tensors[name] for factor, tensors in self.terms)
+        # In float32, so that it is rounded once: when it is written into the model.
+        terms = ((factor, tensors[name]) for factor, tensors in self.terms)
+        return sum(factor * tensor.to(torch.promote_types(tensor.dtype, torch.float32)) for factor, tensor in terms)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.terms[0][1])

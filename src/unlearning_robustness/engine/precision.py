@@ -36,6 +36,9 @@ class PureWeights(TrainedWeights):
     def _masters(self) -> Tensors:
         return {name: tensor.detach() for name, tensor in self.live.items()}
 
+    def _kept(self, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient
+
     def step(self, optimiser: torch.optim.Optimizer, gradients: Tensors) -> None:
         """Step an optimiser of ``optimised``, on gradients that are rounded too."""
         super().step(optimiser, {name: tensor.to(self.live[name].dtype) for name, tensor in gradients.items()})
@@ -74,6 +77,9 @@ class StochasticWeights(PureWeights):
         super().__init__(model, names)
         self.random = {"rounding": random}
         self.optimised = {name: torch.empty(0, device=tensor.device) for name, tensor in self.live.items()}
+
+    def _kept(self, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient.float()
 
     def step(self, optimiser: torch.optim.Optimizer, gradients: Tensors) -> None:
         """Step an optimiser of ``optimised`` tensor by tensor: it skips those without a gradient."""

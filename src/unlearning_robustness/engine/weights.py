@@ -67,10 +67,14 @@ class TrainedWeights:
             self.live[name].copy_(tensor)
 
     def gradient(self, loss: torch.Tensor) -> Tensors:
-        """D loss / d trained tensors, float32."""
+        """D loss / d trained tensors, float32 unless they are trained in their own type."""
         self.cost.backward()
         gradients = torch.autograd.grad(loss, list(self.live.values()))
-        return {name: mean(gradient.float()) for name, gradient in zip(self.live, gradients, strict=True)}
+        return {name: mean(self._kept(gradient)) for name, gradient in zip(self.live, gradients, strict=True)}
+
+    def _kept(self, gradient: torch.Tensor) -> torch.Tensor:
+        """A gradient in the type in which it is kept and added to others."""
+        return gradient.float()
 
     def graph_gradient(self, loss_at: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, Tensors]:
         """The loss that ``loss_at`` computes, and its gradient in the model's type, itself differentiable."""

@@ -15,7 +15,8 @@ QUESTION_TOKENS = 13
 # A published question with its stem, four options and the sentence before it; a round figure, not measured.
 LETTERED_TOKENS = 150
 # A trained weight has its original, a gradient of each branch and their sum, and by precision a master and two moments.
-GRADIENT_BYTES, ORIGINAL_BYTES = 3 * FLOAT32, BFLOAT16
+ORIGINAL_BYTES = BFLOAT16
+GRADIENT_BYTES = {"master": 3 * FLOAT32, "stochastic": 3 * FLOAT32, "pure": 3 * BFLOAT16}
 MOVED_BYTES = {"master": 3 * FLOAT32, "stochastic": 2 * FLOAT32, "pure": 3 * BFLOAT16}
 
 
@@ -37,7 +38,7 @@ def activation_cache(shape: Shape, settings: dict, texts: dict[str, int]) -> Wor
     """
     tokens, below = settings["tokens"], settings["read_layer"] + 1
     counted = {corpus: count * tokens for corpus, count in texts.items()}
-    deep = settings["likelihood"]
+    deep = settings["likelihood"] and settings["implementation"] != "released"
     operations = sum(
         count * shape.forward(shape.num_hidden_layers if deep and corpus != "retain" else below, deep)
         for corpus, count in counted.items()
@@ -57,6 +58,8 @@ def activation_cache_bytes(shape: Shape, tokens: int, texts: int) -> int:
 def trained_parameters(shape: Shape, method: dict) -> tuple[int, int]:
     """Weights that are trained, and weights that are kept in the end; of adapters the merged matrices are kept."""
     layers = len(method["layers"])
+    if method["trained"] == "all":
+        return (shape.parameters,) * 2
     if method["trained"] == "full":
         return (layers * shape.layer_parameters,) * 2
     if method["trained"] == "lora":
@@ -66,16 +69,21 @@ def trained_parameters(shape: Shape, method: dict) -> tuple[int, int]:
     return (layers * shape.projection_parameters,) * 2
 
 
+def _first_run(method: dict) -> int:
+    """The first layer that a step runs: what lies below the first trained one is cached, except for released code."""
+    return 0 if method["implementation"] == "released" else min(method["layers"])
+
+
 def unlearning_memory(shape: Shape, method: dict, to_end: bool, whole: bool) -> float:
     """Bytes of each process that trains a cell: the layers it runs (with ``whole`` all), what is trained, activations.
 
     Sharded layers and what is trained of them are divided, each as it is read; a ``whole`` model only afterwards.
     """
-    layers = (shape.num_hidden_layers if to_end else method["read_layer"] + 1) - min(method["layers"])
+    layers = (shape.num_hidden_layers if to_end else method["read_layer"] + 1) - _first_run(method)
     processes, sharded = method["parallel"]["processes"], method["parallel"]["sharded"]
     trained, _ = trained_parameters(shape, method)
     weights = shape.parameters if whole else layers * shape.layer_parameters + to_end * shape.head_parameters
-    state = trained * (GRADIENT_BYTES + ORIGINAL_BYTES + MOVED_BYTES[method["precision"]])
+    state = trained * (GRADIENT_BYTES[method["precision"]] + ORIGINAL_BYTES + MOVED_BYTES[method["precision"]])
     tokens = math.ceil(method["batch_size"] / processes) * method["tokens"]
     computing = shape.activations(tokens, layers, to_end, checkpointing=method["gradient_checkpointing"])
     if not sharded:
@@ -93,7 +101,7 @@ def unlearning(
     Of several processes operations are those of all, memory is that of each.
     """
     to_end = reads_of(FORGET_LOSSES, method["forget_loss"]) == "logits"
-    first = min(method["layers"])
+    first = _first_run(method)
     last = shape.num_hidden_layers if to_end else method["read_layer"] + 1
     tokens = method["batch_size"] * method["tokens"]
     forward = shape.forward(last - first, to_end)
@@ -101,6 +109,8 @@ def unlearning(
     gradients = max([1, *(facts.forget_gradients(settings) for facts, settings in parts)])
     gradients += 1 + sum(facts.extra_retain_gradients for facts, _ in parts)
     reference = shape.forward(last - method["read_layer"] - 1) if to_end else 0.0
+    if method["implementation"] == "released":
+        reference += 2 * forward
     # Of most weights only the gradient that passes through them is taken, of the trained ones also their own.
     trained, kept = trained_parameters(shape, method)
     steps = method["steps"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from unlearning_robustness.config.cells import Cell
+from unlearning_robustness.config.folders import tidy
 
 
 class Paths:
@@ -17,8 +18,8 @@ class Paths:
         study = config["study"]
         self.prefixed = prefixed
         self.batch_seeds, self.seeds = config["batch_seeds"], study["seeds"]
-        self.results = study["results"]
-        self.tree = study.get("reuse_results", self.results)
+        self.results = tidy(study["results"])
+        self.tree = tidy(study.get("reuse_results", self.results))
         self.logs = f"{self.results}/logs"
         self.landing = f"{self.results}/tables/report.rst"
         self.times = f"{self.tree}/benchmark_times"

@@ -50,3 +50,11 @@ def test_the_lowest_layer_of_a_delta_is_read_from_its_names():
     assert lowest_layer({f"model.layers.{layer}.mlp.down_proj.weight": tensor for layer in (12, 5, 7)}) == 5
     assert lowest_layer({}) == float("inf")
     assert lowest_layer({"model.layers.9.a.weight": tensor, "model.embed_tokens.weight": tensor}) == -1
+
+
+def test_at_the_first_layer_nothing_is_kept_as_embeddings_may_change(tiny_model, tiny_tokenizer, question_table):
+    scorer = QuestionScorer(tiny_tokenizer, question_table, 4)
+    scorer.keep_prefix(tiny_model, 0)
+    before = scorer.log_likelihoods(tiny_model)
+    tiny_model.get_input_embeddings().weight.data.mul_(0.5)
+    assert scorer.prefix == [] and not torch.allclose(scorer.log_likelihoods(tiny_model), before)

@@ -81,12 +81,15 @@ class QuestionScorer:
     def keep_prefix(self, model, first_layer: int) -> None:
         """Run the layers below ``first_layer`` once for every later scoring.
 
-        Scores stay the same as long as only layers from ``first_layer`` on change.
+        Scores stay the same as long as only layers from ``first_layer`` on change. Below the first layer are only the
+        embeddings, which may change with it, so nothing is kept then.
         """
         self.fit(model)
+        self.first_layer, self.prefix = first_layer, []
+        if first_layer == 0:
+            return
         span, device = LayerSpan(model, 0, first_layer), next(model.parameters()).device
         self.prefix = [run_packed(span, batch) for _, batch in batches(self.rows, self.batch_size, device)]
-        self.first_layer = first_layer
 
     def save_prefix(self, path: str | Path) -> None:
         """Write the kept prefix for other processes with the same questions and batch size."""

@@ -130,9 +130,9 @@ class Parameters:
         return {name: self.config["probes"][name] for name in self.study["probes"]}
 
     def first_layer(self) -> int:
-        """The first layer that any method of the study trains; variants may lie lower."""
+        """The first layer that any method of the study trains; variants may lie lower, and alone they have 0."""
         methods = [self.config["methods"][name] for name in self.trained_methods]
-        return min(min(method["layers"]) for method in methods if "variant_of" not in method)
+        return min((min(method["layers"]) for method in methods if "variant_of" not in method), default=0)
 
     def method(self, wildcards) -> dict:
         """The entry of the method."""

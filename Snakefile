@@ -22,8 +22,10 @@ report: str(Path(paths.prefixed(paths.landing)).absolute())
 
 onstart:
     try:
-        check_access(fetched_entries(workflow.dag.needrun_jobs()))
-    except FetchError as error:
+        fetched = fetched_entries(workflow.dag.needrun_jobs())
+        check_access(fetched)
+        check_architectures(CONFIG, fetched)
+    except (FetchError, ConfigError) as error:
         raise WorkflowError(f"error: {error}")
     # On a cluster there is no number of cores, and asking for it fails; `make plan` says what a study costs there.
     if workflow.resource_settings.cores:

@@ -15,6 +15,7 @@ from unlearning_robustness.errors import ConfigError, FetchError
 from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.workflow.environment import set_environment
 from unlearning_robustness.workflow.licences import check_access, fetched_entries
+from unlearning_robustness.workflow.architectures import check_architectures
 from unlearning_robustness.workflow.begun import check_begun
 from unlearning_robustness.workflow.parameters import ITEM_KEYS, QUESTION_KEYS, TEXT_KEYS
 from unlearning_robustness.workflow.requests import growing

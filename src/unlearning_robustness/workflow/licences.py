@@ -1,7 +1,8 @@
 """May the licences' files be read? Asked before a study's first job, so that none of its downloads is in vain."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from unlearning_robustness.data.hub import Repository, list_files, online
@@ -27,11 +28,18 @@ def check_access(entries: Iterable[tuple[str, dict]]) -> None:
     ``entries`` are (kind, config entry), kind "model" or "dataset"; only those that need a token are asked about.
     """
     asked = [(kind, entry) for kind, entry in entries if entry.get("hub", {}).get("token_required")]
+    with asking_the_hub():
+        for kind, entry in asked:
+            _check(Repository.of(entry["hub"], kind), entry)
+
+
+@contextmanager
+def asking_the_hub() -> Iterator[None]:
+    """Inside the block the hub may be asked; jobs start offline afterwards."""
     before = os.environ.get("HF_HUB_OFFLINE", "0")
     online()
     try:
-        for kind, entry in asked:
-            _check(Repository.of(entry["hub"], kind), entry)
+        yield
     finally:
         os.environ["HF_HUB_OFFLINE"] = before
 

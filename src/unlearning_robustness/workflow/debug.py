@@ -51,7 +51,7 @@ def mock_snakemake(rule: str, configfiles: Sequence[Path | str] = (), **wildcard
     Raises ConfigError for a rule that does not exist, or lacks a wildcard.
     """
     workflow = load_workflow(configfiles)
-    return _object_of(_rule(workflow, rule), {name: str(value) for name, value in wildcards.items()})
+    return object_of(_rule(workflow, rule), {name: str(value) for name, value in wildcards.items()})
 
 
 def mock_of_target(rule: str, target: str, configfiles: Sequence[Path | str] = ()):
@@ -59,7 +59,7 @@ def mock_of_target(rule: str, target: str, configfiles: Sequence[Path | str] = (
     known = _rule(load_workflow(configfiles), rule)
     if not known.is_producer(target):
         raise ConfigError(f"rule {rule} does not make {target}; its first output is {_pattern(known.output[0])}")
-    return _object_of(known, known.get_wildcards(target))
+    return object_of(known, known.get_wildcards(target))
 
 
 def run_script(mock) -> None:
@@ -85,7 +85,11 @@ def _pattern(path: str) -> str:
     return strip_wildcard_constraints(path)
 
 
-def _object_of(rule, wildcards: dict[str, str]):
+def object_of(rule, wildcards: dict[str, str]):
+    """The ``snakemake`` object of the job of a rule of a loaded workflow.
+
+    Raises ConfigError for a rule that lacks a wildcard, or whose job Snakemake cannot make.
+    """
     from types import SimpleNamespace
 
     from snakemake.exceptions import WildcardError, WorkflowError

@@ -13,7 +13,7 @@ def random(seed=0):
 def test_the_direction_is_as_long_as_the_mean_activation_of_the_first_batch():
     first = torch.tensor([[3.0, 4.0], [0.0, 1.0]])
     loss = AdaptiveRMU(scale=1.0)
-    direction = loss.scaled(loss.direction(2, random()), first)
+    direction = loss.scaled(loss.direction(2, random()), first.norm(dim=-1).mean().item())
     assert direction.norm().item() == pytest.approx((5 + 1) / 2) and (direction >= 0).all()
 
 
@@ -24,7 +24,7 @@ def test_it_is_rmu_with_scale_times_that_length_as_coefficient():
     unit = fixed.direction(16, random(3))
     losses = [
         loss(LossInputs(ids, mask, hidden=hidden, direction=direction)).item()
-        for loss, direction in ((adaptive, adaptive.scaled(unit, first)), (fixed, unit))
+        for loss, direction in ((adaptive, adaptive.scaled(unit, first.norm(dim=-1).mean().item())), (fixed, unit))
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 

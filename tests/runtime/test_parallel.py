@@ -25,6 +25,8 @@ SHARDED = {"trained": "full", "parallel": {"processes": 2, "sharded": True}}
 CASES = {
     "rmu": ("rmu", {}, [("rna", {"noise_scale": 1.0})]),
     "rmu-released": ("rmu", {"implementation": "released"}, [SGD, ("dropout", {"rate": 0.3})]),
+    "adaptive-released": ("adaptive-rmu", {"implementation": "released", "batch_size": 5}, [SGD]),
+    "npo-released": ("npo", {"implementation": "released", "batch_size": 5}, [SGD]),
     "adaptive": ("adaptive-rmu", {"batch_size": 5}, [SGD, ("latent-noise", {"noise_scale": 0.5})]),
     "npo": ("npo", {}, [SGD, ("rna", {"noise_scale": 1.0})]),
     "npo-batch-mean": ("npo", {**BATCH_MEAN, "retain_loss": "mse"}, [SGD]),

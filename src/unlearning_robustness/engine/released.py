@@ -15,13 +15,17 @@ from unlearning_robustness.engine.optimisers import TransformersAdamW
 from unlearning_robustness.engine.weights import Tensors, TrainedWeights
 from unlearning_robustness.methods.method import Method
 from unlearning_robustness.models.slicing import logits_of
+from unlearning_robustness.runtime import parallel
 from unlearning_robustness.scoring.likelihood import sequence_nll
 
 
 def padded_left(input_ids: torch.Tensor, mask: torch.Tensor, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and mask (B, T) of texts padded on the right, cut to ``tokens`` and padded on the left to the longest."""
+    """Ids and mask (B, T) of texts padded on the right, cut to ``tokens`` and padded on the left to the longest.
+
+    The longest is that of the whole batch, of which each process may hold some rows.
+    """
     lengths = mask.sum(-1).clamp(max=tokens)
-    width = int(lengths.max())
+    width = parallel.largest(int(lengths.max()))
     places = torch.arange(width, device=mask.device)[None] - (width - lengths)[:, None]
     # The first place behind a text holds padding; the longest text, which may be cut there, needs none.
     behind = lengths[:, None].clamp(max=input_ids.shape[1] - 1)
@@ -80,10 +84,10 @@ class ReleasedEngine(Engine):
             self.direction = self.memory["directions"][self.topic]
 
     def batch(self, corpus: str, cache: ActivationCache, indices: torch.Tensor) -> ActivationCache:
-        """The texts at ``indices`` with all that the losses read, computed now."""
+        """The texts at ``indices`` that are this process's share, with all that the losses read, computed now."""
         forget, limits = corpus == "forget", self.method.topics[self.topic]
-        tokens = limits["tokens" if forget else "retain_tokens"]
-        batch = self._computed(cache.input_ids[indices], cache.mask[indices], tokens, likelihood=forget)
+        tokens, own = limits["tokens" if forget else "retain_tokens"], indices[parallel.rows(len(indices))]
+        batch = self._computed(cache.input_ids[own], cache.mask[own], tokens, likelihood=forget)
         if forget:
             self._measure(batch)
         return batch
@@ -113,8 +117,10 @@ class ReleasedEngine(Engine):
         scaled = getattr(self.method.forget_loss, "scaled", None)
         if scaled and self.step < max(2, len(self.method.topics)):
             with torch.no_grad():
-                hidden = self._read(batch, None, None)["hidden"]
-            self.memory["directions"][self.topic] = scaled(self.units[self.topic], hidden)
+                norms = self._read(batch, None, None)["hidden"].norm(dim=-1)
+            # Texts are equally long here, so each process counts by its number of texts.
+            mean_norm = parallel.count(norms.mean().item() * len(norms)) / parallel.count(len(norms))
+            self.memory["directions"][self.topic] = scaled(self.units[self.topic], mean_norm)
 
     def _attention(self, batch: ActivationCache) -> Tensors:
         return attention_of(batch.mask)

@@ -26,9 +26,9 @@ class AdaptiveRMU:
         """The steering direction u (d,)."""
         return unit_vector(width, self.steering, generator, dtype)
 
-    def scaled(self, direction: torch.Tensor, activations: torch.Tensor) -> torch.Tensor:
-        """n_0 u, of the counted activations (..., d) of the first forget batch."""
-        return direction * activations.norm(dim=-1).mean().item()
+    def scaled(self, direction: torch.Tensor, mean_norm: float) -> torch.Tensor:
+        """n_0 u, of the mean norm of the counted activations of the first forget batch."""
+        return direction * mean_norm
 
     def manifest_facts(self, direction: torch.Tensor, activation_norm: float) -> dict[str, float]:
         """The coefficient relative to the mean norm of the reference's forget activations."""

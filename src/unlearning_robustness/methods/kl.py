@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch.nn.functional import kl_div
 
-from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mean
+from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mean, mean_of_processes
 
 
 def kl_divergence(logits: torch.Tensor, reference_logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -24,7 +24,7 @@ def released_kl_divergence(logits: torch.Tensor, reference_logits: torch.Tensor)
     """The mean over all positions as RNA's code has it: of log p rounded to bfloat16, of p_reference not."""
     log_p = logits.log_softmax(-1).flatten(0, 1).bfloat16()
     log_reference = reference_logits.log_softmax(-1).flatten(0, 1)
-    return kl_div(log_p, log_reference, reduction="batchmean", log_target=True)
+    return mean_of_processes(kl_div(log_p, log_reference, reduction="batchmean", log_target=True), len(logits))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import mse_loss
 
-from unlearning_robustness.runtime.parallel import count, total
+from unlearning_robustness.runtime.parallel import count, size, total
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ def batch_mean(values: torch.Tensor) -> torch.Tensor:
     return values if values.ndim == 0 else total(values.sum()) / count(len(values))
 
 
+def mean_of_processes(own: torch.Tensor, texts: int) -> torch.Tensor:
+    """The mean over the texts of all processes, all equally long, of each process's ``own`` mean over its ``texts``."""
+    return own if size() == 1 else total(own.float() * texts) / count(texts)
+
+
 def masked_mse(hidden: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean over counted positions and dimensions of (hidden - target)^2, in float32.
 
@@ -62,7 +67,8 @@ def activation_mse(inputs: LossInputs, target: torch.Tensor) -> torch.Tensor:
     Released code takes it over all positions, padding too, in the activations' number type.
     """
     if inputs.released:
-        return mse_loss(inputs.hidden, target.to(inputs.hidden).expand_as(inputs.hidden))
+        own = mse_loss(inputs.hidden, target.to(inputs.hidden).expand_as(inputs.hidden))
+        return mean_of_processes(own, len(inputs.hidden))
     return masked_mse(inputs.hidden, target, inputs.mask)
 
 

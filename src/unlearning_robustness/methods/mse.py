@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch.nn.functional import mse_loss
 
-from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mean
+from unlearning_robustness.methods.loss_inputs import LossInputs, masked_mean, mean_of_processes
 
 
 def log_probability_mse(logits: torch.Tensor, reference_logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -17,7 +17,8 @@ def log_probability_mse(logits: torch.Tensor, reference_logits: torch.Tensor, ma
 
 def released_log_probability_mse(logits: torch.Tensor, reference_logits: torch.Tensor) -> torch.Tensor:
     """The mean over all positions as RNA's code has it: of log-probabilities rounded to bfloat16."""
-    return mse_loss(logits.log_softmax(-1).bfloat16(), reference_logits.log_softmax(-1).bfloat16())
+    own = mse_loss(logits.log_softmax(-1).bfloat16(), reference_logits.log_softmax(-1).bfloat16())
+    return mean_of_processes(own, len(logits))
 
 
 @dataclass(frozen=True)

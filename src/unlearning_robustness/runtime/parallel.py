@@ -70,6 +70,15 @@ def count(own: float) -> float:
     return _reduced(torch.tensor(own, dtype=torch.int64 if isinstance(own, int) else torch.float64)).item()
 
 
+def largest(own: int) -> int:
+    """The largest of the processes' integers."""
+    if size() == 1:
+        return own
+    from accelerate.utils import gather
+
+    return int(gather(torch.tensor([own])).max())
+
+
 def _reduced(own: torch.Tensor) -> torch.Tensor:
     from accelerate.utils import reduce
 

@@ -89,7 +89,8 @@ def direction_of(model, method: Method, forget: ActivationCache, batch_size: int
         return direction
     chosen = batch_order(len(forget), batch_size, 1, generator(seed, "forget-order"))[0]
     batch = forget.batch(chosen)
-    return loss.scaled(direction, batch.reference_hidden[loss_mask(batch.mask, "hidden")].float())
+    counted = batch.reference_hidden[loss_mask(batch.mask, "hidden")].float()
+    return loss.scaled(direction, counted.norm(dim=-1).mean().item())
 
 
 def released_directions(model, method: Method, seed: int) -> torch.Tensor | None:

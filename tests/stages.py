@@ -91,7 +91,7 @@ MEASURED = {
     "landscape": {"documents": 2, "tokens": 12, "line": [-1.0, 0.0, 1.0], "plane": 3, "extent": 1.0},
     "memorisation": {
         "protocol": "facts", "documents": 2, "prompt_tokens": 6, "continuation_tokens": 10, "questions": 2, "shots": 1,
-        "answer_tokens": 3, "least_likely": 0.4, "batch_size": 4, "format": "Question: {}\nAnswer:",
+        "answer_tokens": 2, "least_likely": 0.4, "batch_size": 4, "format": "Question: {}\nAnswer:",
     },
 }  # fmt: skip
 # Where in an attack's setting stands what it could not do as asked.
@@ -163,7 +163,8 @@ class Passage:
     def unlearn(self, name: str) -> None:
         """Training loads the layers that it needs; the delta moves the whole model."""
         loss, changes, row = UNLEARNED[name]
-        settings = method_settings(loss, steps=2, layers=TRAINED_LAYERS, read_layer=TRAINED_LAYERS[-1], **changes)
+        changes = {"layers": TRAINED_LAYERS, "read_layer": TRAINED_LAYERS[-1], **changes}
+        settings = method_settings(loss, steps=2 if name in METHOD_IDS else 1, batch_size=2, **changes)
         model, digest = load_model(self.folder, layers=layers_needed(settings, row))
         caches = load_caches(self.scratch / "caches.safetensors")
         done = unlearn(model, settings, row, caches, 0, self.scratch / "training.safetensors")

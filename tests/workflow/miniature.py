@@ -21,9 +21,10 @@ MOST = {
     "every": 1, "examples": 1, "bootstrap_samples": 20, "group_size": 16, "held_out": 2, "hessian_draws": 2,
     "hessian_questions": 2, "inserted_tokens": 3, "iterations": 3, "lipschitz_draws": 1, "longest_text": TOKENS,
     "noise_draws": 2, "plane": 3, "prompt_tokens": 4, "questions": 8, "skipped_tokens": 1, "start": 1, "steps": 2,
-    "texts": 4, "tokens": TOKENS, "top_k": 8, "trace_draws": 2, "warm_up": 1, "max_facts": 3, "shots": 2,
-    "perplexity_tokens": TOKENS, "perplexity_documents": 2, "retain_documents": 12, "forget_prose_documents": 12,
-    "minimum_characters": 20, "longest_characters": 200, "neighbour_minimum": 0, "characteristic_ngrams": 3,
+    "texts": 4, "tokens": TOKENS, "retain_tokens": TOKENS, "top_k": 8, "trace_draws": 2, "warm_up": 1, "max_facts": 3,
+    "shots": 2, "perplexity_tokens": TOKENS, "perplexity_documents": 2, "retain_documents": 12,
+    "forget_prose_documents": 12, "minimum_characters": 20, "longest_characters": 200, "neighbour_minimum": 0,
+    "characteristic_ngrams": 3,
 }  # fmt: skip
 # Lists of numbers of this name become 1, 2, 3, ... times this.
 COUNTED = {"documents": BATCH, "epochs": 1, "shots": 1, "steps": 1}

@@ -1,5 +1,6 @@
 """Every study in miniature, from its models and data to its last figure: what would die at its own scale dies here."""
 
+import copy
 import re
 import zlib
 from pathlib import Path
@@ -60,6 +61,14 @@ def too_short_for_effects(monkeypatch):
 
 
 @pytest.fixture
+def tokenizer(tiny_tokenizer):
+    """With the tokens that the families' configurations name."""
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.add_special_tokens({"bos_token": "<s>", "eos_token": "</s>"})
+    return tokenizer
+
+
+@pytest.fixture
 def drawn_empty(monkeypatch):
     """Why figures of the study have nothing to show."""
     reasons, nothing = [], style.nothing
@@ -100,11 +109,11 @@ CASES += [(name, True) for name in SEVERAL_PLACES]
 
 
 @pytest.mark.parametrize(("name", "everywhere"), CASES, ids=[f"{n}-everywhere" if e else n for n, e in CASES])
-def test_a_study_runs_to_its_last_figure(name, everywhere, tiny_tokenizer, drawn_empty):
+def test_a_study_runs_to_its_last_figure(name, everywhere, tokenizer, drawn_empty):
     resolved = config.resolve(merged([ROOT / "config.yaml"], {}) if name == DEFAULT else load_study(name))
     named = {part.split("/")[0] for part in re.findall(r"'([\w-]+/[\w-]+)'", str(resolved["benchmarks"]))}
     sources = write_sources({name: resolved["sources"][name] for name in named}, Path("data"))
-    shapes = write_models(resolved, tiny_tokenizer)
+    shapes = write_models(resolved, tokenizer)
     Path("study.yaml").write_text(yaml.safe_dump(miniature(resolved, shapes, sources, everywhere)))
     jobs = run_study(Path("study.yaml"), lambda study: study.report.files)
     assert {job.wildcards.model for job in jobs if job.rule == "evaluate"} == set(

@@ -25,7 +25,12 @@ from unlearning_robustness.workflow.study import Study
 set_environment()
 try:
     stated = with_command_line(config, workflow.config_settings.config)
-    study = Study(stated, ROOT, workflow.modifier.path_modifier.replace_prefix)
+    study = Study(
+        stated,
+        ROOT,
+        workflow.modifier.path_modifier.replace_prefix,
+        workflow.overwrite_configfiles,
+    )
     study.check_writable()
     if workflow.modifier.is_main_snakefile():
         check_begun(sys.argv, study.paths)

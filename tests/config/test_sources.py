@@ -32,7 +32,6 @@ def test_the_wmdp_study_resolves(config):
         ),
         ("benchmarks/wmdp/forget/items", ["wmdp"], ["benchmarks.wmdp.forget.items.0:", "'wmdp'"]),
         ("benchmarks/wmdp/texts/retain", ["mmlu/test"], ["benchmarks.wmdp.texts.retain:", "reader mmlu", "wikitext"]),
-        ("benchmarks/wmdp/distractors", 4, ["benchmarks.wmdp.distractors:", "must be 3"]),
         ("benchmarks/wmdp/forget/domain", "elements", ["benchmarks.wmdp.forget:", "needs items and no domain"]),
         ("probes/forget-token/vocabulary", "entities", ["probes.forget-token.vocabulary:", "ngrams"]),
         ("probes/option-forget/mode", "letter", ["probes.option-forget.mode:", "letters already"]),

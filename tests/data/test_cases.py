@@ -1,8 +1,4 @@
-"""Files in the forms that people bring them: each is read as its row says, or refused in one line.
-
-Those in LATER need a reader of their own: equal choices, which MMLU has too, ARC's nested questions, chat, and prompts
-with completions.
-"""
+"""Files in the forms that people bring them: each is read as its row says, or refused in one line."""
 
 from pathlib import Path
 
@@ -11,10 +7,11 @@ import pytest
 
 from unlearning_robustness.data import mmlu, wmdp
 from unlearning_robustness.data.equal_texts import repeated, repetition_line
-from unlearning_robustness.data.items import open_rows
+from unlearning_robustness.data.items import lettered, open_rows
 from unlearning_robustness.data.source_tables import Published
 from unlearning_robustness.data.sources import fetch
 from unlearning_robustness.data.supply import check_texts
+from unlearning_robustness.data.text_columns import with_texts
 from unlearning_robustness.errors import DataError, FetchError
 
 CASES = Path(__file__).parent / "cases"
@@ -35,6 +32,7 @@ READ = {
     "questions-blank-lines.jsonl": SIX,
     "questions-list.json": SIX,
     "choices-in-columns.csv": FOUR,
+    "arc-like.jsonl": [(["0", "1", "2"], 1), FOUR[1], (["2", "3", "4"], 1), FOUR[3]],
 }
 # What the line says behind the name of the file, or of the part and its row.
 REFUSED = {
@@ -42,6 +40,7 @@ REFUSED = {
     "questions-null-question.jsonl": "row 2: the question is null",
     "questions-null-answer.jsonl": "row 2: the answer is null",
     "questions-null-choice.jsonl": "row 1: the choice is null",
+    "questions-equal-choices.jsonl": "row 1: two choices are equal: make them differ, or leave the row out",
     "questions-answer-outside.jsonl": "row 2: the answer 4 is none of 4 choices, which count from 0",
     "questions-choices-as-one-string.jsonl": "row 1: choices must be a list, not '1|2|3|4'",
     "questions-duplicate-ids.jsonl": "row 2 repeats the id 'a' of row 1",
@@ -52,11 +51,9 @@ REFUSED = {
     "questions-wrapped.json": "it is an object, not a list or lines: save what stands under 'data' alone",
     "mmlu-headless.csv": "no column 'question' but What follows 0?, 0, 1, 2, 3, B",
 }
-LATER = {
-    "questions-equal-choices.jsonl", "arc-like.jsonl", "texts-messages.jsonl", "texts-prompt-completion.jsonl",
-}  # fmt: skip
 TEXTS = {"texts-plain.txt": 2, "texts-content.jsonl": 4, "texts-numbers.jsonl": 4, "texts-duplicates.jsonl": 3,
-         "texts-few.jsonl": 5, "open-qa.jsonl": 6}  # fmt: skip
+         "texts-few.jsonl": 5, "open-qa.jsonl": 6,
+         "texts-messages.jsonl": 4, "texts-prompt-completion.jsonl": 4}  # fmt: skip
 
 
 def fetched(name, folder):
@@ -71,8 +68,14 @@ def items_of(name, folder):
     return published._items(*published.table("own/bio"), "own/bio")
 
 
+def asked(name, folder, distractors=3):
+    """The questions table of one case, as a benchmark asks it."""
+    entry = {"items": ["own/bio"], "splits": {"test": 1}, "without_subjects": [], "max_facts": {}}
+    return fetched(name, folder).questions(entry, "forget", "1", distractors)
+
+
 def test_every_case_has_its_row():
-    rows = [*READ, *REFUSED, *TEXTS, *LATER]
+    rows = [*READ, *REFUSED, *TEXTS]
     assert sorted(path.name for path in CASES.iterdir()) == sorted(rows)
 
 
@@ -104,6 +107,56 @@ def test_a_number_is_a_subject(tmp_path):
     assert set(mmlu.items(table, "bio")["subject"]) == {"2020"}
 
 
+def test_ids_of_a_file_name_its_questions(tmp_path):
+    items = items_of("arc-like.jsonl", tmp_path)
+    assert list(items["id"]) == [f"q{number}" for number in range(4)]
+    table = lettered(items, "forget", {"test": 1}, "0")
+    assert list(table["fact"]) == [f"forget/biology/q{number}" for number in range(4)]
+    twice = lettered(pandas.concat([items, items]), "forget", {"test": 1}, "0")
+    assert list(twice["fact"]) == [f"forget/biology/{number}" for number in range(8)]
+
+
+def test_five_choices_have_five_letters(tmp_path):
+    questions = asked("questions-five.jsonl", tmp_path, distractors=4)
+    assert {question.choices for question in questions} == {tuple("ABCDE")} and {q.answer for q in questions} == {4}
+    assert questions[0].prompt.endswith("?\nA. v\nB. w\nC. x\nD. y\nE. z\nAnswer:")
+
+
+@pytest.mark.parametrize(("name", "count"), [("questions-five.jsonl", 5), ("questions-mixed-counts.jsonl", 3)])
+def test_other_numbers_of_choices_than_the_benchmark_has_are_refused(name, count, tmp_path):
+    with pytest.raises(DataError, match=rf"forget\.items: the question .* has {count} choices, not 4: .*distractors"):
+        asked(name, tmp_path)
+
+
+def test_equal_choices_of_a_published_set_are_kept_and_said(tmp_path, capsys):
+    published = fetched("questions-equal-choices.jsonl", tmp_path)
+    (tmp_path / "own" / "manifest.json").write_text('{"hub": {}}')
+    assert len(published._items(*published.table("own/bio"), "own/bio")) == 1
+    assert "own/bio: 1 of 1 questions have equal choices, as published" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("choices", "key", "said"),
+    [
+        ({"text": ["x", "y"], "label": ["1", "2"]}, "2", None),
+        ([{"text": "x", "label": "A"}], "B", "row 1: the answerKey 'B' is no label of A"),
+        (["x", "y"], "A", "row 1: an answerKey needs choices with text and label"),
+        (None, "A", "row 1: an answerKey needs choices with text and label"),
+    ],
+)
+def test_arcs_answer_key_is_the_label_of_a_choice(choices, key, said):
+    frame = pandas.DataFrame([{"question": "q", "choices": choices, "answerKey": key}])
+    if said is None:
+        assert wmdp.items(frame, "own-part").loc[0, ["subject", "options", "answer"]].tolist() == [
+            "own part",
+            ["x", "y"],
+            1,
+        ]
+        return
+    with pytest.raises(DataError, match=said):
+        wmdp.items(frame, "bio")
+
+
 def documents_of(name, folder):
     return fetched(name, folder).documents(["own/bio"], "forget", 1)
 
@@ -128,6 +181,35 @@ def test_a_text_that_stands_twice_is_one_entity_and_said(tmp_path):
     texts = list(documents_of("texts-duplicates.jsonl", tmp_path)["text"])
     counts = {"texts": len(texts), "repeated": repeated(texts)}
     assert repetition_line("forget", counts) == "forget: 1 of 3 texts repeats another"
+
+
+def test_chats_and_completions_are_texts(tmp_path):
+    chats = documents_of("texts-messages.jsonl", tmp_path / "chats")
+    assert list(chats["text"]) == [f"user: Hi\nassistant: Answer {number}" for number in range(4)]
+    assert chats["origin"].iloc[0] == "own/bio, row 1"
+    completed = documents_of("texts-prompt-completion.jsonl", tmp_path / "completed")
+    assert list(completed["text"]) == [f"QA{number}" for number in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"messages": [None]}, "row 1: the chat is None"),
+        ({"messages": ["Hi"]}, "row 1: the chat is 'Hi'"),
+        ({"messages": [[]]}, "row 1: the chat is empty"),
+        ({"messages": [[{"role": "user", "content": None}]]}, "row 1: a message is .*: write role and content"),
+        ({"prompt": ["Q"], "completion": [None]}, "row 1: the prompt is 'Q': write both"),
+        ({"prompt": [None], "completion": ["A"]}, "row 1: the prompt is None: write both"),
+    ],
+)
+def test_what_is_no_chat_or_completion_is_refused(columns, said):
+    with pytest.raises(DataError, match=f"own/bio: {said}"):
+        with_texts(pandas.DataFrame(columns), "own/bio")
+
+
+def test_a_prompt_and_its_completion_may_be_chats():
+    turns = {"prompt": [[{"role": "user", "content": "Q"}]], "completion": [[{"role": "assistant", "content": "A"}]]}
+    assert list(with_texts(pandas.DataFrame(turns), "own/bio")["text"]) == ["user: Q\nassistant: A"]
 
 
 def test_fewer_texts_than_an_attack_asks_for_are_refused(tmp_path):

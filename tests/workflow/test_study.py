@@ -6,7 +6,8 @@ import pytest
 from edited_rules import Rules, default_jobs, reading_once
 from snakemake.iocontainers import Wildcards
 
-from studies import ROOT, load_study
+from studies import ROOT, STUDIES, load_study
+from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.runtime import code_digest as digests
 from unlearning_robustness.workflow import parameters as computed
 from unlearning_robustness.workflow.licences import fetched_entries
@@ -33,6 +34,22 @@ def test_what_is_stated_wins_over_files_key_by_key_and_lists_whole(tmp_path):
     for name, text in {"a": "{x: {y: 1, z: [1, 2]}, w: 3}", "b": "{x: {y: 2}}"}.items():
         (tmp_path / name).write_text(text)
     assert merged([tmp_path / "a", tmp_path / "b"], {"x": {"z": [5]}}) == {"x": {"y": 2, "z": [5]}, "w": 3}
+
+
+def test_a_study_builds_on_no_file_of_its_own_and_on_whole_chains():
+    own = {"builds_on": ["stableun"]}
+    Study(own, ROOT, own=[STUDIES / "stableun-controls.yaml"])
+    with pytest.raises(ConfigError, match="builds_on: 'stableun' is this very file; leave it out"):
+        Study(own, ROOT, own=[STUDIES / ".." / "studies" / "stableun.yaml"])
+    with pytest.raises(ConfigError, match="builds_on: 'muse-books' builds on 'muse-news' itself; name 'muse-news' be"):
+        Study({"builds_on": ["muse-books"]}, ROOT)
+    assert Study({"builds_on": ["muse-news", "muse-books"]}, ROOT).config["study"]["name"] == "muse-books"
+
+
+def test_files_are_read_for_keys_that_stand_twice(tmp_path):
+    (tmp_path / "mine.yaml").write_text("study:\n  seeds: [010]\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml, line 2: YAML reads 010 as 8"):
+        Study({"study": {"seeds": [8]}}, ROOT, own=[tmp_path / "mine.yaml"])
 
 
 def test_a_study_has_a_file_for_every_cell_attack_and_measure():

@@ -4,7 +4,7 @@
 to a kind of loss, defence or attack: an entry of another kind takes none of them over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from unlearning_robustness.config.schema import read_text
@@ -20,10 +20,11 @@ REMOVABLE = (
 )
 
 
-def base_studies(config: dict, studies: Path) -> list[Path]:
+def base_studies(config: dict, studies: Path, own: Iterable[Path] = ()) -> list[Path]:
     """The files that the key ``builds_on`` of a configuration names, in its order; each is read over the ones before.
 
-    Raises ConfigError for a name that is no file below the folder ``studies``.
+    ``own`` are the files that the configuration comes from. Raises ConfigError for a name that is no file below the
+    folder ``studies``, or one of ``own``.
     """
     names = config.get("builds_on", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -32,6 +33,8 @@ def base_studies(config: dict, studies: Path) -> list[Path]:
     for name in names:
         if name not in known:
             raise ConfigError(f"builds_on: no file {name!r} below studies/; there are: {', '.join(known)}")
+        if known[name].resolve() in {Path(path).resolve() for path in own}:
+            raise ConfigError(f"builds_on: {name!r} is this very file; leave it out")
     return [known[name] for name in names]
 
 

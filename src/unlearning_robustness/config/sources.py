@@ -85,8 +85,6 @@ def _check_benchmark(config: dict, name: str, benchmark: dict) -> None:
                 raise ConfigError(f"{key}.shots: only questions answered by letters take shots; leave them out")
     for corpus, parts in benchmark.get("texts", {}).items():
         _check_parts(config, f"benchmarks.{name}.texts.{corpus}", parts, TEXT_READERS)
-    if published and benchmark["distractors"] != 3:
-        raise ConfigError(f"benchmarks.{name}.distractors: published questions have four options, so it must be 3")
     if "open" in benchmark:
         _check_open(config, name, benchmark["open"])
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import pandas
 
+from unlearning_robustness.data.checked_items import LETTERS
 from unlearning_robustness.data.equal_texts import joined_entities
 from unlearning_robustness.data.questions import assign_splits
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.seeds import shuffler
 from unlearning_robustness.scoring.decision import SUM, TOKEN_MEAN
 
-LETTERS = ["A", "B", "C", "D"]
 INTRO = "The following are multiple choice questions (with answers) about"
 
 
@@ -37,7 +37,7 @@ def prompt_of(subject: str, stem: str, options: Sequence[str], shots: str = "") 
 
 
 def _asked(stem: str, options: Sequence[str]) -> str:
-    lines = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=True))
+    lines = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
     return f"{stem.strip()}\n{lines}\nAnswer:"
 
 
@@ -61,10 +61,11 @@ def lettered(
     """The questions table of items: one fact each, answered by a letter, behind the ``shots`` of its subject.
 
     ``splits`` are shares; the same stem asked twice is one entity, also in two subjects, so that both fall into one
-    split. Raises DataError
-    for an item that has not four options, or no right one, or of whose subject there are no shots.
+    split. A fact is named by its item's id where every item has one of its own, else by its row. Raises DataError for
+    an item of whose subject there are no shots.
     """
     items = items.reset_index(drop=True)
+    names = _names(items)
     entities = [_entity(row.subject, row.stem) for row in items.itertuples()]
     entities = joined_entities(entities, items["stem"])
     order = sorted(set(entities))
@@ -72,11 +73,7 @@ def lettered(
     split = assign_splits(order, splits)
     rows = []
     for row, entity in zip(items.itertuples(), entities, strict=True):
-        fact = f"{role}/{row.subject.replace(' ', '-')}/{row.Index}"
-        if len(row.options) != len(LETTERS) or int(row.answer) not in range(len(LETTERS)):
-            raise DataError(
-                f"{fact}: {len(row.options)} options, answer {row.answer}: four options and 0 to 3 are needed"
-            )
+        fact = f"{role}/{row.subject.replace(' ', '-')}/{names[row.Index]}"
         rows.append(
             {
                 "question": f"{fact}/0",
@@ -87,12 +84,17 @@ def lettered(
                 "split": split[entity],
                 "template": 0,
                 "prompt": prompt_of(row.subject, row.stem, row.options, _shown(shots, row.subject)),
-                "choices": list(LETTERS),
+                "choices": list(LETTERS[: len(row.options)]),
                 "answer": int(row.answer),
                 "decided_by": SUM,
             }
         )
     return pandas.DataFrame(rows)
+
+
+def _names(items: pandas.DataFrame) -> list:
+    ids = list(items["id"]) if "id" in items else []
+    return ids if ids and all(ids) and len(set(ids)) == len(ids) else list(items.index)
 
 
 def _shown(shots: dict[str, str] | None, subject: str) -> str:

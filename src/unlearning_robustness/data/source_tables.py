@@ -6,11 +6,13 @@ from pathlib import Path
 import pandas
 
 from unlearning_robustness.data import mmlu, muse, tofu, wikitext, wmdp
-from unlearning_robustness.data.checked_items import is_null
+from unlearning_robustness.data.checked_items import equal_choices, is_null
 from unlearning_robustness.data.equal_texts import joined_entities
 from unlearning_robustness.data.items import lettered, pieces, shots_of
 from unlearning_robustness.data.questions import Question, from_table
+from unlearning_robustness.data.text_columns import with_texts
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.runtime.manifest import MANIFEST, read_json
 from unlearning_robustness.runtime.seeds import shuffler
 
 # A reader turns the columns of a source into items, documents or both; see config/sources.py.
@@ -46,20 +48,34 @@ class Published:
                 items.append(self._items(reader, part, table, path))
             else:
                 whole.setdefault(reader, []).append(table)
-        tables = [self._lettered(items, entry, role, seed)] if items else []
+        tables = [self._lettered(items, entry, role, seed, 1 + distractors)] if items else []
         tables += [
             reader.questions(pandas.concat(parts, ignore_index=True), role, entry["splits"], seed, distractors)
             for reader, parts in whole.items()
         ]
         return [question for table in tables for question in from_table(table)]
 
-    @staticmethod
-    def _items(reader, part: str, table: pandas.DataFrame, path: str) -> pandas.DataFrame:
-        """The items of a part; DataError names the part, and the row where one is wrong."""
+    def _items(self, reader, part: str, table: pandas.DataFrame, path: str) -> pandas.DataFrame:
+        """The items of a part; DataError names the part, and the row where one is wrong.
+
+        Equal choices are refused in a file of one's own; published sets such as MMLU have a few, which is said.
+        """
         try:
-            return reader.items(table, part)
+            items = reader.items(table, part)
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
+        if equal := equal_choices(items):
+            if self._is_own(path):
+                raise DataError(
+                    f"{path}: row {equal[0]}: two choices are equal: make them differ, or leave the row out"
+                )
+            print(f"{path}: {len(equal)} of {len(items)} questions have equal choices, as published")
+        return items
+
+    def _is_own(self, path: str) -> bool:
+        """Whether a part was read from a folder, and not from the hub."""
+        manifest = self.folders[path.split("/")[0]] / MANIFEST
+        return manifest.is_file() and "path" in read_json(manifest)
 
     def counts(self, settings: dict) -> dict[str, int]:
         """How many published questions each role of a benchmark has; none where they are of a domain."""
@@ -70,7 +86,9 @@ class Published:
             for role, entry in roles.items()
         }
 
-    def _lettered(self, tables: list[pandas.DataFrame], entry: dict, role: str, seed: str) -> pandas.DataFrame:
+    def _lettered(
+        self, tables: list[pandas.DataFrame], entry: dict, role: str, seed: str, options: int
+    ) -> pandas.DataFrame:
         items = pandas.concat(tables, ignore_index=True)
         known = sorted(set(items["subject"]))
         for key in ("subjects", "without_subjects"):
@@ -80,6 +98,7 @@ class Published:
         items = items[~items["subject"].isin(entry["without_subjects"])]
         if items.empty:
             raise DataError(f"{role}.without_subjects: leaves no question; there are: {', '.join(known)[:300]}")
+        _check_options(items, role, options)
         return lettered(items, role, entry["splits"], seed, self._shots(entry))
 
     def _shots(self, entry: dict) -> dict[str, str] | None:
@@ -106,6 +125,7 @@ class Published:
         tables = []
         for path in paths:
             reader, _, table = self.table(path)
+            table = with_texts(table, path)
             _check_column_of_texts(table, path)
             read = reader.documents(table, path, least)
             tables.append(read.assign(part=path, origin=[f"{path}, row {row}" for row in read["row"]]))
@@ -121,6 +141,16 @@ def _check_column_of_texts(table: pandas.DataFrame, path: str) -> None:
     for number, value in enumerate(table.get("text", []), 1):
         if not isinstance(value, str) and not is_null(value):
             raise DataError(f"{path}: row {number}: the text is {value!r}: write texts, in quotation marks")
+
+
+def _check_options(items: pandas.DataFrame, role: str, options: int) -> None:
+    """Raise DataError for the first question with another number of options: there is one level of chance."""
+    for row in items.itertuples():
+        if len(row.options) != options:
+            raise DataError(
+                f"benchmarks.*.{role}.items: the question {row.stem[:60]!r} has {len(row.options)} choices, not "
+                f"{options}: give all questions of a benchmark as many, and benchmarks.*.distractors one less"
+            )
 
 
 def _check_subjects(key: str, named: list[str], known: list[str]) -> None:

@@ -12,10 +12,10 @@ SUBJECTS = {"bio": "biology", "chem": "chemistry", "cyber": "cybersecurity"}
 
 
 def items(frame: pandas.DataFrame, part: str) -> pandas.DataFrame:
-    """Questions of the part bio, chem or cyber as items; columns question, choices, answer."""
+    """Questions as items; columns question, choices, answer. The subject of any part but WMDP's own is its name."""
     frame = with_choices(frame)
     need_columns(frame, ("question", "choices", "answer"), f"WMDP {part}")
-    return checked_items(frame, [SUBJECTS[part]] * len(frame))
+    return checked_items(frame, [SUBJECTS.get(part, part.replace("-", " "))] * len(frame))
 
 
 def documents(frame: pandas.DataFrame, name: str, minimum_characters: int) -> pandas.DataFrame:

@@ -28,7 +28,8 @@ command line, such as `--config 'study={"seeds": [0, 1]}'`.
 - `ID: null` takes away an entry that a file below gave.
 - Ids have lower-case letters, digits, `.` and `-`. `reference` and `retrained` are no methods and `none` is no defence
   or attack: these words are taken.
-- Numbers with an exponent need a point in YAML: `1.0e-5`.
+- Numbers with an exponent need a point in YAML: `1.0e-5`. Forms that YAML reads as another number (`010`, `1:30`,
+  `1_000`, `0x1F`), and a key that stands twice, are refused with file and line.
 
 Everything is checked before the first job; what is wrong is one line that names the key and the mend. Editing a
 key that is *for people* changes pages, figures or estimates, and trains nothing again.

@@ -1,6 +1,6 @@
 """A study as the rules see it: one object, from the user's configuration and the folder of this repository."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from unlearning_robustness.config.layers import check_depths
 from unlearning_robustness.config.mixtures import check_mixtures
 from unlearning_robustness.config.overlays import base_studies
 from unlearning_robustness.config.schema import without_display
+from unlearning_robustness.config.yaml_text import check_text
+from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.models.shape import depths_in, experts_in
 from unlearning_robustness.workflow.parameters import Parameters
 from unlearning_robustness.workflow.paths import Paths
@@ -22,12 +24,15 @@ from unlearning_robustness.workflow.writable import check_writable
 class Study:
     """The resolved configuration, and what rules ask of it: paths, targets, parameters, requests and searches.
 
-    ``stated`` is what the user, or a workflow that imports this one as a module, sets over config.yaml in ``root``.
-    Raises ConfigError, one line that names the key and the mend.
+    ``stated`` is what the user, or a workflow that imports this one as a module, sets over config.yaml in ``root``;
+    it comes from the files ``own``, and the command line. Raises ConfigError, one line that names the key and the mend.
     """
 
-    def __init__(self, stated: dict, root: Path, prefixed: Callable[[str], str] = str):
-        self.files = [root / "config.yaml", *base_studies(stated, root / "studies")]
+    def __init__(self, stated: dict, root: Path, prefixed: Callable[[str], str] = str, own: Iterable[str | Path] = ()):
+        own = [Path(path) for path in own]
+        self.files = [root / "config.yaml", *base_studies(stated, root / "studies", own)]
+        for path in [*self.files, *own]:
+            check_text(path)
         self.config = resolve(merged(self.files, stated))
         self.paths = Paths(self.config, prefixed)
         models = Path(self.paths.prefixed(self.paths.fetched_model)).parent
@@ -53,12 +58,19 @@ class Study:
 
 
 def merged(files: list[Path], stated: dict) -> dict:
-    """What the files say, each over the ones before, and ``stated`` over all: mappings key by key, lists whole."""
+    """What the files say, each over the ones before, and ``stated`` over all: mappings key by key, lists whole.
+
+    Raises ConfigError for a file that builds on one that is not before it.
+    """
     from snakemake.common.configfile import load_configfile
     from snakemake.utils import update_config
 
     config = {}
-    for path in files:
-        update_config(config, load_configfile(path))
+    for number, path in enumerate(files):
+        said = load_configfile(path)
+        for name in said.get("builds_on", []):
+            if not any(before.as_posix().endswith(f"/{name}.yaml") for before in files[:number]):
+                raise ConfigError(f"builds_on: {path.stem!r} builds on {name!r} itself; name {name!r} before it")
+        update_config(config, said)
     update_config(config, stated)
     return config

@@ -11,7 +11,7 @@ import numpy
 import pandas
 import yaml
 
-from unlearning_robustness.analysis import TABLES
+from unlearning_robustness.analysis import TABLES, computed
 from unlearning_robustness.analysis.inputs import CELL, READERS, Inputs
 from unlearning_robustness.analysis.inputs import COLUMNS as RECORDED
 from unlearning_robustness.attacks.relearn import Relearn
@@ -269,7 +269,7 @@ def planted_records(config: dict, root: Path, accuracy: Callable = planted_accur
 ANALYSIS = {
     "bootstrap_samples": 200, "confidence": 0.95, "seed": 1, "baseline_probe": "plain", "utility_bound": 0.1,
     "forget_token_probe": "forget-token", "neutral_token_probe": "neutral-token", "comparisons": [], "interactions": [],
-    "attack": "relearn", "early_steps": 5,
+    "attack": "relearn", "early_steps": 5, "family": [],
 }  # fmt: skip
 
 
@@ -294,7 +294,7 @@ def of_study(config: dict) -> dict:
 
 def all_tables(inputs: Inputs) -> dict[str, pandas.DataFrame]:
     """Every table by name."""
-    return {name: table(inputs) for name, table in TABLES.items()}
+    return computed(TABLES, inputs)
 
 
 def planted_tables(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> dict[str, pandas.DataFrame]:

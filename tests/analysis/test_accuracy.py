@@ -64,9 +64,10 @@ def test_differences_are_paired_means_over_the_same_questions(tables, records):
     assert (row["facts"], row["seeds"]) == (40, 3)
 
 
-def test_equal_accuracies_differ_by_exactly_nothing(tables):
+def test_equal_answers_differ_by_nothing_within_what_so_many_facts_can_exclude(tables):
     row = one(tables["differences"], method="npo-kl", first="rna", second="none", role="retain", probe="forget-token")
-    assert (row["mean"], row["low"], row["high"]) == (0.0, 0.0, 0.0)
+    half = 1 - 0.025 ** (1 / row["facts"])
+    assert (row["mean"], row["low"], row["high"], row["p"]) == pytest.approx((0.0, -half, half, 1.0))
 
 
 def test_the_effect_of_a_token_is_split_into_token_control_and_beyond(tables, records):

@@ -1,44 +1,9 @@
-from itertools import product
-
 import numpy
+import pandas
 import pytest
-from scipy.stats import binomtest
 
-from unlearning_robustness.analysis.significance import holm, sign_flip
-
-
-@pytest.mark.parametrize("better, worse", [(7, 2), (2, 7), (5, 5), (12, 0), (1, 0), (0, 0), (60, 31)])
-def test_one_answer_a_fact_is_mcnemars_exact_test(better, worse):
-    expected = binomtest(better, better + worse).pvalue if better + worse else 1.0
-    assert sign_flip([1] * better + [-1] * worse + [0] * 9) == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.parametrize("differences", [[3, -1, 2, 2, 0, -3, 1], [2, 2, 2], [3, 3, 3, 1, -1, 2, 2, 3], [-4, 1]])
-def test_clusters_are_flipped_whole(differences):
-    values = numpy.array(differences)
-    sums = [abs((values * signs).sum()) for signs in product([1, -1], repeat=len(values))]
-    assert sign_flip(values) == pytest.approx(numpy.mean(numpy.array(sums) >= abs(values.sum())), rel=1e-12)
-
-
-def test_the_order_and_the_direction_do_not_matter():
-    values = [3, -1, 2, 2, 0, -3, 1, 1, 1]
-    assert sign_flip(values) == sign_flip(values[::-1]) == sign_flip([-value for value in values]) < 1
-
-
-def test_many_facts_still_give_a_p_value_between_0_and_1():
-    assert 0 < sign_flip([3] * 300) < 1e-60
-    assert sign_flip([1, -1] * 500) == pytest.approx(1.0)
-
-
-def test_under_the_null_false_alarms_are_no_more_than_the_level():
-    random = numpy.random.default_rng(3)
-    draws = random.integers(0, 4, (2000, 25)) - random.integers(0, 4, (2000, 25))
-    assert numpy.mean([sign_flip(draw) <= 0.05 for draw in draws]) == pytest.approx(0.045, abs=0.015)
-
-
-def test_parts_of_answers_are_refused():
-    with pytest.raises(ValueError, match="integers"):
-        sign_flip([0.5, 1.0])
+from unlearning_robustness.analysis.significance import holm, with_family
+from unlearning_robustness.errors import ConfigError
 
 
 def test_holm_multiplies_the_smallest_by_all_and_never_falls():
@@ -57,3 +22,27 @@ def test_holm_rejects_what_the_step_down_rule_rejects():
                 break
             rejected.add(place)
         assert {place for place, value in enumerate(holm(values)) if value <= 0.05} == rejected
+
+
+def table(p_values, column="worst"):
+    return pandas.DataFrame({"model": "m", "benchmark": "b", "column": column, "p": p_values})
+
+
+def test_a_family_is_corrected_across_its_tables_and_nothing_beside_it():
+    tables = {"one": pandas.concat([table([0.01, 0.02]), table([0.001], "other")], ignore_index=True),
+              "two": table([0.03]), "three": table([0.04])}  # fmt: skip
+    family = [{"table": "one", "where": {"column": "worst"}}, {"table": "two", "where": {}}]
+    corrected = with_family(tables, family)
+    assert corrected["one"]["p_holm"].tolist() == pytest.approx([0.03, 0.04, numpy.nan], nan_ok=True)
+    assert corrected["two"]["p_holm"].tolist() == [0.04] and "p_holm" not in corrected["three"]
+    # A row that two entries name counts once, and another model is another family.
+    again = with_family(tables, [*family, {"table": "one", "where": {"column": ["worst"]}}])
+    assert again["one"].equals(corrected["one"])
+    models = pandas.concat([table([0.01, 0.02]), table([0.02]).assign(model="n")], ignore_index=True)
+    assert with_family({"one": models}, family[:1])["one"]["p_holm"].tolist() == pytest.approx([0.02, 0.02, 0.02])
+
+
+def test_a_family_of_a_column_that_does_not_exist_is_one_line():
+    with pytest.raises(ConfigError, match=r"analysis\.family\.where: the table has no column 'colum'"):
+        with_family({"one": table([0.1])}, [{"table": "one", "where": {"colum": 1}}])
+    assert with_family({"one": table([0.1])}, []).keys() == {"one"}

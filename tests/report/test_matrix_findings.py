@@ -31,13 +31,20 @@ def test_the_worst_attack_is_named_beside_no_attack():
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({}, True), ({"p_holm": 0.06}, False), ({"low": -0.1}, False), ({"mean": -0.2, "low": -0.3, "high": -0.1}, True)],
+    [
+        ({}, True),
+        ({"p_holm": 0.06}, False),
+        ({"p_holm": None}, False),
+        ({"mean": -0.2, "low": -0.3, "high": -0.1}, True),
+    ],
 )
-def test_only_what_both_tests_show_is_named_as_a_difference(changes, named):
+def test_only_what_the_family_shows_is_named_as_a_difference(changes, named):
     rows = [row(column="lens", first="rna", second="none", **changes),
             row(column="lens", first="rna", second="sam")]  # fmt: skip
     lines = worst_attacks(context(differences=rows))[2:]
-    assert lines[0].startswith(f"Of 1 comparisons of a defence with plain unlearning, {int(named)} differ")
+    tested = int(changes.get("p_holm", 1) is not None)
+    assert lines[0].startswith(f"Of {tested} comparisons of a defence with plain unlearning in the study's family, ")
+    assert f", {int(named)} are shown to differ" in lines[0] and f"; {1 - tested} more are outside" in lines[0]
     assert [line.split(":")[0] for line in lines[1:]] == (
         ["RMU, rna − plain unlearning, forget accuracy after logit lens"] if named else []
     )
@@ -45,10 +52,10 @@ def test_only_what_both_tests_show_is_named_as_a_difference(changes, named):
 
 @pytest.mark.parametrize(
     ("changes", "reading"),
-    [({}, "more than the sum"), ({"low": -0.1}, "not shown"), ({"p_holm": 0.2}, "not shown"),
+    [({}, "more than the sum"), ({"p_holm": None}, "not shown"), ({"p_holm": 0.2}, "not shown"),
      ({"mean": -0.2, "low": -0.3, "high": -0.1}, "less than the sum")],
 )  # fmt: skip
-def test_interactions_are_read_by_both_tests(changes, reading):
+def test_interactions_are_read_by_their_corrected_p_value(changes, reading):
     rows = [row(column="worst", first="rna", second="sam", **changes), row(column="lens", first="rna", second="sam")]
     last = worst_attacks(context(interactions=rows))[3:]
     assert len(last) == 1 and last[0].startswith("RMU, rna + sam, forget accuracy under the worst attack")

@@ -4,6 +4,10 @@ A table's file says which recorded files it reads (``READS``, see ``inputs.Input
 keys of the configuration (``SETTINGS``).
 """
 
+from collections.abc import Iterable
+
+import pandas
+
 from unlearning_robustness.analysis import (
     accuracy,
     attack_costs,
@@ -20,6 +24,8 @@ from unlearning_robustness.analysis import (
     sharpness,
     tofu,
 )
+from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.analysis.significance import with_family
 
 TABLES = {
     "accuracy": accuracy.accuracy,
@@ -61,3 +67,8 @@ GROUPS = {
     "latents": ("latents", "rejection"),
     "published": ("published",),
 }  # fmt: skip
+
+
+def computed(names: Iterable[str], inputs: Inputs) -> dict[str, pandas.DataFrame]:
+    """These tables by name; the p-values of the study's family of comparisons are adjusted across them."""
+    return with_family({name: TABLES[name](inputs) for name in names}, inputs.analysis["family"])

@@ -1,28 +1,34 @@
 """Accuracy without an attack: of every cell, between defences, and what a forget token does to it."""
 
+from collections.abc import Iterator
+
 import pandas
 
-from unlearning_robustness.analysis.bootstrap import Estimate, estimates, fact_matrix
 from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.analysis.intervals import effect_table, estimates, fact_matrix, paired
 from unlearning_robustness.analysis.pairs import paired_differences
 from unlearning_robustness.config.cells import KIND, PLACE
 
 READS = ("answers",)
 SETTINGS = ("defences", "probes")
+COMPARED = [*PLACE, "method", "role", "probe"]
 
 
 def accuracy(inputs: Inputs) -> pandas.DataFrame:
     """Accuracy of every method and defence on every probe and role."""
-    return estimates(inputs.unattacked, [*KIND, "role", "probe"], inputs.bootstrap)
+    return estimates(inputs.unattacked, [*KIND, "role", "probe"], inputs.intervals)
 
 
 def differences(inputs: Inputs) -> pandas.DataFrame:
     """Paired differences between defences of one method, first - second, on every probe and role."""
-    keys, rows = [*PLACE, "method", "role", "probe"], []
-    for values, part in inputs.unattacked.groupby(keys, sort=True):
+    return effect_table(difference_values(inputs), [*COMPARED, "first", "second"], inputs.intervals)
+
+
+def difference_values(inputs: Inputs) -> Iterator[tuple[dict, pandas.DataFrame]]:
+    """What the rows of ``differences`` are means of: (names, values (seeds, facts))."""
+    for values, part in inputs.unattacked.groupby(COMPARED, sort=True):
         matrices = {defence: fact_matrix(group) for defence, group in part.groupby("defence")}
-        rows += paired_differences(matrices, inputs.pairs, dict(zip(keys, values, strict=True)), inputs.bootstrap)
-    return pandas.DataFrame(rows, columns=[*keys, "first", "second", *Estimate.__dataclass_fields__])
+        yield from paired_differences(matrices, inputs.pairs, dict(zip(COMPARED, values, strict=True)))
 
 
 def token_effects(inputs: Inputs) -> pandas.DataFrame:
@@ -31,15 +37,21 @@ def token_effects(inputs: Inputs) -> pandas.DataFrame:
     ``token`` is the question with a forget token less the plain one, ``control`` the one with a neutral token less the
     plain one, ``beyond_control`` forget less neutral token.
     """
+    return effect_table(token_values(inputs), [*KIND, "contrast"], inputs.intervals)
+
+
+def token_values(inputs: Inputs) -> Iterator[tuple[dict, pandas.DataFrame]]:
+    """What the rows of ``token_effects`` are means of: (names, values (seeds, facts))."""
     plain, forget, neutral = inputs.probes
     contrasts = {"token": (forget, plain), "control": (neutral, plain), "beyond_control": (forget, neutral)}
-    retain, rows = inputs.unattacked[inputs.unattacked["role"] == "retain"], []
+    retain = inputs.unattacked[inputs.unattacked["role"] == "retain"]
     for keys, part in retain.groupby(KIND, sort=True):
         matrices = {probe: fact_matrix(group) for probe, group in part.groupby("probe")}
         for contrast, (first, second) in contrasts.items():
-            estimate = inputs.bootstrap.difference(matrices[first], matrices[second])
-            rows.append({**dict(zip(KIND, keys, strict=True)), "contrast": contrast, **vars(estimate)})
-    return pandas.DataFrame(rows)
+            yield (
+                {**dict(zip(KIND, keys, strict=True)), "contrast": contrast},
+                paired(matrices[first], matrices[second]),
+            )
 
 
 def token_counts(inputs: Inputs) -> pandas.DataFrame:
@@ -58,4 +70,4 @@ def token_counts(inputs: Inputs) -> pandas.DataFrame:
         for name, kinds in counts.items()
         for kind, count in kinds
     ]
-    return estimates(pandas.concat(parts), [*KIND, "tokens", "count"], inputs.bootstrap)
+    return estimates(pandas.concat(parts), [*KIND, "tokens", "count"], inputs.intervals)

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import numpy
 import pandas
 
-from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, fact_matrix
+from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.analysis.intervals import fact_matrix
 from unlearning_robustness.config.cells import KIND, PLACE, REFERENCE
 
 RUN = ["attack", "documents"]
+# The quantities of a curve that are means over seeds and facts.
+MEANS = ("start", "lost", "area", "gap")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,12 @@ class Curve:
         """The quantities of the curve, or with a bootstrap those of each of its draws (samples,)."""
         levels = self.answers.mean(axis=(-2, -1)) if bootstrap is None else bootstrap.drawn(self.answers)
         return quantities(self.steps, levels[..., :-1], levels[..., -1])
+
+    def means(self) -> dict[str, pandas.DataFrame]:
+        """Those quantities that are means of a value (seeds, facts), as these values: of the curve of each fact."""
+        levels = numpy.moveaxis(self.answers, 0, -1)
+        values = quantities(self.steps, levels[..., :-1], levels[..., -1])
+        return {name: pandas.DataFrame(values[name], self.seeds, self.facts) for name in MEANS}
 
 
 def area(steps: numpy.ndarray, levels: numpy.ndarray) -> numpy.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
+from unlearning_robustness.analysis.intervals import Intervals
 from unlearning_robustness.analysis.pairs import comparison_pairs
 from unlearning_robustness.config.cells import KIND, NONE
 from unlearning_robustness.scoring.records import ANALYSED, BUDGET, read_measures
@@ -43,8 +44,13 @@ class Inputs:
         return self.settings["analysis"]
 
     @property
+    def intervals(self) -> Intervals:
+        """The intervals of all means."""
+        return Intervals(self.analysis["confidence"])
+
+    @property
     def bootstrap(self) -> CrossedBootstrap:
-        """The same draws for every table."""
+        """For statistics that are no means; the same draws for every table."""
         return CrossedBootstrap(self.analysis["bootstrap_samples"], self.analysis["confidence"], self.analysis["seed"])
 
     @property

@@ -3,8 +3,8 @@
 import numpy
 import pandas
 
-from unlearning_robustness.analysis.bootstrap import Estimate, fact_matrix
 from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.analysis.intervals import Estimate, fact_matrix
 from unlearning_robustness.analysis.rejection import loss_changes, rejected, rejection_probability
 from unlearning_robustness.config.cells import KIND, NONE, PLACE, defence_parameters
 
@@ -57,7 +57,7 @@ def rejection(inputs: Inputs) -> pandas.DataFrame:
             scale = noise_of(name, keys[2], inputs.settings["defences"])
             if name == NONE or NONE not in changes or scale is None:
                 continue
-            estimate = inputs.bootstrap.mean(fact_matrix(rejected(changes[NONE], changed)))
+            estimate = inputs.intervals.share(fact_matrix(rejected(changes[NONE], changed)))
             ratio = scale / eta if eta else numpy.nan
             predicted = {f"draws_{draws}": rejection_probability(ratio, draws) for draws in (1, 2)} if eta else {}
             rows.append({**dict(zip([*PLACE, "method"], keys, strict=True)), "defence": name, "noise_scale": scale,

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import pandas
 
-from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
 from unlearning_robustness.analysis.inputs import Inputs
-from unlearning_robustness.analysis.significance import holm, sign_flip
+from unlearning_robustness.analysis.intervals import Estimate, effect_table, fact_matrix
 from unlearning_robustness.config.cells import KIND, NONE, PLACE
 from unlearning_robustness.scoring.bounds import at_least
 
@@ -25,8 +24,8 @@ NO_POINT = "none within the bound"
 # Standard errors that a gain on select must exceed to be shown: about the 2.5 % level.
 ERRORS = 2
 GAIN = ("gain", "gain_low", "gain_high")
-COLUMNS = [*KIND, "column", "setting", *Estimate.__dataclass_fields__, *GAIN, "p", "p_holm", "retain_change", "valid"]
-PAIRED = [*PLACE, "method", "column", "first", "second", *Estimate.__dataclass_fields__, "p", "p_holm"]
+COLUMNS = [*KIND, "column", "setting", *Estimate.__dataclass_fields__, *GAIN, "p", "retain_change", "valid"]
+PAIRED = [*PLACE, "method", "column", "first", "second"]
 
 
 @dataclass(frozen=True)
@@ -135,8 +134,8 @@ def _settings(chosen: pandas.DataFrame, named: bool) -> str:
     return "; ".join(dict.fromkeys(words(row) for _, row in chosen.sort_values("seed").iterrows()))
 
 
-def contrast(signed: list[tuple[int, pandas.DataFrame]], bootstrap: CrossedBootstrap) -> tuple[Estimate, float]:
-    """Mean of the signed sum of answers, paired by fact and seed, with its interval, and its exact p-value.
+def contrast(signed: list[tuple[int, pandas.DataFrame]]) -> pandas.DataFrame:
+    """The signed sum of answers (seeds, facts), paired by fact and seed.
 
     A side with one seed (the reference) stands for every seed. Raises ValueError when questions or seeds differ.
     """
@@ -147,40 +146,42 @@ def contrast(signed: list[tuple[int, pandas.DataFrame]], bootstrap: CrossedBoots
     seeds = max((matrix.index for _, matrix in means), key=len)
     if any(len(matrix) > 1 and list(matrix.index) != list(seeds) for _, matrix in means):
         raise ValueError("a paired difference needs the same seeds on all sides")
-    total = sum(sign * matrix.reindex(seeds, method=None if len(matrix) > 1 else "nearest") for sign, matrix in means)
-    asked = signed[0][1].groupby("fact")["question"].nunique()[total.columns]
-    return bootstrap.mean(total), sign_flip((total.sum() * asked).round().astype(int))
+    return sum(sign * matrix.reindex(seeds, method=None if len(matrix) > 1 else "nearest") for sign, matrix in means)
 
 
 def matrix(inputs: Inputs) -> pandas.DataFrame:
     """One row a kind of cell and column: accuracy, and what the attack (or token) changed, with its p-value.
 
     ``retain_change`` is what the attack at its point does to retain accuracy on test; it is ``valid`` while that is
-    above -``analysis.utility_bound``. ``p_holm`` corrects for all rows of a model and benchmark.
+    above -``analysis.utility_bound``.
     """
-    rows, bootstrap, bound = [], inputs.bootstrap, inputs.analysis["utility_bound"]
+    rows, intervals, bound = [], inputs.intervals, inputs.analysis["utility_bound"]
     for kind, columns in entries(inputs).items():
         for column, entry in columns.items():
             row = {**dict(zip(KIND, kind, strict=True)), "column": column, "setting": entry.setting, "valid": True}
-            row |= vars(bootstrap.mean(fact_matrix(entry.answers)))
+            row |= vars(intervals.share(fact_matrix(entry.answers)))
             if entry.start is not None:
-                gain, row["p"] = contrast([(1, entry.answers), (-1, entry.start)], bootstrap)
-                row |= dict(zip(GAIN, (gain.mean, gain.low, gain.high), strict=True))
+                gain = intervals.effect(contrast([(1, entry.answers), (-1, entry.start)]))
+                row |= dict(zip((*GAIN, "p"), (gain.mean, gain.low, gain.high, gain.p), strict=True))
             if entry.retain is not None:
-                row["retain_change"] = contrast([(1, entry.retain[0]), (-1, entry.retain[1])], bootstrap)[0].mean
+                changed = contrast([(1, entry.retain[0]), (-1, entry.retain[1])])
+                row["retain_change"] = changed.to_numpy().mean()
                 row["valid"] = at_least(row["retain_change"], -bound)
             rows.append(row)
-    return _corrected(rows, COLUMNS)
+    return pandas.DataFrame(rows, columns=COLUMNS)
 
 
 def matrix_differences(inputs: Inputs) -> pandas.DataFrame:
     """Paired differences, first - second, between defences of one method in every column that both have."""
-    by_kind, rows = entries(inputs), []
+    return effect_table(difference_values(inputs), PAIRED, inputs.intervals)
+
+
+def difference_values(inputs: Inputs) -> Iterator[tuple[dict, pandas.DataFrame]]:
+    """What the rows of ``matrix_differences`` are means of: (names, values (seeds, facts))."""
+    by_kind = entries(inputs)
     for (*group, first), columns in by_kind.items():
         for second in (second for one, second in inputs.pairs if one == first):
-            sides = [columns, by_kind.get((*group, second), {})]
-            rows += _contrasts(group, (first, second), (1, -1), sides, inputs.bootstrap)
-    return _corrected(rows, PAIRED)
+            yield from _contrasts(group, (first, second), (1, -1), [columns, by_kind.get((*group, second), {})])
 
 
 def interactions(inputs: Inputs) -> pandas.DataFrame:
@@ -189,26 +190,21 @@ def interactions(inputs: Inputs) -> pandas.DataFrame:
     Zero: they add up. In columns where lower is better, below zero they help each other, above they stand in each
     other's way. ``analysis.interactions`` names the pairs.
     """
-    by_kind, rows = entries(inputs), []
+    return effect_table(interaction_values(inputs), PAIRED, inputs.intervals)
+
+
+def interaction_values(inputs: Inputs) -> Iterator[tuple[dict, pandas.DataFrame]]:
+    """What the rows of ``interactions`` are means of: (names, values (seeds, facts))."""
+    by_kind = entries(inputs)
     for group in dict.fromkeys(kind[:-1] for kind in by_kind):
         for first, second in inputs.analysis["interactions"]:
             sides = [by_kind.get((*group, name), {}) for name in (f"{first}.{second}", second, first, NONE)]
-            rows += _contrasts(group, (first, second), (1, -1, -1, 1), sides, inputs.bootstrap)
-    return _corrected(rows, PAIRED)
+            yield from _contrasts(group, (first, second), (1, -1, -1, 1), sides)
 
 
-def _contrasts(group, pair, signs, sides: list[dict[str, Entry]], bootstrap: CrossedBootstrap) -> Iterator[dict]:
-    """One row for each column that all sides have: the contrast of their answers with these signs."""
+def _contrasts(group, pair, signs, sides: list[dict[str, Entry]]) -> Iterator[tuple[dict, pandas.DataFrame]]:
+    """For each column that all sides have its names, and the contrast of their answers with these signs."""
     for column in [name for name in sides[0] if all(name in columns for columns in sides)]:
         answers = [columns[column].answers for columns in sides]
-        estimate, p = contrast(list(zip(signs, answers, strict=True)), bootstrap)
-        named = dict(zip([*PLACE, "method", "column", "first", "second"], (*group, column, *pair), strict=True))
-        yield {**named, **vars(estimate), "p": p}
-
-
-def _corrected(rows: list[dict], columns: list[str]) -> pandas.DataFrame:
-    """The rows as a table, with Holm's correction within each model and benchmark."""
-    table = pandas.DataFrame(rows, columns=columns)
-    for _, part in table.dropna(subset="p").groupby(PLACE):
-        table.loc[part.index, "p_holm"] = holm(part["p"])
-    return table
+        named = dict(zip(PAIRED, (*group, column, *pair), strict=True))
+        yield named, contrast(list(zip(signs, answers, strict=True)))

@@ -3,8 +3,9 @@
 import numpy
 import pandas
 
-from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate
+from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.analysis.intervals import Estimate
 from unlearning_robustness.config.cells import KIND, NONE, PLACE, RETRAINED
 
 READS = ("memorisation",)
@@ -81,7 +82,7 @@ def memorisation(inputs: Inputs) -> pandas.DataFrame:
         return pandas.DataFrame(columns=COLUMNS)
     for keys, part in records[records["metric"] != "min-k"].groupby([*KIND, "attack", "metric", "role"], sort=True):
         values = part.pivot(index="seed", columns="item", values="value")
-        rows.append([*keys, *vars(inputs.bootstrap.mean(PERCENT * values)).values()])
+        rows.append([*keys, *vars(inputs.intervals.share(values).scaled(PERCENT)).values()])
     scores = records[records["metric"] == "min-k"]
     constant = settings.get("retrain", {}).get("auc")
     for keys, part in scores.groupby([*KIND, "attack"], sort=True):

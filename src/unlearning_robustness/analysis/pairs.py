@@ -1,8 +1,10 @@
 """Which defences are compared with which, and the paired differences of their answers."""
 
+from collections.abc import Iterator
+
 import pandas
 
-from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
+from unlearning_robustness.analysis.intervals import paired
 from unlearning_robustness.config.cells import COMBINATION, NONE, RNA
 
 
@@ -33,11 +35,9 @@ def is_variant(entry: dict) -> bool:
 
 
 def paired_differences(
-    matrices: dict[str, pandas.DataFrame], pairs: list[tuple[str, str]], named: dict, bootstrap: CrossedBootstrap
-) -> list[dict]:
-    """One row, first - second, for each pair whose matrices (seeds, facts) both exist; ``named`` heads it."""
-    return [
-        {**named, "first": first, "second": second, **vars(bootstrap.difference(matrices[first], matrices[second]))}
-        for first, second in pairs
-        if first in matrices and second in matrices
-    ]
+    matrices: dict[str, pandas.DataFrame], pairs: list[tuple[str, str]], named: dict
+) -> Iterator[tuple[dict, pandas.DataFrame]]:
+    """(``named`` with first and second, first - second) of each pair whose matrices (seeds, facts) both exist."""
+    for first, second in pairs:
+        if first in matrices and second in matrices:
+            yield {**named, "first": first, "second": second}, paired(matrices[first], matrices[second])

@@ -2,16 +2,20 @@
 
 An effect d of seed s on fact f is its mean + a_s + b_f + e_sf, independent, with standard deviations ``Spread``. The
 mean over S seeds and F facts then has the variance seed^2 / S + fact^2 / F + residual^2 / (S F), estimated with
-Satterthwaite's degrees of freedom. At three seeds an interval of t quantiles with these covers 93 to 97 % where it
-promises 95; the crossed bootstrap's, which is narrower, covers 89 to 98 % (docs/measurement.md).
+Satterthwaite's degrees of freedom. The intervals of means (``intervals.Intervals``) are of t quantiles with these.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy
+from scipy.special import ndtri, stdtrit
+
 # How often an effect of the size that is named is found.
 POWER = 0.8
+# A variance, of shares or percent, that rounding alone leaves.
+ROUNDING = 1e-20
 # A study of more seeds is none that anybody runs.
 MOST_SEEDS = 100
 
@@ -23,6 +27,22 @@ class Spread:
     seed: float
     fact: float
     residual: float
+
+    @classmethod
+    def of(cls, values: numpy.ndarray) -> "Spread":
+        """Estimated from values (seeds, facts) by their mean squares; a component below zero is none.
+
+        With one seed all of the spread is between facts, with one fact between seeds.
+        """
+        seeds, facts = values.shape
+        if seeds == 1 or facts == 1:
+            deviation = math.sqrt(variance) if values.size > 1 and (variance := values.var(ddof=1)) > ROUNDING else 0.0
+            return cls(0.0, deviation, 0.0) if seeds == 1 else cls(deviation, 0.0, 0.0)
+        by_seed, by_fact = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
+        residual = ((values - by_seed - by_fact + values.mean()) ** 2).sum() / (seeds - 1) / (facts - 1)
+        seed, fact = (max(0.0, means.var(ddof=1) - residual / count)
+                      for means, count in ((by_seed, facts), (by_fact, seeds)))  # fmt: skip
+        return cls(*(math.sqrt(variance) if variance > ROUNDING else 0.0 for variance in (seed, fact, residual)))
 
     def standard_error(self, seeds: int, facts: int) -> float:
         """Of the mean over ``seeds`` and ``facts``."""
@@ -68,16 +88,11 @@ def detectable_correlation(units: int, confidence: float, power: float = POWER) 
 
     The variance is Fieller's for Spearman's coefficient. Infinite for fewer than four units.
     """
-    from scipy.stats import norm
-
     if units < 4:
         return math.inf
-    return math.tanh((norm.ppf((1 + confidence) / 2) + norm.ppf(power)) * math.sqrt(1.06 / (units - 3)))
+    return math.tanh((ndtri((1 + confidence) / 2) + ndtri(power)) * math.sqrt(1.06 / (units - 3)))
 
 
 def _quantiles(spread: Spread, seeds: int, facts: int, confidence: float, power: float) -> float:
-    # Here: SciPy's statistics are half of the start of a job that needs none.
-    from scipy.stats import t
-
     freedom = spread.degrees_of_freedom(seeds, facts)
-    return float(t.ppf((1 + confidence) / 2, freedom) + t.ppf(power, freedom)) if freedom else math.inf
+    return float(stdtrit(freedom, (1 + confidence) / 2) + stdtrit(freedom, power)) if freedom else math.inf

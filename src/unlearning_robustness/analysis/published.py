@@ -3,8 +3,8 @@
 import pandas
 
 from unlearning_robustness.analysis.attacked import budget_points
-from unlearning_robustness.analysis.bootstrap import Estimate, fact_matrix
 from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.analysis.intervals import Estimate, fact_matrix
 from unlearning_robustness.config.cells import KIND, NONE
 
 READS = ("answers", "attacked")
@@ -58,10 +58,10 @@ def _asked(inputs: Inputs, entry: dict, attack: str) -> pandas.DataFrame:
 
 def _ours(inputs: Inputs, entry: dict, asked: pandas.DataFrame) -> Estimate:
     if entry["quantity"] == "accuracy":
-        return inputs.bootstrap.mean(fact_matrix(asked))
+        return inputs.intervals.share(fact_matrix(asked))
     before = _asked(inputs, entry, NONE)
     before = before[before["question"].isin(asked["question"].unique())]
-    return inputs.bootstrap.difference(fact_matrix(asked), fact_matrix(before))
+    return inputs.intervals.difference(fact_matrix(asked), fact_matrix(before))
 
 
 def in_words(entry: dict, plain: str) -> str:

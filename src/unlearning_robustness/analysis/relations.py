@@ -3,8 +3,9 @@
 import numpy
 import pandas
 
-from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate, fact_matrix
+from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.analysis.intervals import Estimate, fact_matrix
 from unlearning_robustness.config.cells import KIND
 
 READS = ("answers",)
@@ -15,11 +16,11 @@ MICRO, MACRO = "micro average", "macro average"
 
 def relations(inputs: Inputs) -> pandas.DataFrame:
     """Accuracy on the plain questions of each relation of a role, of every kind of cell, and both averages."""
-    keys, rows, bootstrap = [*KIND, "role"], [], inputs.bootstrap
+    keys, rows = [*KIND, "role"], []
     for values, part in inputs.plain.groupby(keys, sort=True):
         matrices = {name: fact_matrix(answers) for name, answers in part.groupby("relation", sort=True)}
-        accuracies = {name: bootstrap.mean(matrix) for name, matrix in matrices.items()}
-        accuracies |= {MICRO: bootstrap.mean(fact_matrix(part)), MACRO: macro(part, bootstrap)}
+        accuracies = {name: inputs.intervals.share(matrix) for name, matrix in matrices.items()}
+        accuracies |= {MICRO: inputs.intervals.share(fact_matrix(part)), MACRO: macro(part, inputs.bootstrap)}
         rows += [[*values, name, *vars(estimate).values()] for name, estimate in accuracies.items()]
     return pandas.DataFrame(rows, columns=[*keys, "relation", *Estimate.__dataclass_fields__])
 

@@ -2,8 +2,8 @@
 
 import pandas
 
-from unlearning_robustness.analysis.bootstrap import estimates
 from unlearning_robustness.analysis.inputs import CELL, Inputs
+from unlearning_robustness.analysis.intervals import estimates
 from unlearning_robustness.config.cells import KIND, PLACE, REFERENCE
 
 READS = ("answers", "attacked", "measures")
@@ -18,7 +18,7 @@ def relearning(inputs: Inputs) -> pandas.DataFrame:
     runs = stepped[[*KIND, "attack", "documents"]].drop_duplicates()
     start = inputs.plain.merge(asked, on=[*PLACE, "question"]).drop(columns=["attack", "documents"])
     start = start.merge(runs, on=KIND).assign(steps=0)
-    table = pandas.concat([estimates(part, keys, inputs.bootstrap) for part in (stepped, start)], ignore_index=True)
+    table = pandas.concat([estimates(part, keys, inputs.intervals) for part in (stepped, start)], ignore_index=True)
     return table.sort_values(keys, ignore_index=True)
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy
 import pandas
 
-from unlearning_robustness.analysis.bootstrap import CrossedBootstrap, Estimate
+from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.analysis.intervals import Estimate
 from unlearning_robustness.analysis.memorisation import never_trained
 from unlearning_robustness.config.cells import KIND
 from unlearning_robustness.evaluation.tofu import (
@@ -38,7 +39,9 @@ def tofu(inputs: Inputs) -> pandas.DataFrame:
     published = retain_log(logs[0]) if logs else None
     for keys, part in records.groupby([*KIND, "attack"], sort=True):
         matrices = _matrices(part)
-        rows += [[*keys, metric, role, *vars(bootstrap.mean(m)).values()] for (metric, role), m in matrices.items()]
+        rows += [
+            [*keys, metric, role, *vars(inputs.intervals.share(m)).values()] for (metric, role), m in matrices.items()
+        ]
         rows.append([*keys, "model-utility", "", *vars(_utility(matrices, bootstrap)).values()])
         never = _never(records, keys) if published is None else published
         rows += [[*keys, metric, "forget", *vars(estimate).values()] for metric, estimate in _quality(part, never)]

@@ -7,6 +7,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Patch, Rectangle
 
 from unlearning_robustness.analysis.matrix import FORGET, NO_POINT, RETAIN, TOKEN, WORST
+from unlearning_robustness.analysis.significance import shown
 from unlearning_robustness.config.cells import NONE, REFERENCE
 from unlearning_robustness.figures import style
 from unlearning_robustness.figures.style import pyplot
@@ -16,14 +17,14 @@ READS = ("matrix", "matrix_differences")
 SETTINGS = ("attacks", "chance")
 CAPTION = (
     "Accuracy in percent of every unlearned model, with each attack at the strength chosen on select; the "
-    "lighter, the better for the defender. Corners: differs from plain unlearning of the same method by its "
-    "interval and by McNemar's test, Holm-corrected over the whole matrix."
+    "lighter, the better for the defender. Corners: differs from plain unlearning of the same method, "
+    "Holm-corrected within the comparisons that the study named before it ran; elsewhere nothing is tested."
 )
 
 HARM = LinearSegmentedColormap.from_list("harm", ["#FFFFFF", "#F6C9A8", style.BASELINE, "#7A3300"])
 NAMES = {RETAIN: "retain questions", TOKEN: "with a forget token", FORGET: "no attack", WORST: "worst of all attacks"}
-# From where on a number is white, and the chance of a false mark.
-DARK, LEVEL = 0.55, 0.05
+# From where on a number is white.
+DARK = 0.55
 HATCH = "////"
 
 
@@ -103,13 +104,11 @@ def _cell(axes, x: float, y: float, row, chance: float) -> None:
 
 
 def _marks(axes, context: ReportContext, layout: Layout) -> None:
-    """A corner for what differs from plain unlearning by both tests: corrected p-value and interval."""
+    """A corner for what differs from plain unlearning by its corrected p-value."""
     table = context.tables["matrix_differences"]
-    if table.empty:
-        return
-    for _, row in table[(table["second"] == NONE) & (table["p_holm"] < LEVEL)].iterrows():
+    for _, row in shown(table[table["second"] == NONE]).iterrows():
         cell, column = (row["method"], row["first"]), row["column"]
-        if cell not in layout.rows or column not in layout.columns or row["low"] <= 0 <= row["high"]:
+        if cell not in layout.rows or column not in layout.columns:
             continue
         better = (row["mean"] > 0) == (column in (RETAIN, TOKEN))
         x, y = layout.columns[column] + 0.97, layout.rows[cell] + 0.03

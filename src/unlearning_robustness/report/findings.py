@@ -44,9 +44,10 @@ def limits(context: ReportContext) -> list[str]:
     seeds, confidence = len(context.settings["study"]["seeds"]), 100 * context.settings["analysis"]["confidence"]
     asks_only_known = "redrawn_accuracy" in context.benchmark["forget"]
     return [
-        f"Intervals are {confidence:.0f} % crossed-bootstrap intervals over facts and {seeds} seed(s); with so few "
-        "seeds the variation between seeds is known only roughly. The report compares many things and corrects for "
-        "that only where it names McNemar's test.",
+        f"Intervals are {confidence:.0f} % intervals over facts and {seeds} seed(s)"
+        + ("; one seed says nothing about others. " if seeds == 1 else ". ")
+        + "The report compares many things and corrects for that only in the claims and comparisons that the study "
+        "named before it ran.",
         "The study has one small model and one forget domain: nothing here says what happens at 7-8B parameters."
         if asks_only_known
         else "The study has one model and one forget set: nothing here says what happens with others.",

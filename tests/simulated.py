@@ -101,17 +101,17 @@ CANDIDATES = {
 
 
 def rows(draws: int) -> Iterator[list[str]]:
-    """One row a (seeds, facts) and candidate: coverage in percent at every spread between seeds."""
+    """One row a (seeds, facts): the coverage in percent of every candidate at every spread between seeds."""
+    yield ["seeds", "facts", *CANDIDATES]
+    yield ["---"] * (2 + len(CANDIDATES))
     for seeds in SEEDS:
         for facts in FACTS:
-            samples = [
-                effects(draws, seeds, facts, spread, numpy.random.default_rng([seeds, facts])) for spread in SPREADS
-            ]
-            for name, interval in CANDIDATES.items():
-                covered = [100 * coverage(interval, drawn, 0.0) for drawn in samples]
-                yield [str(seeds), str(facts), name, *(f"{value:.1f}" for value in covered)]
+            random = numpy.random.default_rng([seeds, facts])
+            samples = [effects(draws, seeds, facts, spread, random) for spread in SPREADS]
+            covered = [[100 * coverage(interval, drawn, 0.0) for drawn in samples] for interval in CANDIDATES.values()]
+            yield [str(seeds), str(facts), *(" ".join(f"{value:.0f}" for value in values) for values in covered)]
 
 
 if __name__ == "__main__":
-    for row in rows(int(sys.argv[1]) if len(sys.argv) > 1 else 2000):
+    for row in rows(int(sys.argv[1]) if len(sys.argv) > 1 else 1000):
         print(f"| {' | '.join(row)} |", flush=True)

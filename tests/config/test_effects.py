@@ -99,6 +99,48 @@ def test_one_that_can_is_not(config, kind, parameters, changes):
     resolve(alone(config, kind, parameters, **changes))
 
 
+SEARCHED = [
+    (
+        "weight-decay",
+        {"weight_decay": 1.0},
+        {"weight_decay": [0.01, 1.0]},
+        "grids.other: 'other' (weight-decay) has no",
+    ),
+    ("stableun", FEEDBACK, {"gpn_radius": [0.004, 0.003]}, "swallows noise of 0.003 norms"),
+    (
+        "stableun",
+        {"inner_radius": 1.0},
+        {"inner_radius": [1.0, 3.0], "sap_radius": [2.0, 4.0]},
+        "grids.other.sap_radius:",
+    ),
+    (
+        "early-stop",
+        {"match": "none", "every": 6},
+        {"every": [6]},
+        "'other' is matched to a cell, which a search has not",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "parameters", "grid", "said"), SEARCHED)
+def test_a_value_that_a_search_tries_must_act_too(config, kind, parameters, grid, said):
+    config["defences"]["other"] = {"label": "other", "kind": kind, "parameters": parameters}
+    config["tuning"]["defences"] = {"attack": "relearn", "methods": ["rmu"], "grids": {"other": grid}}
+    message = message_of(config)
+    assert message.startswith("tuning.defences.grids") and said in message
+    if kind == "weight-decay":
+        grid["weight_decay"].remove(0.01)
+        resolve(config)
+
+
+def test_a_search_tries_a_methods_own_values(config):
+    own = {"rmu": {"scale": 0.004}}
+    entry = {"label": "x", "kind": "randomised-smoothing", "parameters": {"scale": 0.003, "unit": "norm"}}
+    config["defences"]["other"] = entry | {"per_method": own}
+    config["tuning"]["defences"] = {"attack": "relearn", "methods": ["rmu"], "grids": {"other": {"draws": [1, 2]}}}
+    resolve(config)
+
+
 def test_a_model_in_float32_holds_what_bfloat16_rounds_away(config):
     config["models"]["smollm2-135m-instruct"]["dtype"] = "float32"
     resolve(alone(config, "weight-decay", {"weight_decay": 0.01}, steps=500, learning_rate=5e-5))

@@ -129,3 +129,17 @@ def test_before_there_is_a_history_it_is_the_present_weights_bit_for_bit(
         assert torch.equal(trainer.step.memory[f"history.{name}"], tensor)
     # A history nearer than bfloat16 can tell apart is no reason to stop.
     assert len(trainer.run()) == 2
+
+
+@pytest.mark.parametrize(("dtype", "rate", "least", "most"), [
+    (torch.float32, 0.1, 0.999, 1.001),
+    (torch.bfloat16, 1e-9, 0.0, 0.5),
+])  # fmt: skip
+def test_a_relearning_step_that_shrinks_with_its_gradient_stops_no_run_and_is_said(
+    make_model, make_caches, settings, defence, dtype, rate, least, most
+):
+    model = make_model(dtype=dtype)
+    row = defence("stableun", inner_radius=2.0, gap_rate=rate)
+    entry = settings("npo") | {"steps": 2}
+    history = unlearning.make_trainer(model, entry, row, make_caches(model), 1).run()
+    assert all(least <= kept <= most for kept in (step["gap_kept"] for step in history))

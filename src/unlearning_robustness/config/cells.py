@@ -1,5 +1,6 @@
 """Which cells exist, and what a cell is made with: one function decides it, from the study's grids."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -90,6 +91,17 @@ def defence_row(config: dict, defence: str, method: str) -> list[dict]:
         }
         for part in parts_of(defence)
     ]
+
+
+def tried_rows(config: dict) -> Iterator[tuple[str, str, list[dict]]]:
+    """(defence, method, row) of every combination of values that the search ``tuning.defences`` tries."""
+    search = config.get("tuning", {}).get("defences", {})
+    for defence, method in product(search.get("grids", {}), search.get("methods", [])):
+        grid = search["grids"][defence]
+        for values in product(*grid.values()):
+            (part,) = defence_row(config, defence, method)
+            tried = part["parameters"] | dict(zip(grid, values, strict=True))
+            yield defence, method, [{**part, "parameters": tried}]
 
 
 def retrain_of(config: dict, model: str) -> dict:

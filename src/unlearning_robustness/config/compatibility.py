@@ -1,6 +1,6 @@
 """What goes together: losses, defences and ways of training, attacks and the questions they need."""
 
-from unlearning_robustness.config.cells import NONE, REFERENCE, defence_row, parts_of
+from unlearning_robustness.config.cells import NONE, REFERENCE, defence_row, parts_of, tried_rows
 from unlearning_robustness.config.kinds import (
     ATTACKS,
     DEFENCES,
@@ -130,13 +130,15 @@ def _check_tuning(config: dict, tuning: dict) -> None:
             )
     for method in tuning["noise"]["methods"]:
         _check_acts(config, method, tuning["noise"]["defence"], "tuning.noise.methods")
-    for name, grid in grids.items():
-        for method in tuning["defences"]["methods"]:
-            _check_acts(config, method, name, "tuning.defences.grids")
-        entry = config["defences"][name]
-        for parameter, value in ((parameter, value) for parameter, values in grid.items() for value in values):
-            tried = {**entry["parameters"], parameter: value}
-            complete(DEFENCES, entry["kind"], tried, f"tuning.defences.grids.{name}")
+    for name in grids:
+        if facts_of(DEFENCES, config["defences"][name]["kind"]).needs_matched_cell:
+            raise ConfigError(
+                f"tuning.defences.grids: {name!r} is matched to a cell, which a search has not; leave it out"
+            )
+    for name, method, row in tried_rows(config):
+        (part,), key = row, f"tuning.defences.grids.{name}"
+        complete(DEFENCES, part["kind"], part["parameters"], key)
+        _check_suits(method, config["methods"][method], name, part["kind"], part["parameters"], key)
 
 
 def _check_attack(config: dict, attack: str, entry: dict) -> None:

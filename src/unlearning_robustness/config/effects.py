@@ -6,7 +6,7 @@ at most twice as much: a smaller relative change alone is rounded away from ever
 
 import math
 
-from unlearning_robustness.config.cells import defence_row
+from unlearning_robustness.config.cells import defence_row, tried_rows
 from unlearning_robustness.config.kinds import DEFENCES, facts_of
 from unlearning_robustness.errors import ConfigError
 
@@ -55,15 +55,16 @@ def half_step(config: dict, method: dict) -> float:
 
 
 def check_effects(config: dict) -> None:
-    """Raise ConfigError for the first defence of the study that provably changes nothing on a method."""
+    """Raise ConfigError for the first defence that is trained or tried and provably changes nothing on a method."""
     for number, grid in enumerate(config["study"]["cells"]):
         for defence in grid["defences"]:
             for method in grid["methods"]:
-                _check_cell(config, method, defence, f"study.cells.{number}.defences")
+                _check_row(config, method, defence_row(config, defence, method), f"study.cells.{number}.defences")
+    for defence, method, row in tried_rows(config):
+        _check_row(config, method, row, f"tuning.defences.grids.{defence}")
 
 
-def _check_cell(config: dict, method: str, defence: str, key: str) -> None:
-    row = defence_row(config, defence, method)
+def _check_row(config: dict, method: str, row: list[dict], key: str) -> None:
     settings = config["methods"][method] if row else {}
     for part in row:
         steps = facts_of(DEFENCES, part["kind"]).steps(part["parameters"], settings["steps"])

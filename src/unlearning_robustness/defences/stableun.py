@@ -29,7 +29,7 @@ from unlearning_robustness.defences.perturbation import (
 from unlearning_robustness.defences.projection import cosine, harmonise
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.engine import Engine
-from unlearning_robustness.engine.weights import Tensors
+from unlearning_robustness.engine.weights import Tensors, norm
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class StableUN:
 
     ``unit`` of these lengths: ``absolute``, a ``step`` of AdamW at the run's learning rate, or the ``norm`` of the
     trained tensors. In the latter two ``gap_rate`` is the length at which a gradient as long as g moves the weights.
+    A step of GAP shrinks with the gradient; ``gap_kept`` in the history is the share that rounding leaves of it.
 
     g_f = ``forget_share`` L_forget + ``forget_feedback`` mean L_forget(neighbours), g_r = ``retain_branch_share``
     L_forget + ``retain_feedback`` L_retain(theta_tau); the part of g_f along g_r is projected out, and the step is
@@ -158,9 +159,19 @@ class Feedback:
                 yield "sap", forget_gradient_at(engine, batch, ascent, inner)
             if settings.gap_rate:
                 rate = settings.gap_rate * self._gradient_unit(unit)
-                yield "gap", forget_gradient_at(engine, batch, Weighted((1, inner), (rate, at_inner)))
+                yield "gap", self._relearned(engine, batch, Weighted((1, inner), (rate, at_inner)), inner)
         elif not (settings.gpn_radius or settings.hws_decay):
             yield "inner", forget_gradient_at(engine, batch, inner)
+
+    def _relearned(self, engine: Engine, batch: ActivationCache, values: Weighted, start: Weighted) -> Gradient:
+        """The forget gradient behind a simulated relearning step, which is as long as the gradient makes it.
+
+        So rounding stops no run here when gradients shrink: the history has the share of its length that is kept.
+        """
+        with engine.weights.at(values):
+            if asked := norm(Weighted((1, values), (-1, start))):
+                self.step.measures["gap_kept"] = engine.weights.displacement(start) / asked
+            return engine.forget_gradient(batch)
 
     def _unit(self, engine: Engine) -> Unit:
         return unit_of(self.settings.unit, self.step, engine)

@@ -13,7 +13,7 @@ rule fetch_model:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=requests.fetching,
         runtime=240,
     params:
         model=parameters.model_origin,

@@ -6,6 +6,7 @@ import pandas
 import pytest
 import yaml
 
+from studies import load_study
 from unlearning_robustness.config import resolve
 from unlearning_robustness.config.kinds import DEFENCES, facts_of
 from unlearning_robustness.errors import ConfigError
@@ -198,6 +199,16 @@ def test_the_table_sums_its_rows_and_names_the_download():
         config["models"], shapes, set()
     )
     assert "is here" in table.models_of(config["models"], shapes, {NAME})
+
+
+def test_scoring_holds_the_unembedding_in_float32_too():
+    head = 32000 * 4096 * 4
+    assert work.scoring(MISTRAL, 0, 48).memory == MISTRAL.memory() + head
+    stopped = {"id": "s", "kind": "early-stop", "parameters": {"match": "none", "every": 5}}
+    method = resolve(load_study("rna-paper"))["methods"]["rmu"]
+    to_end, whole = False, True
+    alone = work.unlearning_memory(MISTRAL, method, to_end, whole)
+    assert work.unlearning(MISTRAL, method, [stopped], 10, 48).memory >= alone + head
 
 
 def test_work_adds_up_and_memory_is_the_peak():

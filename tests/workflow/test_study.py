@@ -134,6 +134,7 @@ def test_a_larger_model_is_held_three_times_and_by_every_process_with_its_cache(
                   ROOT).requests  # fmt: skip
     assert large.size_of(PLACE["model"]) == pytest.approx(MEGABYTES)
     assert large.with_model(6000)(of()) == 6000 + round(3 * MEGABYTES)
+    assert large.fetching(of()) == 4000 + round(2 * MEGABYTES) and default.requests.fetching(of()) == 4000
     cache = 2 * 560 * 48 * 4096 * 2 / 1e6
     assert large.training(of(method="rmu")) == pytest.approx(2 * (4000 + 3 * MEGABYTES + cache), abs=3)
     assert default.requests.with_model(6000)(of()) == 6000 and default.requests.training(of(method="rmu")) == 4000

@@ -26,9 +26,14 @@ def scoring(shape: Shape, questions: int, batch_size: int, first_layer: int = 0,
     return Work(
         operations=questions * length * shape.forward(layers),
         layer_calls=math.ceil(questions / batch_size) * layers,
-        memory=shape.memory(min(questions, batch_size) * length),
+        memory=shape.memory(min(questions, batch_size) * length) + float32_head(shape),
         disk=questions * 80,
     )
+
+
+def float32_head(shape: Shape) -> int:
+    """Bytes of the copy of the unembedding in which scores are computed."""
+    return shape.head_parameters * FLOAT32
 
 
 def activation_cache(shape: Shape, settings: dict, texts: dict[str, int]) -> Work:
@@ -116,11 +121,11 @@ def unlearning(
     steps = method["steps"]
     for facts, settings in parts:
         steps = facts.steps(settings, steps)
-    passes = 3 if method["gradient_checkpointing"] else 2
+    passes, whole = 3 if method["gradient_checkpointing"] else 2, any(facts.scores_select for facts, _ in parts)
     work = Work(
         operations=steps * tokens * (gradients * (passes * forward + 2 * trained) + reference),
         layer_calls=steps * gradients * 3 * (last - first),
-        memory=unlearning_memory(shape, method, to_end, any(facts.scores_select for facts, _ in parts)),
+        memory=unlearning_memory(shape, method, to_end, whole) + whole * float32_head(shape),
         disk=kept * BFLOAT16,
     )
     for facts, settings in parts:

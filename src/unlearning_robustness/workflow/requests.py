@@ -54,6 +54,11 @@ class Requests:
 
         return amount
 
+    def fetching(self, wildcards) -> int:
+        """Megabytes to fetch a model: one that turns out to be quantised is held twice in plain numbers."""
+        size = self.size_of(wildcards.model)
+        return 4000 + (round(2 * size) if size > SMALL else 0)
+
     def with_cache(self, first: Amount, tokens: Callable[[object], int], times: int = 1) -> Amount:
         """``with_model``, and so many times the activation cache of a larger model, whose texts have ``tokens``.
 

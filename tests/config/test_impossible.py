@@ -24,6 +24,17 @@ PARTS = [
     ("benchmarks/elements/distractors", "100", "benchmarks.elements.distractors:"),
     ("models/smollm2-135m-instruct/package", "--option", "models.smollm2-135m-instruct.package:"),
     ("models/smollm2-135m-instruct/package", "https://host/x", "models.smollm2-135m-instruct.package:"),
+    ("analysis/bootstrap_samples", "1000000000", "analysis.bootstrap_samples:"),
+    ("benchmarks/elements/forget/splits/relearn", "1000000000", "benchmarks.elements.forget.splits.relearn:"),
+    ("benchmarks/elements/retain/domain", "elements", "retain.domain: 'elements' is what is forgotten; name another"),
+    ("study/seeds", "[0, 0]", "study.seeds: [0, 0] repeats an entry; leave one out"),
+    ("study/seeds", "[1.0]", "study.seeds.0: must be an integer, not 1.0"),
+    ("study/figures", "[accuracy, accuracy]", "repeats an entry; leave one out"),
+    ("methods/rmu/steps", "60.0", "methods.rmu.steps: must be an integer, not 60.0"),
+    ("methods/rmu/warm_up", "61", "methods.rmu.warm_up: 61 are more than the 60 steps; give fewer"),
+    ("methods/rmu/steps", "2", "chooses among 1 checkpoint(s); train 3 steps or more"),
+    ("attacks/quantise/parameters/bits", "[8, 4, 8]", "parameters.bits: [8, 4, 8] repeats an entry; write [8, 4]"),
+    ("tuning/noise/noise_scale", "[1.0, 1.0]", "tuning.noise.noise_scale: [1.0, 1.0] repeats an entry"),
     ("study/reuse_results", "./results/", "study.reuse_results: is the study's own folder"),
 ]
 

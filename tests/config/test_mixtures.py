@@ -25,7 +25,7 @@ def mixture(config):
 
 
 def with_cells(config, method="reference", attack="none", **changes):
-    config["study"]["cells"] = [{"methods": [method], "defences": ["none"], "attacks": ["none", attack]}]
+    config["study"]["cells"] = [{"methods": [method], "defences": ["none"], "attacks": sorted({"none", attack})}]
     config["methods"].get(method, {}).update(changes)
     return config
 

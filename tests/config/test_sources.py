@@ -32,6 +32,16 @@ def test_the_wmdp_study_resolves(config):
         ),
         ("benchmarks/wmdp/forget/items", ["wmdp"], ["benchmarks.wmdp.forget.items.0:", "'wmdp'"]),
         ("benchmarks/wmdp/texts/retain", ["mmlu/test"], ["benchmarks.wmdp.texts.retain:", "reader mmlu", "wikitext"]),
+        (
+            "benchmarks/wmdp/texts/retain",
+            ["wmdp-cyber-texts/forget"],
+            ["texts.retain:", "is forgotten; name other texts"],
+        ),
+        (
+            "benchmarks/wmdp/neighbour",
+            {"items": ["wmdp/bio"], "splits": {"test": 1}},
+            ["neighbour.items: 'wmdp/bio' is"],
+        ),
         ("benchmarks/wmdp/forget/domain", "elements", ["benchmarks.wmdp.forget:", "needs items and no domain"]),
         ("probes/forget-token/vocabulary", "entities", ["probes.forget-token.vocabulary:", "ngrams"]),
         ("probes/option-forget/mode", "letter", ["probes.option-forget.mode:", "letters already"]),

@@ -32,6 +32,7 @@ def config():
     ("sizes", "message"),
     [
         ({"num_hidden_layers": 30, "num_local_experts": 8}, "methods.rmu.trained: large is a mixture of 8 experts"),
+        ({"n_positions": 40}, "methods.rmu.tokens: 48 are more than the 40 positions of large; lower it"),
         ({"n_layer": 6}, "methods.rmu.layers: large has 6 layers, counted from 0, so no layer 6"),
     ],
 )

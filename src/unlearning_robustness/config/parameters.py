@@ -42,7 +42,10 @@ class Parameter:
             return self._entry_problem(value)
         if not isinstance(value, list) or not value:
             return f"must be {self._description} with at least one entry, not {value!r}"
-        return next(filter(None, map(self._entry_problem, value)), None)
+        if problem := next(filter(None, map(self._entry_problem, value)), None):
+            return problem
+        once = list(dict.fromkeys(value))
+        return None if once == value else f"{value} repeats an entry; write {once}"
 
     def _entry_problem(self, value: Any) -> str | None:
         accepted = (int, float) if self.type is float else (self.type,)

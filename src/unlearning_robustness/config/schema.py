@@ -41,8 +41,12 @@ def check_shape(config: dict, inheriting: frozenset[tuple[str, str]] = frozenset
     What is wrong with an entry that others are like is wrong with them too; ``inheriting`` (axis, id) come last.
     """
     from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
 
-    problems = [(error.path, _describe(error)) for error in Draft202012Validator(schema()).iter_errors(config)]
+    # JSON knows no difference between 1 and 1.0, but numbers of steps and seeds in paths do.
+    whole = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    validator = extend(Draft202012Validator, type_checker=whole)(schema())
+    problems = [(error.path, _describe(error)) for error in validator.iter_errors(config)]
     problems += [(path, _not_finite(path, value)) for path, value in _not_finite_numbers(config)]
     if problems:
         raise ConfigError(min(problems, key=lambda problem: _rank(problem[0], inheriting))[1])
@@ -66,6 +70,8 @@ def _describe(error) -> str:
         expected = TYPES.get(error.validator_value, error.validator_value)
         hint = number_hint(error.instance) if expected == "number" else ""
         return f"{key}: must be {'an' if expected[0] in 'aio' else 'a'} {expected}, not {error.instance!r}{hint}"
+    if error.validator == "uniqueItems":
+        return f"{key}: {error.instance!r} repeats an entry; leave one out"
     if error.validator == "pattern" and error.schema == schema()["$defs"]["id"]:
         return (
             f"{key}: {error.instance!r} is no id; use lower-case letters, digits, '.' and '-', first a letter or digit"

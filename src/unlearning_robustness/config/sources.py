@@ -85,8 +85,24 @@ def _check_benchmark(config: dict, name: str, benchmark: dict) -> None:
                 raise ConfigError(f"{key}.shots: only questions answered by letters take shots; leave them out")
     for corpus, parts in benchmark.get("texts", {}).items():
         _check_parts(config, f"benchmarks.{name}.texts.{corpus}", parts, TEXT_READERS)
+    _check_apart(f"benchmarks.{name}", benchmark)
     if "open" in benchmark:
         _check_open(config, name, benchmark["open"])
+
+
+def _check_apart(key: str, benchmark: dict) -> None:
+    """What is to be forgotten must not be retained as well; parts may be shared where subjects tell them apart."""
+    forget = benchmark["forget"]
+    for role in ("retain", "neighbour"):
+        if "domain" in forget and benchmark[role]["domain"] == forget["domain"]:
+            raise ConfigError(f"{key}.{role}.domain: {forget['domain']!r} is what is forgotten; name another")
+        chosen = any(entry.get("subjects") or entry["without_subjects"] for entry in (forget, benchmark[role]))
+        both = [part for part in benchmark[role].get("items", []) if part in forget.get("items", [])]
+        if both and not chosen:
+            raise ConfigError(f"{key}.{role}.items: {both[0]!r} is forgotten; leave it out, or choose other subjects")
+    texts = benchmark.get("texts", {"forget": [], "retain": []})
+    if both := [part for part in texts["retain"] if part in texts["forget"]]:
+        raise ConfigError(f"{key}.texts.retain: {both[0]!r} is forgotten; name other texts")
 
 
 def _check_parts(config: dict, key: str, parts: list[str], readers: tuple[str, ...]) -> None:

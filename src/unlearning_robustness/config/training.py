@@ -11,12 +11,23 @@ RELEASED_PARAMETERS = {"normalisation": "batch-mean", "implementation": "release
 
 def check_training(name: str, method: dict, config: dict) -> None:
     """Raise ConfigError where a method's precision, processes, trained weights and implementation do not fit."""
-    problems = [_adapters, _processes, _everything, _released if method["implementation"] == "released" else _topicless]
+    problems = [
+        _rate,
+        _adapters,
+        _processes,
+        _everything,
+        _released if method["implementation"] == "released" else _topicless,
+    ]
     for check in problems:
         for key, problem in check(method):
             raise ConfigError(f"methods.{name}.{key}: {problem}")
     for benchmark in config["study"]["benchmarks"] if method["topics"] else ():
         _check_topics(name, method["topics"], benchmark, config["benchmarks"][benchmark])
+
+
+def _rate(method: dict) -> Iterator[tuple[str, str]]:
+    if method["warm_up"] > method["steps"]:
+        yield "warm_up", f"{method['warm_up']} are more than the {method['steps']} steps; give fewer"
 
 
 def _adapters(method: dict) -> Iterator[tuple[str, str]]:

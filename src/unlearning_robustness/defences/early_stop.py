@@ -39,10 +39,9 @@ class EarlyStop:
         def inert(settings: dict, method: dict, half_step: float) -> Iterator[str]:
             steps, every = method["steps"], settings["every"]
             if (left := checkpoints(steps, every)) < LEAST_CHECKPOINTS:
-                yield (
-                    f"scored every {every} of {steps} steps it chooses among {left} checkpoint(s); give an `every` of "
-                    f"at most {max(1, (steps - 1) // (LEAST_CHECKPOINTS - 1))}"
-                )
+                most = (steps - 1) // (LEAST_CHECKPOINTS - 1)
+                mend = f"give an `every` of at most {most}" if most else f"train {LEAST_CHECKPOINTS} steps or more"
+                yield (f"scored every {every} of {steps} steps it chooses among {left} checkpoint(s); {mend}")
 
         @staticmethod
         def select_scorings(settings: dict, steps: int) -> int:

@@ -15,6 +15,8 @@ NAMES = {
     "experts": ("num_local_experts", "num_experts", "n_routed_experts"),
     "experts_per_token": ("num_experts_per_tok",),
 }
+# Where a configuration says how many positions a model has, in lm-eval's order.
+POSITIONS = ("n_positions", "max_position_embeddings", "n_ctx")
 # Families whose MLPs are two matrices, with no gate between them.
 WITHOUT_GATE = {
     "bloom", "codegen", "falcon", "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gptj", "mpt", "nemotron", "opt",
@@ -41,6 +43,11 @@ def sizes_in(config: Mapping) -> dict[str, int | bool]:
     if "tie_word_embeddings" in config:
         sizes["tie_word_embeddings"] = config["tie_word_embeddings"]
     return sizes
+
+
+def positions_of(config: Mapping) -> int | None:
+    """The number of positions that the contents of a ``config.json`` give a model, or None where they give none."""
+    return _first({**config, **config.get("text_config", {})}, POSITIONS)
 
 
 def _first(config: Mapping, names: tuple[str, ...]):

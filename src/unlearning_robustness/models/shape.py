@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unlearning_robustness.config.layers import origin_of
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.models.config_json import sizes_in
+from unlearning_robustness.models.config_json import positions_of, sizes_in
 from unlearning_robustness.runtime.manifest import read_json
 
 # Bytes of a number, and of an index into a tensor.
@@ -145,23 +145,31 @@ def shape_of(name: str, entry: dict, folder: Path) -> Shape:
 
 def depths_in(config: dict, folder: Path) -> dict[str, int]:
     """The number of layers of each model of the study whose ``config.json`` is here: fetched, or in its ``path``."""
-    sizes = _sizes_here(config, folder)
+    sizes = {model: sizes_in(said) for model, said in _said_here(config, folder).items()}
     return {model: each["num_hidden_layers"] for model, each in sizes.items() if "num_hidden_layers" in each}
 
 
 def experts_in(config: dict, folder: Path) -> dict[str, int]:
     """The number of experts a layer of each model of the study whose ``config.json`` is here and says it."""
-    return {model: sizes["experts"] for model, sizes in _sizes_here(config, folder).items() if "experts" in sizes}
+    sizes = {model: sizes_in(said) for model, said in _said_here(config, folder).items()}
+    return {model: each["experts"] for model, each in sizes.items() if "experts" in each}
 
 
-def _sizes_here(config: dict, folder: Path) -> dict[str, dict]:
-    sizes = {}
+def positions_in(config: dict, folder: Path) -> dict[str, int]:
+    """The number of positions of each model of the study whose ``config.json`` is here and says it."""
+    positions = {model: positions_of(said) for model, said in _said_here(config, folder).items()}
+    return {model: most for model, most in positions.items() if most}
+
+
+def _said_here(config: dict, folder: Path) -> dict[str, dict]:
+    """By model what its ``config.json`` says."""
+    said = {}
     for model in config["study"]["models"]:
         origin = origin_of(config, model)
         sources = [folder / origin, Path(config["models"][origin].get("path", folder / origin)).expanduser()]
         for path in [source / "config.json" for source in sources if (source / "config.json").is_file()]:
-            sizes[model] = sizes_in(read_json(path))
-    return sizes
+            said[model] = read_json(path)
+    return said
 
 
 def shapes_of(config: dict, folder: Path) -> dict[str, Shape]:

@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.models.config_json import POSITIONS
 from unlearning_robustness.scoring.encoding import encode
-
-# Where a configuration says how many positions a model has, in lm-eval's order.
-POSITIONS = ("n_positions", "max_position_embeddings", "n_ctx")
 
 # How much of a prompt without a name an error quotes.
 QUOTED = 60

@@ -8,10 +8,11 @@ from unlearning_robustness.config import resolve
 from unlearning_robustness.config.layers import check_depths
 from unlearning_robustness.config.mixtures import check_mixtures
 from unlearning_robustness.config.overlays import base_studies
+from unlearning_robustness.config.positions import check_positions
 from unlearning_robustness.config.schema import without_display
 from unlearning_robustness.config.yaml_text import check_text
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.models.shape import depths_in, experts_in
+from unlearning_robustness.models.shape import depths_in, experts_in, positions_in
 from unlearning_robustness.workflow.parameters import Parameters
 from unlearning_robustness.workflow.paths import Paths
 from unlearning_robustness.workflow.report import Report
@@ -38,6 +39,7 @@ class Study:
         models = Path(self.paths.prefixed(self.paths.fetched_model)).parent
         check_depths(self.config, depths_in(self.config, models))
         check_mixtures(self.config, experts_in(self.config, models))
+        check_positions(self.config, positions_in(self.config, models))
         # Labels, notes and licences reach pages and figures alone: a word that changes trains nothing again.
         self.science = without_display(self.config)
         self.parameters = Parameters(self.science, self.paths)

@@ -23,7 +23,7 @@ rule attack:
     resources:
         gpu=1,
         mem_mb=growing(requests.attack),
-        runtime=growing(120),
+        runtime=growing(requests.attack_minutes),
     params:
         model=parameters.model,
         attack=parameters.attack,

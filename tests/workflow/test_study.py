@@ -135,10 +135,22 @@ def test_a_larger_model_is_held_three_times_and_by_every_process_with_its_cache(
     assert large.size_of(PLACE["model"]) == pytest.approx(MEGABYTES)
     assert large.with_model(6000)(of()) == 6000 + round(3 * MEGABYTES)
     assert large.fetching(of()) == 4000 + round(2 * MEGABYTES) and default.requests.fetching(of()) == 4000
+    assert (
+        large.attack_minutes(of(attack="relearn")) == 120 and default.requests.attack_minutes(of(attack="gcg")) == 120
+    )
     cache = 2 * 560 * 48 * 4096 * 2 / 1e6
     assert large.training(of(method="rmu")) == pytest.approx(2 * (4000 + 3 * MEGABYTES + cache), abs=3)
     assert default.requests.with_model(6000)(of()) == 6000 and default.requests.training(of(method="rmu")) == 4000
     assert default.requests.small() and not large.small()
+
+
+def test_a_long_search_against_a_larger_model_gets_more_time():
+    asked = of(model="zephyr-7b-beta", benchmark="wmdp", attack="gcg-enhanced")
+    stated, minutes = load_study("rna-paper"), []
+    for steps in (1000, 2000):
+        stated["attacks"]["gcg-enhanced"]["parameters"]["steps"] = [100, steps]
+        minutes.append(Study(stated, ROOT).requests.attack_minutes(asked))
+    assert minutes[0] > 240 and minutes[1] == pytest.approx(2 * minutes[0], rel=0.1)
 
 
 def test_what_a_job_fetches_is_known_by_its_script():

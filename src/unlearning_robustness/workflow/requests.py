@@ -4,14 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.estimate.work import activation_cache_bytes, attack_megabytes
+from unlearning_robustness.estimate.jobs import PUBLISHED
+from unlearning_robustness.estimate.machines import MACHINES
+from unlearning_robustness.estimate.work import LETTERED_TOKENS, activation_cache_bytes, attack_megabytes, attacking
 from unlearning_robustness.models.shape import BFLOAT16, Shape, shape_of
 from unlearning_robustness.workflow.parameters import Parameters
 
 Amount = int | Callable[[object], int]
 # A model of up to this many MB is in the numbers that the rules give.
 SMALL = 1000
-# Megabytes and minutes of a measure of a small model.
+# Minutes of an attack on a small model, and megabytes and minutes of its measures.
+ATTACK_MINUTES = 120
 MEASURES = {"latents": (6000, 60), "sharpness": (8000, 120), "landscape": (4000, 120), "memorisation": (4000, 120)}
 
 
@@ -91,15 +94,18 @@ class Requests:
 
     def attack(self, wildcards) -> int:
         """What suffices for the laptop's model, or more where a larger model's shape is known."""
-        attack, models = self.parameters.attack(wildcards), self.config["models"]
+        attack, shape = self.parameters.attack(wildcards), self._fetched_shape(wildcards.model)
         least = 8000 if attack["parameters"].get("trained") == "full" else 4000
-        root = models[wildcards.model].get("from", wildcards.model)
-        folder = self.parameters.paths.prefixed(self.parameters.folder_of(root))
-        try:
-            shape = shape_of(root, models[root], Path(folder))
-        except ConfigError:
-            return least
-        return max(least, attack_megabytes(shape, attack, self.config["scoring"]["batch_size"]))
+        return max(least, attack_megabytes(shape, attack, self.config["scoring"]["batch_size"])) if shape else least
+
+    def attack_minutes(self, wildcards) -> int:
+        """Those of a small model, or twice what an A100 takes on a larger one whose shape is known."""
+        attack, shape = self.parameters.attack(wildcards), self._fetched_shape(wildcards.model)
+        if not shape or self.size_of(wildcards.model) <= SMALL:
+            return ATTACK_MINUTES
+        batch_size = self.config["scoring"]["batch_size"]
+        work = attacking(shape, attack, PUBLISHED, batch_size, PUBLISHED, LETTERED_TOKENS)
+        return max(ATTACK_MINUTES, round(2 * MACHINES["a100"].seconds(work) / 60))
 
     def measure(self, wildcards) -> int:
         """Megabytes of a measure."""
@@ -108,6 +114,16 @@ class Requests:
     def measure_minutes(self, wildcards) -> int:
         """Minutes of a measure."""
         return MEASURES[wildcards.measure][1]
+
+    def _fetched_shape(self, model: str) -> Shape | None:
+        """The shape that a model's folder says, or the configuration; None where neither does."""
+        models = self.config["models"]
+        root = models[model].get("from", model)
+        folder = self.parameters.paths.prefixed(self.parameters.folder_of(root))
+        try:
+            return shape_of(root, models[root], Path(folder))
+        except ConfigError:
+            return None
 
     def _shape(self, model: str) -> Shape | None:
         """The shape that the configuration gives a model, or the one that it is fine-tuned from."""

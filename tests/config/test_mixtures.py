@@ -20,7 +20,6 @@ def mixture(config):
     config["models"][MODEL]["shape"]["num_experts"] = 8
     config["study"] |= {"cells": [{"methods": ["reference"], "defences": ["none"], "attacks": ["none"]}]}
     config["study"] |= {measure: [] for measure in ("latents", "sharpness", "landscape", "memorisation")}
-    config.pop("tuning", None)
     return config
 
 

@@ -40,9 +40,8 @@ def declared_depths(config: dict) -> dict[str, int]:
 
 
 def study_methods(config: dict) -> list[str]:
-    """The methods that the study trains, in its cells or in a search."""
-    methods = [*in_order(config["study"], "methods"), *config.get("tuning", {}).get("methods", {})]
-    return [name for name in dict.fromkeys(methods) if name in config["methods"]]
+    """The methods that the study trains in its cells; a search tries no others."""
+    return [name for name in in_order(config["study"], "methods") if name in config["methods"]]
 
 
 def named_layers(config: dict) -> Iterator[tuple[str, int]]:

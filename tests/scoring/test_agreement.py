@@ -8,7 +8,7 @@ from unlearning_robustness.models import attention
 from unlearning_robustness.models.attention import kernel_of
 from unlearning_robustness.models.miniature import miniature
 from unlearning_robustness.scoring import agreement
-from unlearning_robustness.scoring.agreement import check_agreement, check_configuration
+from unlearning_robustness.scoring.agreement import check_agreement, check_configuration, effect_of_order
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -36,6 +36,10 @@ HUB = {
                               "new_decoder_architecture": True}),
     "opt-350m": ("opt", {"hidden_size": 1024, "num_attention_heads": 16, "word_embed_proj_dim": 512,
                          "do_layer_norm_before": False, "ffn_dim": 4096}),
+    "gemma-2-2b": ("gemma2", {"hidden_size": 2304, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
+                             "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0,
+                             "sliding_window": 4096, "query_pre_attn_scalar": 256}),
+    "gpt2-xl": ("gpt2", {"hidden_size": 1600, "num_attention_heads": 25}),
     "gemma-3-270m": ("gemma3_text", {"hidden_size": 640, "num_attention_heads": 4, "num_key_value_heads": 1,
                                      "head_dim": 256, "sliding_window": 512, "query_pre_attn_scalar": 256}),
 }  # fmt: skip
@@ -44,15 +48,35 @@ HUB = {
 @pytest.mark.parametrize("model", HUB)
 def test_models_of_the_hub_have_a_miniature_that_agrees(model):
     kind, sizes = HUB[model]
-    differences = check_configuration(AutoConfig.for_model(kind, num_hidden_layers=3, **sizes))
-    assert max(differences.values()) < 1e-4
+    config = AutoConfig.for_model(kind, num_hidden_layers=3, **sizes)
+    assert max(check_configuration(config).values()) < 1e-4
+    assert effect_of_order(miniature(config, kernel_of(config))) > 10 * agreement.TOLERANCE
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_order_of_tokens_shows_in_every_familys_miniature(family):
+    """What is proved on a model in which attention hardly counts is proved of nothing."""
+    config = family_model(family).config
+    assert effect_of_order(miniature(config, kernel_of(config))) > 10 * agreement.TOLERANCE
+
+
+def test_a_miniature_without_visible_attention_is_refused(monkeypatch):
+    def blind(config, kernel):
+        model = miniature(config, kernel)
+        for layer in model.model.layers:
+            layer.self_attn.o_proj.weight.zero_()
+        return model
+
+    monkeypatch.setattr(agreement, "miniature", blind)
+    with pytest.raises(FetchError, match=r"the order of tokens moves the logits .* by 0 standard deviations"):
+        check_configuration(family_model("llama").config)
 
 
 # What ``logits_of`` and spans would give if they did not run the model's own code around the layers, by family.
 FAULTS = {
     "granite": ("logits of the last layer's output", lambda logits: 0.25 * logits),
     "cohere": ("logits of the last layer's output", lambda logits: logits / 4),
-    "gemma2": ("logits of the last layer's output", lambda logits: 3 * (logits / 3).clamp(-0.999, 0.999).atanh()),
+    "gemma2": ("logits of the last layer's output", lambda logits: logits.clamp(-0.999, 0.999).atanh()),
 }
 
 
@@ -61,8 +85,10 @@ def test_logits_without_a_models_scale_or_cap_are_refused(monkeypatch, family):
     what, fault = FAULTS[family]
     exact = agreement.logits_of
     monkeypatch.setattr(agreement, "logits_of", lambda model, hidden: fault(exact(model, hidden)))
+    kind, sizes = HUB["gemma-2-2b"]  # whose cap of 30 hardly touches a small model's logits; there it is 1
+    config = AutoConfig.for_model(kind, **sizes) if family == "gemma2" else family_model(family).config
     with pytest.raises(FetchError, match=rf"{what} differ by \d\S* standard deviations") as raised:
-        check_configuration(family_model(family).config)
+        check_configuration(config)
     assert len(str(raised.value).splitlines()) == 1
 
 
@@ -122,7 +148,7 @@ def test_a_miniature_keeps_every_layer_and_flag_and_shrinks_the_rest():
     model = miniature(config, kernel_of(config))
     small = model.config
     assert (small.sliding_window, small.hidden_size, small.head_dim) == (4, 512, 256)
-    assert (small.layer_types, small.attn_logit_softcapping, small.final_logit_softcapping) == (kinds, 50.0, 30.0)
+    assert (small.layer_types, small.attn_logit_softcapping, small.final_logit_softcapping) == (kinds, 1.0, 1.0)
     assert len(model.model.layers) == 24 and sum(tensor.numel() for tensor in model.parameters()) < 25e6
     assert config.sliding_window == 4096 and config.hidden_size == 2304
     again = miniature(config, kernel_of(config))

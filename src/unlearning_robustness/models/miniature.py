@@ -2,7 +2,7 @@
 
 What a family computes is decided by its configuration, not by its weights. So whether other code computes the same
 shows on a model of some megabytes as on one of many gigabytes, and better: each random weight shows in the output, and
-windows are shorter than a short text.
+windows are shorter than a short text and caps lower than its scores.
 """
 
 import copy
@@ -11,12 +11,13 @@ import torch
 from torch import nn
 from transformers import PreTrainedConfig
 
-VOCABULARY, INNER, EXPERTS, WINDOW = 256, 32, 4, 4
+VOCABULARY, INNER, EXPERTS, WINDOW, CAP = 256, 32, 4, 4, 1.0
 # What families call the widths of their MLPs, their numbers of experts and the windows of their attention.
 INNER_NAMES = ("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size", "moe_intermediate_size",
                "shared_expert_intermediate_size", "intermediate_size_mlp")  # fmt: skip
 EXPERT_NAMES = ("num_local_experts", "num_experts", "n_routed_experts")
 WINDOW_NAMES = ("sliding_window", "window_size", "attention_chunk_size")
+CAP_NAMES = ("attn_logit_softcapping", "final_logit_softcapping")
 
 
 def miniature(config: PreTrainedConfig, kernel: str) -> nn.Module:
@@ -30,11 +31,14 @@ def miniature(config: PreTrainedConfig, kernel: str) -> nn.Module:
     model = AutoModelForCausalLM.from_config(_small(config), dtype=torch.float32, attn_implementation=kernel)
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for tensor in model.parameters():
-            if tensor.ndim == 1:
+        for name, tensor in model.named_parameters():
+            if tensor.ndim == 1 and name.endswith("weight"):
                 tensor.uniform_(0.5, 1.5, generator=random)
+            elif tensor.ndim == 1:
+                # Larger biases would be all that a layer hands on, and hide what it makes of other tokens.
+                tensor.normal_(0.0, 0.1, generator=random)
             else:
-                tensor.normal_(0.0, 0.5 * tensor.shape[-1] ** -0.5, generator=random)
+                tensor.normal_(0.0, tensor.shape[-1] ** -0.5, generator=random)
     return model.requires_grad_(False).eval()
 
 
@@ -50,6 +54,7 @@ def _small(config: PreTrainedConfig) -> PreTrainedConfig:
     sizes |= {name: INNER for name in INNER_NAMES if getattr(config, name, None)}
     sizes |= {name: EXPERTS for name in EXPERT_NAMES if getattr(config, name, None)}
     sizes |= {name: WINDOW for name in WINDOW_NAMES if getattr(config, name, None)}
+    sizes |= {name: CAP for name in CAP_NAMES if getattr(config, name, None)}
     if getattr(config, "num_experts_per_tok", None):
         sizes["num_experts_per_tok"] = min(2, config.num_experts_per_tok)
     if projected := getattr(config, "word_embed_proj_dim", None):

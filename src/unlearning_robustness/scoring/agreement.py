@@ -36,14 +36,33 @@ Pair = tuple[torch.Tensor, torch.Tensor]
 def check_configuration(config: PreTrainedConfig) -> dict[str, float]:
     """``check_agreement`` of a small random model of a configuration, which is one of a model that reads text alone.
 
-    Raises FetchError as ``check_agreement`` does, and for a model that also reads images or sounds.
+    Raises FetchError as ``check_agreement`` does, for a model that also reads images or sounds, and for one whose small
+    model shows no attention, so that nothing would be proved.
     """
     kind = config.architectures[0] if config.architectures else config.model_type
-    if config.get_text_config() is not config:
+    if config.get_text_config(decoder=True) is not config:
         raise FetchError(f"{kind} reads more than text: save its language model alone, as docs/hub.md shows")
     with _one_line(kind, "a small model of its configuration"):
         model = miniature(config, kernel_of(config))
+        visible = effect_of_order(model)
+    if not visible > TOLERANCE:
+        raise FetchError(
+            f"{kind}: the order of tokens moves the logits of a small model of its configuration by {visible:.2g} "
+            "standard deviations, too little to prove anything by: choose another model"
+        )
     return check_agreement(model)
+
+
+@torch.no_grad()
+def effect_of_order(model: nn.Module) -> float:
+    """How far the last token's logits move when the two tokens before it change places, in standard deviations.
+
+    That is what a fault in masks or positions could show.
+    """
+    text = TEXTS[0]
+    exchanged = [*text[:-3], text[-2], text[-3], text[-1]]
+    one, other = model(input_ids=torch.tensor([text, exchanged]), use_cache=False).logits[:, -1]
+    return ((one - other).abs().max() / one.std()).item()
 
 
 @torch.no_grad()

@@ -55,3 +55,17 @@ def test_a_models_folder_says_its_positions(tmp_path, monkeypatch):
     (tmp_path / "mine" / "config.json").write_text(json.dumps({"text_config": {"max_position_embeddings": 40}}))
     with pytest.raises(ConfigError, match=r"^methods\.rmu\.tokens: 48 are more than the 40 positions of mine"):
         Study(stated, ROOT)
+
+
+def test_the_topics_of_a_method_may_cut_elsewhere(resolved):
+    resolved["methods"]["rmu"]["topics"] = [{}, {"retain_tokens": 129}]
+    with pytest.raises(ConfigError, match=r"^methods\.rmu\.topics\[1\]\.retain_tokens: 129 are more than"):
+        check_positions(resolved, {MODEL: 128})
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"n_positions": "few", "n_layer": "six", "text_config": null}'])
+def test_a_config_that_says_nothing_is_left_to_the_fetching_job(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/config.json").write_text(content)
+    Study({"models": {"mine": {"path": "mine", "license": "x", "note": "x"}}, "study": {"models": ["mine"]}}, ROOT)

@@ -4,6 +4,7 @@ import numpy
 import pandas
 import pytest
 import torch
+from families import family_model
 from odd_tokenizers import TOKENIZERS, tokenizer_of
 
 from unlearning_robustness.scoring.questions import QuestionScorer
@@ -77,6 +78,18 @@ def test_a_prompt_that_is_too_long_is_cut_and_said(model, capfd):
     apart = (uncut.log_likelihoods(model) - torch.tensor(numpy.stack(records["log_likelihoods"]))).abs().amax(-1)
     model.config.max_position_embeddings = POSITIONS
     assert apart[0] > 0.1 and apart[1] < 1e-5 and apart[2] > 0.1
+
+
+def test_with_long_rope_no_score_depends_on_its_neighbours():
+    """Of one text beyond the first length transformers would turn the whole batch by other factors."""
+    factors, first = {"short_factor": [1.0] * 4, "long_factor": [3.0] * 4}, {"original_max_position_embeddings": 64}
+    rope = {"rope_type": "longrope", "rope_theta": 10000.0, **factors, **first}
+    model = family_model("phi3", rope_parameters=rope, vocab_size=270, **first)
+    assert model.config.max_position_embeddings == 512
+    alone = scorer_of(tokenizer_of(), [PROMPTS["plain"]]).log_likelihoods(model)
+    beside = scorer_of(tokenizer_of(), [PROMPTS["plain"], PROMPTS["long"]])
+    torch.testing.assert_close(beside.log_likelihoods(model)[:1], alone, atol=2e-5, rtol=2e-6)
+    assert beside.facts["questions_cut"] == 1
 
 
 def test_cut_questions_go_through_a_kept_prefix_and_through_streams_alike(model):

@@ -4,7 +4,10 @@ import pytest
 from odd_tokenizers import tokenizer_of
 
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.scoring.packing import PackedQuestion, cut, longest_input, pack
+from unlearning_robustness.models.config_json import positions_of
+from unlearning_robustness.scoring.packing import PackedQuestion, cut, pack
+
+LONG_ROPE = {"rope_type": "longrope", "original_max_position_embeddings": 4}
 
 
 @pytest.mark.parametrize("prompt", ["", "  ", "\n"])
@@ -43,7 +46,16 @@ def test_a_question_that_fits_is_one_row_and_another_one_row_a_choice():
 
 
 @pytest.mark.parametrize(
-    ("settings", "longest"), [({"max_position_embeddings": 9}, 9), ({"n_positions": 7, "n_ctx": 3}, 7), ({}, None)]
+    ("settings", "longest"),
+    [
+        ({"max_position_embeddings": 9}, 9),
+        ({"n_positions": 7, "n_ctx": 3}, 7),
+        ({}, None),
+        ({"max_position_embeddings": 9, "rope_parameters": LONG_ROPE}, 4),
+        ({"max_position_embeddings": 9, "rope_parameters": {"full_attention": LONG_ROPE}}, 4),
+        ({"max_position_embeddings": 9, "original_max_position_embeddings": 5, "rope_scaling": {"type": "su"}}, 5),
+        ({"max_position_embeddings": 9, "rope_parameters": {**LONG_ROPE, "rope_type": "yarn"}}, 9),
+    ],
 )
 def test_the_longest_input_is_what_the_configuration_says(settings, longest):
-    assert longest_input(type("Config", (), settings)) == longest
+    assert positions_of(settings) == longest

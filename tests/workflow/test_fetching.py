@@ -144,6 +144,7 @@ def test_wmdp_is_unlearned_and_measured_from_the_hub_to_the_records(published, o
     }  # fmt: skip
     wmdp["neighbour_minimum"] = 0
     config["methods"]["rmu"] |= {"layers": [1], "read_layer": 1, "steps": 3, "tokens": 24}
+    config["attacks"]["relearn"]["parameters"] |= {"documents": [10]}
     overlay.write_text(yaml.safe_dump(config))
     monkeypatch.setenv("HF_TOKEN", "granted")
     target = "results/records/tiny/wmdp/rmu/none/seed0/none/records.parquet"

@@ -7,6 +7,7 @@ from unlearning_robustness.config.layers import study_methods
 from unlearning_robustness.errors import ConfigError
 
 MEASURES = ("sharpness", "landscape")
+METHOD_LENGTHS = ("tokens", "retain_tokens")
 
 
 def check_positions(config: dict, positions: Mapping[str, int]) -> None:
@@ -26,7 +27,8 @@ def lengths(config: dict, model: str) -> Iterator[tuple[str, int]]:
     if "memorised" in config["models"][model]:
         yield f"models.{model}.memorised.tokens", config["models"][model]["memorised"]["tokens"]
     for name in study_methods(config):
-        yield f"methods.{name}.tokens", config["methods"][name]["tokens"]
+        for key, entry in _parts(f"methods.{name}", config["methods"][name]):
+            yield from ((f"{key}.{length}", entry[length]) for length in METHOD_LENGTHS if length in entry)
     for name in in_order(study, "attacks"):
         parameters = config["attacks"][name]["parameters"] if name != NONE else {}
         if "tokens" in parameters:
@@ -34,3 +36,9 @@ def lengths(config: dict, model: str) -> Iterator[tuple[str, int]]:
     yield from ((f"{name}.tokens", config[name]["tokens"]) for name in MEASURES if study[name])
     for name in study["benchmarks"]:
         yield f"benchmarks.{name}.corpora.perplexity_tokens", config["benchmarks"][name]["corpora"]["perplexity_tokens"]
+
+
+def _parts(key: str, method: dict) -> Iterator[tuple[str, dict]]:
+    """A method, and each of its topics, which may cut elsewhere."""
+    yield key, method
+    yield from ((f"{key}.topics[{number}]", topic) for number, topic in enumerate(method.get("topics", ())))

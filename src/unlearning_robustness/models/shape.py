@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unlearning_robustness.config.layers import origin_of
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.models.config_json import positions_of, sizes_in
+from unlearning_robustness.models.config_json import contents_of, positions_of, sizes_in
 from unlearning_robustness.runtime.manifest import read_json
 
 # Bytes of a number, and of an index into a tensor.
@@ -146,7 +146,7 @@ def shape_of(name: str, entry: dict, folder: Path) -> Shape:
 def depths_in(config: dict, folder: Path) -> dict[str, int]:
     """The number of layers of each model of the study whose ``config.json`` is here: fetched, or in its ``path``."""
     sizes = {model: sizes_in(said) for model, said in _said_here(config, folder).items()}
-    return {model: each["num_hidden_layers"] for model, each in sizes.items() if "num_hidden_layers" in each}
+    return {model: depth for model, each in sizes.items() if isinstance(depth := each.get("num_hidden_layers"), int)}
 
 
 def experts_in(config: dict, folder: Path) -> dict[str, int]:
@@ -168,7 +168,7 @@ def _said_here(config: dict, folder: Path) -> dict[str, dict]:
         origin = origin_of(config, model)
         sources = [folder / origin, Path(config["models"][origin].get("path", folder / origin)).expanduser()]
         for path in [source / "config.json" for source in sources if (source / "config.json").is_file()]:
-            said[model] = read_json(path)
+            said[model] = contents_of(path)
     return said
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from unlearning_robustness.errors import DataError
-from unlearning_robustness.models.config_json import POSITIONS
+from unlearning_robustness.models.config_json import positions_of
 from unlearning_robustness.scoring.encoding import encode
 
 # How much of a prompt without a name an error quotes.
@@ -69,7 +69,7 @@ def pack(tokenizer, prompt: str, choices: Sequence[str], name: str = "") -> Pack
 
 def longest_input(config) -> int | None:
     """The number of positions that a model's configuration gives it, or None where it gives none."""
-    return next((int(value) for key in POSITIONS if (value := getattr(config, key, None))), None)
+    return positions_of(config.to_dict())
 
 
 def cut(question: PackedQuestion, longest: int | None) -> list[PackedQuestion]:

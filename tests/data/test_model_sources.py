@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,7 @@ def test_what_is_no_model_is_refused(names, parts):
 
 
 def test_a_damaged_incomplete_or_foreign_model_is_refused(saved, tmp_path):
-    folders = (tmp_path / str(number) for number in range(9))
+    folders = (tmp_path / str(number) for number in count())
 
     def change(name, content):
         folder = next(folders)
@@ -156,6 +157,9 @@ def test_a_damaged_incomplete_or_foreign_model_is_refused(saved, tmp_path):
     refused(change(shard.name, shard.read_bytes()[:-8]), shard.name, "damaged")
     refused(change(shard.name, None), shard.name, "missing")
     refused(change("config.json", json.dumps(config | {"model_type": "evil"}).encode()), "'evil'", "its own code")
+    own = config | {"architectures": ["LlamaDoubledForCausalLM"]}
+    refused(change("config.json", json.dumps(own).encode()), "'LlamaDoubledForCausalLM'", "as LlamaForCausalLM does")
+    change("config.json", json.dumps(config | {"architectures": ["LLaMAForCausalLM"]}).encode())()
     refused(change("config.json", b"{"), "config.json", "not JSON")
     refused(change("config.json", b"[1]"), "config.json", "not JSON with names")
     refused(change("config.json", b"\xff{}"), "config.json", "not JSON")
@@ -163,6 +167,29 @@ def test_a_damaged_incomplete_or_foreign_model_is_refused(saved, tmp_path):
     refused(change(INDEX, b'{"weight_map": [1]}'), INDEX, "no weight_map")
     index["weight_map"]["lm_head.weight"] = "../../outside.safetensors"
     refused(change(INDEX, json.dumps(index).encode()), "outside.safetensors", "missing")
+
+
+def test_a_tokenizer_that_is_damaged_or_another_models_is_refused(saved, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(saved, source)
+    fetched = lambda: model_sources.fetch({"path": str(source), **WORDS}, tmp_path / "model", tmp_path)  # noqa: E731
+    tokenizer = load_tokenizer(saved)
+    tokenizer.add_tokens(["<one>", "<two>", "<image>"], special_tokens=True)  # 256 to 258 of 260, and no more
+    tokenizer.add_tokens(["<three>", "<four>"], special_tokens=True)
+    tokenizer.save_pretrained(source)
+    fetched()  # Gemma 3 has such a token, for images
+    shutil.rmtree(tmp_path / "model")
+    tokenizer.add_tokens(["iron"])
+    tokenizer.save_pretrained(source)
+    refused(fetched, "token 261, 'iron'", "260 embeddings", "resized embeddings")
+    tokenizer = load_tokenizer(saved)
+    tokenizer.add_tokens([f"<{number}>" for number in range(4)], special_tokens=True)
+    tokenizer.add_special_tokens({"bos_token": "<begin>"})
+    tokenizer.save_pretrained(source)
+    refused(fetched, "token 260, '<begin>'")
+    (source / "tokenizer.json").write_text("{}")
+    refused(fetched, "its tokenizer cannot be loaded", str(tmp_path / "model"))
+    assert not (tmp_path / "model").exists()
 
 
 def test_a_refused_model_leaves_no_folder(hub, saved, tmp_path):

@@ -69,6 +69,11 @@ def with_number(number):
 REFUSED = {
     "compiled": (renamed("_orig_mod."), {}, ["_orig_mod.lm_head.weight", "torch.compile", "`_orig_mod`"]),
     "of an adapter": (renamed("base_model.model."), {}, ["base_model.model.lm_head.weight", "merge_and_unload"]),
+    "of layers in wrappers": (
+        lambda tensors: {name.replace(".2.", ".2._fsdp_wrapped_module."): tensor for name, tensor in tensors.items()},
+        {},
+        ["model.layers.2._fsdp_wrapped_module.input_layernorm.weight", "FSDP"],
+    ),
     "one adapter name": (
         changed("model.layers.0.self_attn.q_proj.lora_A.weight", torch.ones(2, 32)),
         {},
@@ -89,6 +94,7 @@ REFUSED = {
     "untied without a head": (without(HEAD), {}, [HEAD, "set tie_word_embeddings to true"]),
     "not a number": (with_number(torch.nan), {}, [DOWN, "not finite"]),
     "infinite": (with_number(-torch.inf), {}, [DOWN, "not finite"]),
+    "finite in float32 alone": (with_number(3.4e38), {}, [DOWN, "beyond bfloat16's range"]),
     "whole numbers": (changed(DOWN, torch.ones(32, 64, dtype=torch.int8)), {}, [DOWN, "I8", "quantization_config"]),
 }
 
@@ -102,6 +108,21 @@ def test_a_checkpoint_that_is_not_the_model_is_refused_in_one_line(stored, case)
     text = str(raised.value)
     assert len(text.splitlines()) == 1 and str(folder) in text
     assert [part for part in parts if part not in text] == [], text
+
+
+@pytest.mark.parametrize(
+    ("family", "part", "name"),
+    [("gpt2", "c_fc.weight", "h.0.mlp.c_fc.weight"),
+     ("qwen3-moe", "down_proj", "model.layers.0.mlp.experts.0.down_proj.weight")],
+)  # fmt: skip
+def test_whole_numbers_under_another_name_than_the_models_are_refused(family, part, name, tiny_tokenizer, tmp_path):
+    folder = family_folder(family, tmp_path, tiny_tokenizer)
+    tensors = load_file(folder / "model.safetensors")
+    scaled = {name: (9 * tensor).to(torch.int8) if part in name else tensor for name, tensor in tensors.items()}
+    bare = {name.removeprefix("transformer."): tensor for name, tensor in scaled.items()}
+    save_file(bare, folder / "model.safetensors")
+    with pytest.raises(StudyError, match=f"{name} holds I8"):
+        check_model(folder)
 
 
 @pytest.mark.parametrize("layers", [None, (1, 3)])
@@ -179,6 +200,17 @@ def test_an_index_that_names_another_file_is_refused(make_model, tiny_tokenizer,
     with pytest.raises(StudyError) as raised:
         check_model(tmp_path)
     assert f"says {name} is in {said}" in str(raised.value)
+
+
+@pytest.mark.parametrize("other", [0, 2])
+def test_a_tensor_in_two_files_is_refused(make_model, tiny_tokenizer, tmp_path, other):
+    make_model().save_pretrained(tmp_path, max_shard_size="90KB")
+    tiny_tokenizer.save_pretrained(tmp_path)
+    files = sorted(tmp_path.glob("model-*.safetensors"))
+    name, tensor = next(iter(load_file(files[1]).items()))
+    save_file(load_file(files[other]) | {name: 2 * tensor}, files[other], metadata={"format": "pt"})
+    with pytest.raises(StudyError, match=rf"{name} is in model-0000\d-of-00003\.safetensors as well"):
+        check_model(tmp_path)
 
 
 def test_tensors_that_a_family_no_longer_reads_are_no_fault(stored):

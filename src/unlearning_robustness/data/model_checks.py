@@ -6,7 +6,7 @@ Each check raises one line, or mends what has one meaning alone; it returns fact
 from collections.abc import Callable
 from pathlib import Path
 
-from unlearning_robustness.data.model_folder import CONFIG, check_loadable
+from unlearning_robustness.data.model_folder import CONFIG, check_loadable, check_tokenizer
 from unlearning_robustness.data.quantised import dequantise
 from unlearning_robustness.runtime.manifest import read_json, write_json
 
@@ -41,6 +41,12 @@ def tensors(folder: Path) -> dict:
     return {"head": "tied to the embeddings" if tied else "its own"}
 
 
+def tokenizer(folder: Path) -> dict:
+    """Transformers has the tokenizer, and the model has embeddings for what it may put out."""
+    check_tokenizer(folder)
+    return {}
+
+
 def finite(folder: Path) -> dict:
     """Every weight is a finite number."""
     from unlearning_robustness.models.checkpoint import check_finite
@@ -70,7 +76,7 @@ def agreement(folder: Path) -> dict:
 
 
 # In this order: each may rely on what those before it have found in order.
-CHECKS: tuple[Callable[[Path], dict], ...] = (structure, plain, tensors, finite, agreement)
+CHECKS: tuple[Callable[[Path], dict], ...] = (structure, plain, tensors, tokenizer, finite, agreement)
 
 
 def check_model(folder: Path) -> dict:

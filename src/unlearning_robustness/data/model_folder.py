@@ -55,6 +55,7 @@ def tokenizer_files(names: Iterable[str]) -> list[str]:
 
 def check_loadable(folder: Path) -> None:
     """Raise FetchError when a shard is missing or damaged, or the architecture would need the repository's own code."""
+    import transformers
     from safetensors import SafetensorError, safe_open
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -73,9 +74,44 @@ def check_loadable(folder: Path) -> None:
                 handle.keys()
         except SafetensorError as error:
             raise FetchError(f"{folder / shard} is damaged ({error}): fetch it anew") from None
-    kind = _object_of(folder / CONFIG).get("model_type")
+    config = _object_of(folder / CONFIG)
+    kind, classes = config.get("model_type"), config.get("architectures")
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise FetchError(f"{CONFIG} has model_type {kind!r}, which needs its own code: choose one of transformers'")
+    # Some were written in other capitals.
+    known = {name.lower() for name in dir(transformers)}
+    if other := next((name for name in classes or () if str(name).lower() not in known), None):
+        raise FetchError(
+            f"{folder / CONFIG}: architectures names {other!r}, which needs its own code: choose one of transformers', "
+            f"or correct it if the model computes as {MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[kind]} does"
+        )
+
+
+def check_tokenizer(folder: Path) -> None:
+    """Raise FetchError when the folder's tokenizer cannot be loaded, or puts out a token that has no embedding.
+
+    Special tokens without one are no fault but for those that begin or end a text: Gemma 3 has one for images.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        tokenizer.encode("a")
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise FetchError(
+            f"{folder}: its tokenizer cannot be loaded ({reason}): fetch it anew, or name another"
+        ) from error
+    rows = AutoConfig.from_pretrained(str(folder), local_files_only=True).get_text_config(decoder=True).vocab_size
+    special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+    special -= {tokenizer.bos_token_id, tokenizer.eos_token_id}
+    beyond = {index: token for token, index in tokenizer.get_vocab().items() if index >= rows and index not in special}
+    if beyond:
+        first = min(beyond)
+        raise FetchError(
+            f"{folder}: the tokenizer has token {first}, {beyond[first]!r}, the model {rows} embeddings: give the "
+            "tokenizer that the model was trained with, or save the model with resized embeddings"
+        )
 
 
 def _object_of(path: Path) -> dict:

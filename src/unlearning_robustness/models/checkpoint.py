@@ -23,12 +23,13 @@ INDEX = f"{WEIGHTS}.index.json"
 FLOATING = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 # Constants that older code of a family stored, and that its class does not list.
 IGNORED = re.compile(r"\.masked_bias$")
-# What wrappers put before every name, and what to save instead of the wrapper.
+# What wrappers put before the names of what they hold, and what to save instead of the wrapper.
 WRAPPERS = {
     "_orig_mod.": "a model of torch.compile; save its `_orig_mod`",
     "base_model.model.": "a model of peft; save what its `merge_and_unload()` returns",
     "module.": "a model of DataParallel; save its `module`",
     "_fsdp_wrapped_module.": "a model of FSDP; save its full state dict",
+    "_checkpoint_wrapped_module.": "a model of torch's checkpoint_wrapper; save the model without it",
 }
 
 
@@ -36,11 +37,18 @@ def files_of(folder: Path) -> dict[str, Path]:
     """The safetensors file of a model folder that holds each tensor, by the tensor's name.
 
     Reads the files that the folder's index names, or the only one: others beside them do not belong to the model.
+    Raises ModelFileError for a tensor that two of them hold.
     """
     files, index = {}, folder / INDEX
     for name in sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else [WEIGHTS]:
         with safe_open(folder / name, framework="pt") as handle:
-            files |= dict.fromkeys(handle.keys(), folder / name)
+            for tensor in handle.keys():  # noqa: SIM118
+                if tensor in files:
+                    raise ModelFileError(
+                        f"{folder / name}: {tensor} is in {files[tensor].name} as well: save the model again into an "
+                        "empty folder"
+                    )
+                files[tensor] = folder / name
     return files
 
 
@@ -97,7 +105,7 @@ def refuse_incomplete(model: nn.Module, report: dict, folder: Path) -> None:
     """
     kind, files = type(model).__name__, files_of(folder)
     for name in _in_order(name for name in report["unexpected_keys"] if not IGNORED.search(name)):
-        wrapper = next((mend for prefix, mend in WRAPPERS.items() if name.startswith(prefix)), None)
+        wrapper = next((mend for prefix, mend in WRAPPERS.items() if f".{prefix}" in f".{name}"), None)
         mend = f"saved from {wrapper}" if wrapper else f"save it with {kind}.save_pretrained, or correct config.json"
         raise ModelFileError(f"{files.get(name, folder)}: {kind} has no tensor {name}: {mend}")
     for name in _in_order(report["missing_keys"]):
@@ -136,16 +144,18 @@ def refuse_other_heads(names: Iterable[str], folder: Path) -> None:
 
 
 def check_finite(folder: Path) -> None:
-    """Raise ModelFileError for the first tensor with a number that is not finite; holds one tensor at a time."""
+    """Raise ModelFileError for the first tensor with a number that is not finite, or not in bfloat16, in which jobs may
+    compute; holds one tensor at a time.
+    """
     for name, file in files_of(folder).items():
         tensor = _read(file, name)
         if not tensor.is_floating_point() or tensor.numel() == 0:
             continue
         limits = torch.stack((tensor if tensor.element_size() > 1 else tensor.float()).aminmax())
-        if not limits.isfinite().all():
+        if not limits.bfloat16().isfinite().all():
+            fault = "a number beyond bfloat16's range" if limits.isfinite().all() else "a number that is not finite"
             raise ModelFileError(
-                f"{file}: {name} holds a number that is not finite: the model was damaged in training or saving; "
-                "choose another checkpoint"
+                f"{file}: {name} holds {fault}: the model was damaged in training or saving; choose another checkpoint"
             )
 
 
@@ -171,11 +181,16 @@ def _check_index(folder: Path, files: dict[str, Path], model: nn.Module) -> None
 
 
 def _check_types(model: nn.Module, files: dict[str, Path]) -> None:
-    """Raise ModelFileError for the first parameter that is stored in a type that needs a scale to mean anything."""
-    for name in (name for name, _ in model.named_parameters() if name in files):
+    """Raise ModelFileError for the first tensor that is stored in a type that needs a scale to mean anything.
+
+    It may be stored under another name than the model's. Buffers, such as masks, may be of any type.
+    """
+    ignored = [IGNORED, *map(re.compile, model._keys_to_ignore_on_load_unexpected or ())]
+    buffers = {name for name, _ in model.named_buffers()}
+    for name in _in_order(files.keys() - buffers):
         with safe_open(files[name], framework="pt") as handle:
             stored = handle.get_slice(name).get_dtype()
-        if stored not in FLOATING:
+        if stored not in FLOATING and not any(pattern.search(name) for pattern in ignored):
             raise ModelFileError(
                 f"{files[name]}: {name} holds {stored}, but config.json has no quantization_config: "
                 "choose the unquantised model"

@@ -44,7 +44,7 @@ def test_what_a_study_cannot_do_with_a_model_is_refused_before_its_weights_are_a
     assert not hub.asked("safetensors")
 
 
-@pytest.mark.parametrize("content", [b'{"num_hidden_layers": 30}', b"{", None])
+@pytest.mark.parametrize("content", [b'{"num_hidden_layers": 30}', b"{", b"[1]", b'{"text_config": null}', None])
 def test_what_fits_is_accepted_and_what_the_hub_does_not_say_is_left_to_the_fetching_job(hub, config, content):
     hub.add("lab/large", COMMIT, {} if content is None else {"config.json": content})
     check_architectures(config, [("model", {"hub": HUB})])

@@ -8,8 +8,7 @@ from unlearning_robustness.config.layers import check_depths, origin_of
 from unlearning_robustness.config.mixtures import check_mixtures
 from unlearning_robustness.config.positions import check_positions
 from unlearning_robustness.data.hub import Repository
-from unlearning_robustness.models.config_json import positions_of, sizes_in
-from unlearning_robustness.runtime.manifest import read_json
+from unlearning_robustness.models.config_json import contents_of, positions_of, sizes_in
 from unlearning_robustness.workflow.licences import asking_the_hub
 
 
@@ -36,6 +35,6 @@ def _said_by(repository: Repository) -> dict:
 
     where = {"revision": repository.revision, "endpoint": repository.endpoint}
     try:
-        return read_json(Path(hf_hub_download(repository.name, "config.json", **where)))
-    except (OSError, ValueError):
+        return contents_of(Path(hf_hub_download(repository.name, "config.json", **where)))
+    except OSError:
         return {}

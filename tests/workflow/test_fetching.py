@@ -143,6 +143,7 @@ def test_wmdp_is_unlearned_and_measured_from_the_hub_to_the_records(published, o
         "perplexity_documents": 4, "perplexity_tokens": 32, "characteristic_ngrams": 4,
     }  # fmt: skip
     wmdp["neighbour_minimum"] = 0
+    wmdp["neighbour"]["subjects"] = wmdp["retain"]["without_subjects"] = ["virology"]
     config["methods"]["rmu"] |= {"layers": [1], "read_layer": 1, "steps": 3, "tokens": 24}
     config["attacks"]["relearn"]["parameters"] |= {"documents": [10]}
     overlay.write_text(yaml.safe_dump(config))

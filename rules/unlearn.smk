@@ -30,7 +30,8 @@ rule unlearn:
     input:
         model=parameters.model_folder,
         cache=parameters.cache_file,
-        matched=parameters.matched_deltas,
+        matched=parameters.matched("delta.safetensors"),
+        matched_facts=parameters.matched("manifest.json"),
         # Before anything is trained; a check that is made again trains nothing again.
         checked=ancient(rules.check_questions.output[0]),
         questions=parameters.select_questions,

@@ -6,11 +6,13 @@ with job(snakemake, snakemake.params.model, snakemake.params.method["parallel"][
     import pandas
 
     from unlearning_robustness.runtime.launcher import is_main
-    from unlearning_robustness.runtime.manifest import atomic
+    from unlearning_robustness.runtime.manifest import atomic, read_json
     from unlearning_robustness.engine.activation_cache import load_caches
     from unlearning_robustness.models.delta import load_delta, save_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
-    from unlearning_robustness.scoring.questions import QuestionScorer, select_questions
+    from unlearning_robustness.scoring.knowledge import KnowledgeScorer
+    from unlearning_robustness.scoring.questions import select_questions
+    from unlearning_robustness.training.matching import Matched
     from unlearning_robustness.training.unlearning import layer_divider, layers_needed, unlearn
 
     source, params, scorer = snakemake.input, snakemake.params, None
@@ -19,9 +21,11 @@ with job(snakemake, snakemake.params.model, snakemake.params.method["parallel"][
     cache = load_caches(source.cache)
     if source.questions:
         asked = select_questions(pandas.read_parquet(source.questions[0]), "forget")
-        scorer = QuestionScorer(load_tokenizer(source.model), asked, params.batch_size)
+        scorer = KnowledgeScorer.of(load_tokenizer(source.model), asked, params.batch_size)
     for index, cell, files in running.cells():
-        matched = load_delta(source.matched[index], digest) if source.matched else None
+        matched = None
+        if source.matched:
+            matched = Matched(load_delta(source.matched[index], digest), read_json(source.matched_facts[index]))
         scratch = files["delta"].with_name("training.safetensors")
         done = unlearn(model, params.method, params.row, cache, cell.seed, scratch, matched, scorer)
         if is_main():

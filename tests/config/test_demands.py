@@ -27,7 +27,7 @@ def test_the_default_study_needs_batches_documents_and_questions_to_match_on(con
         ("attacks.relearn.parameters.documents", "relearn"): 60,
         ("attacks.relearn-few.parameters.documents", "relearn"): 20,
     }  # fmt: skip
-    assert asked == {("defences.early-stop", "forget", "select"): 1}
+    assert asked == {("defences.early-stop", "forget", "select"): 2}
 
 
 def test_every_attack_says_what_it_needs(config):

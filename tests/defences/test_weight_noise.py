@@ -5,6 +5,7 @@ import torch
 
 from unlearning_robustness.defences.weight_noise import disturbed
 from unlearning_robustness.runtime.seeds import generator
+from unlearning_robustness.training.matching import Matched
 from unlearning_robustness.training.unlearning import unlearn
 
 ROW = [{"id": "weight-noise", "kind": "weight-noise", "parameters": {"match": "none"}}]
@@ -53,7 +54,7 @@ def cell(make_trainer, settings, tiny_model, tmp_path):
 
     def make(seed):
         model = copy.deepcopy(tiny_model)
-        done = unlearn(model, settings("rmu"), ROW, {}, seed, tmp_path / "scratch", matched)
+        done = unlearn(model, settings("rmu"), ROW, {}, seed, tmp_path / "scratch", Matched(matched, {}))
         assert all(
             torch.equal(one, other) for one, other in zip(model.parameters(), tiny_model.parameters(), strict=True)
         )

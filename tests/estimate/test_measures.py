@@ -4,7 +4,8 @@ import pytest
 
 from studies import load_study
 from unlearning_robustness.config import resolve
-from unlearning_robustness.estimate import measures
+from unlearning_robustness.config.cells import measured_cells
+from unlearning_robustness.estimate import measures, work
 from unlearning_robustness.estimate.jobs import Domain, jobs_of
 from unlearning_robustness.estimate.work import QUESTION_TOKENS
 from unlearning_robustness.models.shape import Shape
@@ -64,3 +65,34 @@ def test_the_muse_study_is_planned_whole(shape):
     counted = {rule: sum(job.rule == rule for job in found) for rule in {job.rule for job in found}}
     assert counted["make_target_model"] == counted["measure_retrained"] == 1
     assert counted["measure_memorisation"] == counted["evaluate"] == 10
+
+
+def test_a_trajectory_costs_its_training_and_five_sets_of_questions_a_point():
+    config, shape = of("rna"), Shape(**load_study("muse")["models"]["smollm2-135m-instruct"]["shape"])
+    cell = next(cell for cell in measured_cells(config, "trajectory") if (cell.method, cell.defence) == ("rmu", "none"))
+    asked = {"forget": 100, "retain": 50, "neighbour": 30}
+
+    def cost(**changes):
+        changed = {**config, "trajectory": {**config["trajectory"], **changes}}
+        return measures.trajectory(shape, changed, cell, asked, QUESTION_TOKENS).operations
+
+    training = work.unlearning(shape, config["methods"]["rmu"], [], 0, 48).operations
+    # Before, after every sixth of 60 steps; 60 facts twice, 50 twice and 30, from layer 5 on.
+    scored = work.scoring(shape, 2 * 60 + 2 * 50 + 30, 48, 5).operations
+    assert cost(every=6, questions=60) == pytest.approx(training + 11 * scored)
+    assert cost(every=30, questions=60) == pytest.approx(training + 3 * scored)
+    relearned = cost(every=30, questions=60, attack="relearn") - cost(every=30, questions=60)
+    attack = work.attacking(shape, config["attacks"]["relearn"], 60, 48, 0, QUESTION_TOKENS)
+    assert relearned == pytest.approx(3 * attack.operations)
+
+
+def test_recorded_cells_are_among_the_jobs():
+    config = of("rna")
+    shape = Shape(**load_study("muse")["models"]["smollm2-135m-instruct"]["shape"])
+    domains = {name: Domain(100, 300, 2) for name in ("elements", "geography", "symbols")}
+    found = [
+        job.about for job in jobs_of(config, {"smollm2-135m-instruct": shape}, domains) if job.rule == "trajectory"
+    ]
+    recorded = [f"smollm2-135m-instruct/elements/{method}/{defence}" for method in ("npo-kl", "rmu", "rsv")
+                for defence in ("none", "rna")]  # fmt: skip
+    assert sorted(found) == recorded

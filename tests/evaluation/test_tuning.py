@@ -18,8 +18,9 @@ from unlearning_robustness.evaluation.tuning import (
 )
 
 
-def methods(*rows):
-    return pandas.DataFrame(rows, columns=["learning_rate", "retain_weight", "steps", "forget", "retain"])
+def methods(*rows, floor=0.0):
+    columns = ["learning_rate", "retain_weight", "steps", "forget", "retain"]
+    return pandas.DataFrame(rows, columns=columns).assign(floor=floor)
 
 
 def noise(*rows):
@@ -34,19 +35,28 @@ def picked(chosen, *keys):
     return tuple(chosen[key] for key in keys)
 
 
-def test_a_method_forgets_most_among_settings_that_keep_enough():
+def test_a_method_takes_the_fewest_steps_that_reach_the_floor_though_more_have_lower_accuracy():
+    flat = [
+        (0.1, 1.0, step, forget, 0.99) for step, forget in ((6, 0.9), (12, 0.57), (18, 0.41), (24, 0.37), (60, 0.38))
+    ]
+    assert picked(choose_method(methods(*flat, floor=0.4), 0.05, 0.05), "steps", "forget") == (18, 0.41)
+    assert choose_method(methods(*flat, floor=0.4), 0.05, 0.0)["steps"] == 24
+    assert choose_method(methods(*flat, floor=0.55), 0.05, 0.05)["steps"] == 12
+
+
+def test_the_floor_is_each_settings_own():
+    table = methods((0.1, 1.0, 20, 0.40, 1.0), (0.2, 1.0, 10, 0.40, 1.0), (0.2, 1.0, 40, 0.20, 1.0))
+    chosen = choose_method(table.assign(floor=[0.40, 0.25, 0.40]), 0.05, 0.05)
+    assert picked(chosen, "learning_rate", "steps") == (0.1, 20)
+
+
+def test_where_no_setting_reaches_the_floor_the_lowest_accuracy_stands_in_for_it():
     table = methods(
         (0.1, 1.0, 20, 0.50, 0.99), (0.1, 1.0, 40, 0.30, 0.95), (0.2, 1.0, 20, 0.10, 0.94), (0.2, 3.0, 20, 0.40, 1.0)
     )
     assert picked(choose_method(table, 0.05, 0.0), "learning_rate", "steps", "forget") == (0.1, 40, 0.30)
     assert picked(choose_method(table, 0.06, 0.0), "learning_rate", "steps", "forget") == (0.2, 20, 0.10)
-
-
-def test_forget_accuracies_within_the_margin_are_equal_and_the_higher_retain_decides():
-    table = methods((0.1, 1.0, 20, 0.30, 0.95), (0.1, 1.0, 40, 0.35, 0.99), (0.2, 1.0, 20, 0.36, 1.0))
-    assert picked(choose_method(table, 0.05, 0.0), "steps", "retain") == (20, 0.95)
-    assert picked(choose_method(table, 0.05, 0.05), "steps", "retain") == (40, 0.99)
-    assert picked(choose_method(table, 0.05, 0.06), "learning_rate", "retain") == (0.2, 1.0)
+    assert picked(choose_method(table, 0.05, 0.11), "retain_weight", "steps") == (3.0, 20)
 
 
 def test_a_method_is_judged_by_the_mean_over_seeds():
@@ -57,9 +67,11 @@ def test_a_method_is_judged_by_the_mean_over_seeds():
     assert picked(chosen, "learning_rate", "forget", "retain") == pytest.approx((0.1, 0.20, 0.95))
 
 
-def test_of_equal_settings_the_shortest_run_is_chosen():
-    table = methods((0.1, 1.0, 60, 0.3, 1.0), (0.2, 1.0, 40, 0.31, 1.0), (0.1, 3.0, 40, 0.30, 1.0))
-    assert picked(choose_method(table, 0.05, 0.05), "steps", "forget") == (40, 0.30)
+def test_of_equally_long_runs_the_one_that_keeps_most_is_chosen_then_the_one_that_forgets_most():
+    table = methods(
+        (0.1, 1.0, 60, 0.3, 1.0), (0.2, 1.0, 40, 0.31, 0.98), (0.1, 3.0, 40, 0.33, 0.99), (0.3, 3.0, 40, 0.31, 0.99)
+    )
+    assert picked(choose_method(table, 0.05, 0.05), "learning_rate", "forget") == (0.3, 0.31)
 
 
 def test_when_no_setting_keeps_enough_the_one_that_keeps_most_is_chosen():
@@ -142,6 +154,7 @@ def test_tuning_asks_one_template_a_fact_of_the_select_split_only(monkeypatch):
         for template in (0, 1)
     ]
     monkeypatch.setattr(tuning, "QuestionScorer", lambda tokenizer, table, batch_size: table)
+    monkeypatch.setattr(tuning.KnowledgeScorer, "of", lambda tokenizer, table, batch_size: table)
     scorer = SelectScorer.of(None, pandas.DataFrame(rows), 8)
     for role in ("forget", "retain"):
         asked = getattr(scorer, role)
@@ -165,9 +178,9 @@ class Trained:
 
 class Score:
     def __call__(self, model):
-        return {"forget": 0.5, "retain": 1.0}
+        return {"forget": 0.5, "floor": 0.4, "retain": 1.0}
 
-    def keep_prefix(self, model, first_layer):
+    def keep_prefix(self, model, settings):
         pass
 
     @contextlib.contextmanager
@@ -250,7 +263,7 @@ def test_defences_are_searched_beside_none_with_every_combination_and_attacked(s
 
 def test_a_whole_model_is_scored_without_the_kept_prefix_which_comes_back():
     scorers = [SimpleNamespace(first_layer=5, prefix=[1]) for _ in range(2)]
-    scorer = SelectScorer(*scorers)
+    scorer = SelectScorer(SimpleNamespace(asked=scorers[0]), scorers[1])
     with scorer.whole():
         assert [(part.first_layer, part.prefix) for part in scorers] == [(0, [])] * 2
     assert [(part.first_layer, part.prefix) for part in scorers] == [(5, [1])] * 2

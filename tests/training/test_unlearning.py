@@ -2,12 +2,14 @@ import copy
 import os
 import signal
 
+import numpy
 import pytest
 import torch
 
 from unlearning_robustness.errors import InterruptionError, TrainingError
 from unlearning_robustness.training import unlearning
-from unlearning_robustness.training.unlearning import relative_scales, unlearn
+from unlearning_robustness.training.matching import Matched
+from unlearning_robustness.training.unlearning import keep_untrained, relative_scales, unlearn
 
 NAMES = [f"model.layers.{layer}.mlp.down_proj.weight" for layer in (1, 2)]
 
@@ -100,37 +102,54 @@ def test_a_cell_without_noise_or_coefficient_has_no_such_scale(settings, tiny_ca
 
 
 class Scorer:
-    """Accuracy by a rule over the first trained tensor."""
-
-    first_layer = 0
+    """One question, whose margin a rule reads off the model."""
 
     def __init__(self, rule):
-        self.rule = rule
+        self.rule, self.asked, self.first_layer = rule, self, 0
 
     def keep_prefix(self, model, first_layer):
         self.first_layer = first_layer
 
-    def accuracy(self, model):
-        return self.rule(model.get_parameter(NAMES[0]).detach())
+    def margins(self, model):
+        return numpy.array([self.rule(model)])
 
 
 def test_an_early_stop_ends_where_the_matched_cell_is(run, make_trainer, settings, tiny_model, defence):
     start = tiny_model.get_parameter(NAMES[0])
 
-    def distance(tensor):
-        return 1.0 - min(1.0, (tensor - start).norm().item() / 5)
+    def knows(model):
+        return 5.0 - (model.get_parameter(NAMES[0]).detach() - start).norm().item()
 
     shorter = make_trainer(settings("rmu", steps=4))
     shorter.run()
-    matched = shorter.engine.weights.delta()
+    matched, scorer = shorter.engine.weights.delta(), Scorer(knows)
     row = defence("early-stop", match="rna", every=2)
-    model, done = run(settings("rmu"), row, matched=matched, scorer=Scorer(distance))
-    assert equal(done.tensors, matched)
-    assert done.facts["steps"] == 4
-    assert done.facts["matched_accuracy"] == done.facts["accuracy"] == distance(matched[NAMES[0]]) < 1.0
+    model, done = run(settings("rmu"), row, matched=Matched(matched, {}), scorer=scorer)
+    assert equal(done.tensors, matched) and scorer.first_layer == 1
+    assert (done.facts["steps"], done.facts["equal"]) == (4, True)
+    assert done.facts["matched_value"] == done.facts["own_value"] < 5.0
     assert equal(dict(model.named_parameters()), dict(tiny_model.named_parameters()))
     moved = torch.cat([(matched[name] - tiny_model.get_parameter(name)).double().flatten() for name in NAMES])
     assert done.facts["weight_change"] == pytest.approx(moved.norm().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("equal_in", ["distance", "operations"])
+def test_a_control_of_equal_distance_or_cost_asks_no_question(run, make_trainer, settings, defence, equal_in):
+    shorter = make_trainer(settings("rmu", steps=4))
+    spent = sum(entry["operations"] for entry in shorter.run())
+    matched = Matched(shorter.engine.weights.delta(), {"operations": spent})
+    _, done = run(settings("rmu"), defence("early-stop", match="rna", every=1, equal=equal_in), matched=matched)
+    assert done.facts["steps"] == 4 and equal(done.tensors, matched.tensors)
+    assert done.facts["operations"] == pytest.approx(spent)
+
+
+def test_what_a_method_does_not_train_is_kept_of_questions_once(tiny_model, settings, monkeypatch):
+    scorer, kept = Scorer(None), []
+    keep = scorer.keep_prefix
+    monkeypatch.setattr(scorer, "keep_prefix", lambda model, first: (kept.append(first), keep(model, first)))
+    for layers in ([0, 1], [2, 3], [3, 2], [1]):
+        keep_untrained(scorer, tiny_model, settings("npo", layers=layers))
+    assert kept == [2, 1]
 
 
 def test_the_schedule_can_be_shortened_without_changing_what_came_before(make_trainer, settings):
@@ -189,17 +208,15 @@ def test_whole_layers_and_adapters_are_trained_by_the_same_loop(run, settings, d
 
 
 def test_an_early_stop_of_adapters_is_matched_by_what_the_model_answers(run, settings, defence, tiny_model):
-    class Answers(Scorer):
-        def accuracy(self, model):
-            shift = (model(torch.arange(12)[None]).logits - start).norm().item()
-            return 1.0 - min(1.0, shift / 500)
+    def knows(model):
+        # Adapters beside a weight and merged into it differ in the last bits.
+        return round(500.0 - (model(torch.arange(12)[None]).logits - start).norm().item(), 2)
 
     start = tiny_model(torch.arange(12)[None]).logits
     changes, _ = TRAINED["lora"]
     _, matched = run(settings("npo", steps=4, **changes))
     row = defence("early-stop", match="rna", every=2)
-    _, done = run(settings("npo", **changes), row, matched=matched.tensors, scorer=Answers(None))
-    assert done.facts["steps"] == 4 and done.facts["accuracy"] == pytest.approx(
-        done.facts["matched_accuracy"], abs=1e-3
-    )
+    cell = Matched(matched.tensors, matched.facts)
+    _, done = run(settings("npo", **changes), row, matched=cell, scorer=Scorer(knows))
+    assert done.facts["steps"] == 4 and done.facts["own_value"] == done.facts["matched_value"]
     assert equal(done.tensors, matched.tensors) and done.facts["weight_change"] > 0

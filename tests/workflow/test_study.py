@@ -80,10 +80,14 @@ def test_a_control_reads_the_cell_that_it_is_matched_to(default):
     ask = default.parameters
     stopped, plain = of(method="rmu", defence="early-stop"), of(method="rmu", defence="none")
     cells = "results/cells/smollm2-135m-instruct/elements/rmu/rna"
-    assert ask.matched_deltas(stopped) == [f"{cells}/seed{seed}/delta.safetensors" for seed in (0, 1, 2)]
+    assert ask.matched("delta.safetensors")(stopped) == [f"{cells}/seed{seed}/delta.safetensors" for seed in (0, 1, 2)]
     assert ask.select_questions(stopped) == ["results/benchmarks/smollm2-135m-instruct/elements/questions.parquet"]
     assert ask.select_batch_size(stopped) == 48
-    assert (ask.matched_deltas(plain), ask.select_questions(plain), ask.select_batch_size(plain)) == ([], [], None)
+    assert (ask.matched("delta.safetensors")(plain), ask.select_questions(plain), ask.select_batch_size(plain)) == (
+        [],
+        [],
+        None,
+    )
 
 
 def test_a_part_of_a_benchmark_is_no_more_than_its_named_keys(default):

@@ -60,8 +60,10 @@ def question_demands(config: dict) -> list[dict]:
             shown = {"key": f"{key}.parameters.{parameter}", "role": "forget", "split": "relearn", "least": least}
             demands.append(shown)
     for part in dict.fromkeys(part for row in in_order(config["study"], "defences") for part in parts_of(row)):
-        if facts_of(DEFENCES, config["defences"][part]["kind"]).scores_select:
-            demands.append({"key": f"defences.{part}", "role": "forget", "split": "select", "least": 1})
+        entry = config["defences"][part]
+        if facts_of(DEFENCES, entry["kind"]).scores_select(entry["parameters"]):
+            # One fact is asked about another one's entity.
+            demands.append({"key": f"defences.{part}", "role": "forget", "split": "select", "least": 2})
     if config["study"]["memorisation"] and config["memorisation"]["protocol"] == "facts":
         shots = {"key": "memorisation.shots", "split": "select", "least": config["memorisation"]["shots"]}
         demands += [shots | {"role": role} for role in TRAINED_ON]

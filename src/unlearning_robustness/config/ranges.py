@@ -39,6 +39,8 @@ NonNegative = Annotated[float, Range(least=0)]
 # A proportion of which some is left.
 Share = Annotated[float, Range(least=0, below=1)]
 Count = Annotated[int, Range(least=1)]
+# A proportion between none and all.
+Proportion = Annotated[float, Range(above=0, below=1)]
 # Where a text is cut: of a single token nothing is predicted.
 Tokens = Annotated[int, Range(least=2, mend="of a single token nothing is predicted")]
 # A number of things of which there may be none, or the index of one.

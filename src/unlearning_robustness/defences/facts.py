@@ -12,7 +12,6 @@ class DefenceFacts:
       replace the same part.
     - ``shardable``: it also works where each process holds a part of every tensor.
     - ``needs_matched_cell``: it reads the trained cell that its parameter ``match`` names, and is not combined.
-    - ``scores_select``: it scores the select questions while it trains.
     - ``extra_retain_gradients``: gradients of retain text that each step takes beside the first.
     - ``colours``, ``marker``: how figures draw defences of this kind, one colour each; without them a figure chooses.
     """
@@ -21,7 +20,6 @@ class DefenceFacts:
     replaces: tuple[str, ...] = ()
     shardable = False
     needs_matched_cell = False
-    scores_select = False
     extra_retain_gradients = 0
     colours: tuple[str, ...] = ()
     marker: str | None = None
@@ -58,6 +56,11 @@ class DefenceFacts:
     def steps(settings: dict, steps: int) -> int:
         """Steps that are trained where the method says ``steps``."""
         return steps
+
+    @staticmethod
+    def scores_select(settings: dict) -> bool:
+        """Whether it scores the select questions while it trains."""
+        return False
 
     @staticmethod
     def select_scorings(settings: dict, steps: int) -> int:

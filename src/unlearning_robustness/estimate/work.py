@@ -121,7 +121,10 @@ def unlearning(
     steps = method["steps"]
     for facts, settings in parts:
         steps = facts.steps(settings, steps)
-    passes, whole = 3 if method["gradient_checkpointing"] else 2, any(facts.scores_select for facts, _ in parts)
+    passes, whole = (
+        3 if method["gradient_checkpointing"] else 2,
+        any(facts.scores_select(settings) for facts, settings in parts),
+    )
     work = Work(
         operations=steps * tokens * (gradients * (passes * forward + 2 * trained) + reference),
         layer_calls=steps * gradients * 3 * (last - first),
@@ -129,8 +132,8 @@ def unlearning(
         disk=kept * BFLOAT16,
     )
     for facts, settings in parts:
-        if facts.scores_select:
-            looks = facts.select_scorings(settings, method["steps"])
+        if facts.scores_select(settings):
+            looks = facts.select_scorings(settings, steps)
             work += scoring(shape, select_questions, batch_size, first, length).times(looks)
     return work
 

@@ -1,7 +1,7 @@
 """Choose settings on the ``select`` split, by one criterion, with equal budget for every method.
 
-The strongest setting whose retain accuracy is within a margin of the reference's. Strongest is, for a method, the
-lowest forget accuracy; for noise, the largest scale whose forget accuracy is within a margin of plain
+A setting whose retain accuracy is within a margin of the reference's: for a method, the fewest steps that bring forget
+accuracy within a margin of its floor; for noise, the largest scale whose forget accuracy is within a margin of plain
 unlearning's; for an attack, the highest recovered forget accuracy; for a defence, the lowest accuracy that an attack
 recovers. The test split is never looked at.
 """
@@ -19,36 +19,41 @@ from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.config.cells import NONE, defence_parameters
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.scoring.bounds import at_least, at_most
+from unlearning_robustness.scoring.knowledge import KnowledgeScorer
 from unlearning_robustness.scoring.questions import QuestionScorer, select_questions
-from unlearning_robustness.training.unlearning import make_trainer
+from unlearning_robustness.training.unlearning import keep_untrained, make_trainer
 
 Rows = list[dict]
 
 
 @dataclass
 class SelectScorer:
-    """Accuracy on the ``select`` questions of both roles, one template a fact."""
+    """Accuracy on the ``select`` questions of both roles, one template a fact, and the floor of the forget ones."""
 
-    forget: QuestionScorer
+    forget: KnowledgeScorer
     retain: QuestionScorer
 
     @classmethod
     def of(cls, tokenizer, questions: pandas.DataFrame, batch_size: int) -> "SelectScorer":
         """Scorers of a benchmark's questions."""
-        asked = (select_questions(questions, role) for role in ("forget", "retain"))
-        return cls(*(QuestionScorer(tokenizer, part, batch_size) for part in asked))
+        forget, retain = (select_questions(questions, role) for role in ("forget", "retain"))
+        return cls(KnowledgeScorer.of(tokenizer, forget, batch_size), QuestionScorer(tokenizer, retain, batch_size))
 
-    def keep_prefix(self, model, first_layer: int) -> None:
-        """Keep the layers that training does not change, unless they are kept already."""
-        for scorer in (self.forget, self.retain):
-            if scorer.first_layer != first_layer:
-                scorer.keep_prefix(model, first_layer)
+    @property
+    def scorers(self) -> tuple[QuestionScorer, QuestionScorer]:
+        """What asks the questions of either role."""
+        return self.forget.asked, self.retain
+
+    def keep_prefix(self, model, settings: dict) -> None:
+        """Keep what a method entry does not train, unless it is kept already."""
+        for scorer in self.scorers:
+            keep_untrained(scorer, model, settings)
 
     @contextmanager
     def whole(self) -> Iterator[None]:
         """Score every layer again, for attacks that change them all."""
-        prefixes = [(scorer, scorer.first_layer, scorer.prefix) for scorer in (self.forget, self.retain)]
-        for scorer in (self.forget, self.retain):
+        prefixes = [(scorer, scorer.first_layer, scorer.prefix) for scorer in self.scorers]
+        for scorer in self.scorers:
             scorer.first_layer, scorer.prefix = 0, []
         try:
             yield
@@ -57,7 +62,8 @@ class SelectScorer:
                 scorer.first_layer, scorer.prefix = first_layer, prefix
 
     def __call__(self, model) -> dict[str, float]:
-        return {"forget": self.forget.accuracy(model), "retain": self.retain.accuracy(model)}
+        forget, floor = self.forget.accuracies(model)
+        return {"forget": forget, "floor": floor, "retain": self.retain.accuracy(model)}
 
 
 @dataclass
@@ -75,7 +81,7 @@ class Search:
     def _train(self, settings: dict, row: list[dict], every: int | None = None) -> Rows:
         """Scores every ``every`` steps and at the end; the model stays unlearned until :meth:`_restore`."""
         self.trainer = make_trainer(self.model, settings, row, self.caches, self.seed)
-        self.score.keep_prefix(self.model, min(settings["layers"]))
+        self.score.keep_prefix(self.model, settings)
         rows = []
 
         def after(done: int) -> None:
@@ -152,16 +158,20 @@ def _allowed(rows: pandas.DataFrame, within: pandas.Series, stand_in: pandas.Ser
 
 
 def choose_method(scores: pandas.DataFrame, utility_bound: float, forget_margin: float) -> dict:
-    """Lowest forget accuracy, mean over seeds, with retain within its margin of 1.
+    """The fewest steps that bring forget accuracy to its floor, means over seeds, with retain within its margin of 1.
 
-    Forget accuracies within ``forget_margin`` of the lowest count as equal; of these the highest retain accuracy
-    is taken, then the fewest steps, then the lowest forget accuracy.
+    The ``floor`` is the accuracy of the same model on the same questions about other entities. It is reached within
+    ``forget_margin`` above it: steps beyond forget nothing, and lower accuracies are chance. Where no setting reaches
+    it, the lowest accuracy stands in for it. Of equally few steps the highest retain accuracy is taken, then the lowest
+    forget accuracy.
     """
-    means = scores.groupby(["learning_rate", "retain_weight", "steps"], as_index=False)[["forget", "retain"]].mean()
+    keys, measured = ["learning_rate", "retain_weight", "steps"], ["forget", "floor", "retain"]
+    means = scores.groupby(keys, as_index=False)[measured].mean()
     best_retain = means["retain"] == means["retain"].max()
     allowed, within = _allowed(means, at_least(means["retain"], 1 - utility_bound), best_retain)
-    equal = allowed[at_most(allowed["forget"], allowed["forget"].min() + forget_margin)]
-    chosen = equal.sort_values(["retain", "steps", "forget"], ascending=[False, True, True]).iloc[0]
+    floor = allowed["floor"].clip(lower=allowed["forget"].min())
+    reached = allowed[at_most(allowed["forget"], floor + forget_margin)]
+    chosen = reached.sort_values(["steps", "retain", "forget"], ascending=[True, False, True]).iloc[0]
     return {**chosen, "within_margin": within}
 
 

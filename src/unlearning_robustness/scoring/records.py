@@ -9,6 +9,8 @@ from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.runtime.manifest import atomic, read_json
 
 BUDGET = ("documents", "steps")
+# The probe that asks forget questions about another entity: what a model that knows nothing gets right of them.
+FLOOR = "another-entity"
 COLUMNS = (
     "model", "benchmark", "method", "defence", "seed", "attack", *BUDGET, "setting",
     "probe", "role", "split", "relation", "entity", "fact", "template", "question",

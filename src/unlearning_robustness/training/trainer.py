@@ -44,8 +44,11 @@ class Trainer:
         self.done = 0
         self.history: list[dict] = []
 
-    def run(self, on_step: Callable[[int], None] | None = None) -> list[dict]:
-        """Train to the schedule's end, calling ``on_step(steps done)`` after each; returns the history."""
+    def run(self, on_step: Callable[[int], bool | None] | None = None) -> list[dict]:
+        """Train to the schedule's end, or until ``on_step(steps done)``, called after each, is True.
+
+        Returns the history.
+        """
         while self.done < self.schedule.steps:
             with self.engine.cost.step() as spent:
                 parts = self._step(self.done)
@@ -53,11 +56,17 @@ class Trainer:
             self.done += 1
             if self.step.after_step:
                 self.step.after_step(self.engine, self.done)
-            if on_step:
-                on_step(self.done)
+            if on_step and on_step(self.done):
+                break
         if self.step.finish:
             self.step.finish(self.engine)
         return self.history
+
+    @property
+    def losses(self) -> str:
+        """The losses of the last step, in words."""
+        last = self.history[-1]
+        return f"forget loss {last['forget_loss']:.4g}, retain loss {last['retain_loss']:.4g}"
 
     def _batch(self, corpus: str, index: int) -> ActivationCache:
         return self.engine.batch(corpus, self.caches[corpus], self.order[corpus][index])

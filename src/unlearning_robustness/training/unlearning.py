@@ -8,9 +8,8 @@ from pathlib import Path
 import torch
 
 from unlearning_robustness.config.effects import COSINES, SAME
-from unlearning_robustness.defences.early_stop import EarlyStop, NearestCheckpoint
+from unlearning_robustness.defences.early_stop import EarlyStop
 from unlearning_robustness.defences.row import build_step, manifest_facts, matched_control, reschedule
-from unlearning_robustness.defences.weight_noise import disturbed
 from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.cost import total
 from unlearning_robustness.engine.engine import Engine, loss_mask
@@ -21,20 +20,20 @@ from unlearning_robustness.engine.schedule import Schedule
 from unlearning_robustness.engine.weights import (
     Tensors,
     TrainedWeights,
-    change_of,
     down_projections,
     every_tensor,
     tensors_of_layers,
 )
 from unlearning_robustness.errors import ConfigError, InterruptionError, TrainingError
 from unlearning_robustness.methods.method import Method, build_method
-from unlearning_robustness.models.delta import applied
 from unlearning_robustness.runtime import parallel
 from unlearning_robustness.runtime.interruption import listen_for_stop
 from unlearning_robustness.runtime.launcher import is_main
 from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator
+from unlearning_robustness.scoring.knowledge import KnowledgeScorer
 from unlearning_robustness.scoring.questions import QuestionScorer
+from unlearning_robustness.training.matching import Matched, disturb, equality_of, stop_when_equal
 from unlearning_robustness.training.orders import batch_order
 from unlearning_robustness.training.trainer import Trainer
 
@@ -126,7 +125,7 @@ def trained_weights(model, settings: dict, seed: int) -> TrainedWeights:
 def layers_needed(settings: dict, row: list[dict]) -> tuple[int, int] | None:
     """The first layer and the last (excluded) that training a cell runs; None when it also scores questions."""
     control = matched_control(row)
-    if control and control.Facts.scores_select:
+    if control and control.Facts.scores_select(vars(control)):
         return None
     method = build_method(settings)
     from_start = method.implementation == "released" or settings["trained"] == "all"
@@ -142,6 +141,13 @@ def layer_divider(settings: dict, device: str) -> Callable[[torch.nn.Module], No
     return divider(device)
 
 
+def keep_untrained(scorer: QuestionScorer, model, settings: dict) -> None:
+    """Keep of a scorer's questions what a method entry does not train, unless it is kept already."""
+    first = min(settings["layers"])
+    if scorer.first_layer != first:
+        scorer.keep_prefix(model, first)
+
+
 def unlearn(
     model,
     settings: dict,
@@ -149,35 +155,32 @@ def unlearn(
     caches: dict[str, ActivationCache],
     seed: int,
     scratch: Path,
-    matched: Tensors | None = None,
-    scorer: QuestionScorer | None = None,
+    matched: Matched | None = None,
+    scorer: KnowledgeScorer | None = None,
 ) -> Unlearned:
     """Train a cell and restore the model afterwards; ``scratch`` keeps the state while it trains.
 
-    An early stop also takes ``matched``, the delta of the cell it is matched to, and a ``scorer`` of the forget
-    questions of the ``select`` split; weight noise takes ``matched`` alone.
+    A control that is matched to another cell also takes that cell, ``matched``; one that is matched in forgetting takes
+    a ``scorer`` of the forget questions of the ``select`` split.
     """
     control = matched_control(row)
     if control is None:
         trainer = make_trainer(model, settings, row, caches, seed)
         resume(trainer, scratch)
         facts = {"steps": trainer.schedule.steps}
-        tensors = trainer.engine.weights.delta()
-    elif control.Facts.scores_select:
-        if scorer.first_layer != min(settings["layers"]):
-            scorer.keep_prefix(model, min(settings["layers"]))
-        with applied(model, matched):
-            target = scorer.accuracy(model)
+    elif isinstance(control, EarlyStop):
+        if scorer:
+            keep_untrained(scorer.asked, model, settings)
         retain_weight = control.retain_factor * settings["retain_weight"]
+        # The equality looks at the matched cell before the trainer takes hold of the weights.
+        equality = equality_of(control, model, matched, scorer)
         trainer = make_trainer(model, {**settings, "retain_weight": retain_weight}, row, caches, seed)
-        nearest = stop_nearest(trainer, control, target, lambda: scorer.accuracy(model))
-        facts = {"steps": nearest.step, "matched_accuracy": target, "accuracy": nearest.accuracy}
-        tensors = nearest.tensors
+        facts = stop_when_equal(trainer, control.every, equality)
     else:
-        return disturb(model, matched, seed)
+        return Unlearned(*disturb(model, matched, seed))
     weights = trainer.engine.weights
-    steps_kept = trainer.history[: facts["steps"]]
-    facts |= total(steps_kept) | conflicts(steps_kept) | cosines(steps_kept)
+    tensors = weights.delta()
+    facts |= total(trainer.history) | conflicts(trainer.history) | cosines(trainer.history)
     facts |= {"weight_change": weights.change(tensors), "trained_tensors": sorted(tensors)}
     weights.release()
     facts |= relative_scales(settings, row, caches, trainer.engine.direction)
@@ -200,15 +203,6 @@ def cosines(history: list[dict]) -> dict[str, float | bool]:
     return smallest | {"acts": min(smallest.values()) <= SAME} if smallest else {}
 
 
-def disturb(model, matched: Tensors, seed: int) -> Unlearned:
-    """The tensors of ``matched`` with noise as large as its change, and no history; the model is left as it is."""
-    original = {name: model.get_parameter(name).detach() for name in sorted(matched)}
-    tensors = disturbed(original, matched, generator(seed, "weight-noise"))
-    facts = {"steps": 0, **total([]), "trained_tensors": list(original)}
-    facts |= {"weight_change": change_of(original, tensors), "matched_weight_change": change_of(original, matched)}
-    return Unlearned(tensors, [], facts)
-
-
 def resume(trainer: Trainer, scratch: Path) -> None:
     """Train to the end, continuing from ``scratch`` when it is there, and removing it at the end.
 
@@ -222,7 +216,7 @@ def resume(trainer: Trainer, scratch: Path) -> None:
 
     def after(done: int) -> None:
         nonlocal saved
-        progress(done, _losses(trainer))
+        progress(done, trainer.losses)
         # All processes stop, and save, after the same step.
         stop = parallel.count(int(request.stop)) > 0
         if stop or parallel.count(int(is_main() and time.monotonic() - saved > CHECKPOINT_SECONDS)):
@@ -241,19 +235,6 @@ def resume(trainer: Trainer, scratch: Path) -> None:
         scratch.unlink(missing_ok=True)
 
 
-def stop_nearest(trainer: Trainer, stop: EarlyStop, target: float, score: Callable[[], float]) -> NearestCheckpoint:
-    """Train plainly, scoring every ``stop.every`` steps, and keep the checkpoint nearest the target."""
-    nearest, progress = NearestCheckpoint(target), Progress("step", trainer.schedule.steps)
-
-    def after(done: int) -> None:
-        if done % stop.every == 0 or done == trainer.schedule.steps:
-            nearest.offer(done, score(), trainer.engine.weights.delta())
-        progress(done, f"{_losses(trainer)} nearest {nearest.accuracy} at {nearest.step}, target {target:.3f}")
-
-    trainer.run(after)
-    return nearest
-
-
 def relative_scales(settings: dict, row: list[dict], caches: dict[str, ActivationCache], direction=None) -> dict:
     """Coefficient and noise relative to the reference's activations at the read layer, where there are any."""
     mask = {name: loss_mask(cache.mask, "hidden") for name, cache in caches.items()}
@@ -267,8 +248,3 @@ def relative_scales(settings: dict, row: list[dict], caches: dict[str, Activatio
         facts |= build_method(settings).forget_loss.manifest_facts(direction, norms["forget"])
     width = caches["retain"].reference_hidden.shape[-1]
     return facts | manifest_facts(row, width, norms["retain"])
-
-
-def _losses(trainer: Trainer) -> str:
-    last = trainer.history[-1]
-    return f"forget loss {last['forget_loss']:.4g}, retain loss {last['retain_loss']:.4g}"

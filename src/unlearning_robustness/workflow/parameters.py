@@ -158,16 +158,20 @@ class Parameters:
         """The resolved entries of the defence's parts."""
         return self.row_of(wildcards.defence, wildcards.method)
 
-    def matched_deltas(self, wildcards) -> list[str]:
-        """The deltas that a control reads: of each seed the cell that it is matched to."""
-        row = self.row(wildcards)
-        matches = [part["parameters"]["match"] for part in row if _facts(part).needs_matched_cell]
-        deltas = self.paths.each_seed(f"{self.paths.delta}/delta.safetensors")
-        return all_filled(deltas, wildcards, defence=matches[0]) if matches else []
+    def matched(self, name: str) -> Of:
+        """The files ``name`` of the cells that a control is matched to, one a seed; none without such a control."""
+        files = self.paths.each_seed(f"{self.paths.delta}/{name}")
+
+        def matched(wildcards) -> list[str]:
+            row = self.row(wildcards)
+            matches = [part["parameters"]["match"] for part in row if _facts(part).needs_matched_cell]
+            return all_filled(files, wildcards, defence=matches[0]) if matches else []
+
+        return matched
 
     def select_questions(self, wildcards) -> list[str]:
         """The questions, where a part of the defence scores those of the select split while it trains."""
-        scores_select = any(_facts(part).scores_select for part in self.row(wildcards))
+        scores_select = any(_facts(part).scores_select(part["parameters"]) for part in self.row(wildcards))
         return [filled(self.paths.questions, wildcards)] if scores_select else []
 
     def select_batch_size(self, wildcards) -> int | None:
@@ -184,10 +188,7 @@ class Parameters:
 
     def unlearn_code(self, wildcards) -> str:
         """Digest of the code that trains this cell: the loop, its method and its defences, not the others."""
-        method = self.method(wildcards)
-        losses = [("methods.FORGET_LOSSES", method["forget_loss"]), ("methods.RETAIN_LOSSES", method["retain_loss"])]
-        defences = [("defences.DEFENCES", part["kind"]) for part in self.row(wildcards)]
-        return code_digest("training.unlearning", *(module_of(*kind) for kind in (*losses, *defences)))
+        return code_digest("training.unlearning", *self._trained_by(wildcards))
 
     def attack_code(self, wildcards) -> str:
         """Digest of the code of this attack and of scoring."""
@@ -209,6 +210,25 @@ class Parameters:
         """Digest of the code of the measure and of its attack."""
         return self._measure_code(wildcards.measure)
 
+    def trajectory(self, wildcards) -> dict:
+        """The settings of trajectories, with the probes that they ask under."""
+        probes = {f"{name}_probe": self.config["analysis"][f"{name}_probe"] for name in ("baseline", "forget_token")}
+        return self.config["trajectory"] | probes
+
+    def trajectory_attack(self, wildcards) -> list:
+        """The attack on every checkpoint of a trajectory, its id and its resolved entry; nothing without one."""
+        return self._attack_of("trajectory")
+
+    def trajectory_corpora(self, wildcards) -> list[str]:
+        """The texts of that attack."""
+        return [filled(self.paths.corpora, wildcards)] if self._attack_of("trajectory") else []
+
+    def trajectory_code(self, wildcards) -> str:
+        """Digest of the code of a trajectory, of what trains the cell and of the attack."""
+        kinds = [attack["kind"] for attack in self._attack_of("trajectory")[1:]]
+        attacks = [module_of("attacks.ATTACKS", kind) for kind in kinds]
+        return code_digest("evaluation.trajectory", *self._trained_by(wildcards), *attacks)
+
     def retrained_attack(self) -> list:
         """The attack after which memorisation is measured again, its id and its resolved entry; or nothing."""
         return self._attack_of("memorisation")
@@ -221,6 +241,13 @@ class Parameters:
         """What a benchmark's models are asked in words: published questions, or those about facts."""
         published = "open" in self.config["benchmarks"][wildcards.benchmark]
         return filled(self.paths.open_questions if published else self.paths.questions, wildcards)
+
+    def _trained_by(self, wildcards) -> list[str]:
+        """The modules of a cell's losses and defences."""
+        method = self.method(wildcards)
+        losses = [("methods.FORGET_LOSSES", method["forget_loss"]), ("methods.RETAIN_LOSSES", method["retain_loss"])]
+        defences = [("defences.DEFENCES", part["kind"]) for part in self.row(wildcards)]
+        return [module_of(*kind) for kind in (*losses, *defences)]
 
     def _measure_tables(self, wildcards) -> dict[str, str]:
         if wildcards.measure == "latents":

@@ -1,0 +1,76 @@
+"""What a model knows of facts: how much likelier it finds the right choice than with another entity in the question.
+
+Options, frequent series and weights give answers away, so a model that knows nothing is not at chance. Asked about
+another entity with the same options it can only guess: what it answers there is the floor.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+import pandas
+import torch
+
+from unlearning_robustness.errors import ScoreError
+from unlearning_robustness.scoring.questions import QuestionScorer
+
+
+def about_another_entity(questions: pandas.DataFrame) -> pandas.DataFrame:
+    """Each question's options and answer behind the prompt of a question about another entity, in the same order.
+
+    The prompt comes from the same relation and template where it can. It is the first, from half way round the table
+    on, whose right answer is none of the options, else whose right answer is another one. Raises ScoreError where all
+    questions are about one entity.
+    """
+    rows, prompts = list(questions.itertuples()), []
+    for index, row in enumerate(rows):
+        start = index + len(rows) // 2
+        others = [rows[(start + offset) % len(rows)] for offset in range(len(rows))]
+        others = [other for other in others if other.entity != row.entity]
+        if not others:
+            raise ScoreError(f"{row.question}: every question is about {row.entity!r}; ask about several entities")
+        prompts.append(min(others, key=lambda other: _unlike(row, other)).prompt)
+    return questions.assign(prompt=prompts)
+
+
+def _unlike(row, other) -> tuple[bool, bool, bool]:
+    """How badly the prompt of ``other`` serves ``row``, for ``min``, which keeps the first of equally good ones."""
+    answer = other.choices[other.answer]
+    elsewhere = (other.relation, other.template) != (row.relation, row.template)
+    return elsewhere, answer == row.choices[row.answer], answer in list(row.choices)
+
+
+def right_log_probabilities(deciding: numpy.ndarray, answers: Sequence[int]) -> numpy.ndarray:
+    """Log-probability (Q,), in nats, of the right choice among the choices, of the scores (Q, C) that decide."""
+    chosen = torch.from_numpy(deciding).log_softmax(-1)
+    return chosen[torch.arange(len(chosen)), torch.as_tensor(list(answers))].numpy()
+
+
+@dataclass
+class KnowledgeScorer:
+    """Facts, each asked about its own entity and about another one; ``asked`` has the former questions first."""
+
+    asked: QuestionScorer
+
+    @classmethod
+    def of(cls, tokenizer, questions: pandas.DataFrame, batch_size: int) -> "KnowledgeScorer":
+        """The scorer of a table of questions. Raises ScoreError where all are about one entity."""
+        both = pandas.concat([questions, about_another_entity(questions)], ignore_index=True)
+        return cls(QuestionScorer(tokenizer, both, batch_size))
+
+    def margins(self, model) -> numpy.ndarray:
+        """The probability of the right choice among the choices less that with another entity, (Q,), -1 to 1.
+
+        Of a model that knows nothing their mean is 0. They move while answers stay as they are. Log-probabilities do
+        too, but a few questions to which nobody gives a chance decide their mean.
+        """
+        deciding = self.asked.deciding(self.asked.log_likelihoods(model))
+        right = right_log_probabilities(deciding, self.asked.table["answer"])
+        own, other = numpy.exp(right).reshape(2, -1)
+        return own - other
+
+    def accuracies(self, model) -> tuple[float, float]:
+        """The shares of right answers about the own entity and about another one, which is the floor."""
+        right = self.asked.answered(self.asked.log_likelihoods(model))["correct"].to_numpy().reshape(2, -1)
+        own, floor = right.mean(-1)
+        return float(own), float(floor)

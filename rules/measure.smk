@@ -1,4 +1,5 @@
-"""What is measured of unlearned models beside their answers: latents, sharpness, landscapes, memorisation."""
+"""What is measured of unlearned models beside their answers: latents, sharpness, landscapes, memorisation, and of their
+training: trajectories."""
 
 from unlearning_robustness.workflow.targets import MEASURES as MEASURE_NAMES
 
@@ -32,6 +33,43 @@ rule measure:
         scratch=f"{paths.scratch}/measure_{{measure}}/{paths.kind}",
     script:
         "../workflow_scripts/measure.py"
+
+
+rule trajectory:
+    """Cells trained once more and asked on the way, a table a seed."""
+    input:
+        model=parameters.model_folder,
+        cache=parameters.cache_file,
+        delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),
+        probes=rules.build_probes.output[0],
+        corpora=parameters.trajectory_corpora,
+    output:
+        records=paths.each_seed(f"{paths.records}/trajectory.parquet"),
+    log:
+        f"{paths.logs}/trajectory/{paths.job}.log",
+    benchmark:
+        f"{paths.times}/trajectory/{paths.job}.jsonl"
+    wildcard_constraints:
+        method="|".join(CONFIG["methods"]),
+    conda:
+        TRAINING
+    threads: parameters.processes
+    resources:
+        gpu=parameters.processes,
+        mem_mb=growing(requests.training),
+        runtime=growing(120),
+    params:
+        model=parameters.model,
+        method=parameters.method,
+        row=parameters.row,
+        settings=parameters.trajectory,
+        attack=parameters.trajectory_attack,
+        batch_size=CONFIG["scoring"]["batch_size"],
+        seeds=parameters.seeds,
+        code=parameters.trajectory_code,
+        scratch=f"{paths.scratch}/trajectory/{paths.kind}",
+    script:
+        "../workflow_scripts/trajectory.py"
 
 
 rule measure_retrained:

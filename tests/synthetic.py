@@ -24,7 +24,7 @@ from unlearning_robustness.evaluation.landscape import plane_points
 from unlearning_robustness.report.context import ReportContext, read_context
 from unlearning_robustness.report.markup import markdown
 from unlearning_robustness.runtime.manifest import write_json
-from unlearning_robustness.scoring.records import ANALYSED, BUDGET, COLUMNS, label, read, read_measures, write
+from unlearning_robustness.scoring.records import ANALYSED, BUDGET, COLUMNS, FLOOR, label, read, read_measures, write
 
 CONFIG = Path(__file__).parents[1] / "config.yaml"
 PLACE = ("smollm2-135m-instruct", "elements")
@@ -212,6 +212,25 @@ def planted_landscape(config: dict) -> pandas.DataFrame:
     return pandas.concat(parts, ignore_index=True) if parts else nothing("landscape")
 
 
+def planted_trajectory(config: dict) -> pandas.DataFrame:
+    """Recorded steps of every cell: plain runs know nothing from step 18 on and are harmed afterwards, others at 36."""
+    rows, random = [], numpy.random.default_rng(0)
+    for cell in measured_cells(config, "trajectory"):
+        complete, asked = 18 if cell.defence == "none" else 36, config["analysis"]
+        plain, token = asked["baseline_probe"], asked["forget_token_probe"]
+        for step in range(0, 61, config["trajectory"]["every"]):
+            known, harm = max(0.0, 1 - step / complete) * 0.5, max(0, step - complete) / 100
+            levels = {("forget", plain): 0.4 + known, ("forget", FLOOR): 0.4, ("retain", plain): 0.95,
+                      ("retain", token): 0.95 - harm, ("neighbour", plain): 0.9 - harm / 2}  # fmt: skip
+            named = {**vars(cell), "steps": step, "change": step / 2, "operations": 1e12 * step, "relearning": 0}
+            for (role, probe), level in levels.items():
+                for fact in range(20):
+                    drawn = min(max(level + random.normal(0, 0.03), 0.01), 0.99)
+                    rows.append({**named, "role": role, "probe": probe, "fact": f"{role}/{fact}",
+                                 "correct": fact < 20 * level, "log_probability": numpy.log(drawn)})  # fmt: skip
+    return pandas.DataFrame(rows) if rows else nothing("trajectory")
+
+
 def planted_memorisation(config: dict) -> pandas.DataFrame:
     """Records of every measured cell and of the retrained model: relearning brings half of what was lost back.
 
@@ -257,6 +276,7 @@ def planted(config: dict) -> dict[str, pandas.DataFrame]:
         "sharpness": planted_sharpness(config),
         "landscape": planted_landscape(config),
         "memorisation": planted_memorisation(config),
+        "trajectory": planted_trajectory(config),
         "spent": planted_spent(config),
     }
 

@@ -233,6 +233,23 @@ def test_weight_change_has_a_point_a_cell_and_tells_each_methods_correlation(dra
     assert set(legend(figure)) == set(map(context.defence_label, defences))
 
 
+def test_the_trajectory_has_a_line_a_defence_and_a_ring_where_forgetting_is_complete(draw, context):
+    known, harm, against = draw("trajectory", context).axes
+    assert [axes.get_title(loc="left") for axes in (known, harm, against)] == [
+        "RMU: what is known", "RMU: harm of a forget token", "RMU: harm at what is known"
+    ]  # fmt: skip
+    for defence, complete in (("none", 18), ("rna", 36)):
+        colour = look.colour(defence, context.defences)
+        for axes in (known, harm):
+            line, ring = lines(axes, colour)
+            assert list(line.get_xdata()) == list(range(0, 61, 6)) and list(ring.get_xdata()) == [complete]
+        line, ring = lines(against, colour)
+        # Planted: 0.5 known at first and nothing at the ring, where the token harms nothing yet.
+        assert line.get_xdata()[0] == pytest.approx(0.5, abs=0.02) and ring.get_ydata()[0] == pytest.approx(0, abs=0.01)
+        assert line.get_ydata()[-1] == pytest.approx((60 - complete) / 100, abs=0.05)
+    assert set(legend(known.figure)) == {"plain", "RNA"}
+
+
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("world", ["bare", "with_rna"])
 def test_a_small_study_gets_its_figure_or_a_clear_error(draw, request, tmp_path, world, name):

@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 
 from unlearning_robustness.config.activation_caches import cache_settings
-from unlearning_robustness.config.cells import NONE, REFERENCE, defence_row, parts_of
+from unlearning_robustness.config.cells import NONE, REFERENCE, defence_row, measured_cells, parts_of
 from unlearning_robustness.config.layers import declared_depths, named_layers
 
 BATCH, TOKENS = 2, 16
@@ -52,7 +52,10 @@ def miniature(resolved: dict, shapes: dict[str, dict], sources: dict[str, str], 
     study |= {"results": "results", "seeds": [0]}
     study.pop("reuse_results", None)
     kept = list(kinds_of_cells(resolved, few=everywhere))
-    study["cells"] = [{"methods": [m], "defences": [d], "attacks": a} for (m, d), a in kept]
+    recorded = {(cell.method, cell.defence) for cell in measured_cells(resolved, "trajectory")}
+    study["cells"] = [
+        {"methods": [m], "defences": [d], "attacks": a, "trajectory": (m, d) in recorded} for (m, d), a in kept
+    ]
     for measure in MEASURES:
         study[measure] = _measured(resolved["study"][measure], [cell for cell, _ in kept])
     if not everywhere:

@@ -23,6 +23,7 @@ from unlearning_robustness.analysis import (
     relearning,
     sharpness,
     tofu,
+    trajectory,
 )
 from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.significance import with_family
@@ -52,6 +53,8 @@ TABLES = {
     "tofu": tofu.tofu,
     "latents": latents.latents,
     "rejection": latents.rejection,
+    "trajectory": trajectory.trajectory,
+    "complete_forgetting": trajectory.complete_forgetting,
     "published": published.published,
 }
 # Tables that one job computes, since they read the same files.
@@ -65,6 +68,7 @@ GROUPS = {
     "sharpness": ("sharpness", "sharpness_correlations", "landscape"),
     "memorisation": ("memorisation", "tofu"),
     "latents": ("latents", "rejection"),
+    "trajectory": ("trajectory", "complete_forgetting"),
     "published": ("published",),
 }  # fmt: skip
 

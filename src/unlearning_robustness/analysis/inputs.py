@@ -23,7 +23,10 @@ COLUMNS = {
     "sharpness": [*CELL, "statistic", "at", "value", "error"],
     "landscape": [*CELL, "slice", "corpus", "a", "b", "nll", "length"],
     "memorisation": [*CELL, "attack", "metric", "role", "item", "value"],
-}
+    "trajectory": [
+        *CELL, "steps", "change", "operations", "relearning", "probe", "role", "fact", "correct", "log_probability",
+    ],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -51,19 +51,24 @@ def cells(study: dict) -> list[Cell]:
 
 
 def measured_cells(config: dict, measure: str) -> list[Cell]:
-    """Every cell for which ``measure`` (latents, sharpness, landscape, memorisation) is computed.
+    """Every cell for which ``measure`` (latents, sharpness, landscape, memorisation, trajectory) is computed.
 
-    The reference is alike under every seed and measured once, unless it is measured again after an attack, which
-    differs.
+    Trajectories are of the grids of ``study.cells`` that say so. The reference is alike under every seed and measured
+    once, unless it is measured again after an attack, which differs.
     """
     measured, study = set(), config["study"]
     once = measure != "memorisation" or "attack" not in config.get("memorisation", {})
-    for grid in study[measure]:
+    for grid in study[measure] if measure != "trajectory" else recorded_grids(study):
         axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], study["seeds"])
         for model, benchmark, method, defence, seed in axes:
             seed = study["seeds"][0] if once and method == REFERENCE else seed
             measured.add(Cell(model, benchmark, method, defence, seed))
     return sorted(measured)
+
+
+def recorded_grids(study: dict) -> list[dict]:
+    """The grids of cells whose training is recorded."""
+    return [grid for grid in study["cells"] if grid.get("trajectory")]
 
 
 def method_settings(config: dict, method: str) -> dict:

@@ -1,8 +1,9 @@
-"""Measures of cells: latents, sharpness, landscape, memorisation. Of which cells, and what their settings must say."""
+"""Measures of cells, and of their training: of which cells, and what their settings must say."""
 
 from pathlib import Path
 
-from unlearning_robustness.config.cells import REFERENCE, cells, retrain_of
+from unlearning_robustness.config.cells import REFERENCE, cells, parts_of, retrain_of
+from unlearning_robustness.config.kinds import DEFENCES, facts_of
 from unlearning_robustness.config.sources import open_reader
 from unlearning_robustness.errors import ConfigError
 
@@ -24,6 +25,9 @@ def check_measures(config: dict) -> None:
             raise ConfigError(f"study.{measure}: needs settings under the key {measure}; write them, or measure none")
         for number, grid in enumerate(study[measure]):
             _check_measured(f"study.{measure}.{number}", measure, grid, trained)
+    for number, grid in enumerate(study["cells"]):
+        if grid["trajectory"]:
+            _check_recorded(f"study.cells.{number}", config, grid)
     if "sharpness" in config:
         _check_divergence(config["sharpness"]["divergence"])
     if "landscape" in config:
@@ -38,6 +42,22 @@ def _check_measured(key: str, measure: str, grid: dict, trained: set[tuple[str, 
             raise ConfigError(f"{key}: {' with '.join(cell)} is no cell of study.cells; add it there")
     if measure == "sharpness" and REFERENCE in grid["methods"]:
         raise ConfigError(f"{key}.methods: the reference has no trained tensors; leave it out")
+
+
+def _check_recorded(key: str, config: dict, grid: dict) -> None:
+    """A trajectory is that of a training of its own, whose model can be asked."""
+    if "trajectory" not in config:
+        raise ConfigError(f"{key}.trajectory: needs settings under the key trajectory; write them, or record none")
+    if REFERENCE in grid["methods"]:
+        raise ConfigError(f"{key}.trajectory: the reference is not trained; give it a grid without")
+    for part in (part for defence in grid["defences"] for part in parts_of(defence)):
+        if facts_of(DEFENCES, config["defences"][part]["kind"]).needs_matched_cell:
+            raise ConfigError(f"{key}.trajectory: {part!r} is matched to another cell; give it a grid without")
+    for method in grid["methods"]:
+        if config["methods"][method]["parallel"]["sharded"]:
+            raise ConfigError(
+                f"{key}.trajectory: {method!r} is sharded, and no process has all of it to ask; give it a grid without"
+            )
 
 
 def _check_divergence(divergence: dict) -> None:

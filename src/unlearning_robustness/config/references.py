@@ -167,8 +167,9 @@ def _check_tuning(config: dict, tuning: dict) -> None:
 
 def _check_measures(config: dict) -> None:
     study = config["study"]
-    if "landscape" in config:
-        _takes_relearning_steps(config, config["landscape"]["attack"], "landscape.attack")
+    for measure in ("landscape", "trajectory"):
+        if "attack" in config.get(measure, {}):
+            _takes_relearning_steps(config, config[measure]["attack"], f"{measure}.attack")
     for part in ("plain", "forget", "neutral", "other_neutral") if study["latents"] and "latents" in config else ():
         if (probe := config["latents"][f"{part}_probe"]) not in study["probes"]:
             raise ConfigError(f"latents.{part}_probe: {probe!r} must stand in study.probes")

@@ -162,6 +162,11 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
     for what, measure in MEASURES.items():
         for cell in measured_cells(config, what):
             yield f"measure_{what}", cell, measure(shapes[cell.model], config)
+    for cell in measured_cells(config, "trajectory"):
+        benchmark = config["benchmarks"][cell.benchmark]
+        asked = {role: questions_of(benchmark, role, "test", domains) for role in ("forget", "retain", "neighbour")}
+        length = question_tokens(benchmark)
+        yield "trajectory", cell, measures.trajectory(shapes[cell.model], config, cell, asked, length)
 
 
 def _first_layer(methods: list[dict]) -> int:

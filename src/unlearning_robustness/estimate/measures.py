@@ -6,7 +6,9 @@ Beside them stands the work of making a model that memorised texts, which such m
 import math
 from dataclasses import replace
 
-from unlearning_robustness.estimate.work import QUESTION_TOKENS, relearning
+from unlearning_robustness.config.cells import Cell, defence_row
+from unlearning_robustness.config.effects import checkpoints
+from unlearning_robustness.estimate.work import QUESTION_TOKENS, attacking, relearning, scoring, unlearning
 from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 
 # Second derivatives are taken in float32, on the laptop at this multiple of bfloat16's time.
@@ -66,6 +68,24 @@ def memorisation(shape: Shape, config: dict) -> Work:
     one = Work(tokens * shape.forward(layers), calls * layers, memory)
     attack = settings.get("attack")
     return one.times(2) + relearning(shape, config["attacks"][attack]) if attack else one
+
+
+def trajectory(shape: Shape, config: dict, cell: Cell, questions: dict[str, int], length: int) -> Work:
+    """The training of a cell, and its questions at every recorded step; with an attack that on each, and its answers.
+
+    ``questions`` are those of each role in the test split, of ``length`` tokens.
+    """
+    settings, method, batch_size = config["trajectory"], config["methods"][cell.method], config["scoring"]["batch_size"]
+    points = checkpoints(method["steps"], settings["every"]) + 1
+    asked = {role: min(count, settings["questions"]) for role, count in questions.items()}
+    # Forget facts also about another entity, retain facts also behind a forget token.
+    scored = 2 * asked["forget"] + 2 * asked["retain"] + asked["neighbour"]
+    work = unlearning(shape, method, defence_row(config, cell.defence, cell.method), 0, batch_size, length)
+    work = replace(work, disk=0) + scoring(shape, scored, batch_size, min(method["layers"]), length).times(points)
+    if "attack" not in settings:
+        return work
+    entry = config["attacks"][settings["attack"]]
+    return work + attacking(shape, entry, asked["forget"], batch_size, 0, length).times(points)
 
 
 def target_model(shape: Shape, settings: dict) -> Work:

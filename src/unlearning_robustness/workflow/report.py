@@ -10,7 +10,7 @@ from unlearning_robustness.config.kinds import FIGURES, PAGES, module_of, regist
 from unlearning_robustness.config.references import expected_of
 from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.workflow.paths import Paths, filled
-from unlearning_robustness.workflow.targets import Targets
+from unlearning_robustness.workflow.targets import MEASURES, Targets
 
 
 class Report:
@@ -51,7 +51,7 @@ class Report:
             "measures": targets.cell_measures,
             "spent": targets.attack_manifests,
             "retain_log": [targets.retain_log] if targets.retain_log else [],
-            **{kind: targets.measured(kind) for kind in ("latents", "sharpness", "landscape", "memorisation")},
+            **{kind: targets.measured(kind) for kind in (*MEASURES, "trajectory")},
         }
 
     def _modules(self, group: str) -> list[str]:

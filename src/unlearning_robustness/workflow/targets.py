@@ -30,7 +30,7 @@ class Targets:
         return [self._attacked(cell, attack, "measures.json") for cell, attack in pairs]
 
     def measured(self, measure: str) -> list[str]:
-        """The tables of one of ``MEASURES``; with memorisation, those of models that never saw the texts."""
+        """The tables of one of ``MEASURES`` or of trajectories; of memorisation, also of models without the texts."""
         tables = [self.paths.records_of(cell, f"{measure}.parquet") for cell in measured_cells(self.config, measure)]
         return tables + self._retrained() if measure == "memorisation" else tables
 

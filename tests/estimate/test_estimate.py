@@ -204,7 +204,8 @@ def test_the_table_sums_its_rows_and_names_the_download():
 def test_scoring_holds_the_unembedding_in_float32_too():
     head = 32000 * 4096 * 4
     assert work.scoring(MISTRAL, 0, 48).memory == MISTRAL.memory() + head
-    stopped = {"id": "s", "kind": "early-stop", "parameters": {"match": "none", "every": 5}}
+    parameters = {"match": "none", "every": 5, "equal": "forgetting", "longest": 1.0}
+    stopped = {"id": "s", "kind": "early-stop", "parameters": parameters}
     method = resolve(load_study("rna-paper"))["methods"]["rmu"]
     to_end, whole = False, True
     alone = work.unlearning_memory(MISTRAL, method, to_end, whole)

@@ -1,5 +1,8 @@
 """What is built from published data sets, fetched and small: questions, texts, probes."""
 
+import json
+import re
+
 import pandas
 import pytest
 
@@ -7,6 +10,7 @@ from unlearning_robustness.data import benchmark
 from unlearning_robustness.data.corpora import build_corpora
 from unlearning_robustness.data.items import pieces
 from unlearning_robustness.data.source_tables import Published, corpora_of
+from unlearning_robustness.data.sources import fetch
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.scoring.questions import QuestionScorer
 
@@ -119,6 +123,52 @@ def test_an_attacker_with_all_forget_texts_leaves_none_out_of_unlearning(sources
     table = build_corpora({**SETTINGS, "corpora": everything}, "3", sources)
     texts = table.groupby("corpus")["text"].agg(set)
     assert len(texts["forget"]) == 40 and texts["forget"] == texts["relearn"]
+
+
+def texts_from(folder, reader, forget, **changes):
+    """The corpora of a benchmark that forgets these rows, of a file of one's own."""
+    folder.mkdir(exist_ok=True)
+    retain = [{"text": f"A plain text number {n}", "question": f"Plain {n}?", "answer": n} for n in range(60)]
+    for name, rows in (("forget", forget), ("retain", retain)):
+        (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    files = {"forget": "forget.jsonl", "retain": "retain.jsonl"}
+    settings = {"path": str(folder), "files": files, "license": "MIT", "note": "made by a test"}
+    fetch(settings, folder / "own", folder / "scratch")
+    small = {"minimum_characters": 1, "forget_prose_documents": 2, "retain_documents": 2, "perplexity_documents": 1}
+    corpora = SETTINGS["corpora"] | small | {"held_out_every": 8} | changes
+    entry = {"texts": {"forget": ["own/forget"], "retain": ["own/retain"]}, "corpora": corpora}
+    return build_corpora(entry, "1", Published({"own": reader}, [str(folder / "own")]))
+
+
+def test_three_texts_are_enough_and_all_must_not_be_one(tmp_path):
+    three = texts_from(tmp_path / "three", "wmdp", [{"text": "one text"}, {"text": "two"}, {"text": "three"}])
+    assert three["corpus"].value_counts()[["forget", "relearn"]].tolist() == [2, 1]
+    equal = [{"text": text} for text in ("Equal text", "equal  text", "EQUAL TEXT")]
+    with pytest.raises(DataError, match="own/forget: all forget texts are of one entity, which is kept from training"):
+        texts_from(tmp_path / "equal", "wmdp", equal)
+    assert len(texts_from(tmp_path / "equal", "wmdp", equal, relearn="forget").query("corpus == 'relearn'")) == 2
+
+
+@pytest.mark.parametrize(
+    ("reader", "rows", "said"),
+    [
+        ("wmdp", [{"text": None}, {"text": "a b"}], "own/forget: row 1: the text is null: write it"),
+        ("muse", [{"text": "a b"}, {"text": None}], "own/forget: row 2: the text is null: write it"),
+        ("tofu", [{"question": None, "answer": "x"}], "own/forget: row 1: the question is null: write it"),
+        ("tofu", [{"question": "x", "answer": None}], "own/forget: row 1: the answer is null: write it"),
+        ("wmdp", [{"text": " \n "}, {"text": "a b"}, {"text": "\n\n"}], "all forget texts are of one entity"),
+        ("wikitext", [{"text": "no title"}, {"text": "nor here"}], "all forget texts are of one entity"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_its_row(reader, rows, said, tmp_path):
+    with pytest.raises(DataError, match=said):
+        texts_from(tmp_path / "in", reader, rows)
+
+
+def test_numbers_among_questions_and_answers_are_texts(tmp_path):
+    rows = [{"question": number, "answer": number + 0.5} for number in range(60)]
+    texts = texts_from(tmp_path / "in", "tofu", rows).query("corpus == 'forget'")["text"]
+    assert all(re.fullmatch(r"Question: (\d+)\nAnswer: \1\.5", text) for text in texts)
 
 
 def test_every_part_gives_as_many_documents_whatever_its_size():

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas
 
 from unlearning_robustness.data import mmlu, muse, tofu, wikitext, wmdp
-from unlearning_robustness.data.checked_items import equal_choices, is_null
+from unlearning_robustness.data.checked_items import equal_choices
 from unlearning_robustness.data.equal_texts import joined_entities
 from unlearning_robustness.data.items import lettered, pieces, shots_of
 from unlearning_robustness.data.questions import Question, from_table
-from unlearning_robustness.data.text_columns import with_texts
+from unlearning_robustness.data.text_columns import check_column_of_texts, with_texts, with_words
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.manifest import MANIFEST, read_json
 from unlearning_robustness.runtime.seeds import shuffler
@@ -34,7 +34,9 @@ class Published:
     def table(self, path: str) -> tuple[object, str, pandas.DataFrame]:
         """The reader, the part's name and the published table of a part ``source/part``."""
         source, part = path.split("/")
-        return READERS[self.readers[source]], part, pandas.read_parquet(self.folders[source] / f"{part}.parquet")
+        frame = pandas.read_parquet(self.folders[source] / f"{part}.parquet")
+        reader = READERS[self.readers[source]]
+        return reader, part, frame if hasattr(reader, "items") else with_words(frame, path)
 
     def questions(self, entry: dict, role: str, seed: str, distractors: int) -> list[Question]:
         """The questions of a role: ``items`` of the entry, of its ``subjects`` and without ``without_subjects``.
@@ -126,21 +128,15 @@ class Published:
         for path in paths:
             reader, _, table = self.table(path)
             table = with_texts(table, path)
-            _check_column_of_texts(table, path)
+            check_column_of_texts(table, path, null=not self._is_own(path))
             read = reader.documents(table, path, least)
+            read = read[read["text"].map(str.strip).astype(bool)]
             tables.append(read.assign(part=path, origin=[f"{path}, row {row}" for row in read["row"]]))
         texts = pandas.concat(tables, ignore_index=True).assign(corpus=name)
         if longest is None:
             return texts
         texts = texts.assign(text=[pieces(text, longest) for text in texts["text"]]).explode("text", ignore_index=True)
         return texts[texts["text"].str.len() >= least]
-
-
-def _check_column_of_texts(table: pandas.DataFrame, path: str) -> None:
-    """Raise DataError for the first entry of the column text that is none."""
-    for number, value in enumerate(table.get("text", []), 1):
-        if not isinstance(value, str) and not is_null(value):
-            raise DataError(f"{path}: row {number}: the text is {value!r}: write texts, in quotation marks")
 
 
 def _check_options(items: pandas.DataFrame, role: str, options: int) -> None:
@@ -187,6 +183,11 @@ def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> 
         if name == "forget" and settings["relearn"] == "forget":
             parts[name] = parts[held_out] = _drawn(table, count, f"{seed}/{name}", name)
             continue
+        if len(order) == 1:
+            raise DataError(
+                f"{', '.join(texts[name])}: all {name} texts are of one entity, which is kept from training: "
+                "give more that differ"
+            )
         parts[name] = _drawn(table[~kept_out], count, f"{seed}/{name}", name)
         parts[held_out] = _drawn(table[kept_out], held, f"{seed}/{held_out}", held_out)
     return parts

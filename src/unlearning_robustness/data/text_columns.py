@@ -11,6 +11,8 @@ import pandas
 from unlearning_robustness.data.checked_items import is_null
 from unlearning_robustness.errors import DataError
 
+# Columns of TOFU and MUSE.
+IN_WORDS = ("question", "answer", "paraphrased_answer", "option1", "option2", "option3", "option4", "prompt", "gt")
 CHAT, PROMPT, COMPLETION = "messages", "prompt", "completion"
 
 
@@ -31,6 +33,27 @@ def with_texts(table: pandas.DataFrame, path: str) -> pandas.DataFrame:
             ]
         )
     return table
+
+
+def check_column_of_texts(table: pandas.DataFrame, path: str, null: bool) -> None:
+    """Raise DataError for the first entry of the column text that is none; some published sets have ``null`` ones."""
+    for number, value in enumerate(table.get("text", []), 1):
+        if is_null(value) and not null:
+            raise DataError(f"{path}: row {number}: the text is null: write it, or leave the row out")
+        if not isinstance(value, str) and not is_null(value):
+            raise DataError(f"{path}: row {number}: the text is {value!r}: write texts, in quotation marks")
+
+
+def with_words(table: pandas.DataFrame, path: str) -> pandas.DataFrame:
+    """A table of questions and whole answers in which numbers are texts. Raises DataError for one that is null."""
+    columns = {}
+    for name in [name for name in IN_WORDS if name in table]:
+        columns[name] = list(table[name])
+        for number, value in enumerate(columns[name], 1):
+            if is_null(value):
+                raise DataError(f"{path}: row {number}: the {name} is null: write it, or leave the row out")
+            columns[name][number - 1] = value if isinstance(value, str) else f"{value}"
+    return table.assign(**columns)
 
 
 def _joined(prompt, completion, where: str) -> str:

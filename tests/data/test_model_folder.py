@@ -35,6 +35,15 @@ def test_a_delta_of_another_model_is_refused_and_nothing_written(tiny_tokenizer,
     assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.parametrize("number", [1e6, float("nan")])
+def test_a_delta_that_the_sources_type_cannot_hold_is_refused(number, tiny_tokenizer, tmp_path):
+    source = family_folder("llama tied", tmp_path / "source", tiny_tokenizer, dtype=torch.float16)
+    save_delta(tmp_path / "delta.safetensors", {NAME: torch.full((32, 64), number)}, verify(source))
+    with pytest.raises(DeltaError, match=rf"{NAME} has numbers that torch\.float16 of .* cannot hold"):
+        write_with_delta(source, tmp_path / "delta.safetensors", tmp_path / "made", {})
+    assert not (tmp_path / "made").exists()
+
+
 def test_the_type_of_most_numbers_is_the_models(tiny_tokenizer, tmp_path):
     """Some models keep their norms in float32."""
     from safetensors.torch import load_file, save_file

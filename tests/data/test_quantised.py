@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from unlearning_robustness.data import quantised
 from unlearning_robustness.data.model_checks import check_model
 from unlearning_robustness.data.model_folder import write_manifest
-from unlearning_robustness.errors import FetchError
+from unlearning_robustness.errors import FetchError, ModelFileError
 from unlearning_robustness.models.loading import load_model
 
 BLOCK = 16
@@ -56,6 +56,33 @@ def test_a_model_in_float8_becomes_the_numbers_it_stands_for(folder):
             if not tensor.is_meta:
                 torch.testing.assert_close(tensor, expected[name], rtol=1e-6, atol=1e-7)
     assert "quantization_config" not in json.loads((folder / "config.json").read_text())
+
+
+def test_a_model_in_float8_without_a_scale_is_refused(folder):
+    """Transformers takes the numbers as they are, with one line in a log."""
+    tensors = load_file(folder / "model.safetensors")
+    for name in [name for name in tensors if name.endswith("proj.weight")]:
+        tensors[name], tensors[f"{name}_scale_inv"], _ = in_blocks(tensors[name])
+    del tensors["model.layers.2.mlp.up_proj.weight_scale_inv"]
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    mark(folder, quant_method="fp8", weight_block_size=[BLOCK, BLOCK], activation_scheme="dynamic", fmt="e4m3")
+    with pytest.raises(ModelFileError, match=r"model\.layers\.2\.mlp\.up_proj\.weight holds F8_E4M3, and no file"):
+        check_model(folder)
+
+
+@pytest.mark.parametrize("method", ["fp8", "mxfp4", "torchao", "bitsandbytes", "gptq"])
+def test_plain_numbers_whose_config_says_that_they_are_quantised_are_refused(folder, method):
+    """As merging an adapter into a quantised model leaves them; some packages would round them while loading."""
+    mark(folder, quant_method=method)
+    with pytest.raises(ModelFileError, match=f"quantization_config says {method}, but the files hold plain numbers"):
+        check_model(folder)
+
+
+def test_quantisation_settings_that_are_no_mapping_are_refused(folder):
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"quantization_config": "fp8"}))
+    with pytest.raises(FetchError, match=r"config\.json: quantization_config is no mapping"):
+        check_model(folder)
 
 
 class EightBits(torch.nn.Module):
@@ -104,6 +131,9 @@ def test_what_cannot_be_made_plain_here_is_refused_in_one_line(folder, settings,
     packages = {"gptq": "optimum", "awq": "gptqmodel", "bitsandbytes": "bitsandbytes"}
     if (package := packages.get(settings.get("quant_method"))) and find_spec(package):
         pytest.skip(f"{package} is installed")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["lm_head.weight"] = tensors["lm_head.weight"].to(torch.int8)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     mark(folder, **settings)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(FetchError) as raised:

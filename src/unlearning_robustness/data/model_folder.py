@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from unlearning_robustness.errors import FetchError
+from unlearning_robustness.errors import DeltaError, FetchError
 from unlearning_robustness.runtime.manifest import MANIFEST, digest_of, file_digest, read_json, write_json
 
 CONFIG, SINGLE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
@@ -148,7 +148,7 @@ def write_folder(model, tokenizer, folder: Path, facts: dict) -> dict:
 def write_with_delta(source: Path, delta: Path, folder: Path, facts: dict) -> dict:
     """Write the model of the folder ``source``, with a delta in it, in its own number type; returns the manifest.
 
-    Raises ModelFileError when the source is damaged, DeltaError when the delta is not of it.
+    Raises ModelFileError when the source is damaged, DeltaError when the delta is not of it or beyond its number type.
     """
     from unlearning_robustness.models.checkpoint import stored_type
     from unlearning_robustness.models.delta import apply_delta, load_delta
@@ -156,6 +156,9 @@ def write_with_delta(source: Path, delta: Path, folder: Path, facts: dict) -> di
 
     dtype = stored_type(source)
     model, digest = load_model(source, "cpu", dtype)
-    apply_delta(model, load_delta(delta, digest))
+    tensors = load_delta(delta, digest)
+    if name := next((name for name, tensor in tensors.items() if not tensor.to(dtype).isfinite().all()), None):
+        raise DeltaError(f"{delta}: {name} has numbers that {dtype} of {source} cannot hold: it cannot be exported")
+    apply_delta(model, tensors)
     facts = {**facts, "parent_digest": digest, "dtype": str(dtype).removeprefix("torch.")}
     return write_folder(model, load_tokenizer(source), folder, facts)

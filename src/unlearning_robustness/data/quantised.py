@@ -9,6 +9,10 @@ from unlearning_robustness.runtime.manifest import read_json
 
 # Kernels that multiply by exactly the stored matrix on every machine; others round activations or compile for minutes.
 KERNELS = {"gptq": "gptq_torch", "awq": "torch_awq"}
+# Methods whose weights may be stored as the numbers that they stand for.
+FLOATING_METHODS = ("bitnet", "compressed-tensors")
+# Numbers as safetensors names them that mean nothing without a scale.
+EIGHT_BIT_FLOATS = ("F8_E4M3", "F8_E5M2")
 # Unit vectors that go through a quantised module at a time.
 ROWS = 1024
 
@@ -17,12 +21,16 @@ def dequantise(folder: Path) -> dict:
     """Replace a folder's quantised weights by the numbers that they stand for; returns the method, to record.
 
     The numbers are of the type that the config names, bfloat16 where it names none. Other folders stay as they are.
-    Raises FetchError when transformers cannot load such a model on this machine, ModelFileError for a missing tensor.
+    Raises FetchError when transformers cannot load such a model on this machine, ModelFileError for a missing tensor,
+    or when the weights are not quantised.
     """
     settings = read_json(folder / CONFIG).get("quantization_config")
     if settings is None:
         return {}
+    if not isinstance(settings, dict):
+        raise FetchError(f"{folder / CONFIG}: quantization_config is no mapping: correct it, or remove it")
     method = settings.get("quant_method", "an unnamed method")
+    _need_quantised(folder, method)
     try:
         model = plain_copy(_load(folder))
     except ModelFileError:
@@ -37,6 +45,25 @@ def dequantise(folder: Path) -> dict:
         (folder / name).unlink()
     model.save_pretrained(folder)
     return {"dequantised": method}
+
+
+def _need_quantised(folder: Path, method: str) -> None:
+    """Raise ModelFileError for weights that transformers would quantise itself, or take without their scale."""
+    from unlearning_robustness.models.checkpoint import FLOATING, files_of, stored_types
+
+    types, files = stored_types(folder), files_of(folder)
+    if method not in FLOATING_METHODS and set(types.values()) <= FLOATING.keys():
+        raise ModelFileError(
+            f"{folder / CONFIG}: quantization_config says {method}, but the files hold plain numbers: remove it if "
+            "they are the model, or choose another revision"
+        )
+    scaled = {name.rpartition("_scale")[0] for name in types}
+    for name in sorted(name for name, stored in types.items() if stored in EIGHT_BIT_FLOATS):
+        if name.removesuffix("_qdata") not in scaled:
+            raise ModelFileError(
+                f"{files[name]}: {name} holds {types[name]}, and no file holds its scale: save the model again, or "
+                "choose the unquantised one"
+            )
 
 
 def plain_copy(quantised):

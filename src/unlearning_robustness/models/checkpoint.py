@@ -52,6 +52,15 @@ def files_of(folder: Path) -> dict[str, Path]:
     return files
 
 
+def stored_types(folder: Path) -> dict[str, str]:
+    """Each tensor's type of numbers, as safetensors writes it."""
+    types = {}
+    for name, file in files_of(folder).items():
+        with safe_open(file, framework="pt") as handle:
+            types[name] = handle.get_slice(name).get_dtype()
+    return types
+
+
 def stored_type(folder: Path) -> torch.dtype:
     """The number type in which most of a model folder's weights are stored."""
     counts = dict.fromkeys(FLOATING, 0)

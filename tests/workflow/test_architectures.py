@@ -50,6 +50,11 @@ def test_what_fits_is_accepted_and_what_the_hub_does_not_say_is_left_to_the_fetc
     check_architectures(config, [("model", {"hub": HUB})])
 
 
+def test_a_name_that_no_repository_can_have_is_left_to_the_fetching_job(hub, config):
+    entry = {**HUB, "repository": "lab//large"}
+    check_architectures({**config, "models": {"large": {"hub": entry}}}, [("model", {"hub": entry})])
+
+
 def test_models_that_are_not_fetched_are_not_asked_about(hub, config):
     check_architectures(config, [("dataset", {"hub": HUB}), ("model", {"path": "here"})])
     assert hub.requests == []

@@ -36,5 +36,5 @@ def _said_by(repository: Repository) -> dict:
     where = {"revision": repository.revision, "endpoint": repository.endpoint}
     try:
         return contents_of(Path(hf_hub_download(repository.name, "config.json", **where)))
-    except OSError:
+    except (OSError, ValueError):  # the hub does not answer, or has no such name
         return {}

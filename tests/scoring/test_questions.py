@@ -4,7 +4,9 @@ import numpy
 import pandas
 import pytest
 import torch
+from odd_tokenizers import tokenizer_of
 
+from unlearning_robustness.errors import DataError
 from unlearning_robustness.models import shared_prefix as beginnings
 from unlearning_robustness.scoring import multiple_choice, questions
 from unlearning_robustness.scoring.questions import QuestionScorer
@@ -128,3 +130,15 @@ def test_a_prompt_that_is_all_beginning_keeps_its_last_token(tiny_model, tiny_to
     alone = torch.cat([QuestionScorer(tiny_tokenizer, table.iloc[[row]], 1).log_likelihoods(tiny_model)
                        for row in range(4)])  # fmt: skip
     torch.testing.assert_close(scorer.log_likelihoods(tiny_model), alone, atol=2e-5, rtol=2e-6)
+
+
+def test_a_token_without_an_embedding_is_refused_with_its_question(tiny_model):
+    """Special tokens may have none, as Gemma 3's for images; some devices would read zeros there."""
+    tokenizer = tokenizer_of()
+    tokenizer.add_tokens([f"<image{number}>" for number in range(9)], special_tokens=True)
+    table = pandas.DataFrame(
+        {"question": ["tin/0", "gold/0"], "prompt": ["Tin", "A <image8> of"], "choices": [["a", "b"]] * 2, "answer": 0}
+    )
+    scorer = QuestionScorer(tokenizer, table, 2)
+    with pytest.raises(DataError, match="question gold/0: the tokenizer gives it token 266, the model has 260"):
+        scorer.log_likelihoods(tiny_model)

@@ -29,6 +29,11 @@ class PackedQuestion:
                 column_of.setdefault(choice[:length], len(self.prompt) + len(column_of) - 1)
         return column_of
 
+    @cached_property
+    def largest_id(self) -> int:
+        """The largest of all its ids."""
+        return max(map(max, (self.prompt, *self.choices)))
+
     @property
     def length(self) -> int:
         """Positions of its row."""

@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.float32_head import with_float32_head
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 from unlearning_robustness.runtime.manifest import atomic
@@ -53,8 +54,16 @@ class QuestionScorer:
         self.prefix: list[torch.Tensor] = []
 
     def fit(self, model) -> None:
-        """Cut the prompts that are too long for the model from the left, as lm-eval does, and say how many they are."""
-        longest = longest_input(model.config)
+        """Cut the prompts that are too long for the model from the left, as lm-eval does, and say how many they are.
+
+        Raises DataError for a question with a token that the model has no embedding for.
+        """
+        longest, words = longest_input(model.config), model.get_input_embeddings().num_embeddings
+        if beyond := next((question for question in self.packed if question.largest_id >= words), None):
+            raise DataError(
+                f"{beyond.name}: the tokenizer gives it token {beyond.largest_id}, the model has {words} embeddings: "
+                "reword the question, or give the model's own tokenizer"
+            )
         if longest == self.longest:
             return
         self.rows, self.longest = [row for question in self.packed for row in cut(question, longest)], longest

@@ -1,81 +1,123 @@
+import math
+
+import numpy
 import pandas
 import pytest
+from synthetic import analysis, inputs_of
 
+from unlearning_robustness.analysis.accuracy import token_effects
+from unlearning_robustness.analysis.pooled import pooled
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.report.claims import decide, overall, page, register
+from unlearning_robustness.report.claims import page, register
 from unlearning_robustness.report.context import ReportContext
 
-YES, NO, OPEN = "reproduced", "not reproduced", "inconclusive"
-
-
-@pytest.mark.parametrize(
-    ("expects", "low", "high", "verdict"),
-    [
-        ("above", 0.01, 0.20, YES),
-        ("above", 0.01, 0.02, YES),
-        ("above", -0.10, 0.02, NO),
-        ("above", -0.01, 0.10, OPEN),
-        ("above", -0.30, -0.10, NO),
-        ("below", -0.20, -0.01, YES),
-        ("below", -0.02, 0.10, NO),
-        ("below", -0.10, 0.01, OPEN),
-        ("within", -0.02, 0.02, YES),
-        ("within", 0.03, 0.20, NO),
-        ("within", -0.20, -0.03, NO),
-        ("within", -0.02, 0.10, OPEN),
-    ],
-)
-def test_the_rule_reads_the_whole_interval(expects, low, high, verdict):
-    assert decide(expects, 0.03, low, high) == verdict
-
-
-def test_one_contradiction_decides_and_one_doubt_leaves_open():
-    assert (
-        overall([YES, YES]) == YES
-        and overall([YES, NO, OPEN]) == NO
-        and overall([YES, OPEN]) == OPEN
-        and overall([]) == OPEN
-    )
-
-
-TABLES = {
-    "token_effects": pandas.DataFrame(
-        {
-            "method": ["rmu", "npo", "rmu"], "contrast": ["token", "token", "control"],
-            "mean": [-0.3, -0.01, 0.0], "low": [-0.4, -0.06, 0.0], "high": [-0.2, 0.04, 0.0],
-        }
-    )
-}  # fmt: skip
+YES, NO, SMALLER, OPEN = "reproduced", "not reproduced", "shown to be smaller", "cannot be decided"
 CLAIM = {
     "statement": "A token harms.", "source": "abstract", "table": "token_effects", "where": {"contrast": "token"},
     "each": ["method"], "expects": "below", "least": 0.03, "minus": 0.0,
 }  # fmt: skip
+PLACE = {"model": "m", "benchmark": "b"}
 
 
-def test_every_subject_is_decided_and_the_claim_with_it():
-    table = register({"harm": CLAIM}, TABLES)
-    assert table["subject"].tolist() == ["rmu", "npo"] and table["decided"].tolist() == [YES, OPEN]
-    assert set(table["verdict"]) == {OPEN} and table["mean"].tolist() == [-0.3, -0.01]
-    only = {**CLAIM, "where": {"contrast": "token", "method": ["rmu"]}}
-    assert register({"harm": only}, TABLES)["verdict"].tolist() == [YES]
+def answers(method, harmed, seed, probe):
+    """Retain answers of 60 facts, of which a forget token takes some; others under another seed."""
+    wrong = numpy.zeros(60, dtype=bool)
+    if probe == "forget-token" and harmed:
+        wrong[seed : seed + harmed] = True
+    return pandas.DataFrame({
+        **PLACE, "method": method, "defence": "none", "seed": seed, "attack": "none", "documents": 0, "steps": 0,
+        "setting": "", "probe": probe, "role": "retain", "fact": [f"f{fact:02}" for fact in range(60)],
+        "question": [f"q{fact:02}" for fact in range(60)], "correct": ~wrong,
+    })  # fmt: skip
+
+
+def tables_of(harms, claims, seeds=(0, 1, 2)):
+    """The tables of a study whose methods lose so many of 60 answers to a forget token."""
+    probes = ("plain", "forget-token", "neutral-token")
+    records = pandas.concat([answers(method, harmed, seed, probe) for method, harmed in harms.items()
+                             for seed in seeds for probe in probes])  # fmt: skip
+    inputs = inputs_of(records, analysis() | {"claims": claims})
+    return {"token_effects": token_effects(inputs), "pooled": pooled(inputs)}
+
+
+def registered(harms, seeds=(0, 1, 2), **changes):
+    claims = {"harm": CLAIM | changes}
+    return register(claims, tables_of(harms, claims, seeds)).set_index("subject")
+
+
+def test_all_subjects_together_decide_and_each_has_its_own_verdict():
+    table = registered({"rmu": 30, "npo": 2})
+    assert table["decided"].to_dict() == {"all together": YES, "rmu": YES, "npo": OPEN}
+    assert set(table["verdict"]) == {YES} and table.loc["all together", "mean"] == pytest.approx(-32 / 120)
+    assert (table["facts"] == 60).all() and (table["seeds"] == 3).all() and (table["shows from"] > 0).all()
+    # Averaged over methods an effect is known more exactly than of one of them.
+    assert table.loc["all together", "shows from"] < table.loc["rmu", "shows from"]
+    assert registered({"rmu": 0, "npo": 0})["verdict"].iloc[0] == OPEN
+    assert registered({"rmu": 0, "npo": 0}, least=0.1)["verdict"].iloc[0] == SMALLER
+
+
+def test_where_a_subject_shows_the_opposite_the_claim_stays_open():
+    table = registered({"rmu": 40, "npo": 0}, expects="within", least=0.4)
+    assert (
+        table["decided"].to_dict() == {"all together": YES, "npo": YES, "rmu": NO} or table.loc["rmu", "decided"] == NO
+    )
+    assert table["verdict"].iloc[0] == OPEN and "the opposite is shown for rmu" in table["why"].iloc[0]
+
+
+def test_one_seed_decides_nothing_but_about_the_reference():
+    table = registered({"rmu": 30}, seeds=(0,))
+    assert table["verdict"].iloc[0] == OPEN and "one seed" in table["why"].iloc[0]
+    assert table["shows from"].tolist() == [math.inf, math.inf]
+    assert registered({"reference": 30}, seeds=(0,))["verdict"].iloc[0] == YES
 
 
 def test_what_an_effect_is_compared_with_is_taken_off():
-    table = register({"harm": {**CLAIM, "where": {"method": "rmu", "contrast": "token"}, "minus": -0.5}}, TABLES)
-    assert table["mean"].tolist() == pytest.approx([0.2]) and table["decided"].tolist() == [NO]
+    table = registered({"rmu": 30}, minus=-0.8)
+    assert table["mean"].tolist() == pytest.approx([0.3, 0.3]) and table["verdict"].iloc[0] == NO
 
 
-def test_what_is_not_measured_is_inconclusive():
-    table = register({"harm": {**CLAIM, "where": {"method": "rsv"}}}, TABLES)
+def test_claims_are_corrected_for_how_many_there_are():
+    effect = {
+        "mean": -0.1,
+        "low": -0.19,
+        "high": -0.01,
+        "error": 0.045,
+        "freedom": 40.0,
+        "p": 0.032,
+        "facts": 60,
+        "seeds": 3,
+    }
+    rows = pandas.DataFrame([{"method": "rmu", "contrast": "token", **effect}])
+    claims = {name: CLAIM for name in ("one", "two")}
+    tables = {"token_effects": rows, "pooled": pandas.DataFrame([{"claim": name, **effect} for name in claims])}
+    both, alone = register(claims, tables), register({"one": CLAIM}, tables)
+    assert set(both["verdict"]) == {OPEN} and set(alone["verdict"]) == {YES}
+    assert both["shows from"].iloc[0] > alone["shows from"].iloc[0]
+
+
+def test_what_is_no_mean_is_averaged_as_if_its_errors_were_one():
+    rows = pandas.DataFrame({"method": ["rmu", "npo"], "mean": [0.5, 0.7], "low": [0.3, 0.5], "high": [0.7, 0.9]})
+    claim = CLAIM | {"table": "sharpness_correlations", "where": {}, "expects": "above", "least": 0.3}
+    table = register({"sharp": claim}, {"sharpness_correlations": rows, "pooled": pandas.DataFrame()})
+    assert table["mean"].tolist() == pytest.approx([0.6, 0.5, 0.7]) and set(table["verdict"]) == {YES}
+    assert table["low"].tolist() == pytest.approx([0.4, 0.3, 0.5])
+
+
+def test_what_is_not_measured_is_open():
+    claims = {"harm": CLAIM | {"where": {"method": "rsv"}}}
+    table = register(claims, tables_of({"rmu": 30}, claims))
     assert table["verdict"].tolist() == [OPEN] and table["subject"].tolist() == ["not measured"]
 
 
 def test_a_claim_about_a_column_that_does_not_exist_is_one_line():
-    with pytest.raises(ConfigError, match=r"claims\.harm\.where: table token_effects has no column 'metod'"):
-        register({"harm": {**CLAIM, "where": {"metod": 1}}}, TABLES)
+    claims = {"harm": CLAIM | {"where": {"metod": 1}}}
+    with pytest.raises(ConfigError, match=r"claims\.harm\.where, table token_effects: .* no column 'metod'"):
+        register(claims, tables_of({"rmu": 30}, {}))
 
 
-def test_the_page_states_counts_rules_and_effects():
-    text = page(ReportContext(TABLES, {"claims": {"harm": CLAIM}}))
-    assert "1 claims: 0 reproduced, 0 not reproduced, 1 inconclusive" in text
-    assert "## inconclusive: A token harms." in text and "contrast = token" in text and "| rmu | -0.300 |" in text
+def test_the_page_states_counts_rules_effects_and_what_is_shown():
+    claims = {"harm": CLAIM, "less": CLAIM | {"expects": "above"}, "more": CLAIM | {"where": {"contrast": "control"}}}
+    text = page(ReportContext(tables_of({"rmu": 30, "npo": 26}, claims), {"claims": claims}))
+    assert "3 claims: 1 reproduced, 1 not reproduced, 0 shown to be smaller, 1 cannot be decided" in text
+    assert "## reproduced: A token harms." in text and "contrast = token" in text and "| rmu | -0.500 |" in text
+    assert "## cannot be decided with 3 seeds, 60 facts: A token harms." in text and "shows from" in text

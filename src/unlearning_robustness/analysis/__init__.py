@@ -17,6 +17,7 @@ from unlearning_robustness.analysis import (
     latents,
     matrix,
     memorisation,
+    pooled,
     published,
     recovery,
     relations,
@@ -56,6 +57,7 @@ TABLES = {
     "trajectory": trajectory.trajectory,
     "complete_forgetting": trajectory.complete_forgetting,
     "published": published.published,
+    "pooled": pooled.pooled,
 }
 # Tables that one job computes, since they read the same files.
 GROUPS = {
@@ -70,6 +72,7 @@ GROUPS = {
     "latents": ("latents", "rejection"),
     "trajectory": ("trajectory", "complete_forgetting"),
     "published": ("published",),
+    "claims": ("pooled",),
 }  # fmt: skip
 
 

@@ -62,17 +62,33 @@ class Spread:
         return (squares[0] + squares[1] - squares[2]) ** 2 / uncertainty if uncertainty else math.inf
 
 
-def detectable(spread: Spread, seeds: int, facts: int, confidence: float, power: float = POWER) -> float:
-    """The smallest effect whose interval leaves out zero with probability ``power``.
+def smallest_effect(
+    error: float, freedom: float, confidence: float, power: float = POWER, both_bounds: bool = False
+) -> float:
+    """The smallest effect whose interval leaves out zero with probability ``power``, in the unit of the ``error``.
 
-    (t(confidence) + t(power)) x standard error; infinite for one seed, which says nothing about others.
+    (t(confidence) + t(power)) x standard error; infinite without degrees of freedom. With ``both_bounds`` the smallest
+    bound within which the whole interval of an effect of zero lies with that probability.
     """
-    return _quantiles(spread, seeds, facts, confidence, power) * spread.standard_error(seeds, facts)
+    if not freedom:
+        return math.inf
+    power = (1 + power) / 2 if both_bounds else power
+    return float(stdtrit(freedom, (1 + confidence) / 2) + stdtrit(freedom, power)) * error
+
+
+def detectable(spread: Spread, seeds: int, facts: int, confidence: float, power: float = POWER) -> float:
+    """The smallest effect that a study of so many seeds and facts shows with probability ``power``.
+
+    Infinite for one seed, which says nothing about others.
+    """
+    freedom = spread.degrees_of_freedom(seeds, facts)
+    return smallest_effect(spread.standard_error(seeds, facts), freedom, confidence, power)
 
 
 def confirmable(spread: Spread, seeds: int, facts: int, confidence: float, power: float = POWER) -> float:
-    """The smallest bound within which the whole interval of an effect of zero lies with probability ``power``."""
-    return detectable(spread, seeds, facts, confidence, (1 + power) / 2)
+    """The smallest bound that both one-sided tests, each at 1 - ``confidence``, confirm of an effect of zero."""
+    error, freedom = spread.standard_error(seeds, facts), spread.degrees_of_freedom(seeds, facts)
+    return smallest_effect(error, freedom, 2 * confidence - 1, power, both_bounds=True)
 
 
 def seeds_needed(
@@ -91,8 +107,3 @@ def detectable_correlation(units: int, confidence: float, power: float = POWER) 
     if units < 4:
         return math.inf
     return math.tanh((ndtri((1 + confidence) / 2) + ndtri(power)) * math.sqrt(1.06 / (units - 3)))
-
-
-def _quantiles(spread: Spread, seeds: int, facts: int, confidence: float, power: float) -> float:
-    freedom = spread.degrees_of_freedom(seeds, facts)
-    return float(stdtrit(freedom, (1 + confidence) / 2) + stdtrit(freedom, power)) if freedom else math.inf

@@ -23,6 +23,7 @@ def check_references(config: dict) -> None:
     _check_measures(config)
     _check_expected(config)
     _check_claims(config)
+    _check_family(config)
 
 
 def expected_of(config: dict) -> dict[str, dict]:
@@ -209,3 +210,14 @@ def _check_claims(config: dict) -> None:
             raise ConfigError(
                 f"claims.{name}.table: no table {claim['table']!r}; there are: {', '.join(sorted(tables))}"
             )
+
+
+def _check_family(config: dict) -> None:
+    """Check that the study has one family of comparisons, of tables that one job computes."""
+    family = {entry["table"] for entry in config["analysis"]["family"]}
+    if family and config["claims"]:
+        raise ConfigError("analysis.family: the register of claims is this study's family; take one of both away")
+    for group in constants.constant("analysis", "GROUPS").values():
+        family -= set(group) if family <= set(group) else set()
+    if family:
+        raise ConfigError(f"analysis.family: no job computes the table(s) {', '.join(sorted(family))} together")

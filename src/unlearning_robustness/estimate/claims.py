@@ -30,7 +30,7 @@ CORRELATIONS = "sharpness_correlations"
 CLAIMS_NOTE = """
 What a claim shows, in shares of questions (correlations: over so many defences instead of facts), with a chance of 80 %
 and for one subject: an effect from that size on, or for `within` that there is none beyond it. "no": even where an
-effect that matters is there, the verdict will most likely be inconclusive; the last column has how many seeds would do.
+effect that matters is there, most likely nothing can be decided; the last column has how many seeds would do.
 docs/measurement.md has the formula, and the spreads, which are those of the laptop's studies."""
 
 

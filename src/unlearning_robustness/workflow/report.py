@@ -99,7 +99,7 @@ class Report:
         """The tables that a page reads; the register reads those that the study's claims name."""
         reads = constant(module_of(PAGES, wildcards.page), "READS")
         if reads == "claims":
-            reads = sorted({claim["table"] for claim in self.config["claims"].values()})
+            reads = sorted({"pooled", *(claim["table"] for claim in self.config["claims"].values())})
         return self._tables(reads)
 
     def page_beside(self, kind: str, files: list[str]):

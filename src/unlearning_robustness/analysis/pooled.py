@@ -1,0 +1,61 @@
+"""Every claim's effect averaged over its subjects: a fixed set of methods, seeds and facts paired."""
+
+from collections.abc import Iterator
+
+import pandas
+
+from unlearning_robustness.analysis import accuracy, attacked, matrix, recovery
+from unlearning_robustness.analysis.inputs import Inputs
+from unlearning_robustness.analysis.intervals import effect_table
+from unlearning_robustness.config.cells import PLACE
+
+READS = ("answers", "attacked")
+SETTINGS = ("defences", "probes", "claims")
+# What the rows of a table are means of.
+VALUES = {
+    "differences": accuracy.difference_values,
+    "token_effects": accuracy.token_values,
+    "attacked_differences": attacked.attacked_values,
+    "recovery": recovery.recovery_values,
+    "recovery_differences": recovery.difference_values,
+    "matrix_differences": matrix.difference_values,
+    "interactions": matrix.interaction_values,
+}
+
+
+def pooled(inputs: Inputs) -> pandas.DataFrame:
+    """One row a model, benchmark and claim: the mean over its subjects less the claim's ``minus``, with its interval.
+
+    Subjects are averaged under each seed on each fact, so what they have in common counts once. Claims of tables that
+    are no means over seeds and facts have no row.
+    """
+    return effect_table(_averages(inputs), [*PLACE, "claim", "subjects"], inputs.intervals)
+
+
+def _averages(inputs: Inputs) -> Iterator[tuple[dict, pandas.DataFrame]]:
+    claims = {name: claim for name, claim in inputs.settings.get("claims", {}).items() if claim["table"] in VALUES}
+    rows = {table: list(VALUES[table](inputs)) for table in {claim["table"] for claim in claims.values()}}
+    for name, claim in claims.items():
+        by_place: dict[tuple, list[pandas.DataFrame]] = {}
+        for named, values in rows[claim["table"]]:
+            if all(named.get(column) in _listed(wanted) for column, wanted in claim["where"].items()):
+                by_place.setdefault(tuple(named[key] for key in PLACE), []).append(values)
+        for place, subjects in by_place.items():
+            named = {**dict(zip(PLACE, place, strict=True)), "claim": name, "subjects": len(subjects)}
+            yield named, average(subjects) - claim["minus"]
+
+
+def average(subjects: list[pandas.DataFrame]) -> pandas.DataFrame:
+    """Mean of values (seeds, facts), on the seeds that all have; one row (the reference) stands for every seed."""
+    several = [values for values in subjects if len(values) > 1] or subjects
+    seeds = sorted(set.intersection(*(set(values.index) for values in several)))
+    if not seeds:
+        raise ValueError("subjects without a common seed cannot be pooled")
+    rows = [
+        values.loc[seeds] if len(values) > 1 else values.iloc[[0] * len(seeds)].set_axis(seeds) for values in subjects
+    ]
+    return sum(rows) / len(rows)
+
+
+def _listed(wanted) -> list:
+    return wanted if isinstance(wanted, list) else [wanted]

@@ -1,7 +1,8 @@
 import numpy
 import pandas
 import pytest
-from synthetic import nothing
+from scipy.stats import t
+from synthetic import analysis, nothing
 from worlds import rna_world
 
 from unlearning_robustness.analysis.inputs import Inputs
@@ -13,20 +14,32 @@ KEYS = {"model": "m", "benchmark": "b", "method": "rmu", "defence": "none", "con
 
 
 def table_of(measured):
-    return latents(Inputs({"latents": measured}, {}))
+    return latents(Inputs({"latents": measured}, analysis()))
 
 
 def test_the_interval_covers_questions_and_seeds():
     rows = pandas.DataFrame([{**KEYS, "seed": seed, "value": value, "error": 0.3} for seed, value in
                              enumerate((1.0, 2.0, 3.0))])  # fmt: skip
     (row,) = table_of(rows).itertuples()
-    half = 1.96 * numpy.sqrt(0.3**2 + 1.0 / 3)
+    freedom = (0.09 + 1 / 3) ** 2 / (0.09**2 / 39 + (1 / 3) ** 2 / 2)
+    half = t.ppf(0.975, freedom) * numpy.sqrt(0.3**2 + 1.0 / 3)
+    assert 3 < freedom < 3.3 and row.freedom == pytest.approx(freedom)
     assert (row.mean, row.low, row.high) == pytest.approx((2.0, 2.0 - half, 2.0 + half)) and row.seeds == 3
 
 
 def test_one_seed_has_the_questions_variation_alone():
     (row,) = table_of(pandas.DataFrame([{**KEYS, "seed": 0, "value": 1.0, "error": 0.5}])).itertuples()
-    assert row.high - row.low == pytest.approx(2 * 1.96 * 0.5)
+    assert row.high - row.low == pytest.approx(2 * t.ppf(0.975, 39) * 0.5)
+
+
+def test_three_seeds_that_differ_are_covered():
+    """With a quantile of 1.96 the interval covered 81 %."""
+    random = numpy.random.default_rng(1)
+    draws = random.standard_normal((400, 3)) + 0.3 * random.standard_normal((400, 1))
+    rows = [{**KEYS, "at": at, "seed": seed, "value": value, "error": 0.3}
+            for at, values in enumerate(draws) for seed, value in enumerate(values)]  # fmt: skip
+    table = table_of(pandas.DataFrame(rows))
+    assert 0.91 < ((table["low"] < 0) & (table["high"] > 0)).mean() < 0.99
 
 
 def test_without_measured_latents_there_are_no_rows_and_no_scale():

@@ -1,12 +1,12 @@
 import numpy
 import pandas
 import pytest
-from synthetic import analysis, nothing
+from synthetic import analysis, inputs_of, nothing
 from worlds import study_world
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.inputs import Inputs
-from unlearning_robustness.analysis.sharpness import beside_recovery, correlations, sharpness
+from unlearning_robustness.analysis.sharpness import beside_recovery, correlations, sharpness, start_errors
 
 CELL = {"model": "m", "benchmark": "b", "method": "npo"}
 BOOTSTRAP = CrossedBootstrap(200, 0.95, 0)
@@ -60,6 +60,45 @@ def test_a_measure_that_only_follows_what_was_forgotten_predicts_nothing_at_equa
     assert equal.loc["sam_gap", "low"] < 0 < equal.loc["sam_gap", "high"]
     # What a straight line in its own ranks explains leaves nothing: no correlation instead of one of rounding errors.
     assert "start" not in equal.index and correlated(table).loc["start", "mean"] < -0.9
+
+
+@pytest.mark.parametrize(("shared", "uncorrected"), [(0.0, 0.3), (-0.25, 0.0)])
+def test_what_is_held_fixed_may_have_errors(shared, uncorrected):
+    """Sharpness and gain only follow a start that is measured with reliability .8: no effect at equal start.
+
+    Uncorrected a false effect is shown in half of the studies; a gain that is counted from the measured start has the
+    same error with the other sign, which hides it in part.
+    """
+    random, place, errors = (
+        numpy.random.default_rng(5),
+        ("m", "b", "npo"),
+        {"plain": (0.0, 0.0), "mended": (0.25, shared)},
+    )
+    bootstrap, shown = CrossedBootstrap(40, 0.95, 0), {name: [] for name in errors}
+    for _ in range(50):
+        start, noise = random.normal(size=80), random.normal(size=80) / 2
+        value, gain = (-start + 0.5 * random.normal(size=80) for _ in range(2))
+        gain += noise * (shared / 0.25)
+        table = beside_recovery(*cells(list(zip(value, gain, strict=True)), (start + noise).tolist()))
+        for name, error in errors.items():
+            rows = correlations(table[table["statistic"] == "sam_gap"], bootstrap, {place: error})
+            row = rows.query("given == 'start'").iloc[0]
+            shown[name].append(row["low"] > 0 or row["high"] < 0)
+    assert numpy.mean(shown["plain"]) > uncorrected and numpy.mean(shown["mended"]) <= 0.14
+
+
+def test_errors_of_the_start_are_those_of_a_draw_of_facts():
+    """Cells that know facts with their own chance, asked 40 facts: the error is that of a share of 40."""
+    random, rows = numpy.random.default_rng(2), []
+    for defence in (f"d{number}" for number in range(40)):
+        for attack, steps, chance in (("none", 0, 0.4), ("relearn", 5, 0.7)):
+            rows.append(pandas.DataFrame({
+                **CELL, "defence": defence, "seed": 0, "attack": attack, "documents": 0, "steps": steps, "setting": "",
+                "probe": "plain", "role": "forget", "fact": range(40), "question": range(40),
+                "correct": random.random(40) < chance,
+            }))  # fmt: skip
+    errors = start_errors(inputs_of(pandas.concat(rows), analysis()))[("m", "b", "npo")]
+    assert errors == pytest.approx((0.24 / 40, -0.24 / 40), rel=0.1)
 
 
 def test_too_few_kinds_or_no_attack_give_no_correlation():

@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 from refusals import message_of
@@ -72,3 +73,17 @@ def test_claims_and_entries_name_what_there_is(config, change, words):
             config.setdefault(axis, {})[name] = {**config.get(axis, {}).get(name, {}), **entry}
     message = message_of(config)
     assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(
+    ("tables", "claims", "words"),
+    [
+        (["differenzes"], {}, "no job computes the table\\(s\\) differenzes together"),
+        (["differences", "interactions"], {}, "no job computes the table\\(s\\) differences, interactions together"),
+        (["differences"], {"harm": CLAIM | {"table": "differences"}}, "the register of claims is this study's family"),
+    ],
+)
+def test_a_study_has_one_family_of_comparisons(config, tables, claims, words):
+    config["analysis"]["family"] = [{"table": name} for name in tables]
+    config["claims"] = claims
+    assert re.search("analysis.family: " + words, message_of(config))

@@ -58,9 +58,7 @@ def test_all_subjects_together_decide_and_each_has_its_own_verdict():
 
 def test_where_a_subject_shows_the_opposite_the_claim_stays_open():
     table = registered({"rmu": 40, "npo": 0}, expects="within", least=0.4)
-    assert (
-        table["decided"].to_dict() == {"all together": YES, "npo": YES, "rmu": NO} or table.loc["rmu", "decided"] == NO
-    )
+    assert table["decided"].to_dict() == {"all together": YES, "npo": YES, "rmu": NO}
     assert table["verdict"].iloc[0] == OPEN and "the opposite is shown for rmu" in table["why"].iloc[0]
 
 

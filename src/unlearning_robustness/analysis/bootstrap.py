@@ -40,11 +40,18 @@ class CrossedBootstrap:
         return numpy.einsum("bs,...sf,bf->b...", by_seed, values, by_fact, optimize=True)
 
 
-def spearman(first: Sequence[float], second: Sequence[float], given: Sequence[float] | None = None) -> float:
+def spearman(
+    first: Sequence[float],
+    second: Sequence[float],
+    given: Sequence[float] | None = None,
+    error: tuple[float, float] = (0.0, 0.0),
+) -> float:
     """Rank correlation of ``first`` and ``second`` (N,); with ``given`` (N,) the partial one.
 
-    The partial one is of what straight lines in the ranks of ``given`` leave of both ranks. Not a number where nothing
-    varies, or nothing is left.
+    The partial one is of what straight lines in the ranks of ``given`` leave of both ranks. What is given may have an
+    ``error``: its variance, and its covariance with the error of ``second``. Then the correlations with what is given
+    are those with its true value (Spearman's correction for attenuation); uncorrected, what the measured value leaves
+    of the true one counts as an effect of ``first``. Not a number where nothing varies, or nothing is left.
     """
     # Here: SciPy's statistics are half of the start of a job that correlates nothing.
     from scipy.stats import rankdata
@@ -54,6 +61,9 @@ def spearman(first: Sequence[float], second: Sequence[float], given: Sequence[fl
         matrix = numpy.corrcoef(ranks)
         if given is None:
             return float(matrix[0, 1])
-        unexplained = 1 - matrix[:2, 2] ** 2
-        unexplained[unexplained < ROUNDING] = numpy.nan
-        return float((matrix[0, 1] - matrix[0, 2] * matrix[1, 2]) / numpy.sqrt(unexplained.prod()))
+        spread = numpy.std(second), numpy.std(given)
+        reliability = 1 - error[0] / spread[1] ** 2
+        with_given = matrix[:2, 2] - numpy.array([0.0, error[1] / spread[0] / spread[1]])
+        unexplained = 1 - with_given**2 / reliability
+        unexplained[(unexplained < ROUNDING) | (reliability <= 0)] = numpy.nan
+        return float((matrix[0, 1] - with_given.prod() / reliability) / numpy.sqrt(unexplained.prod()))

@@ -2,34 +2,36 @@
 
 import numpy
 import pandas
+from scipy.special import stdtrit
 
 from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.intervals import Estimate, fact_matrix
+from unlearning_robustness.analysis.power import combined_error
 from unlearning_robustness.analysis.rejection import loss_changes, rejected, rejection_probability
 from unlearning_robustness.config.cells import KIND, NONE, PLACE, defence_parameters
 
 READS = ("answers", "latents")
 SETTINGS = ("defences", "latents")
 STATISTIC = [*KIND, "contrast", "position", "layer", "statistic", "at"]
-NORMAL_95 = 1.96
+NUMBERS = ["mean", "low", "high", "error", "freedom", "seeds", "questions"]
 
 
 def latents(inputs: Inputs) -> pandas.DataFrame:
-    """Every statistic, mean over seeds, with a 95 % interval of both the questions' and the seeds' variation.
+    """Every statistic, mean over seeds, with the t interval of both the questions' and the seeds' variation.
 
     The variance of the mean is the mean squared standard error over questions, which all seeds share, and the
-    variance between seeds over their number.
+    variance between seeds over their number; its degrees of freedom are Satterthwaite's. One seed has the first alone.
     """
     rows = []
     for keys, part in inputs.recorded["latents"].groupby(STATISTIC, sort=True):
         values, errors = part["value"].to_numpy(), part["error"].to_numpy()
-        between = values.var(ddof=1) / len(values) if len(values) > 1 else 0.0
-        half = NORMAL_95 * float(numpy.sqrt((errors**2).mean() + between))
-        named = dict(zip(STATISTIC, keys, strict=True))
-        mean = float(values.mean())
-        rows.append({**named, "mean": mean, "low": mean - half, "high": mean + half, "seeds": len(values),
-                     "questions": int(part["questions"].iloc[0])})  # fmt: skip
-    return pandas.DataFrame(rows, columns=[*STATISTIC, "mean", "low", "high", "seeds", "questions"])
+        seeds, questions = len(values), int(part["questions"].iloc[0])
+        between = values.var(ddof=1) / seeds if seeds > 1 else 0.0
+        error, freedom = combined_error([((errors**2).mean(), questions - 1), (between, seeds - 1)])
+        half, mean = float(stdtrit(freedom, (1 + inputs.analysis["confidence"]) / 2)) * error, float(values.mean())
+        numbers = (mean, mean - half, mean + half, error, freedom, seeds, questions)
+        rows.append(dict(zip([*STATISTIC, *NUMBERS], [*keys, *numbers], strict=True)))
+    return pandas.DataFrame(rows, columns=[*STATISTIC, *NUMBERS])
 
 
 def scale_of_token(statistics: pandas.DataFrame, model: str, benchmark: str, method: str, settings: dict):

@@ -6,7 +6,7 @@ Satterthwaite's degrees of freedom. The intervals of means (``intervals.Interval
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy
@@ -60,6 +60,17 @@ class Spread:
         freedom = (seeds - 1, facts - 1, (seeds - 1) * (facts - 1))
         uncertainty = sum(square**2 / free for square, free in zip(squares, freedom, strict=True))
         return (squares[0] + squares[1] - squares[2]) ** 2 / uncertainty if uncertainty else math.inf
+
+
+def combined_error(parts: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """Standard error of a sum of independent parts, and its degrees of freedom (Satterthwaite).
+
+    Each part is a variance with its degrees of freedom; without any variance they are infinite.
+    """
+    parts = [(variance, freedom) for variance, freedom in parts if variance > 0]
+    total = sum(variance for variance, _ in parts)
+    uncertainty = sum(variance**2 / freedom if freedom > 0 else math.inf for variance, freedom in parts)
+    return math.sqrt(total), total**2 / uncertainty if uncertainty else math.inf
 
 
 def smallest_effect(

@@ -22,18 +22,23 @@ def relearning(inputs: Inputs) -> pandas.DataFrame:
     return table.sort_values(keys, ignore_index=True)
 
 
+def early_answers(inputs: Inputs) -> tuple[pandas.DataFrame, pandas.DataFrame]:
+    """Answers to the forget questions before and after the first steps of the main attack, with most documents."""
+    attack, steps = inputs.analysis["attack"], inputs.analysis["early_steps"]
+    records = inputs.attacked
+    early = records[(records["attack"] == attack) & (records["role"] == "forget") & (records["steps"] == steps)]
+    early = early[early["documents"] == early["documents"].max()]
+    return inputs.plain[inputs.plain["question"].isin(early["question"].unique())], early
+
+
 def early_recovery(inputs: Inputs) -> pandas.DataFrame:
     """Per cell: the weight change, and the accuracy gained in the first steps of the main attack, with most documents.
 
     ``analysis.attack`` and ``analysis.early_steps`` name the attack and the number of steps.
     """
-    attack, steps = inputs.analysis["attack"], inputs.analysis["early_steps"]
-    records = inputs.attacked
-    early = records[(records["attack"] == attack) & (records["role"] == "forget") & (records["steps"] == steps)]
-    early = early[early["documents"] == early["documents"].max()]
+    plain, early = early_answers(inputs)
     after = early.groupby(CELL)["correct"].mean().rename("after").reset_index()
-    plain = inputs.plain[inputs.plain["question"].isin(early["question"].unique())]
     before = plain.groupby(CELL)["correct"].mean().rename("before").reset_index()
     table = after.merge(before, on=CELL).merge(inputs.recorded["measures"][[*CELL, "weight_change"]], on=CELL)
     table = table[table["method"] != REFERENCE]
-    return table.assign(steps=steps, gain=table["after"] - table["before"])
+    return table.assign(steps=inputs.analysis["early_steps"], gain=table["after"] - table["before"])

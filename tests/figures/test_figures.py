@@ -168,6 +168,17 @@ def test_the_noise_sweep_shows_reference_plain_and_every_scale(draw, context):
     assert {"RNA", "stopped early", "gradient noise", "plain", "reference", "chance"} == set(legend(figure))
 
 
+def test_a_stop_at_equal_distance_is_no_point_of_the_line_of_those_at_equal_forgetting(draw, tmp_path):
+    cells = [
+        {"methods": ["reference"], "defences": ["none"], "attacks": ["none"]},
+        {"methods": ["rmu"], "defences": ["none", "rna", "early-stop", "same-distance"], "attacks": ["none"]},
+    ]
+    context = planted_context(study(cells, seeds=[0]), tmp_path)
+    figure = draw("noise-sweep", context)
+    (line,) = lines(figure.axes[0], look.colour("early-stop", context.defences), linestyle="--")
+    assert len(line.get_xdata()) == 2 and "stopped at equal distance" not in legend(figure)
+
+
 def test_every_method_with_a_sweep_has_a_row_of_the_noise_sweep(draw, tmp_path):
     cells = [
         {"methods": ["reference"], "defences": ["none"], "attacks": ["none"]},

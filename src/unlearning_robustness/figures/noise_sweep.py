@@ -80,8 +80,13 @@ def _lines(context: ReportContext) -> Iterator[tuple[str, list[str]]]:
         yield base, family
         for kind in CONTROLS:
             matched = [name for name in context.of_kind(kind, variants=True) if entries[name].get("match") in family]
-            # More retaining is another control than stopping early.
-            line = [name for name in matched if entries[name].get("retain_factor", 1.0) == 1.0]
+            # More retaining, and equality in something else than forgetting, are other controls than stopping early.
+            line = [
+                name
+                for name in matched
+                if entries[name].get("retain_factor", 1.0) == 1.0
+                and entries[name].get("equal", "forgetting") == "forgetting"
+            ]
             if line:
                 yield min(line, key=lambda name: "variant_of" in entries[name]), line
 

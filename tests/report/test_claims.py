@@ -101,6 +101,14 @@ def test_what_is_no_mean_is_averaged_as_if_its_errors_were_one():
     assert table["low"].tolist() == pytest.approx([0.4, 0.3, 0.5])
 
 
+def test_the_reference_which_has_no_seeds_leaves_nothing_open():
+    numbers = {"mean": 0.5, "low": 0.3, "high": 0.7}
+    rows = pandas.DataFrame([{"method": "reference", "seeds": 1, **numbers}, {"method": "rmu", "seeds": 3, **numbers}])
+    claim = CLAIM | {"table": "latents", "where": {}, "expects": "above"}
+    table = register({"trace": claim}, {"latents": rows, "pooled": pandas.DataFrame()})
+    assert set(table["decided"]) == {YES} and table["seeds"].tolist() == [3, 1, 3]
+
+
 def test_what_is_not_measured_is_open():
     claims = {"harm": CLAIM | {"where": {"method": "rsv"}}}
     table = register(claims, tables_of({"rmu": 30}, claims))

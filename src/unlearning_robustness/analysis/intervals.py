@@ -2,7 +2,7 @@
 
 The questions of one fact are one cluster, seeds are a second factor: an interval covers other facts and other seeds.
 The mean's error has the three components of ``power.Spread``, estimated from mean squares and never below zero, and
-Satterthwaite's degrees of freedom. What is no mean (ratios, crossings, areas under curves) keeps the crossed bootstrap.
+Satterthwaite's degrees of freedom. What is no mean (ratios, crossings) keeps the crossed bootstrap.
 """
 
 import math

@@ -64,7 +64,9 @@ def together(rows: pandas.DataFrame, name: str, tables: dict[str, pandas.DataFra
     own = pooled[pooled["claim"] == name] if len(pooled) else pooled
     if len(own):
         return own.iloc[0]
-    least = rows.assign(freedom=rows["freedom"].min(), seeds=rows["seeds"].min(), facts=rows["facts"].min())
+    trained = rows[rows["method"] != REFERENCE] if "method" in rows else rows
+    seeds = (trained if len(trained) else rows)["seeds"].min()
+    least = rows.assign(freedom=rows["freedom"].min(), seeds=seeds, facts=rows["facts"].min())
     return least[[*EFFECT, "error", "freedom", "seeds", "facts"]].astype(float).mean()
 
 

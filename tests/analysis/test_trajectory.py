@@ -83,6 +83,19 @@ def test_forgetting_is_complete_at_the_first_step_without_knowledge_and_later_on
     assert harm["mean"].tolist() == pytest.approx([0.1, 0.4, 0.3, 0.4, 0.1])
 
 
+def test_what_is_known_on_average_is_not_complete_however_few_the_seeds():
+    random = numpy.random.default_rng(0)
+
+    def noisy(level, step):
+        frame = answers(step, 0, {"forget": level, "floor": 0.4}, facts=100)
+        drawn = numpy.clip(numpy.exp(frame["log_probability"]) + random.normal(0, 0.1, len(frame)), 0.01, 1)
+        return frame.assign(log_probability=numpy.log(drawn))
+
+    frame = pandas.concat([noisy(0.6, 0), noisy(0.5, 1), noisy(0.4, 2)])
+    complete = tables(frame)[1].loc[("none", "known", "probability")]["complete"]
+    assert complete.tolist() == [False, False, True]
+
+
 def test_cells_are_never_pooled_and_what_was_not_asked_is_an_error():
     one = run([0.8, 0.4])
     table, _ = tables(pandas.concat([one, *(one.assign(**{name: "x"}) for name in KIND)]))

@@ -8,13 +8,13 @@ import pandas
 from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.intervals import Estimate, Intervals
 from unlearning_robustness.config.cells import KIND
-from unlearning_robustness.scoring.bounds import at_most
+from unlearning_robustness.scoring.bounds import not_above
 from unlearning_robustness.scoring.records import FLOOR
 
 READS = ("trajectory",)
 SETTINGS = ()
 AT = [*KIND, "steps", "change", "operations"]
-COLUMNS = [*AT, "curve", "quantity", "mean", "low", "high", "least", "most", "facts", "seeds"]
+COLUMNS = [*AT, "complete", "curve", "quantity", "mean", "low", "high", "least", "most", "facts", "seeds"]
 QUANTITIES = ("accuracy", "probability", "log_probability")
 # Paired differences between curves on the same facts: what is still known of the forget facts, and a token's harm.
 DIFFERENCES = {"known": ("forget", "floor"), "harm": ("retain", "forget-token")}
@@ -26,7 +26,8 @@ def trajectory(inputs: Inputs) -> pandas.DataFrame:
     Curves are ``forget``, ``floor`` (the forget questions about another entity), ``retain``, ``forget-token`` (retain
     questions behind one), ``neighbour`` and, after an attack, ``relearned``; ``known`` is forget less floor, ``harm``
     retain less forget-token. Quantities are ``accuracy``, and the right choice's ``probability`` among the choices and
-    ``log_probability`` (nats). ``change`` is ||dW||, mean over seeds, and so is ``operations``.
+    ``log_probability`` (nats). ``change`` is ||dW||, mean over seeds, and so is ``operations``. Forgetting is
+    ``complete`` where facts are not shown to be known, by a one-sided test of ``known`` in probability.
     """
     recorded = inputs.recorded["trajectory"]
     rows = [
@@ -38,18 +39,16 @@ def trajectory(inputs: Inputs) -> pandas.DataFrame:
 
 
 def complete_forgetting(inputs: Inputs) -> pandas.DataFrame:
-    """The rows of the first step at which nothing is shown to be known any more, ``at`` complete, and of the ``end``.
+    """The rows of the first step at which forgetting is complete, ``at`` complete, and of the ``end``.
 
-    Nothing is shown where the interval of ``known`` in probability has zero in it or below; of a kind of cell that
-    never gets there only the end stands here.
+    Of a kind of cell that never gets there only the end stands here.
     """
     return at_completion(trajectory(inputs))
 
 
 def at_completion(table: pandas.DataFrame) -> pandas.DataFrame:
     """These rows of the table ``trajectory``."""
-    known = table[(table["curve"] == "known") & (table["quantity"] == "probability")]
-    first = known[at_most(known["low"], 0)].groupby(KIND)["steps"].min()
+    first = table[table["complete"].astype(bool)].groupby(KIND)["steps"].min()
     last = table.groupby(KIND)["steps"].max()
     parts = []
     for name, steps in (("complete", first), ("end", last)):
@@ -60,14 +59,23 @@ def at_completion(table: pandas.DataFrame) -> pandas.DataFrame:
 
 def _rows(kind: dict, part: pandas.DataFrame, inputs: Inputs) -> Iterator[dict]:
     by_step = part.groupby("steps")[["change", "operations"]].mean()
-    points = [{"steps": steps, **row} for steps, row in by_step.to_dict("index").items()]
-    for curve, tables in _curves(part, inputs).items():
+    points, curves = [{"steps": steps, **row} for steps, row in by_step.to_dict("index").items()], _curves(part, inputs)
+    for index, point in enumerate(points):
+        known = curves["known"]["probability"][index] if "known" in curves else None
+        point["complete"] = known is not None and _nothing_known(known, inputs.analysis["confidence"])
+    for curve, tables in curves.items():
         for quantity, values in tables.items():
             for point, matrix in zip(points, values, strict=True):
                 named, by_seed = {**kind, **point, "curve": curve, "quantity": quantity}, matrix.mean(-1)
                 estimate = _estimate(curve, quantity, pandas.DataFrame(matrix), inputs.intervals)
                 numbers = {name: getattr(estimate, name) for name in Estimate.__dataclass_fields__}
                 yield {**named, **numbers, "least": by_seed.min(), "most": by_seed.max()}
+
+
+def _nothing_known(known: numpy.ndarray, confidence: float) -> bool:
+    """Whether the mean of values (seeds, facts) is not shown to be above zero by facts, as early stops are matched."""
+    by_fact = known.mean(0)
+    return not_above(by_fact, numpy.zeros_like(by_fact), confidence)
 
 
 def _estimate(curve: str, quantity: str, matrix: pandas.DataFrame, intervals: Intervals) -> Estimate:

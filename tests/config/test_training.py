@@ -9,7 +9,6 @@ RELEASED = {"implementation": "released", "precision": "pure"}
 EVERY = {"trained": "all", "layers": list(range(30))}
 REFUSED = [
     ("rmu", {"implementation": "released"}, "methods.rmu.precision: ", "give pure"),
-    ("rmu", {**RELEASED, "parallel": {"processes": 2}}, "methods.rmu.parallel.processes: ", "one process"),
     ("npo-kl", RELEASED, "methods.npo-kl.parameters.normalisation: ", "batch-mean"),
     ("rmu", {**RELEASED, "topics": [{"tokens": 49}]}, "methods.rmu.topics.0.tokens: ", "tokens: 48"),
     ("rmu", {**RELEASED, "topics": [{}, {}]}, "methods.rmu.topics: ", "give 1, or one for all"),

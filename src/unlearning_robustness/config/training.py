@@ -77,8 +77,6 @@ def _released(method: dict) -> Iterator[tuple[str, str]]:
     """Problems of training as released code does."""
     if method["precision"] != "pure":
         yield "precision", f"implementation: released trains without masters, not {method['precision']}; give pure"
-    if method["parallel"]["processes"] > 1:
-        yield "parallel.processes", "implementation: released trains in one process; leave it out"
     for key, value in RELEASED_PARAMETERS.items():
         if method["parameters"].get(key, value) != value:
             yield f"parameters.{key}", f"implementation: released has {value}; give that"

@@ -35,7 +35,8 @@ def renamed(config, ids):
     for axis in ("models", "benchmarks", "probes"):
         study[axis] = [ids[axis][name] for name in study[axis]]
     study["cells"] = [
-        {axis: [ids[axis].get(name, name) for name in names] for axis, names in grid.items()} for grid in study["cells"]
+        grid | {axis: [ids[axis].get(name, name) for name in grid[axis]] for axis in ("methods", "defences", "attacks")}
+        for grid in study["cells"]
     ]
     analysis |= {key: ids[axis][analysis[key]] for key, axis in NAMED["analysis"].items()}
     return config | {"study": study, "analysis": analysis}

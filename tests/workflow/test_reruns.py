@@ -14,11 +14,14 @@ from running import REPORT_RULES, TABLE_RULES, planned, snakemake
 # Rules that no model takes part in: tables, figures, pages, checks.
 SHOWN = {*REPORT_RULES, "tuning", "check_texts", "check_questions"}
 MODEL = "smollm2-135m-instruct"
-WITH_MODEL = {"attack", "build_prefix", "build_questions", "cache_activations", "evaluate", "tune", "unlearn"}
+WITH_MODEL = {
+    "attack", "build_prefix", "build_questions", "cache_activations", "evaluate", "trajectory", "tune", "unlearn",
+}  # fmt: skip
 EVERY = WITH_MODEL | {"build_corpora", "build_probes", "choose_tuned", "reference"}
 WRITTEN_FOR_PEOPLE = re.compile(
     r"study\.(title|settings|figures)|models\.[^.]+\.(license|note|shape\..*|download_mb)|"
-    r"(probes|methods|defences|attacks)\.[^.]+\.label|defences\.[^.]+\.variant_of|analysis\..*|claims\..*|expected\..*"
+    r"(probes|methods|defences|attacks)\.[^.]+\.label|defences\.[^.]+\.variant_of|claims\..*|expected\..*|"
+    r"analysis\.(?!baseline_probe|forget_token_probe).*"
 )
 # Of these, the words: they change no table either.
 WORDS = re.compile(
@@ -42,8 +45,10 @@ RERUN = [
     (r"benchmarks\.elements\.corpora\.perplexity_tokens", {"evaluate"}),
     (r"benchmarks\.elements\.corpora\..*", {"build_corpora"}),
     (r"study\.results", EVERY),
-    (r"study\.seeds", {"attack", "evaluate", "reference", "unlearn"}),
+    (r"study\.seeds", {"attack", "evaluate", "reference", "trajectory", "unlearn"}),
     (r"study\.probes", {"build_probes"}),
+    # These probes are asked along a training.
+    (r"trajectory\..*|analysis\.(baseline_probe|forget_token_probe)", {"trajectory"}),
     (r"gpu_environment|study\.name", set()),
 ]
 # What no other value of its kind can take the place of, and why.
@@ -57,7 +62,8 @@ ALONE = [
     r"(analysis|study)\.\w+|.*\.without_subjects",
     r"attacks\.gcg.*\.parameters\.(layer|match|role)|attacks\.(logit-lens|orthogonalise)\.parameters\.layers",
     r"attacks\.relearn.*\.parameters\.(documents|epochs|steps|order|trained|rank)",
-    r"methods\..*\.(parallel\.sharded|retain_loss)",
+    r"methods\..*\.(implementation|parallel\.sharded|retain_loss|topics)",
+    r"benchmarks\.elements\.forget\.domain",
     r"probes\.(plain|options|letter)\.(insert|count)",
     r"scoring\.splits",
 ]
@@ -83,17 +89,18 @@ def concerned(config, path):
     if axis == "probes":
         return {"build_probes"} if name in config["study"]["probes"] else set()
     trained = rest[1] if rest[0] == "per_method" else name if axis == "methods" else None
-    used = any(
-        name in (part for entry in grid[axis] for part in entry.split(".")) and trained in (None, *grid["methods"])
-        for grid in config["study"]["cells"]
-    )
+    grids = [
+        grid for grid in config["study"]["cells"]
+        if name in (part for entry in grid[axis] for part in entry.split(".")) and trained in (None, *grid["methods"])
+    ]  # fmt: skip
+    used, followed = bool(grids), any(grid.get("trajectory") for grid in grids)
     if axis == "attacks":
         tuned = name == tuning["attack"]["attack"]
         return {rule for rule, reached in (("attack", used), ("tune", tuned)) if reached}
     tuned = name in tuning["methods"]
     if axis == "defences":
         tuned = name == tuning["noise"]["defence"] and trained in (None, *tuning["noise"]["methods"])
-    return {rule for rule, reached in (("unlearn", used), ("tune", tuned)) if reached}
+    return {rule for rule, reached in (("unlearn", used), ("trajectory", followed), ("tune", tuned)) if reached}
 
 
 def expected(config, path):
@@ -119,7 +126,7 @@ def belongs(path, rule, wildcards):
 
 SECTIONS = (
     "analysis", "attacks", "batch_seeds", "benchmarks", "defences", "gpu_environment", "methods", "models", "probes",
-    "scoring", "study", "tuning",
+    "scoring", "study", "trajectory", "tuning",
 )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ ALONE = [
     r"(analysis|study)\.\w+|.*\.without_subjects",
     r"attacks\.gcg.*\.parameters\.(layer|match|role)|attacks\.(logit-lens|orthogonalise)\.parameters\.layers",
     r"attacks\.relearn.*\.parameters\.(documents|epochs|steps|order|trained|rank)",
-    r"methods\..*\.(implementation|parallel\.sharded|retain_loss|topics)",
+    r"methods\..*\.(decay|implementation|parallel\.sharded|retain_loss|topics)",
     r"benchmarks\.elements\.forget\.domain",
     r"probes\.(plain|options|letter)\.(insert|count)",
     r"scoring\.splits",

@@ -83,6 +83,15 @@ def test_all_answers_right_do_not_prove_that_every_fact_is_known():
     assert (none.mean, none.low, none.high) == pytest.approx((0, 0, 1 - estimate.low))
 
 
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_an_interval_always_holds_its_mean(right):
+    """Rounding put a bound 1e-16 on the wrong side of it, and the figure with such an error bar died."""
+    for seeds in (1, 2, 3):
+        for facts in range(2, 200):
+            estimate = Intervals(0.95).share(pandas.DataFrame(numpy.full((seeds, facts), right)))
+            assert estimate.low <= estimate.mean <= estimate.high
+
+
 def test_equal_answers_do_not_prove_that_no_fact_differs():
     """A share of facts of 1 - .025^(1/F) that differ escapes F facts with a chance of 2.5 %."""
     estimate = INTERVALS.effect(frame(numpy.zeros((3, 60))))

@@ -76,7 +76,9 @@ class Intervals:
         square = self._quantile(freedom) ** 2 / worth if worth > 0 else 0.0
         centre = (mean + square / 2) / (1 + square)
         half = math.sqrt(square * mean * (1 - mean) + square**2 / 4) / (1 + square)
-        return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half), facts, seeds)
+        # Rounding can leave a bound that is the mean itself on its other side.
+        low, high = min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half))
+        return Estimate(mean, low, high, facts, seeds)
 
     def effect(self, matrix: pandas.DataFrame) -> Effect:
         """Mean of signed values with its t interval.

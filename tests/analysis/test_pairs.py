@@ -13,6 +13,8 @@ DEFAULT = {
     ("rna-strong", "none"),
     ("rna", "early-stop"),
     ("rna", "gradient-noise"),
+    ("rna", "same-distance"),
+    ("rna", "same-operations"),
 }
 
 

@@ -100,7 +100,13 @@ def test_the_history_is_a_moving_average_that_a_resumed_run_keeps(make_trainer, 
     row = defence("stableun", inner_radius=0.2, hws_decay=0.5)
     whole, seen = make_trainer(settings("rmu", steps=3), row), []
     seen.append(whole.master[0].clone())
-    whole.run(lambda done: (seen.append(whole.master[0].clone()), whole.save(tmp_path / "s") if done == 2 else None))
+
+    def after(done: int) -> None:
+        seen.append(whole.master[0].clone())
+        if done == 2:
+            whole.save(tmp_path / "s")
+
+    whole.run(after)
     average = seen[0]
     for weights in seen[1:3]:
         average = 0.5 * average + 0.5 * weights

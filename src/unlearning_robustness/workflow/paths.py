@@ -30,7 +30,8 @@ class Paths:
         self.target_model = f"{self.tree}/models/{{model}}"
         self.corpora = f"{self.tree}/corpora/{{benchmark}}.parquet"
         self.texts_check = f"{self.tree}/checks/texts/{{benchmark}}.json"
-        self.questions_check = f"{self.tree}/checks/questions/{{model}}/{{benchmark}}.json"
+        # Among the records, from which alone pages can be made again.
+        self.questions_check = f"{self.tree}/records/{{model}}/{{benchmark}}/questions.json"
         self.open_questions = f"{self.tree}/open_questions/{{benchmark}}.parquet"
         self.benchmark = f"{self.tree}/benchmarks/{{model}}/{{benchmark}}"
         self.questions, self.probes = f"{self.benchmark}/questions.parquet", f"{self.benchmark}/probes.parquet"

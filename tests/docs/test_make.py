@@ -1,8 +1,10 @@
 """What `make` runs, read without running it."""
 
+import re
 import subprocess
 
 import pytest
+from running import REPORT_RULES
 from synthetic import raw_config
 
 from studies import ROOT, STUDIES, load_study
@@ -18,3 +20,9 @@ def test_make_looks_for_what_a_study_made_in_its_results_folder(study):
         f"cat {results}/logs/plan.log",
         f"cat {results}/logs/tuning.log",
     }
+
+
+def test_figures_are_made_by_every_rule_of_tables_and_pages():
+    line = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("FIGURE_RULES"))
+    prefixed, others = re.fullmatch(r"FIGURE_RULES := \$\(addprefix tables_,(.*?)\) (.*)", line).groups()
+    assert {f"tables_{group}" for group in prefixed.split()} | set(others.split()) >= {*REPORT_RULES, "figures"}

@@ -13,11 +13,11 @@ from synthetic import (
     inputs_of,
     measures_of,
     of_study,
-    planted,
     raw_config,
     study,
     write_study,
 )
+from synthetic_measures import planted
 
 from studies import load_study
 from unlearning_robustness.config import resolve

@@ -2,7 +2,8 @@ import numpy
 import pandas
 import pytest
 from scipy.stats import t
-from synthetic import analysis, nothing
+from synthetic import analysis
+from synthetic_measures import nothing
 from worlds import rna_world
 
 from unlearning_robustness.analysis.inputs import Inputs

@@ -1,7 +1,8 @@
 import numpy
 import pandas
 import pytest
-from synthetic import analysis, inputs_of, nothing
+from synthetic import analysis, inputs_of
+from synthetic_measures import nothing
 from worlds import study_world
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap

@@ -1,7 +1,8 @@
 """No id has a meaning: with other ids, which sort the other way round, a study has the same report."""
 
 import pytest
-from synthetic import all_tables, as_read, inputs_of, measures_of, of_study, planted, raw_config, write_study
+from synthetic import all_tables, as_read, inputs_of, measures_of, of_study, raw_config, write_study
+from synthetic_measures import planted
 
 from studies import load_study
 from unlearning_robustness.config import resolve

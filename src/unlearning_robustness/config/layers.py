@@ -35,8 +35,13 @@ def origin_of(config: dict, model: str) -> str:
 
 def declared_depths(config: dict) -> dict[str, int]:
     """The number of layers of each model of the study whose ``shape`` says it."""
-    origins = {model: config["models"][origin_of(config, model)] for model in config["study"]["models"]}
-    return {model: entry["shape"]["num_hidden_layers"] for model, entry in origins.items() if "shape" in entry}
+    return {model: shape["num_hidden_layers"] for model, shape in declared_shapes(config).items()}
+
+
+def declared_shapes(config: dict) -> dict[str, dict]:
+    """The ``shape`` of each model of the study that has one, by the model's id."""
+    entries = {model: config["models"][origin_of(config, model)] for model in config["study"]["models"]}
+    return {model: entry["shape"] for model, entry in entries.items() if "shape" in entry}
 
 
 def study_methods(config: dict) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from unlearning_robustness.config.cells import NONE, in_order
 from unlearning_robustness.config.kinds import ATTACKS, facts_of
-from unlearning_robustness.config.layers import origin_of, study_methods
+from unlearning_robustness.config.layers import declared_shapes, study_methods
 from unlearning_robustness.errors import ConfigError
 
 MLP = {"gate_proj", "up_proj", "down_proj"}
@@ -22,8 +22,7 @@ def check_mixtures(config: dict, experts: Mapping[str, int]) -> None:
 
 def declared_experts(config: dict) -> dict[str, int]:
     """The number of experts of each model of the study whose ``shape`` says it."""
-    shapes = {model: config["models"][origin_of(config, model)].get("shape", {}) for model in config["study"]["models"]}
-    return {model: shape["num_experts"] for model, shape in shapes.items() if "num_experts" in shape}
+    return {model: shape["num_experts"] for model, shape in declared_shapes(config).items() if "num_experts" in shape}
 
 
 def uses_of_one_mlp(config: dict, model: str) -> Iterator[tuple[str, str]]:

@@ -15,8 +15,8 @@ ATTACKERS = ("relearn", "neighbour", "benign")
 
 def runs(text: str) -> set[tuple[str, ...]]:
     """All runs of ``RUN`` words of a text; of a shorter text all of its words."""
-    found = words(text)
-    return {tuple(found[start : start + RUN]) for start in range(max(1, len(found) - RUN + 1))} if found else set()
+    all_words = words(text)
+    return _runs_of(all_words, min(RUN, len(all_words))) if all_words else set()
 
 
 def overlap(texts: Sequence[str], others: Iterable[str]) -> dict[str, int]:
@@ -34,8 +34,8 @@ def overlap(texts: Sequence[str], others: Iterable[str]) -> dict[str, int]:
     return {"texts": len(texts), "equal": sum(equal), "near": sum(near)}
 
 
-def _runs_of(found: Sequence[str], size: int) -> set[tuple[str, ...]]:
-    return {tuple(found[start : start + size]) for start in range(len(found) - size + 1)}
+def _runs_of(all_words: Sequence[str], size: int) -> set[tuple[str, ...]]:
+    return {tuple(all_words[start : start + size]) for start in range(len(all_words) - size + 1)}
 
 
 def _share(some: set, there: set) -> float:

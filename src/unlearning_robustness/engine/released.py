@@ -26,10 +26,10 @@ def padded_left(input_ids: torch.Tensor, mask: torch.Tensor, tokens: int) -> tup
     """
     lengths = mask.sum(-1).clamp(max=tokens)
     width = parallel.largest(int(lengths.max()))
-    places = torch.arange(width, device=mask.device)[None] - (width - lengths)[:, None]
-    # The first place behind a text holds padding; the longest text, which may be cut there, needs none.
+    columns = torch.arange(width, device=mask.device)[None] - (width - lengths)[:, None]
+    # The first column behind a text holds padding; the longest text, which may be cut there, needs none.
     behind = lengths[:, None].clamp(max=input_ids.shape[1] - 1)
-    return input_ids.gather(1, torch.where(places >= 0, places, behind)), places >= 0
+    return input_ids.gather(1, torch.where(columns >= 0, columns, behind)), columns >= 0
 
 
 def attention_of(mask: torch.Tensor) -> Tensors:
@@ -40,10 +40,10 @@ def attention_of(mask: torch.Tensor) -> Tensors:
     """
     if mask.all():
         return {}
-    places = torch.arange(mask.shape[1], device=mask.device)
-    seen = (places <= places[:, None]) & mask[:, None, :]
+    positions = torch.arange(mask.shape[1], device=mask.device)
+    seen = (positions <= positions[:, None]) & mask[:, None, :]
     allowed = (seen | ~seen.any(-1, keepdim=True))[:, None]
-    return {"attention_mask": allowed, "position_ids": places.expand(len(mask), -1)}
+    return {"attention_mask": allowed, "position_ids": positions.expand(len(mask), -1)}
 
 
 class ReleasedEngine(Engine):

@@ -151,8 +151,8 @@ def _comparisons(model: nn.Module, own: OwnForward) -> Iterator[tuple[str, Calla
 
     def packed(share: bool) -> Pair:
         hidden_states = partial(run_packed, LayerSpan(model, 0, depth))
-        found = choice_log_likelihoods(hidden_states, partial(logits_of, model), QUESTIONS, share=share)
-        return found, own.log_likelihoods()
+        scores = choice_log_likelihoods(hidden_states, partial(logits_of, model), QUESTIONS, share=share)
+        return scores, own.log_likelihoods()
 
     yield "logits by the fused attention", fused
     yield "logits of the last layer's output", lambda: ends_in(own.leaving)

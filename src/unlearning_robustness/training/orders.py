@@ -36,10 +36,10 @@ def order_in_turn(
     A retain batch serves one step of each topic. A corpus that ends begins again, where that code stops.
     """
     of_topic = [(caches["forget"].topic == topic).nonzero()[:, 0] for topic in caches["forget"].topic.unique()]
-    retain, places = torch.arange(len(caches["retain"])), torch.arange(schedule.batch_size)
+    retain, first_batch = torch.arange(len(caches["retain"])), torch.arange(schedule.batch_size)
     rows = {name: [] for name in CORPORA}
     for step in range(schedule.steps):
-        begun = step // len(of_topic) * schedule.batch_size + places
+        begun = step // len(of_topic) * schedule.batch_size + first_batch
         for name, texts in (("forget", of_topic[step % len(of_topic)]), ("retain", retain)):
             rows[name].append(texts[begun % len(texts)])
     return {name: torch.stack(chosen) for name, chosen in rows.items()}

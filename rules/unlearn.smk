@@ -25,6 +25,34 @@ rule reference:
         "../workflow_scripts/reference.py"
 
 
+rule take_checkpoint:
+    """Cells that come from a checkpoint: what of it differs from the model before unlearning."""
+    input:
+        model=parameters.model_folder,
+        checkpoint=parameters.checkpoint_folder,
+    output:
+        delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),
+        manifest=paths.each_seed(f"{paths.delta}/manifest.json"),
+    log:
+        f"{paths.logs}/take_checkpoint/{paths.job}.log",
+    benchmark:
+        f"{paths.times}/take_checkpoint/{paths.job}.jsonl"
+    wildcard_constraints:
+        method="|".join(parameters.checkpoints) or "none",
+    priority: 20
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=growing(requests.with_model(4000)),
+        runtime=growing(60),
+    params:
+        seeds=parameters.seeds,
+        code=code_digest("models.difference"),
+        scratch=f"{paths.scratch}/take_checkpoint/{paths.kind}",
+    script:
+        "../workflow_scripts/take_checkpoint.py"
+
+
 rule unlearn:
     """Train cells."""
     input:
@@ -44,7 +72,7 @@ rule unlearn:
     benchmark:
         f"{paths.times}/unlearn/{paths.job}.jsonl"
     wildcard_constraints:
-        method="|".join(CONFIG["methods"]),
+        method="|".join(name for name in CONFIG["methods"] if name not in parameters.checkpoints),
     priority: 20
     conda:
         TRAINING

@@ -22,8 +22,8 @@ with job(snakemake, snakemake.params.model) as running:
         delta, trained = load_delta(source.delta[index], digest), read_json(source.cell[index])
         scorer.load_prefix(source.prefix, lowest_layer(delta), running.device)
         with applied(model, delta):
-            # The reference, a delta of nothing, answers alike under every seed.
-            if delta or answered is None:
+            # What is not trained here, the reference or a checkpoint, answers alike under every seed.
+            if trained["steps"] or answered is None:
                 answered = scorer.records(model, Progress("questions", len(scorer.packed)))
                 perplexity = prose_perplexity(model, tokenizer, texts, params.perplexity_tokens)
         write(files["records"], [label(answered, cell, "none")])

@@ -268,3 +268,21 @@ def test_layers_that_run_again_cost_a_forward_pass_more():
     given = {**relearn, "parameters": relearn["parameters"] | {"gradient_checkpointing": True}}
     assert work.attacking(shape, given, 10, 4).operations > work.attacking(shape, relearn, 10, 4).operations
     assert work.attacking(MISTRAL, given, 10, 4).memory < work.attacking(MISTRAL, relearn, 10, 4).memory
+
+
+def test_a_checkpoint_is_compared_and_not_trained_and_its_questions_are_asked_from_the_first_layer():
+    config = study({
+        "models": {"unlearned": {"path": "folder", "license": "none", "note": "none"}},
+        "methods": {"audited": {"label": "audited", "checkpoint": "unlearned"}},
+        "study": {"cells": [{"methods": ["rmu", "audited"], "defences": ["none"], "attacks": ["none"]}]},
+    })  # fmt: skip
+    shape = Shape(**config["models"][NAME]["shape"])
+    works = {job.name: job.work for job in jobs(config)}
+    assert [name for name in works if "audited" in name] == [
+        f"{rule}/{NAME}/elements/audited/none" for rule in ("take_checkpoint", "evaluate")
+    ]
+    taken, trained, asked = (works[f"{rule}/{NAME}/elements/{method}/none"] for rule, method in (
+        ("take_checkpoint", "audited"), ("evaluate", "rmu"), ("evaluate", "audited")))  # fmt: skip
+    assert (taken.memory, taken.disk) == (4 * shape.parameters, 3 * 2 * shape.parameters)
+    layers, below = shape.num_hidden_layers, min(config["methods"]["rmu"]["layers"])
+    assert asked.layer_calls / trained.layer_calls == pytest.approx(layers / (layers - below))

@@ -34,7 +34,7 @@ STUDY = {
 }
 
 
-def write_study(folder: Path, model, tokenizer) -> Path:
+def write_study(folder: Path, model, tokenizer, study: dict = STUDY) -> Path:
     """Put the model where the workflow looks for it below ``folder``, and write the study's file there."""
     from unlearning_robustness.data.model_folder import write_manifest
 
@@ -42,7 +42,7 @@ def write_study(folder: Path, model, tokenizer) -> Path:
     model.save_pretrained(place)
     tokenizer.save_pretrained(place)
     write_manifest(place, {})
-    return write_overlay(folder, "tiny", **STUDY)
+    return write_overlay(folder, "tiny", **study)
 
 
 def write_overlay(folder: Path, name: str, **change) -> Path:

@@ -1,6 +1,7 @@
 """From the user's YAML to a study that is known to be runnable, before any job runs. Imports no torch."""
 
 from unlearning_robustness.config.cells import defence_row, method_settings
+from unlearning_robustness.config.checkpoints import check_checkpoints
 from unlearning_robustness.config.compatibility import check_compatibility
 from unlearning_robustness.config.demands import check_demands
 from unlearning_robustness.config.effects import check_effects
@@ -29,6 +30,7 @@ def resolve(config: dict) -> dict:
     resolved = complete_parameters(fill_defaults(whole))
     check_folders(resolved["study"])
     check_references(resolved)
+    check_checkpoints(resolved)
     check_sources(resolved)
     check_compatibility(resolved)
     check_effects(resolved)

@@ -1,6 +1,7 @@
 """What goes together: losses, defences and ways of training, attacks and the questions they need."""
 
 from unlearning_robustness.config.cells import NONE, REFERENCE, defence_row, parts_of, tried_rows
+from unlearning_robustness.config.checkpoints import trained_methods
 from unlearning_robustness.config.kinds import (
     ATTACKS,
     DEFENCES,
@@ -18,7 +19,7 @@ from unlearning_robustness.errors import ConfigError
 
 def check_compatibility(config: dict) -> None:
     """Raise ConfigError for the first combination that is impossible or has no effect."""
-    for name, method in config["methods"].items():
+    for name, method in trained_methods(config).items():
         _check_losses(f"methods.{name}", method)
         check_training(name, method, config)
     for name, probe in config["probes"].items():

@@ -7,6 +7,7 @@ questions about facts of a ``role`` and ``split``.
 from collections.abc import Iterator
 
 from unlearning_robustness.config.cells import NONE, in_order, parts_of
+from unlearning_robustness.config.checkpoints import study_methods
 from unlearning_robustness.config.kinds import ATTACKS, DEFENCES, facts_of
 from unlearning_robustness.errors import ConfigError
 
@@ -27,8 +28,8 @@ def text_demands(config: dict, benchmark: str) -> list[dict]:
 
 
 def _batches(config: dict) -> Iterator[dict]:
-    for name in in_order(config["study"], "methods"):
-        for corpus in TRAINED_ON if name in config["methods"] else ():
+    for name in study_methods(config):
+        for corpus in TRAINED_ON:
             size = config["methods"][name]["batch_size"]
             yield {"key": f"methods.{name}.batch_size", "corpora": [corpus], "least": size}
 

@@ -6,7 +6,7 @@ from unlearning_robustness.config.cells import COMBINATION, NONE, REFERENCE, in_
 from unlearning_robustness.config.kinds import DEFENCES, facts_of
 
 # What figures and pages read of each entry, beside its label and kind.
-METHOD = ("variant_of", "read_layer")
+METHOD = ("variant_of", "read_layer", "checkpoint")
 DEFENCE = ("match", "retain_factor", "equal")
 ATTACK = ("corpus", "trained", "epochs", "order")
 PROBE = ("label", "mode", "insert", "roles")

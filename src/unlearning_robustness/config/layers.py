@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from unlearning_robustness.config.cells import NONE, in_order
+from unlearning_robustness.config.checkpoints import study_methods, trained_methods
 from unlearning_robustness.config.kinds import FORGET_LOSSES, reads_of
 from unlearning_robustness.errors import ConfigError
 
@@ -15,7 +16,7 @@ def check_layers(config: dict) -> None:
 
     Layers must also lie within each model of the study whose depth the configuration declares.
     """
-    for name, method in config["methods"].items():
+    for name, method in trained_methods(config).items():
         _check_order(f"methods.{name}", method)
     check_depths(config, declared_depths(config))
 
@@ -42,11 +43,6 @@ def declared_shapes(config: dict) -> dict[str, dict]:
     """The ``shape`` of each model of the study that has one, by the model's id."""
     entries = {model: config["models"][origin_of(config, model)] for model in config["study"]["models"]}
     return {model: entry["shape"] for model, entry in entries.items() if "shape" in entry}
-
-
-def study_methods(config: dict) -> list[str]:
-    """The methods that the study trains in its cells; a search tries no others."""
-    return [name for name in in_order(config["study"], "methods") if name in config["methods"]]
 
 
 def named_layers(config: dict) -> Iterator[tuple[str, int]]:

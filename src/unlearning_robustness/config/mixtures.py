@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from unlearning_robustness.config.cells import NONE, in_order
+from unlearning_robustness.config.checkpoints import study_methods
 from unlearning_robustness.config.kinds import ATTACKS, facts_of
-from unlearning_robustness.config.layers import declared_shapes, study_methods
+from unlearning_robustness.config.layers import declared_shapes
 from unlearning_robustness.errors import ConfigError
 
 MLP = {"gate_proj", "up_proj", "down_proj"}

@@ -6,6 +6,7 @@ from functools import cache
 from types import NoneType
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
+from unlearning_robustness.config.checkpoints import is_trained
 from unlearning_robustness.config.kinds import ATTACKS, DEFENCES, FORGET_LOSSES, declaration, registered
 from unlearning_robustness.config.ranges import Range
 from unlearning_robustness.config.schema import number_hint, renamed
@@ -109,7 +110,8 @@ def complete_parameters(config: dict) -> dict:
     completed = dict(config)
     for axis, (registry, kind) in KINDS.items():
         completed[axis] = {
-            name: _completed_entry(registry, kind, entry, f"{axis}.{name}") for name, entry in config[axis].items()
+            name: _completed_entry(registry, kind, entry, f"{axis}.{name}") if is_trained(entry) else entry
+            for name, entry in config[axis].items()
         }
     return completed
 

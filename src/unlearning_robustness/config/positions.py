@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from unlearning_robustness.config.cells import NONE, in_order
-from unlearning_robustness.config.layers import study_methods
+from unlearning_robustness.config.checkpoints import study_methods
 from unlearning_robustness.errors import ConfigError
 
 MEASURES = ("sharpness", "landscape")

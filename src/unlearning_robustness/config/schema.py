@@ -70,6 +70,11 @@ def _describe(error) -> str:
         expected = TYPES.get(error.validator_value, error.validator_value)
         hint = number_hint(error.instance) if expected == "number" else ""
         return f"{key}: must be {'an' if expected[0] in 'aio' else 'a'} {expected}, not {error.instance!r}{hint}"
+    if error.validator == "anyOf":
+        return f"{key}: must be an id, or a mapping of ids, not {error.instance!r}"
+    if error.validator == "enum" and "propertyNames" in error.schema_path:
+        known = ", ".join(error.validator_value)
+        return f"{key}.{error.instance}: does not go with {known}; leave it out"
     if error.validator == "uniqueItems":
         return f"{key}: {error.instance!r} repeats an entry; leave one out"
     if error.validator == "pattern" and error.schema == schema()["$defs"]["id"]:
@@ -113,8 +118,15 @@ def fill_defaults(value, part: dict | None = None):
     part = _follow(schema() if part is None else part)
     if isinstance(value, dict):
         properties = part.get("properties", {})
-        value = {name: entry["default"] for name, entry in properties.items() if "default" in entry} | value
+        defaults = {name: entry["default"] for name, entry in properties.items() if "default" in entry}
+        value = {name: entry for name, entry in defaults.items() if name in _possible(value, part)} | value
     return _mapped(fill_defaults, value, part)
+
+
+def _possible(value: dict, part: dict) -> Iterable[str]:
+    """The keys that a mapping may have: all, unless `if` and `then` of the schema say which go with those it has."""
+    asked, only = part.get("if", {}).get("required", ()), part.get("then", {}).get("propertyNames", {})
+    return only["enum"] if only and all(name in value for name in asked) else part.get("properties", {})
 
 
 def read_text(value, part: dict | None = None):

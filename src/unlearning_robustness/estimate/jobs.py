@@ -12,10 +12,10 @@ from unlearning_robustness.config.cells import (
     Cell,
     attacked_cells,
     cells,
-    in_order,
     measured_cells,
     retrain_of,
 )
+from unlearning_robustness.config.checkpoints import checkpoint_methods, study_methods
 from unlearning_robustness.estimate import measures, work
 from unlearning_robustness.estimate.machines import Machine
 from unlearning_robustness.models.shape import BFLOAT16, Shape, Work
@@ -100,7 +100,7 @@ def jobs_of(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
 
 def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[Job]:
     study, batch_size = config["study"], config["scoring"]["batch_size"]
-    trained = [config["methods"][name] for name in in_order(study, "methods") if name != REFERENCE]
+    trained = [config["methods"][name] for name in study_methods(config)]
     caches = {cache_id(settings): settings for settings in map(cache_settings, trained)}
     for model in study["models"]:
         if "memorised" in config["models"][model]:
@@ -136,10 +136,12 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
 def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[tuple[str, Cell, Work]]:
     """(rule and attack, cell, work) of all that is done to each cell."""
     study, batch_size = config["study"], config["scoring"]["batch_size"]
-    methods = [config["methods"][name] for name in in_order(study, "methods") if name != REFERENCE]
-    first = _first_layer(methods)
+    trained = study_methods(config)
+    first = _first_layer([config["methods"][name] for name in trained])
     for cell in cells(study):
-        if cell.method != REFERENCE:
+        if cell.method in checkpoint_methods(config):
+            yield "take_checkpoint", cell, work.difference(shapes[cell.model])
+        elif cell.method != REFERENCE:
             benchmark, method = config["benchmarks"][cell.benchmark], config["methods"][cell.method]
             row = defence_row(config, cell.defence, cell.method)
             select = questions_of(benchmark, "forget", "select", domains)
@@ -150,7 +152,9 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
         length = question_tokens(benchmark)
         if attack == NONE:
             # Below the first trained layer the questions are computed once, in the prefix.
-            low = cell.method != REFERENCE and min(config["methods"][cell.method]["layers"]) < first
+            low = cell.method in checkpoint_methods(config) or (
+                cell.method in trained and min(config["methods"][cell.method]["layers"]) < first
+            )
             asked = probed_questions(config, benchmark, domains)
             yield "evaluate", cell, work.scoring(shape, asked, batch_size, 0 if low else first, length)
         else:

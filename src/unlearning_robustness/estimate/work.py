@@ -74,6 +74,11 @@ def trained_parameters(shape: Shape, method: dict) -> tuple[int, int]:
     return (layers * shape.projection_parameters,) * 2
 
 
+def difference(shape: Shape) -> Work:
+    """Compare two checkpoints, both in memory, and keep what differs: all of it where every layer was trained."""
+    return Work(memory=2 * shape.memory(), disk=shape.parameters * BFLOAT16)
+
+
 def _first_run(method: dict) -> int:
     """The first layer that a step runs: what lies below the first trained one is cached, except for released code."""
     return 0 if method["implementation"] == "released" else min(method["layers"])

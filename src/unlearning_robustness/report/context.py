@@ -80,9 +80,12 @@ class ReportContext:
         return " + ".join(part["label"] for part in parts)
 
     def cell_label(self, method: str, defence: str, join: str = ", ", plain: str = "plain unlearning") -> str:
-        """What a kind of cell is called: method and defence, the method alone where ``plain`` is empty."""
+        """What a kind of cell is called: method and defence, the method alone where ``plain`` is empty.
+
+        The reference and checkpoints, which are not trained here, have no defence to name.
+        """
         labels = [self.method_label(method)]
-        if method != REFERENCE:
+        if method != REFERENCE and "checkpoint" not in self.settings["methods"].get(method, {}):
             labels.append(self.defence_label(defence, plain))
         return join.join(filter(None, labels))
 

@@ -20,6 +20,8 @@ def settings(context: ReportContext) -> list[str]:
 def _method(context: ReportContext, method: str) -> str:
     entry, measured = context.settings["methods"][method], context.tables["measures"]
     measured = measured[measured["method"] == method]
+    if "checkpoint" in entry:
+        return f"{context.method_label(method)}: unlearned elsewhere and not trained here; {_distance(measured)}."
     noises = [
         f", {context.defence_label(defence)}'s noise {scale:.2f} times the mean activation norm"
         for defence in context.of_kind(RNA)
@@ -31,6 +33,12 @@ def _method(context: ReportContext, method: str) -> str:
         f"{context.method_label(method)}: learning rate {entry['learning_rate']:g}, retain weight "
         f"{entry['retain_weight']:g}, {entry['steps']} steps{''.join(noises)}{target}."
     )
+
+
+def _distance(measured: pandas.DataFrame) -> str:
+    """How far a checkpoint lies from the reference."""
+    change = measured["weight_change"].mean()
+    return f"‖ΔW‖ from the reference is {change:.3g}" if change else "its weights are those of the reference"
 
 
 def _mean(measured: pandas.DataFrame, column: str) -> float | None:

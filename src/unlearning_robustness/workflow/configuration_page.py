@@ -83,12 +83,18 @@ def _rows(part: dict) -> list[tuple[str, str, str, str]]:
     """(key, values, default, meaning) of every key of a mapping."""
     rows = []
     for key, entry in part["properties"].items():
-        default = "required" if key in part.get("required", ()) else ""
+        default = "required" if key in part.get("required", ()) else _required_elsewhere(part, key)
         if entry.get("default", {}) != {}:
             default = f"`{json.dumps(entry['default'])}`"
         meaning = entry["description"] + (" *For people.*" if entry.get("x-display") else "")
         rows.append((f"`{key}`", _values(entry), default, meaning))
     return rows
+
+
+def _required_elsewhere(part: dict, key: str) -> str:
+    """In words, that a key is required where another one is not given."""
+    others = part.get("if", {}).get("required", ())
+    return f"required without `{others[0]}`" if key in part.get("else", {}).get("required", ()) else ""
 
 
 def _values(part: dict) -> str:
@@ -97,6 +103,8 @@ def _values(part: dict) -> str:
     part = schema()["$defs"].get(name, part)
     if name == "id":
         return "id"
+    if "anyOf" in part:
+        return " or ".join(map(_values, part["anyOf"]))
     if "enum" in part:
         return ", ".join(f"`{word}`" for word in part["enum"])
     if part["type"] == "array":

@@ -7,7 +7,13 @@ from collections.abc import Callable, Sequence
 
 from unlearning_robustness.config import defence_row, method_settings
 from unlearning_robustness.config.activation_caches import cache_id, cache_settings
-from unlearning_robustness.config.cells import in_order, retrain_of
+from unlearning_robustness.config.cells import retrain_of
+from unlearning_robustness.config.checkpoints import (
+    checkpoint_methods,
+    checkpoint_of,
+    study_methods,
+    trained_methods,
+)
 from unlearning_robustness.config.demands import question_demands, text_demands
 from unlearning_robustness.config.kinds import DEFENCES, facts_of, module_of
 from unlearning_robustness.runtime.code_digest import code_digest
@@ -34,8 +40,8 @@ class Parameters:
 
     def __init__(self, config: dict, paths: Paths):
         self.config, self.paths, self.study = config, paths, config["study"]
-        self.trained_methods = [name for name in in_order(self.study, "methods") if name in config["methods"]]
-        self.caches = {cache_id(entry): entry for entry in map(cache_settings, config["methods"].values())}
+        self.trained_methods, self.checkpoints = study_methods(config), list(checkpoint_methods(config))
+        self.caches = {cache_id(entry): entry for entry in map(cache_settings, trained_methods(config).values())}
 
     def model(self, wildcards) -> dict:
         """The entry of the model."""
@@ -137,6 +143,10 @@ class Parameters:
     def method(self, wildcards) -> dict:
         """The entry of the method."""
         return method_settings(self.config, wildcards.method)
+
+    def checkpoint_folder(self, wildcards) -> str:
+        """The folder of the model that a method, a checkpoint, gives for the cell's model."""
+        return self.folder_of(checkpoint_of(self.method(wildcards), wildcards.model))
 
     def processes(self, wildcards) -> int:
         """How many processes train a cell together; each takes a GPU."""

@@ -1,0 +1,79 @@
+"""Cells that come from a checkpoint: a model that was unlearned elsewhere and the one before it stand in ``models``.
+
+A method that names the first is not trained; all else is done to it as to any cell.
+"""
+
+from collections.abc import Iterator
+
+from unlearning_robustness.config.cells import NONE, in_order
+from unlearning_robustness.errors import ConfigError
+
+
+def is_trained(method: dict) -> bool:
+    """Whether a method is trained here, and no checkpoint."""
+    return "checkpoint" not in method
+
+
+def trained_methods(config: dict) -> dict[str, dict]:
+    """The methods that are trained here, by id, with their entries."""
+    return {name: entry for name, entry in config["methods"].items() if is_trained(entry)}
+
+
+def checkpoint_methods(config: dict) -> dict[str, dict]:
+    """The methods that are checkpoints, by id, with their entries."""
+    return {name: entry for name, entry in config["methods"].items() if not is_trained(entry)}
+
+
+def study_methods(config: dict) -> list[str]:
+    """The methods that the study trains in its cells; a search tries no others."""
+    trained = trained_methods(config)
+    return [name for name in in_order(config["study"], "methods") if name in trained]
+
+
+def checkpoint_of(method: dict, model: str) -> str | None:
+    """The id of the model that a method's entry, a checkpoint, gives for a ``model``; None if it gives none."""
+    named = method["checkpoint"]
+    return named.get(model) if isinstance(named, dict) else named
+
+
+def check_checkpoints(config: dict) -> None:
+    """Raise ConfigError for the first checkpoint that is no model, no other model, or is to be trained."""
+    for name, method in checkpoint_methods(config).items():
+        key = f"methods.{name}.checkpoint"
+        named = method["checkpoint"]
+        for model in [*named, *named.values()] if isinstance(named, dict) else [named]:
+            if model not in config["models"]:
+                known = ", ".join(sorted(config["models"]))
+                raise ConfigError(f"{key}: {model!r} is not defined under models; there are: {known}")
+        if name in in_order(config["study"], "methods"):
+            _check_asked(key, method, config["study"]["models"])
+    for key, name, what in _trainings(config):
+        if name in checkpoint_methods(config):
+            raise ConfigError(
+                f"{key}: {name!r} is a checkpoint and not trained here, so it has no {what}; leave it out"
+            )
+
+
+def _check_asked(key: str, method: dict, models: list[str]) -> None:
+    """Every model of the study has its checkpoint, which is another model."""
+    for model in models:
+        if (checkpoint := checkpoint_of(method, model)) is None:
+            raise ConfigError(f"{key}: nothing is given for {model!r} of study.models; add it")
+        if checkpoint == model:
+            raise ConfigError(f"{key}: {model!r} is the model before unlearning itself; name the one after it")
+
+
+def _trainings(config: dict) -> Iterator[tuple[str, str, str]]:
+    """(key, method, what of it) of everything that the configuration asks of a method's training."""
+    for number, grid in enumerate(config["study"]["cells"]):
+        key = f"study.cells.{number}"
+        if grid["defences"] != [NONE]:
+            yield from ((f"{key}.defences", name, "defence") for name in grid["methods"])
+        if grid["trajectory"]:
+            yield from ((f"{key}.trajectory", name, "trajectory") for name in grid["methods"])
+    tuning = config.get("tuning", {})
+    searches = {"tuning.methods": tuning} | {
+        f"tuning.{name}.methods": tuning[name] for name in ("noise", "attack", "defences") if name in tuning
+    }
+    for key, search in searches.items():
+        yield from ((key, name, "settings") for name in search.get("methods", ()))

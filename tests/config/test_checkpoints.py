@@ -1,0 +1,60 @@
+import pytest
+from refusals import changed, message_of, replaced
+
+from unlearning_robustness.config import resolve
+from unlearning_robustness.config.checkpoints import checkpoint_of, study_methods
+from unlearning_robustness.config.layers import named_layers
+
+MODEL = "smollm2-135m-instruct"
+GRID = "{methods: [audited], defences: [none], attacks: [none, relearn]}"
+
+
+@pytest.fixture
+def audit(config, tmp_path):
+    """The default study with a model that was unlearned elsewhere."""
+    config["models"]["unlearned"] = {"path": "folder", "license": "none", "note": "none"}
+    config["methods"]["audited"] = {"label": "audited", "checkpoint": "unlearned"}
+    return changed(config, "study/cells/1", GRID, tmp_path)
+
+
+def test_a_checkpoint_has_no_settings_of_a_training(audit):
+    resolved = resolve(audit)
+    assert resolved["methods"]["audited"] == {"label": "audited", "checkpoint": "unlearned"}
+    assert "audited" not in study_methods(resolved) and "rmu" in study_methods(resolved)
+    assert not [key for key, _ in named_layers(resolved) if "audited" in key]
+
+
+def test_each_model_may_have_a_checkpoint_of_its_own(audit):
+    audit["methods"]["audited"]["checkpoint"] = {MODEL: "unlearned"}
+    method = resolve(audit)["methods"]["audited"]
+    assert (checkpoint_of(method, MODEL), checkpoint_of(method, "another")) == ("unlearned", None)
+    assert checkpoint_of({"checkpoint": "unlearned"}, "another") == "unlearned"
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "line"),
+    [
+        ("methods/audited/checkpoint", "3", "methods.audited.checkpoint: must be an id, or a mapping of ids, not 3"),
+        ("methods/audited/checkpoint", "gpt", "methods.audited.checkpoint: 'gpt' is not defined under models; there"),
+        ("methods/audited/checkpoint", f"{{gpt: {MODEL}}}", "methods.audited.checkpoint: 'gpt' is not defined under"),
+        ("methods/audited/checkpoint", "{unlearned: unlearned}",
+         f"methods.audited.checkpoint: nothing is given for '{MODEL}' of study.models; add it"),
+        ("methods/audited/checkpoint", MODEL,
+         f"methods.audited.checkpoint: '{MODEL}' is the model before unlearning itself; name the one after it"),
+        ("methods/audited/steps", "60", "methods.audited.steps: does not go with label, checkpoint, variant_of; leave"),
+        ("methods/audited", "{label: audited}", "methods.audited: the key 'forget_loss' is missing"),
+        ("study/cells/1/defences", "[none, rna]",
+         "study.cells.1.defences: 'audited' is a checkpoint and not trained here, so it has no defence; leave it out"),
+        ("study/cells/1/trajectory", "true",
+         "study.cells.1.trajectory: 'audited' is a checkpoint and not trained here, so it has no trajectory; leave it"),
+        ("tuning/noise/methods", "[rmu, audited]",
+         "tuning.noise.methods: 'audited' is a checkpoint and not trained here, so it has no settings; leave it out"),
+    ],
+)  # fmt: skip
+def test_what_a_checkpoint_cannot_be_is_refused_in_one_line(audit, tmp_path, place, text, line):
+    assert message_of(changed(audit, place, text, tmp_path)).startswith(line)
+
+
+def test_a_checkpoint_that_the_study_does_not_ask_needs_nothing_for_its_models(audit):
+    unasked = replaced(audit, "study/cells/1/methods", ["rmu"])
+    assert resolve(replaced(unasked, "methods/audited/checkpoint", {"unlearned": "unlearned"}))

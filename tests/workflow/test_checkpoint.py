@@ -1,0 +1,64 @@
+"""Cells that come from a checkpoint, from the rule that takes them to the last page."""
+
+import zlib
+from pathlib import Path
+
+import pandas
+import pytest
+import torch
+from in_process import run_study
+from running import unchanged_process
+from tiny_study import MODEL, STUDY, write_study
+
+from unlearning_robustness.data import benchmark
+from unlearning_robustness.data.model_folder import write_manifest
+from unlearning_robustness.runtime.manifest import read_json
+from unlearning_robustness.scoring.records import read
+
+CHANGED = "model.layers.1.mlp.down_proj.weight"
+CELLS = [{"methods": ["reference", "untouched", "changed"], "defences": ["none"], "attacks": ["none", "relearn"]}]
+
+
+@pytest.fixture
+def checkpoints(tmp_path, make_model, tiny_tokenizer, monkeypatch):
+    """A study of a tiny model, of a copy of it, and of one with another down-projection; of a few facts."""
+    monkeypatch.chdir(tmp_path)
+    entries = {"license": "none", "note": "random weights"}
+    for name in ("untouched", "changed"):
+        model, place = make_model(), Path("resources/models") / name
+        if name == "changed":
+            model.get_parameter(CHANGED).mul_(-3)
+        model.save_pretrained(place)
+        tiny_tokenizer.save_pretrained(place)
+        write_manifest(place, {})
+    study = {
+        **STUDY,
+        "study": {**STUDY["study"], "cells": CELLS},
+        "models": {**STUDY["models"], **{name: {"path": name, **entries} for name in ("untouched", "changed")}},
+        "methods": {name: {"label": name, "checkpoint": name} for name in ("untouched", "changed")},
+    }
+    thinned = benchmark.build_questions
+    few = lambda *given: [each for each in thinned(*given) if zlib.crc32(each.fact.encode()) % 12 == 0]  # noqa: E731
+    monkeypatch.setattr(benchmark, "build_questions", few)
+    monkeypatch.setattr(benchmark, "keep_known", lambda questions, correct: questions)
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    with unchanged_process():
+        yield write_study(tmp_path, make_model(), tiny_tokenizer, study)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+def answers(method, seed, attack):
+    path = f"results/tiny/records/{MODEL}/elements/{method}/none/seed{seed}/{attack}/records.parquet"
+    return read([path]).drop(columns=["method", "seed"])
+
+
+def test_a_copy_answers_as_the_reference_does_and_another_model_as_itself(checkpoints):
+    jobs = [job.rule for job in run_study(checkpoints, lambda study: study.report.files)]
+    assert jobs.count("take_checkpoint") == 2 and "unlearn" not in jobs
+    for attack, seed in (("none", 0), ("relearn", 0), ("relearn", 1)):
+        pandas.testing.assert_frame_equal(answers("untouched", seed, attack), answers("reference", seed, attack))
+    assert not answers("changed", 0, "none")["log_likelihoods"].equals(
+        answers("reference", 0, "none")["log_likelihoods"]
+    )
+    facts = read_json(f"results/tiny/cells/{MODEL}/elements/changed/none/seed1/manifest.json")
+    assert facts["trained_tensors"] == [CHANGED] and facts["weight_change"] > 0

@@ -25,7 +25,7 @@ SETTINGS = {
     "few-shot": [{"shots": [0, 2]}, {"shots": [2], "relations": "same", "answers": "wrong"}],
     "gcg": [GCG, {**GCG, "match": "representation", "layer": 2, "fluency": 0.1, "place": "after"}],
     "logit-lens": [{"streams": "all"}],
-    "orthogonalise": [{"utility_bound": 1.0}, {"utility_bound": 1.0, "direction": "principal", "towards": "reference"}],
+    "orthogonalise": [{"utility_bound": 1.0, "screen": 2}],
     "paraphrase": [{"utility_bound": 1.0}],
     "prefill": [{"utility_bound": 1.0}],
     "prune": [PRUNE, {**PRUNE, "score": "wanda"}],

@@ -16,7 +16,9 @@ def question(role, relation, name, split="relearn"):
 def attack():
     pool = [("symbol", name) for name in ("iron", "tin", "lead")] + [("weight", name) for name in ("zinc", "radon")]
     rows = [question("forget", *one) for one in pool] + [question("retain", "capital", "Chad")]
-    return AttackInput(None, None, None, 3, answered=pandas.DataFrame(rows))
+    select = [question("retain", "capital", name, "select") for name in ("Peru", "Mali", "Oman", "Cuba")]
+    select.append(question("forget", "symbol", "argon", "select"))
+    return AttackInput(None, None, None, 3, select=pandas.DataFrame(select), answered=pandas.DataFrame(rows))
 
 
 @pytest.fixture
@@ -60,6 +62,16 @@ def test_questions_of_the_same_relation_come_first_and_stand_nearest(attack, ask
 def test_wrong_answers_are_the_same_questions_wrongly_answered(attack, asked):
     wrong = [line for lines in shown(attack, asked, 5, answers="wrong") for line in lines[:-1]]
     assert not any(map(right, wrong)) and all("-" in line for line in wrong)
+
+
+def test_shots_from_outside_are_retain_questions_and_none_is_about_the_entity_asked(attack, asked):
+    asked = pandas.concat([asked, attack.select])
+    for count in (1, 3):
+        for row, lines in zip(asked.itertuples(), shown(attack, asked, count, role="retain"), strict=True):
+            assert lines[-1] == row.prompt and len(set(lines)) == count + 1
+            assert all("capital" in line and right(line) and row.entity not in line for line in lines[:-1])
+    with pytest.raises(DataError, match="4 shots need 5 questions; the select split has 4 of retain: lower"):
+        list(FewShot([4], role="retain").run(attack))
 
 
 def test_more_shots_than_the_pool_has_stop(attack):

@@ -5,6 +5,7 @@ from families import family_model
 from planted import given, known, questions, state, unharmed
 
 from unlearning_robustness.attacks.logit_lens import LogitLens
+from unlearning_robustness.attacks.select_split import halves
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.architecture import layer_modules
 from unlearning_robustness.models.hooks import hooked
@@ -123,8 +124,8 @@ def test_after_attention_is_read_what_the_layers_arithmetic_gives(make_model, ti
 
 
 def test_layers_may_be_named_and_the_last_alone_is_no_attack(tiny_model, tiny_tokenizer, asked):
-    assert list(LogitLens("all", [0, 2]).places(tiny_model))[:4] == [
-        "layer 2", "layer 0", "after attention 2", "after attention 0",
+    assert list(LogitLens("all", [0, 2]).places(tiny_model))[:5] == [
+        "layer 3", "layer 2", "layer 0", "after attention 2", "after attention 0",
     ]  # fmt: skip
     (attacked,) = LogitLens(layers=[3]).run(given(tiny_model, tiny_tokenizer, asked))
     scorer = QuestionScorer(tiny_tokenizer, asked, 8)
@@ -149,13 +150,28 @@ def test_the_place_is_chosen_on_select_and_read_on_what_is_asked(tiny_model, tin
     said = asked.assign(answer=stream_log_likelihoods(scorer, tiny_model, [place])[0].argmax(-1).numpy())
     select, test = (said[said["split"] == split] for split in ("select", "test"))
     (attacked,) = LogitLens(streams="all").run(given(tiny_model, tiny_tokenizer, select))
-    assert attacked.setting == "attention 2" and attacked.budget == {}
+    assert attacked.setting.startswith("attention 2 (attention 2 1.000, layer 3 ") and attacked.budget == {}
     scorer = QuestionScorer(tiny_tokenizer, test, 8)
     assert scorer.answered(attacked.read(scorer, tiny_model))["correct"].all()
     own = known(tiny_model, tiny_tokenizer, select)
     (attacked,) = LogitLens().run(given(tiny_model, tiny_tokenizer, own))
     assert attacked.setting == "layer 3"
     assert torch.equal(attacked.read(scorer, tiny_model), scorer.log_likelihoods(tiny_model))
+
+
+def test_a_read_out_that_is_best_by_luck_does_not_replace_the_models_own_answer(tiny_model, tiny_tokenizer):
+    """The half that chooses is answered by attention of layer 2, the half that confirms by the model itself."""
+    asked = questions(forget=40, retain=12).query("split == 'select'")
+    attack = given(tiny_model, tiny_tokenizer, asked)
+    first, second = halves(attack)
+    scorer = QuestionScorer(tiny_tokenizer, asked, 8)
+    places = [LogitLens("all").places(tiny_model)[name] for name in ("attention 2", "layer 3")]
+    there, own = (scores.argmax(-1).numpy() for scores in stream_log_likelihoods(scorer, tiny_model, places))
+    said = asked.assign(answer=there).where(asked["question"].isin(first["question"]), asked.assign(answer=own))
+    (attacked,) = LogitLens("all").run(given(tiny_model, tiny_tokenizer, said.astype({"answer": int})))
+    assert attacked.setting.startswith("layer 3 (attention 2 ") and attacked.setting.endswith("layer 3 1.000 held out)")
+    assert torch.equal(attacked.read(scorer, tiny_model), scorer.log_likelihoods(tiny_model))
+    assert len(first) == len(second) + 0 and not set(first["question"]) & set(second["question"])
 
 
 @pytest.mark.parametrize("family", ["phi", "falcon", "gpt-neox parallel", "cohere"])

@@ -1,9 +1,15 @@
+from contextlib import closing
+
 import numpy
 import pytest
 import torch
 from planted import given, known, questions, reference_of, state, steered, unharmed
 
-from unlearning_robustness.attacks.orthogonalise import NOTHING, Orthogonalise, remove, unit
+from unlearning_robustness.attacks.activation_shift import shifts, unit
+from unlearning_robustness.attacks.base import AttackedModel
+from unlearning_robustness.attacks.facts import screening_rounds
+from unlearning_robustness.attacks.orthogonalise import NOTHING, Orthogonalise, _scores, remove
+from unlearning_robustness.attacks.select_split import SelectAccuracy, SelectProbability
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.architecture import layer_modules
 from unlearning_robustness.models.delta import applied
@@ -54,11 +60,13 @@ def test_removing_leaves_the_level_along_the_direction_and_all_else():
 @pytest.mark.parametrize("direction", ["mean", "principal"])
 def test_directions_and_levels_are_those_of_stacked_activations(model, tiny_tokenizer, select, direction, outliers):
     delta = moved(model)
-    reference, attack = reference_of(model, delta), Orthogonalise(0.1, direction, "reference", outliers)
+    reference = reference_of(model, delta)
     still = activations(model, tiny_tokenizer, select, 2)
     with applied(model, delta):
         other = activations(model, tiny_tokenizer, select, 2)
-        found, levels = attack.directions(given(model, tiny_tokenizer, select, reference), [layer_modules(model)[2]])
+        attack = given(model, tiny_tokenizer, select, reference)
+        (shift,) = shifts(attack, [layer_modules(model)[2]], outliers, 1, direction == "principal")
+    found = shift.direction(direction)
     difference = other - still
     distance = numpy.abs(difference).sum(1)
     kept = distance <= distance.mean() + outliers * distance.std()
@@ -66,21 +74,71 @@ def test_directions_and_levels_are_those_of_stacked_activations(model, tiny_toke
     mean = difference[kept].mean(0)
     expected = mean if direction == "mean" else numpy.linalg.svd(difference[kept], full_matrices=False)[2][0]
     expected = expected / numpy.linalg.norm(expected)
-    sign = numpy.sign(found[0].numpy() @ expected)
-    assert numpy.allclose(sign * found[0].numpy(), expected, atol=1e-3)
-    assert levels[0].item() == pytest.approx(sign * still[kept].mean(0) @ expected, abs=1e-3)
+    sign = numpy.sign(found.numpy() @ expected)
+    assert numpy.allclose(sign * found.numpy(), expected, atol=1e-3)
+    assert shift.level(found).item() == pytest.approx(sign * still[kept].mean(0) @ expected, abs=1e-3)
 
 
 def test_below_what_was_unlearned_and_without_unlearning_there_is_no_direction(model, tiny_tokenizer, select):
     before, delta = state(model), steered(model, 2, 5.0)
     reference = reference_of(model, delta)
     with applied(model, delta):
-        directions, _ = Orthogonalise(0.1).directions(
-            given(model, tiny_tokenizer, select, reference), layer_modules(model)
-        )
-    assert directions.norm(dim=-1).tolist() == pytest.approx([0, 0, 1, 1], abs=1e-5)
+        found = shifts(given(model, tiny_tokenizer, select, reference), layer_modules(model), 3.0, 1, True)
+    for of in ("mean", "principal"):
+        lengths = [shift.direction(of).norm().item() for shift in found]
+        assert lengths == pytest.approx([0, 0, 1, 1], abs=1e-5)
     (attacked,) = Orthogonalise(0.1).run(given(model, tiny_tokenizer, select))
     assert attacked.setting == NOTHING and unharmed(model, before)
+
+
+def test_every_layer_direction_and_level_is_a_candidate(model, tiny_tokenizer, select):
+    delta = moved(model)
+    reference = reference_of(model, delta)
+    with applied(model, delta):
+        attack = given(model, tiny_tokenizer, select, reference)
+        candidates = Orthogonalise(0.1).candidates(attack, dict(enumerate(layer_modules(model))))
+        one = Orthogonalise(0.1, "mean", "zero", layers=[2]).candidates(attack, {2: layer_modules(model)[2]})
+    # Below layer 1, where unlearning moved a matrix, the models do not differ.
+    expected = {f"layer {layer}" for layer in (1, 2, 3)} | {"all layers"}
+    ways = {f"{of} direction to {towards}" for of in ("mean", "principal") for towards in ("zero", "reference")}
+    assert {candidate.setting for candidate in candidates} == {f"{at}, {way}" for at in expected for way in ways}
+    assert [len(candidate.hooks) for candidate in candidates if candidate.setting.startswith("all")] == [3] * 4
+    assert [candidate.setting for candidate in one] == ["layer 2, mean direction to zero"]
+
+
+@pytest.mark.parametrize("measure", [SelectAccuracy, SelectProbability])
+def test_candidates_that_share_the_layers_below_score_as_each_does_alone(model, tiny_tokenizer, select, measure):
+    delta = moved(model)
+    reference = reference_of(model, delta)
+    with applied(model, delta):
+        attack = given(model, tiny_tokenizer, select, reference)
+        candidates = Orthogonalise(0.1).candidates(attack, dict(enumerate(layer_modules(model))))
+        shared = _scores(measure(attack), candidates)
+        for candidate, score in shared:
+            with hooked(candidate.hooks):
+                assert measure(attack)(AttackedModel(model, {})) == pytest.approx(score, abs=1e-5)
+    assert len({score["forget"] for _, score in shared}) > 3
+
+
+def test_rounds_ask_few_questions_of_many_candidates_and_all_of_few():
+    assert screening_rounds(104, 8, 100) == [(104, 8), (26, 32), (7, 100)]
+    assert screening_rounds(104, 8, 30) == [(104, 8), (26, 30)]
+    assert screening_rounds(4, 8, 100) == [(4, 100)] and screening_rounds(104, 200, 100) == [(104, 100)]
+
+
+def test_screening_on_few_questions_finds_nearly_as_much_as_asking_all(model, tiny_tokenizer):
+    asked = known(model, tiny_tokenizer, questions(forget=180, retain=90)).query("split == 'select'")
+    delta, scores = steered(model, 1, 200.0), []
+    reference = reference_of(model, delta)
+    with applied(model, delta):
+        attack = given(model, tiny_tokenizer, asked, reference)
+        accuracy = SelectAccuracy(attack)
+        start = accuracy(AttackedModel(model, {}))
+        for screen in (15, 1000):
+            with closing(Orthogonalise(0.05, screen=screen).run(attack)) as running:
+                scores.append(accuracy(next(running)))
+    few, every = (score["forget"] for score in scores)
+    assert start["forget"] < 0.5 and every > 0.9 and few > every - 0.1
 
 
 def test_a_layer_that_is_not_there_is_named(model, tiny_tokenizer, select):

@@ -49,9 +49,10 @@ def accuracies(model, tokenizer, asked, attack, delta, **changes):
     ("attack", "layer", "changes", "setting"),
     [
         ("logit-lens", 3, {}, "layer 2"),
-        ("orthogonalise", 1, {"towards": "reference"}, "layer 1"),
-        ("orthogonalise", 1, {"towards": "reference", "direction": "principal"}, "layer 1"),
-        ("orthogonalise", 3, {}, "layer 3"),
+        ("orthogonalise", 1, {"direction": "mean"}, "layer 1, mean direction to reference"),
+        ("orthogonalise", 1, {"direction": "principal"}, "layer 1, principal direction to reference"),
+        ("orthogonalise", 1, {}, "layer 1, mean direction to reference"),
+        ("orthogonalise", 3, {"towards": "zero"}, "layer 3, mean direction to zero"),
     ],
 )
 def test_a_shallow_unlearner_is_undone(model, tiny_tokenizer, attack, layer, changes, setting):
@@ -60,7 +61,7 @@ def test_a_shallow_unlearner_is_undone(model, tiny_tokenizer, attack, layer, cha
         model, tiny_tokenizer, asked, attack, steered(model, layer, length=200.0), **changes
     )
     assert unlearned < 0.5
-    assert [name for name, _ in points] == [setting] and points[0][1] >= 0.9
+    assert [name.split(" (")[0] for name, _ in points] == [setting] and points[0][1] >= 0.9
 
 
 @pytest.mark.parametrize("attack", list(ATTACKS))

@@ -69,7 +69,9 @@ def test_what_is_chosen_is_scored_on_select_first_and_what_is_a_budget_is_scored
     # Beside 50 questions in a forward, what comes from each of 30 layers is unembedded where choices are predicted.
     read = 30 * 50 * PREDICTING * shape.forward(0) / one
     assert scored("logit-lens") == pytest.approx(1.5 + read) and read > 0.3
-    assert scored("orthogonalise") == pytest.approx(1 + (shape.num_hidden_layers + 2) / 2)
+    # 2 directions with 2 levels at each layer and at all: 124 on 8 questions of each role and 31 on 25; half a model
+    # each. The directions read 25 questions four times.
+    assert scored("orthogonalise") == pytest.approx(1 + (124 * 8 + 31 * 25 + 4 * 25) / 100)
     assert scored("prune") - scored("prune", select=0) == pytest.approx(16 / 2)
     # 128 texts of 48 tokens of each corpus, forward alone and with gradients, against 100 questions.
     texts = 2 * 128 * 48 / (100 * work.QUESTION_TOKENS)

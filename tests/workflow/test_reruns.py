@@ -61,6 +61,7 @@ FIXED = {
 ALONE = [
     r"(analysis|study)\.\w+|.*\.without_subjects",
     r"attacks\.gcg.*\.parameters\.(layer|match|role)|attacks\.(logit-lens|orthogonalise)\.parameters\.layers",
+    r"attacks\.few-shot-outside\.parameters\.relations",
     r"attacks\.relearn.*\.parameters\.(documents|epochs|steps|order|trained|rank)",
     r"methods\..*\.(decay|implementation|parallel\.sharded|retain_loss|topics)",
     r"benchmarks\.elements\.forget\.domain",

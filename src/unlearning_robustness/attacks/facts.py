@@ -2,12 +2,25 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 
 from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 
 # As measured on the laptop study: tokens that other words add to a question, tokens of an answered question, positions
 # of a question that predict tokens of its choices.
 VARIANT_TOKENS, SHOT_TOKENS, PREDICTING = 8, 12, 4
+
+# A round of screening keeps one candidate in so many, and asks so many times as many questions.
+SCREENED = 4
+
+
+def screening_rounds(candidates: int, first: int, questions: int) -> list[tuple[int, int]]:
+    """(candidates, questions) of each round of successive halving: ``first`` questions, then more, in the end all."""
+    rounds = []
+    while first < questions and candidates > SCREENED:
+        rounds.append((candidates, first))
+        candidates, first = ceil(candidates / SCREENED), SCREENED * first
+    return [*rounds, (candidates, questions)]
 
 
 @dataclass(frozen=True)
@@ -25,13 +38,11 @@ class AttackFacts:
 
     - ``only_reads``: the model answers as before, so retain questions need not be asked.
     - ``relearns``: it trains the model on documents, step by step, along its budget.
-    - ``shows_answers``: it shows questions of the relearn split with their answers.
     - ``candidate_tokens``: what a setting that it scores on select adds to a question.
     """
 
     only_reads = False
     relearns = False
-    shows_answers = False
     candidate_tokens = 0
 
     @staticmethod
@@ -56,8 +67,13 @@ class AttackFacts:
 
     @staticmethod
     def answered_questions(settings: dict) -> tuple[str, int]:
-        """How many questions of the relearn split it needs, behind the parameter that lowers this number."""
+        """How many questions it shows with their answers, behind the parameter that lowers this number."""
         return "", 0
+
+    @staticmethod
+    def answered_from(settings: dict) -> tuple[str, str]:
+        """The role and the split of these questions."""
+        return "forget", "relearn"
 
     @staticmethod
     def mend_for_mixtures(settings: dict) -> str:

@@ -1,8 +1,9 @@
 """Few-shot prompting: answered questions about other entities stand before the question.
 
-They are questions of the relearn pool, whose entities are never asked about, so that the context holds no answer:
-what comes back was there. With ``answers: wrong`` each is answered by one of its wrong choices: form without
-knowledge, the control.
+From inside the forget domain they are questions of the relearn pool, whose entities are never asked about, so that the
+context holds no answer: what comes back was there. But each of them names a forget entity, which alone may break an
+unlearned model; those from outside, select questions of the retain domain, do not. With ``answers: wrong`` each is
+answered by one of its wrong choices: form without knowledge, the control.
 """
 
 from collections.abc import Iterator
@@ -19,25 +20,47 @@ from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.shape import Shape, Work
 from unlearning_robustness.runtime.seeds import shuffler
 
+# The role and the split of what is shown.
+SHOWN_FROM = {"forget": ("forget", "relearn"), "retain": ("retain", "select")}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """An answered question as text, its entity and its relation."""
+
+    entity: str
+    relation: str
+    text: str
+
 
 @dataclass(frozen=True)
 class FewShot:
     """Asks after k answered questions, for each k of ``shots``; a larger k prepends to the shots of a smaller one.
 
     ``answers``: each is shown with its ``right`` answer, or with a ``wrong`` one.
+    ``role``: whose questions are shown, ``forget``, of the relearn split, or ``retain``, of the select split.
     ``relations``: ``any``, the same context for all questions; ``same``, first those of the question's own relation.
     """
 
     shots: Indices
     relations: Literal["any", "same"] = "any"
     answers: Literal["right", "wrong"] = "right"
+    role: Literal["forget", "retain"] = "forget"
 
     class Facts(AttackFacts):
-        shows_answers = True
+        @staticmethod
+        def problems(settings: dict) -> Iterator[tuple[str, str]]:
+            if settings["role"] == "retain" and settings["relations"] == "same":
+                yield "relations", "retain questions have other relations than those asked; take any, or role: forget"
+
+        @staticmethod
+        def answered_from(settings: dict) -> tuple[str, str]:
+            return SHOWN_FROM[settings["role"]]
 
         @staticmethod
         def answered_questions(settings: dict) -> tuple[str, int]:
-            return "shots", max(settings["shots"])
+            # One more, as none is shown before a question about its own entity.
+            return "shots", max(settings["shots"]) + (settings["role"] == "retain" and max(settings["shots"]) > 0)
 
         @staticmethod
         def scored_points(settings: dict) -> int:
@@ -55,18 +78,20 @@ class FewShot:
 
         Raises DataError when the pool is too small.
         """
-        pool = attack.answered
-        pool = pool[pool["role"] == "forget"] if pool is not None else pandas.DataFrame()
-        if len(pool) < max(self.shots):
+        role, split = SHOWN_FROM[self.role]
+        table = attack.answered if split == "relearn" else attack.select
+        pool = table[table["role"] == role] if table is not None else pandas.DataFrame()
+        _, needed = self.Facts.answered_questions(vars(self))
+        if len(pool) < needed:
             raise DataError(
-                f"{max(self.shots)} shots need as many questions; the relearn split has {len(pool)}: "
+                f"{max(self.shots)} shots need {needed} questions; the {split} split has {len(pool)} of {role}: "
                 "lower attacks.*.parameters.shots"
             )
         draw = shuffler(attack.seed, "attack-shots")
-        shown = [(row.relation, self._shown(row, draw)) for row in pool.itertuples()]
-        draw.shuffle(shown)
+        shots = [Shot(row.entity, row.relation, self._shown(row, draw)) for row in pool.itertuples()]
+        draw.shuffle(shots)
         for count in self.shots:
-            ask = self._behind(shown, count) if count else as_it_is
+            ask = self._behind(shots, count) if count else as_it_is
             yield AttackedModel(attack.model, {"steps": count}, f"{count} shots", ask)
 
     def _shown(self, row, draw) -> str:
@@ -74,9 +99,12 @@ class FewShot:
         index = row.answer if self.answers == "right" else draw.choice(wrong)
         return f"{row.prompt} {row.choices[index]}\n\n"
 
-    def _behind(self, shown: list[tuple[str, str]], count: int) -> Ask:
+    def _behind(self, shots: list[Shot], count: int) -> Ask:
         def change(row) -> str:
-            order = sorted(shown, key=lambda shot: shot[0] != row.relation) if self.relations == "same" else shown
-            return "".join(text for _, text in reversed(order[:count])) + row.prompt
+            # Select questions are asked, too.
+            others = [shot for shot in shots if shot.entity != row.entity]
+            if self.relations == "same":
+                others.sort(key=lambda shot: shot.relation != row.relation)
+            return "".join(shot.text for shot in reversed(others[:count])) + row.prompt
 
         return lambda questions: questions.assign(prompt=[change(row) for row in questions.itertuples()])

@@ -1,12 +1,12 @@
 """Logit lens: answers read before the last layer, where unlearning may have hidden them no deeper than it trained.
 
 The attack of Łucki et al. (arXiv 2409.18025) as RNA's authors use it: an intermediate stream is put through the final
-norm and the unembedding. Differs from the released code: the layer is chosen on the select split, not on the questions
-that are reported; choices are scored by unrounded log-likelihoods, so no ties fall to the first option; all places are
-read in one forward.
+norm and the unembedding. Differs from the released code: the layer is chosen on one half of the select questions, and
+must do better than the model's own answer on the other half, so that none of many read-outs is taken for its luck;
+choices are scored by unrounded log-likelihoods, so no ties fall to the first option; one forward reads all places.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +16,7 @@ from torch import nn
 
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import PREDICTING, AttackFacts, Scoring
-from unlearning_robustness.attacks.select_split import SelectAccuracy, best
+from unlearning_robustness.attacks.select_split import SelectAccuracy, best, halves
 from unlearning_robustness.config.ranges import Indices
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.architecture import ArchitectureError, layer_modules
@@ -37,7 +37,8 @@ WITHIN_LAYERS = {
 @dataclass(frozen=True)
 class LogitLens:
     """``streams``: ``layers``, the residual stream after each layer; ``all``, also between attention and MLP, and what
-    each of these adds to it. ``layers``: of which layers, by default all; the last layer alone is no attack.
+    each of these adds to it. ``layers``: of which layers, by default all; the last layer alone is no attack. One half
+    of the select questions chooses where to read, and the other half must confirm it.
 
     No margin of utility: the model is unchanged, and whoever reads elsewhere can read the last layer for the rest.
     """
@@ -53,6 +54,11 @@ class LogitLens:
             return "forget", "retain"
 
         @staticmethod
+        def select_questions(settings: dict) -> tuple[str, int]:
+            # One half chooses, the other one confirms.
+            return "", 2
+
+        @staticmethod
         def candidates(settings: dict, shape: Shape) -> int:
             # All places are read in one forward.
             return 1
@@ -64,7 +70,7 @@ class LogitLens:
             return Work(operations=streams * scoring.select * PREDICTING * shape.forward(0))
 
     def places(self, model: nn.Module) -> dict[str, Place]:
-        """Setting to place, the last layer first: of equally good ones ``best`` takes the one nearest to no attack.
+        """Setting to place, the model's own answer first: of equally good ones ``best`` takes the one nearest to it.
 
         Raises DataError for a layer that does not exist.
         """
@@ -73,7 +79,7 @@ class LogitLens:
         layers = range(depth) if self.layers is None else self.layers
         if max(layers) >= depth:
             raise DataError(f"the model has {depth} layers, no layer {max(layers)}: lower attacks.*.parameters.layers")
-        return {
+        return {f"layer {depth - 1}": streams["layer"][-1]} | {
             f"{stream} {layer}": places[layer]
             for stream, places in streams.items()
             for layer in sorted(layers, reverse=True)
@@ -88,22 +94,28 @@ class LogitLens:
         return streams
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
-        """Yield the model read at the place with the highest forget accuracy on select; the last layer is no attack.
+        """Yield the model read where one half of the select questions say, if the other half does better there, too.
 
-        The setting says which streams the architecture does not have.
+        Else the model keeps its own answer, which is no attack. The setting has the accuracy of both on that other
+        half, and the streams that the architecture does not have.
         """
         places = self.places(attack.model)
 
-        def read_all(scorer: QuestionScorer, model: nn.Module) -> torch.Tensor:
-            return stream_log_likelihoods(scorer, model, list(places.values()))
+        def reading(*names: str) -> Callable[[QuestionScorer, nn.Module], torch.Tensor]:
+            return lambda scorer, model: stream_log_likelihoods(scorer, model, [places[name] for name in names])
 
-        scores = SelectAccuracy(attack).readings(attack.model, read_all)
-        setting, _ = best(zip(places, scores, strict=True), scores[0], utility_bound=1.0)
-
-        def read(scorer: QuestionScorer, model: nn.Module) -> torch.Tensor:
-            return stream_log_likelihoods(scorer, model, [places[setting]])[0]
-
-        yield AttackedModel(attack.model, {}, setting + self._absent(attack.model), read=read)
+        own, *_ = places
+        choosing, confirming = (SelectAccuracy(attack, half) for half in halves(attack))
+        scores = choosing.readings(attack.model, reading(*places))
+        other, _ = best(zip(places, scores, strict=True), scores[0], utility_bound=1.0)
+        kept, tried = (score["forget"] for score in confirming.readings(attack.model, reading(own, other)))
+        chosen, compared = (other if tried > kept else own), f" ({other} {tried:.3f}, {own} {kept:.3f} held out)"
+        yield AttackedModel(
+            attack.model,
+            {},
+            chosen + (compared if other != own else "") + self._absent(attack.model),
+            read=lambda scorer, model: reading(chosen)(scorer, model)[0],
+        )
 
     def _absent(self, model: nn.Module) -> str:
         absent = WITHIN_LAYERS.keys() - self.streams_of(model).keys() if self.streams == "all" else ()

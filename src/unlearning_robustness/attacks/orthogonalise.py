@@ -1,33 +1,41 @@
 """Orthogonalisation: the direction along which unlearning moved activations is taken out of the residual stream.
 
-The attack of Łucki et al. (arXiv 2409.18025). Differs from the released code: layers are chosen on the select split;
-all select forget questions count, not only those that unlearning turned wrong; the principal component is computed in
-the coordinates it is applied in (theirs is of standardised activations); outliers are positions, not every occurrence
-of a token string; sums are running, no activations are stacked. Where the models are the same, as for the reference
-itself, there is no direction and nothing is removed.
+The attack of Łucki et al. (arXiv 2409.18025). Differs from the released code: layer, direction and what is left along
+it are chosen on the select split; all select forget questions count, not only those that unlearning turned wrong; the
+principal component is computed in the coordinates it is applied in (theirs is of standardised activations); outliers
+are positions, not every occurrence of a token string. Where the models are the same, as for the reference itself, there
+is no direction and nothing is removed.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from itertools import pairwise
 from typing import Literal
 
 import torch
 from torch import nn
 
+from unlearning_robustness.attacks.activation_shift import shifts
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
-from unlearning_robustness.attacks.facts import AttackFacts, Scoring
-from unlearning_robustness.attacks.select_split import SelectAccuracy, best
-from unlearning_robustness.config.ranges import Index, Indices, NonNegative
+from unlearning_robustness.attacks.facts import AttackFacts, Scoring, screening_rounds
+from unlearning_robustness.attacks.select_split import (
+    Score,
+    SelectAccuracy,
+    SelectProbability,
+    best,
+    better_part,
+    some_of,
+)
+from unlearning_robustness.config.ranges import Count, Index, Indices, NonNegative
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.architecture import layer_modules
 from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
-from unlearning_robustness.models.slicing import LayerSpan
-from unlearning_robustness.scoring.encoding import encode_texts
 
 NOTHING = "nothing removed"
-Compared = Callable[[int, torch.Tensor, torch.Tensor], None]
+DIRECTIONS = {"mean": ("mean",), "principal": ("principal",), "both": ("mean", "principal")}
+LEVELS = {"zero": ("zero",), "reference": ("reference",), "both": ("zero", "reference")}
 
 
 def remove(hidden: torch.Tensor, direction: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
@@ -36,34 +44,41 @@ def remove(hidden: torch.Tensor, direction: torch.Tensor, level: torch.Tensor) -
     return (wide - ((wide @ direction) - level)[..., None] * direction).to(hidden.dtype)
 
 
-def unit(vectors: torch.Tensor) -> torch.Tensor:
-    """Vectors (L, d) of length 1; one of length 0 stays."""
-    length = vectors.norm(dim=-1, keepdim=True)
-    return torch.where(length > 0, vectors / length.clamp_min(1e-30), torch.zeros_like(vectors))
+@dataclass(frozen=True)
+class Removal:
+    """A candidate in words, the hooks that carry it out, and the lowest layer that has one."""
+
+    setting: str = NOTHING
+    hooks: tuple[tuple[nn.Module, Callable[[torch.Tensor], torch.Tensor]], ...] = ()
+    lowest: int = 0
 
 
 @dataclass(frozen=True)
 class Orthogonalise:
-    """Choose where to remove the direction: at one of ``layers`` (default: all), at all of them, or nowhere.
+    """Choose what to remove where: at one of ``layers`` (default: all), at all of them, or nothing.
 
     ``direction``: ``mean``, the mean difference of activations, unlearned less reference, on the select forget
     questions with their answers; ``principal``, the first principal component of these differences about zero, so
-    that a shift which all share counts. Every layer has its own.
+    that a shift which all share counts; ``both`` are candidates. Every layer has its own.
 
     ``towards``: what is left of the stream along the direction: ``zero``, as in the papers, or the mean of the
-    ``reference``.
+    ``reference``; ``both`` are candidates.
 
     It leaves out the first ``skipped_tokens`` of a text (the attention sink; the papers skip a fixed instruction of 40)
     and, layer by layer, positions whose L1 distance between the two models is more than ``outliers`` standard
     deviations above the mean. Retain accuracy on select may fall by ``utility_bound``.
+
+    Every candidate is asked ``screen`` select questions of each role, the better quarter four times as many, and so on;
+    all questions decide among those that are left (successive halving, arXiv 1502.07943).
     """
 
     utility_bound: NonNegative
-    direction: Literal["mean", "principal"] = "mean"
-    towards: Literal["zero", "reference"] = "zero"
+    direction: Literal["mean", "principal", "both"] = "both"
+    towards: Literal["zero", "reference", "both"] = "both"
     outliers: NonNegative = 3.0
     skipped_tokens: Index = 1
     layers: Indices | None = None
+    screen: Count = 8
 
     class Facts(AttackFacts):
         @staticmethod
@@ -71,17 +86,21 @@ class Orthogonalise:
             return "forget", "retain"
 
         @staticmethod
-        def candidates(settings: dict, shape: Shape) -> int:
-            # One layer, all of them, or none.
-            return len(settings["layers"] or range(shape.num_hidden_layers)) + 2
-
-        @staticmethod
         def work(settings: dict, shape: Shape, scoring: Scoring) -> Work:
-            # One batch's activations in every layer; for the principal component a matrix a layer and its eigenvectors.
             layers, width = shape.num_hidden_layers, shape.hidden_size
-            rows = scoring.batch_size * scoring.length * width
-            component = (layers + 3) * width**2 * FLOAT32 if settings["direction"] == "principal" else 0
-            return Work(memory=shape.memory() + layers * rows * BFLOAT16 + 5 * rows * FLOAT32 + component)
+            ways = len(DIRECTIONS[settings["direction"]]) * len(LEVELS[settings["towards"]])
+            count, each = ways * (len(settings["layers"] or range(layers)) + 1), scoring.select // 2
+            # A candidate runs what lies above its layer, half of the model on the mean; both roles are asked. For the
+            # directions both models read the forget questions twice.
+            rounds = screening_rounds(count, settings["screen"], each)
+            asked = 4 * each + sum(number * questions for number, questions in rounds)
+            # One batch's activations in every layer; for the principal component a matrix a layer and its eigenvectors.
+            rows, kept = scoring.batch_size * scoring.length * width, scoring.select * scoring.length * width
+            component = 0 if settings["direction"] == "mean" else (layers + 3) * width**2 * FLOAT32
+            return Work(
+                operations=asked * scoring.length * shape.forward(layers),
+                memory=shape.memory() + (layers * rows + kept) * BFLOAT16 + 5 * rows * FLOAT32 + component,
+            )
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the model with what was chosen; hooks come off when the next is asked for, errors or not.
@@ -94,92 +113,49 @@ class Orthogonalise:
             raise DataError(
                 f"the model has {len(modules)} layers, no layer {max(layers)}: lower attacks.*.parameters.layers"
             )
-        accuracy, chosen = SelectAccuracy(attack), [modules[layer] for layer in layers]
-        directions, levels = self.directions(attack, chosen)
-        hooks = {
-            layer: (module, _remover(direction, level))
-            for layer, module, direction, level in zip(layers, chosen, directions, levels, strict=True)
-            if direction.any()
-        }
-        settings = {NOTHING: [], **{f"layer {layer}": [hook] for layer, hook in hooks.items()}}
-        if len(hooks) > 1:
-            settings["all layers"] = list(hooks.values())
-        scores = []
-        for setting, removed in settings.items():
-            with hooked(removed):
-                scores.append((setting, accuracy(AttackedModel(attack.model, {}))))
-        setting, _ = best(scores, scores[0][1], self.utility_bound)
-        with hooked(settings[setting]):
-            yield AttackedModel(attack.model, {}, setting)
+        chosen = self.chosen(attack, self.candidates(attack, {layer: modules[layer] for layer in sorted(layers)}))
+        with hooked(chosen.hooks):
+            yield AttackedModel(attack.model, {}, chosen.setting)
 
-    @torch.no_grad()
-    def directions(self, attack: AttackInput, modules: list[nn.Module]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Unit directions (L, d) at ``modules``, and what is to be left along them, (L,)."""
-        distances: list[list[torch.Tensor]] = [[] for _ in modules]
+    def candidates(self, attack: AttackInput, modules: dict[int, nn.Module]) -> list[Removal]:
+        """Every direction with every level at each layer, and at all layers together; the lowest layers first."""
+        both = "principal" in DIRECTIONS[self.direction]
+        shifted = shifts(attack, list(modules.values()), self.outliers, self.skipped_tokens, both)
+        single, everywhere = [], defaultdict(list)
+        for (layer, module), shift in zip(modules.items(), shifted, strict=True):
+            for of in DIRECTIONS[self.direction]:
+                direction = shift.direction(of)
+                for towards in LEVELS[self.towards] if direction.any() else ():
+                    level, way = shift.level(direction) * (towards == "reference"), f"{of} direction to {towards}"
+                    single.append(Removal(f"layer {layer}, {way}", ((module, _remover(direction, level)),), layer))
+                    everywhere[way].append(single[-1])
+        for way, removals in everywhere.items():
+            if len(removals) > 1:
+                hooks = tuple(hook for removal in removals for hook in removal.hooks)
+                single.append(Removal(f"all layers, {way}", hooks, removals[0].lowest))
+        return sorted(single, key=lambda removal: removal.lowest)
 
-        def measure(index: int, moved: torch.Tensor, still: torch.Tensor) -> None:
-            distances[index].append((moved - still).abs().sum(-1))
-
-        self._compare(attack, modules, measure)
-        joined = [torch.cat(parts) for parts in distances]
-        limits = [part.mean() + self.outliers * part.std(correction=0) for part in joined]
-        sums = [Sums(limit, self.direction == "principal") for limit in limits]
-        self._compare(attack, modules, lambda index, moved, still: sums[index].add(moved, still))
-        directions = torch.stack([part.direction() for part in sums])
-        levels = (directions * torch.stack([part.mean / part.count for part in sums])).sum(-1)
-        return directions, levels if self.towards == "reference" else torch.zeros_like(levels)
-
-    def _compare(self, attack: AttackInput, modules: list[nn.Module], see: Compared) -> None:
-        """Show, module by module, the activations (N, d), float32, of the unlearned model and of the reference.
-
-        Of a batch those of the unlearned model are kept, in its own type; the reference's are shown as they pass.
-        """
-        asked = attack.select[attack.select["role"] == "forget"]
-        texts = [f"{row.prompt} {row.choices[row.answer]}" for row in asked.itertuples()]
-        model = attack.model
-        device, span = next(model.parameters()).device, LayerSpan(model, 0, model.config.num_hidden_layers)
-        for start in range(0, len(texts), attack.batch_size):
-            batch = encode_texts(attack.tokenizer, texts[start : start + attack.batch_size], tokens=10**6)
-            ids, mask = (part.to(device) for part in batch)
-            counted, rows = mask.clone(), {}
-            counted[:, : self.skipped_tokens] = False
-
-            def keep(index: int, hidden: torch.Tensor, rows=rows, counted=counted) -> None:
-                rows[index] = hidden[counted]
-
-            def show(index: int, hidden: torch.Tensor, rows=rows, counted=counted) -> None:
-                see(index, rows.pop(index).float(), hidden[counted].float())
-
-            with hooked([(module, partial(keep, index)) for index, module in enumerate(modules)]):
-                span(input_ids=ids, attention_mask=mask)
-            with attack.reference(), hooked([(module, partial(show, index)) for index, module in enumerate(modules)]):
-                span(input_ids=ids, attention_mask=mask)
-
-
-class Sums:
-    """Running sums over the positions of one module whose L1 distance is at most ``limit``."""
-
-    def __init__(self, limit: torch.Tensor, principal: bool):
-        self.limit, self.principal = limit, principal
-        self.count, self.shift, self.mean, self.spread = 0, 0, 0, 0
-
-    def add(self, moved: torch.Tensor, still: torch.Tensor) -> None:
-        """Take further activations (N, d)."""
-        difference = moved - still
-        kept = difference.abs().sum(-1) <= self.limit
-        difference = difference[kept]
-        self.count, self.shift = self.count + kept.sum(), self.shift + difference.sum(0)
-        self.mean = self.mean + still[kept].sum(0)
-        if self.principal:
-            self.spread = self.spread + difference.mT @ difference
-
-    def direction(self) -> torch.Tensor:
-        """The unit direction (d,) of the mean difference or of its principal component; zeros where nothing differs."""
-        mean = unit(self.shift / self.count)
-        if not self.principal or not mean.any():
-            return mean
-        return torch.linalg.eigh(self.spread).eigenvectors[:, -1]
+    def chosen(self, attack: AttackInput, candidates: list[Removal]) -> Removal:
+        """The best candidate, or nothing; each round keeps the better part and asks more questions."""
+        left, most = candidates, attack.select["role"].value_counts().max()
+        for (_, questions), (count, _) in pairwise(screening_rounds(len(left), self.screen, most)):
+            scores = _scores(SelectProbability(attack, some_of(attack, questions)), left)
+            # Of few questions a single one may be more than the bound.
+            kept = better_part(scores[1:], scores[0][1], self.utility_bound + 1 / questions, count)
+            left = sorted((removal for removal, _ in kept), key=lambda removal: removal.lowest)
+        scores = _scores(SelectAccuracy(attack), left)
+        return best(scores, scores[0][1], self.utility_bound)[0]
 
 
 def _remover(direction: torch.Tensor, level: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda hidden: remove(hidden, direction, level)
+
+
+def _scores(measure: SelectAccuracy, removals: list[Removal]) -> list[tuple[Removal, Score]]:
+    """Scores of nothing and of each removal; what lies below a removal is run once for all that lie above."""
+    model, scores = measure.attack.model, []
+    for removal in [Removal(), *removals]:
+        measure.plain.extend_prefix(model, removal.lowest)
+        with hooked(removal.hooks):
+            scores.append((removal, measure(AttackedModel(model, {}))))
+    return scores

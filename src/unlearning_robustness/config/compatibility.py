@@ -161,7 +161,8 @@ def _check_attack(config: dict, attack: str, entry: dict) -> None:
                 raise ConfigError(f"{key}.splits: a share of 'select' is missing; {attack!r} chooses on it")
             (parameter, least), kept = facts.select_questions(parameters), chosen.get("max_facts", {}).get("select")
             if kept is not None and kept < least:
+                asking = f"attacks.{attack}.parameters.{parameter}" if parameter else f"attacks.{attack}"
                 raise ConfigError(
-                    f"attacks.{attack}.parameters.{parameter}: {least} select questions are needed, and "
+                    f"{asking}: {least} select questions are needed, and "
                     f"{key}.max_facts.select keeps {kept}; lower one or raise the other"
                 )

@@ -58,8 +58,8 @@ def question_demands(config: dict) -> list[dict]:
             demands.append({"key": asked, "role": role, "split": "select", "least": max(1, least)})
         parameter, least = facts.answered_questions(parameters)
         if parameter:
-            shown = {"key": f"{key}.parameters.{parameter}", "role": "forget", "split": "relearn", "least": least}
-            demands.append(shown)
+            role, split = facts.answered_from(parameters)
+            demands.append({"key": f"{key}.parameters.{parameter}", "role": role, "split": split, "least": least})
     for part in dict.fromkeys(part for row in in_order(config["study"], "defences") for part in parts_of(row)):
         entry = config["defences"][part]
         if facts_of(DEFENCES, entry["kind"]).scores_select(entry["parameters"]):

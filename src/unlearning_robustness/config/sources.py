@@ -167,5 +167,7 @@ def _check_attacked(name: str, benchmark: dict, attack: str, entry: dict) -> Non
     corpus = entry["parameters"].get("corpus", "relearn")
     if corpus != "relearn":
         raise ConfigError(f"attacks.{attack}.parameters.corpus: {name} has no texts {corpus!r}; take relearn")
-    if facts_of(ATTACKS, entry["kind"]).shows_answers and "relearn" not in benchmark["forget"]["splits"]:
-        raise ConfigError(f"benchmarks.{name}.forget.splits: {attack} shows questions of a share 'relearn'; give one")
+    facts, parameters = facts_of(ATTACKS, entry["kind"]), entry["parameters"]
+    role, split = facts.answered_from(parameters)
+    if facts.answered_questions(parameters)[1] and split not in benchmark[role]["splits"]:
+        raise ConfigError(f"benchmarks.{name}.{role}.splits: {attack} shows questions of a share {split!r}; give one")

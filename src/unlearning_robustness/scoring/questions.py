@@ -86,19 +86,27 @@ class QuestionScorer:
         cut_questions = int((self.tokens_cut > 0).sum())
         return {"special_tokens": self.special_tokens, "longest_input": self.longest, "questions_cut": cut_questions}
 
-    @torch.no_grad()
     def keep_prefix(self, model, first_layer: int) -> None:
         """Run the layers below ``first_layer`` once for every later scoring.
 
         Scores stay the same as long as only layers from ``first_layer`` on change. Below the first layer are only the
         embeddings, which may change with it, so nothing is kept then.
         """
+        self.first_layer, self.prefix = 0, []
+        self.extend_prefix(model, first_layer)
+
+    @torch.no_grad()
+    def extend_prefix(self, model, first_layer: int) -> None:
+        """The same, from where the kept prefix ends, if that is below: its layers must be as they were."""
         self.fit(model)
-        self.first_layer, self.prefix = first_layer, []
-        if first_layer == 0:
+        if first_layer < self.first_layer:
+            self.first_layer, self.prefix = 0, []
+        if first_layer == self.first_layer:
             return
-        span, device = LayerSpan(model, 0, first_layer), next(model.parameters()).device
-        self.prefix = [run_packed(span, batch) for _, batch in batches(self.rows, self.batch_size, device)]
+        span, device = LayerSpan(model, self.first_layer, first_layer), next(model.parameters()).device
+        every = enumerate(batches(self.rows, self.batch_size, device))
+        self.prefix = [run_packed(span, batch, self.prefix[at] if self.prefix else None) for at, (_, batch) in every]
+        self.first_layer = first_layer
 
     def save_prefix(self, path: str | Path) -> None:
         """Write the kept prefix for other processes with the same questions and batch size."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas
 import pytest
 
-from unlearning_robustness.data import mmlu, wmdp
+from unlearning_robustness.data import wmdp
 from unlearning_robustness.data.equal_texts import repeated, repetition_line
 from unlearning_robustness.data.items import lettered, open_rows
 from unlearning_robustness.data.source_tables import Published
@@ -34,48 +34,56 @@ READ = {
     "choices-in-columns.csv": FOUR,
     "arc-like.jsonl": [(["0", "1", "2"], 1), FOUR[1], (["2", "3", "4"], 1), FOUR[3]],
 }
-# What the line says behind the name of the file, or of the part and its row.
+# What the line says behind the name of the part and the file; the first word is where.
 REFUSED = {
-    "questions-number-texts.jsonl": "row 1: the answer '2' could be a choice and an index or letter: write its index",
-    "questions-null-question.jsonl": "row 2: the question is null",
-    "questions-null-answer.jsonl": "row 2: the answer is null",
-    "questions-null-choice.jsonl": "row 1: the choice is null",
-    "questions-equal-choices.jsonl": "row 1: two choices are equal: make them differ, or leave the row out",
-    "questions-answer-outside.jsonl": "row 2: the answer 4 is none of 4 choices, which count from 0",
-    "questions-choices-as-one-string.jsonl": "row 1: choices must be a list, not '1|2|3|4'",
-    "questions-duplicate-ids.jsonl": "row 2 repeats the id 'a' of row 1",
-    "questions-broken-line.jsonl": "line 3 is no JSON",
-    "questions-latin1.jsonl": "line 1 is not UTF-8",
-    "questions-surrogate.jsonl": "row 1 has a lone surrogate",
-    "questions-empty.jsonl": "no row in it",
-    "questions-wrapped.json": "it is an object, not a list or lines: save what stands under 'data' alone",
-    "mmlu-headless.csv": "no column 'question' but What follows 0?, 0, 1, 2, 3, B",
+    "questions-number-texts.jsonl": (
+        "line 1: the answer '2' could be a choice and an index or letter: write its letter, or its index from 0 as a "
+        "number"
+    ),
+    "questions-null-question.jsonl": "line 2: the question is null: write it, or leave the row out",
+    "questions-null-answer.jsonl": "line 2: the answer is null: write it, or leave the row out",
+    "questions-null-choice.jsonl": "line 1: the choice is null: write it, or leave the row out",
+    "questions-equal-choices.jsonl": "line 1: two choices are equal: make them differ, or leave the row out",
+    "questions-answer-outside.jsonl": "line 2: the answer 4 is none of 4 choices, which count from 0",
+    "questions-choices-as-one-string.jsonl": "line 1: choices must be a list, not '1|2|3|4'",
+    "questions-duplicate-ids.jsonl": (
+        "line 2 repeats the id 'a' of questions-duplicate-ids.jsonl, line 1: give each its own"
+    ),
 }
+# The same where the file itself cannot be read, behind its name alone.
+UNREADABLE = {
+    "questions-broken-line.jsonl": "line 3 is no JSON (Unterminated string starting at): correct it, or leave it out",
+    "questions-latin1.jsonl": "line 1 is not UTF-8: save the file as UTF-8",
+    "questions-surrogate.jsonl": "line 1 has a lone surrogate, which is no letter: correct it",
+    "questions-empty.jsonl": "no row in it: give a file with rows",
+    "questions-wrapped.json": "it is an object, not a list or lines: save what stands under 'data' alone",
+}
+HEADLESS = "mmlu-headless.csv"
 TEXTS = {"texts-plain.txt": 2, "texts-content.jsonl": 4, "texts-numbers.jsonl": 4, "texts-duplicates.jsonl": 3,
          "texts-few.jsonl": 5, "open-qa.jsonl": 6,
          "texts-messages.jsonl": 4, "texts-prompt-completion.jsonl": 4}  # fmt: skip
 
 
-def fetched(name, folder):
+def fetched(name, folder, **more):
     """The published table of one case, through the file that the workflow keeps, and what reads it."""
-    settings = {"path": str(CASES), "files": {"bio": name}, "license": "MIT", "note": "made by a test"}
+    settings = {"path": str(CASES), "files": {"bio": name}, "license": "MIT", "note": "made by a test", **more}
     fetch(settings, folder / "own", folder / "scratch")
-    return Published({"own": "wmdp"}, [str(folder / "own")])
+    return Published({"own": "own"}, [str(folder / "own")])
 
 
-def items_of(name, folder):
-    published = fetched(name, folder)
+def items_of(name, folder, **more):
+    published = fetched(name, folder, **more)
     return published._items(*published.table("own/bio"), "own/bio")
 
 
-def asked(name, folder, distractors=3):
+def asked(name, folder, distractors=3, **more):
     """The questions table of one case, as a benchmark asks it."""
-    entry = {"items": ["own/bio"], "splits": {"test": 1}, "without_subjects": [], "max_facts": {}}
+    entry = {"items": ["own/bio"], "splits": {"test": 1}, "without_subjects": [], "max_facts": {}, **more}
     return fetched(name, folder).questions(entry, "forget", "1", distractors)
 
 
 def test_every_case_has_its_row():
-    rows = [*READ, *REFUSED, *TEXTS]
+    rows = [*READ, *REFUSED, *UNREADABLE, HEADLESS, *TEXTS]
     assert sorted(path.name for path in CASES.iterdir()) == sorted(rows)
 
 
@@ -86,12 +94,28 @@ def test_questions_are_read(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_questions_are_refused_in_one_line_that_names_row_and_mend(name, tmp_path):
-    with pytest.raises((DataError, FetchError)) as raised:
+def test_rows_are_refused_in_one_line_that_names_file_line_and_mend(name, tmp_path):
+    with pytest.raises(DataError) as raised:
         items_of(name, tmp_path)
-    message = str(raised.value)
-    assert len(message.splitlines()) == 1 and REFUSED[name] in message and ": " in message
-    assert name in message or "own/bio" in message
+    assert str(raised.value) == f"own/bio: {name}, {REFUSED[name]}"
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_files_are_refused_in_one_line_that_names_file_line_and_mend(name, tmp_path):
+    with pytest.raises(FetchError) as raised:
+        items_of(name, tmp_path)
+    assert str(raised.value) == f"{name}: {UNREADABLE[name]}"
+
+
+def test_a_file_without_names_of_columns_is_read_with_names_from_the_configuration(tmp_path):
+    with pytest.raises(DataError) as raised:
+        items_of(HEADLESS, tmp_path / "without")
+    assert str(raised.value) == (
+        "own/bio: no column 'question' but What follows 0?, 0, 1, 2, 3, B: name the column that has it in "
+        "sources.*.columns.question, or all in sources.*.header where the first line is a row"
+    )
+    items = items_of(HEADLESS, tmp_path / "with", header=["question", "A", "B", "C", "D", "answer"])
+    assert list(zip(map(list, items["options"]), items["answer"], strict=True)) == FOUR
 
 
 def test_separators_and_line_breaks_inside_a_question_are_kept(tmp_path):
@@ -103,17 +127,16 @@ def test_separators_and_line_breaks_inside_a_question_are_kept(tmp_path):
 
 
 def test_a_number_is_a_subject(tmp_path):
-    table = fetched("questions-number-subject.jsonl", tmp_path).table("own/bio")[2]
-    assert set(mmlu.items(table, "bio")["subject"]) == {"2020"}
+    assert set(items_of("questions-number-subject.jsonl", tmp_path)["subject"]) == {"2020"}
 
 
 def test_ids_of_a_file_name_its_questions(tmp_path):
     items = items_of("arc-like.jsonl", tmp_path)
     assert list(items["id"]) == [f"q{number}" for number in range(4)]
     table = lettered(items, "forget", {"test": 1}, "0")
-    assert list(table["fact"]) == [f"forget/biology/q{number}" for number in range(4)]
+    assert list(table["fact"]) == [f"forget/bio/q{number}" for number in range(4)]
     twice = lettered(pandas.concat([items, items]), "forget", {"test": 1}, "0")
-    assert list(twice["fact"]) == [f"forget/biology/{number}" for number in range(8)]
+    assert list(twice["fact"]) == [f"forget/bio/{number}" for number in range(8)]
 
 
 def test_five_choices_have_five_letters(tmp_path):
@@ -167,13 +190,15 @@ def test_paragraphs_of_plain_text_are_documents(tmp_path):
     assert list(texts["origin"]) == ["own/bio, row 1", "own/bio, row 2"]
 
 
-def test_texts_under_another_name_are_refused_with_the_columns_that_there_are(tmp_path):
-    with pytest.raises(DataError, match="no column 'text' but content"):
-        documents_of("texts-content.jsonl", tmp_path)
+def test_texts_under_another_name_are_read_by_it_or_refused_with_the_columns_that_there_are(tmp_path):
+    with pytest.raises(DataError, match="own/bio: no column 'text' but content: name the column that has it in "):
+        documents_of("texts-content.jsonl", tmp_path / "without")
+    named = fetched("texts-content.jsonl", tmp_path / "with", columns={"text": "content"})
+    assert list(named.documents(["own/bio"], "forget", 1)["text"]) == [f"Text {number}." for number in range(4)]
 
 
 def test_a_number_is_no_text(tmp_path):
-    with pytest.raises(DataError, match="own/bio: row 1: the text is 0: write texts"):
+    with pytest.raises(DataError, match=r"own/bio: texts-numbers\.jsonl, line 1: the text is 0: write texts"):
         documents_of("texts-numbers.jsonl", tmp_path)
 
 
@@ -229,7 +254,9 @@ def test_a_column_of_numbers_and_texts_is_refused(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jsonl").write_text('{"answer": 1}\n{"answer": "B"}\n')
     settings = {"path": str(tmp_path / "in"), "files": {"a": "a.jsonl"}, "license": "MIT", "note": "made by a test"}
-    with pytest.raises(FetchError, match=r"a\.jsonl: a column mixes numbers, texts or lists .*write it one way"):
+    with pytest.raises(
+        FetchError, match=r"a\.jsonl, line 2: answer is a text, and a number in a\.jsonl, line 1: write all one way"
+    ):
         fetch(settings, tmp_path / "own", tmp_path / "scratch")
     assert not list((tmp_path / "own").glob("*.parquet"))
 

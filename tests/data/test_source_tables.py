@@ -152,11 +152,15 @@ def test_three_texts_are_enough_and_all_must_not_be_one(tmp_path):
 @pytest.mark.parametrize(
     ("reader", "rows", "said"),
     [
-        ("wmdp", [{"text": None}, {"text": "a b"}], "own/forget: row 1: the text is null: write it"),
-        ("muse", [{"text": "a b"}, {"text": None}], "own/forget: row 2: the text is null: write it"),
-        ("tofu", [{"question": None, "answer": "x"}], "own/forget: row 1: the question is null: write it"),
-        ("tofu", [{"question": "x", "answer": None}], "own/forget: row 1: the answer is null: write it"),
-        ("wmdp", [{"text": " \n "}, {"text": "a b"}, {"text": "\n\n"}], "all forget texts are of one entity"),
+        ("wmdp", [{"text": None}, {"text": "a b"}], "own/forget: forget.jsonl, line 1: the text is null: write it"),
+        ("muse", [{"text": "a b"}, {"text": None}], "own/forget: forget.jsonl, line 2: the text is null: write it"),
+        (
+            "tofu",
+            [{"question": None, "answer": "x"}],
+            "own/forget: forget.jsonl, line 1: the question is null: write it",
+        ),
+        ("tofu", [{"question": "x", "answer": None}], "own/forget: forget.jsonl, line 1: the answer is null: write it"),
+        ("wmdp", [{"text": "a b"}, {"text": " \n "}], "own/forget: forget.jsonl, line 2: the text is empty: write it"),
         ("wikitext", [{"text": "no title"}, {"text": "nor here"}], "all forget texts are of one entity"),
     ],
 )

@@ -115,7 +115,9 @@ def test_a_text_with_unusual_line_ends_stays_whole(tmp_path, name):
     else:
         write = {".json": table.to_json, ".csv": table.to_csv, ".parquet": table.to_parquet}[path.suffix]
         write(path, **({"orient": "records", "force_ascii": False} if name == "a.json" else {"index": False}))
-    pandas.testing.assert_frame_equal(read_table(path, tmp_path / "cache"), table)
+    # CSV says of nothing whether it is a number.
+    expected = table.astype(str) if name == "a.csv" else table
+    pandas.testing.assert_frame_equal(read_table(path, tmp_path / "cache"), expected)
 
 
 def test_published_columns_keep_their_values_and_only_scratch_is_written(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from unlearning_robustness.config.overlays import entries_like_others, inherit, 
 from unlearning_robustness.config.parameters import complete_parameters
 from unlearning_robustness.config.references import check_references
 from unlearning_robustness.config.schema import check_shape, fill_defaults
-from unlearning_robustness.config.sources import check_sources
+from unlearning_robustness.config.sources import check_sources, with_vocabularies
 from unlearning_robustness.errors import ConfigError
 
 __all__ = ["ConfigError", "defence_row", "method_settings", "resolve"]
@@ -27,7 +27,7 @@ def resolve(config: dict) -> dict:
     config = without_removed(config)
     whole = inherit(config)
     check_shape(whole, entries_like_others(config))
-    resolved = complete_parameters(fill_defaults(whole))
+    resolved = complete_parameters(fill_defaults(with_vocabularies(whole)))
     check_folders(resolved["study"])
     check_references(resolved)
     check_checkpoints(resolved)

@@ -97,4 +97,4 @@ def stated_texts(benchmark: dict) -> dict[str, tuple[str, int]]:
         keys["forget"] = "forget_prose_documents"
         if corpora["relearn"] == "forget":
             keys["relearn"] = "forget_prose_documents"
-    return {corpus: (key, corpora[key]) for corpus, key in keys.items() if corpora[key]}
+    return {corpus: (key, corpora[key]) for corpus, key in keys.items() if corpora.get(key)}

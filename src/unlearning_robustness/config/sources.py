@@ -14,8 +14,11 @@ ORIGINS = {"models": ("package", "hub", "path", "from"), "sources": ("hub", "pat
 ROLES = ("forget", "retain", "neighbour")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # What the readers of data/source_tables.py can make of a source.
-ITEM_READERS, QUESTION_READERS, TEXT_READERS = ("mmlu", "wmdp"), ("muse", "tofu"), ("muse", "tofu", "wikitext", "wmdp")
-# The parts of `open` that each of the question readers needs: data/muse.py and data/tofu.py PARTS.
+ITEM_READERS, QUESTION_READERS = ("mmlu", "own", "wmdp"), ("muse", "own", "tofu")
+TEXT_READERS = ("muse", "own", "tofu", "wikitext", "wmdp")
+# How many texts a domain's benchmark has; of published texts all are taken where these are not given.
+COUNTS = ("forget_prose_documents", "retain_documents", "perplexity_documents")
+# The parts of `open` that readers of published protocols need: data/muse.py and data/tofu.py PARTS.
 OPEN_PARTS = {
     "muse": (
         "verbatim-forget",
@@ -28,6 +31,11 @@ OPEN_PARTS = {
     ),
     "tofu": ("forget", "retain", "real-authors", "world-facts"),
 }
+
+
+def roles_of(benchmark: dict) -> list[str]:
+    """The roles that a benchmark has; only the neighbour may be left out."""
+    return [role for role in ROLES if role in benchmark]
 
 
 def check_sources(config: dict) -> None:
@@ -72,7 +80,9 @@ def _check_pinned(key: str, hub: dict) -> None:
 def _check_benchmark(config: dict, name: str, benchmark: dict) -> None:
     """Check that all roles of a benchmark are of a domain, or all are published, and that their parts exist."""
     published = "texts" in benchmark
-    for role in ROLES:
+    if missing := [key for key in COUNTS if not published and key not in benchmark["corpora"]]:
+        raise ConfigError(f"benchmarks.{name}.corpora.{missing[0]}: missing; only of published texts are all taken")
+    for role in roles_of(benchmark):
         key = f"benchmarks.{name}.{role}"
         needed, other = ("items", "domain") if published else ("domain", "items")
         if needed not in benchmark[role] or other in benchmark[role]:
@@ -83,6 +93,8 @@ def _check_benchmark(config: dict, name: str, benchmark: dict) -> None:
             _check_parts(config, f"{key}.shots.items", benchmark[role]["shots"]["items"], ITEM_READERS)
             if not _readers(config, benchmark[role].get("items", [])) & set(ITEM_READERS):
                 raise ConfigError(f"{key}.shots: only questions answered by letters take shots; leave them out")
+            if benchmark[role]["asked_by"] == "answers":
+                raise ConfigError(f"{key}.shots: asked_by: answers shows none; leave one of them out")
     for corpus, parts in benchmark.get("texts", {}).items():
         _check_parts(config, f"benchmarks.{name}.texts.{corpus}", parts, TEXT_READERS)
     _check_apart(f"benchmarks.{name}", benchmark)
@@ -93,7 +105,7 @@ def _check_benchmark(config: dict, name: str, benchmark: dict) -> None:
 def _check_apart(key: str, benchmark: dict) -> None:
     """What is to be forgotten must not be retained as well; parts may be shared where subjects tell them apart."""
     forget = benchmark["forget"]
-    for role in ("retain", "neighbour"):
+    for role in roles_of(benchmark)[1:]:
         if "domain" in forget and benchmark[role]["domain"] == forget["domain"]:
             raise ConfigError(f"{key}.{role}.domain: {forget['domain']!r} is what is forgotten; name another")
         chosen = any(entry.get("subjects") or entry["without_subjects"] for entry in (forget, benchmark[role]))
@@ -118,6 +130,21 @@ def _check_parts(config: dict, key: str, parts: list[str], readers: tuple[str, .
             raise ConfigError(f"{key}: the reader {entry['reader']} gives none of these; {', '.join(readers)} do")
 
 
+def with_vocabularies(config: dict) -> dict:
+    """The configuration before defaults are filled in, with n-grams as forget tokens where there are no names.
+
+    That is where all benchmarks of the study are of published texts, for probes that say nothing themselves.
+    """
+    benchmarks = [config["benchmarks"].get(name, {}) for name in config["study"]["benchmarks"]]
+    if not all("texts" in benchmark for benchmark in benchmarks):
+        return config
+    probes = {
+        name: {"vocabulary": "ngrams", **probe} if probe.get("insert", "none") != "none" else probe
+        for name, probe in config["probes"].items()
+    }
+    return {**config, "probes": probes}
+
+
 def _readers(config: dict, parts: list[str]) -> set[str]:
     return {config["sources"][part.split("/")[0]]["reader"] for part in parts}
 
@@ -126,7 +153,7 @@ def _check_open(config: dict, name: str, parts: dict[str, list[str]]) -> None:
     """Check that open questions have one reader, and exactly the parts that it needs."""
     key = f"benchmarks.{name}.open"
     for part, origins in parts.items():
-        _check_parts(config, f"{key}.{part}", origins, QUESTION_READERS)
+        _check_parts(config, f"{key}.{part}", origins, tuple(OPEN_PARTS))
     readers = set().union(*(_readers(config, origins) for origins in parts.values()))
     if len(readers) != 1:
         raise ConfigError(f"{key}: parts are of one reader, not of {' and '.join(sorted(readers)) or 'none'}")
@@ -151,7 +178,8 @@ def _check_asked(config: dict, name: str, benchmark: dict) -> None:
                 f"benchmarks.{name}.forget.splits: a share of 'relearn' is missing; attackers train on it"
             )
         return
-    lettered = {role for role in ROLES if _readers(config, benchmark[role]["items"]) & set(ITEM_READERS)}
+    by_letters = [role for role in roles_of(benchmark) if benchmark[role]["asked_by"] == "letters"]
+    lettered = {role for role in by_letters if _readers(config, benchmark[role]["items"]) & set(ITEM_READERS)}
     for probe in config["study"]["probes"]:
         entry = config["probes"][probe]
         if entry["mode"] == "letter" and lettered & set(entry["roles"]):

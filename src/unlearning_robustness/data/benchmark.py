@@ -90,7 +90,7 @@ def build(
     Raises DataError when the model knows no forget or no retain fact of a split.
     """
     questions, report = [], {}
-    for role in ROLES:
+    for role in [role for role in ROLES if role in settings]:
         if "items" in settings[role]:
             asked, report[role] = published_questions(model, tokenizer, settings, role, batch_size, published)
         else:

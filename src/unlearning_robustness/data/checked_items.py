@@ -5,19 +5,23 @@ stand in a list, in columns A, B, C and so on, or as ARC has them: with their la
 """
 
 from collections.abc import Iterable
+from itertools import takewhile
 from numbers import Real
+from string import ascii_uppercase
 
 import pandas
 
+from unlearning_robustness.data.columns import gathered, is_null
+from unlearning_robustness.data.places import place
 from unlearning_robustness.errors import DataError
 
-LETTERS = "ABCDEFGH"
+LETTERS = ascii_uppercase
 
 
 def checked_items(frame: pandas.DataFrame, subjects: Iterable) -> pandas.DataFrame:
     """Items (id, subject, stem, options, answer) of the columns question, choices, answer; without an id it is "".
 
-    Raises DataError that names the row, from 1, and the mend.
+    Raises DataError that names the row's place and the mend.
     """
     _check_ids(frame)
     rows = []
@@ -26,16 +30,23 @@ def checked_items(frame: pandas.DataFrame, subjects: Iterable) -> pandas.DataFra
             options = _options(row["choices"])
             answer = _answer(row["answer"], options)
             name = "" if is_null(row.get("id")) else f"{row['id']}"
-            rows.append({"id": name, "subject": _text(subject, "subject"), "stem": _text(row["question"], "question")})
+            rows.append({"id": name, "subject": _text(subject, "subject"), "stem": _question(row["question"])})
             rows[-1] |= {"options": options, "answer": answer}
         except ValueError as error:
-            raise DataError(f"row {number}: {error}") from None
+            raise DataError(f"{place(frame, number)}: {error}") from None
     return pandas.DataFrame(rows, columns=["id", "subject", "stem", "options", "answer"])
 
 
 def equal_choices(items: pandas.DataFrame) -> list[int]:
     """The numbers, from 1, of the items two of whose options are equal."""
     return [number for number, options in enumerate(items["options"], 1) if len(set(options)) < len(options)]
+
+
+def empty_texts(items: pandas.DataFrame) -> list[tuple[int, str]]:
+    """The numbers, from 1, of the items that have a blank question or choice, with the name of it."""
+    named = zip(items["stem"], items["options"], strict=True)
+    blank = [(not stem.strip(), not all(option.strip() for option in options)) for stem, options in named]
+    return [(number, "question" if stem else "choice") for number, (stem, some) in enumerate(blank, 1) if stem or some]
 
 
 def with_choices(frame: pandas.DataFrame) -> pandas.DataFrame:
@@ -45,15 +56,15 @@ def with_choices(frame: pandas.DataFrame) -> pandas.DataFrame:
     Raises DataError for a row of ARC's form that lacks a part of it.
     """
     if "answerKey" in frame:
-        return frame.assign(**pandas.DataFrame(map(_of_arc, frame.to_dict("records"), range(1, len(frame) + 1))))
-    letters = [letter for letter in LETTERS if letter in frame]
+        rows = [_of_arc(row, place(frame, number)) for number, row in enumerate(frame.to_dict("records"), 1)]
+        return frame.assign(**pandas.DataFrame(rows))
+    letters = list(takewhile(lambda letter: letter in frame, LETTERS))
     if "choices" in frame or len(letters) < 2:
         return frame
-    rows = frame[letters].to_dict("records")
-    return frame.assign(choices=[[value for value in row.values() if not is_null(value)] for row in rows])
+    return frame.assign(choices=gathered(frame, letters, DataError))
 
 
-def _of_arc(row: dict, number: int) -> dict:
+def _of_arc(row: dict, where: str) -> dict:
     """ARC's files have question {stem, choices}, its tables question and choices; choices are texts with labels."""
     question, choices = row.get("question"), row.get("choices")
     if isinstance(question, dict):
@@ -63,12 +74,10 @@ def _of_arc(row: dict, number: int) -> dict:
     if not isinstance(choices, Iterable) or not all(
         isinstance(one, dict) and {"text", "label"} <= {*one} for one in choices
     ):
-        raise DataError(f"row {number}: an answerKey needs choices with text and label, not {choices!r:.80}")
+        raise DataError(f"{where}: an answerKey needs choices with text and label, not {choices!r:.80}")
     labels = [one["label"] for one in choices]
     if row["answerKey"] not in labels:
-        raise DataError(
-            f"row {number}: the answerKey {row['answerKey']!r} is no label of {', '.join(map(str, labels))}"
-        )
+        raise DataError(f"{where}: the answerKey {row['answerKey']!r} is no label of {', '.join(map(str, labels))}")
     return {"question": question, "choices": [one["text"] for one in choices], "answer": labels.index(row["answerKey"])}
 
 
@@ -77,7 +86,8 @@ def _check_ids(frame: pandas.DataFrame) -> None:
     first: dict = {}
     for number, name in enumerate(frame.get("id", []), 1):
         if name in first and not is_null(name):
-            raise DataError(f"row {number} repeats the id {name!r} of row {first[name]}: give each its own")
+            where, before = place(frame, number), place(frame, first[name])
+            raise DataError(f"{where} repeats the id {name!r} of {before}: give each its own")
         first[name] = number
 
 
@@ -87,9 +97,10 @@ def _text(value, name: str) -> str:
     return value if isinstance(value, str) else f"{value}"
 
 
-def is_null(value) -> bool:
-    """Whether a published value is missing."""
-    return value is None or (isinstance(value, float) and value != value)
+def _question(value) -> str:
+    if not is_null(value) and not isinstance(value, str):
+        raise ValueError(f"the question is {value!r:.60}: write a text, in quotation marks")
+    return _text(value, "question")
 
 
 def _options(value) -> list[str]:
@@ -113,5 +124,5 @@ def _answer(value, options: list[str]) -> int:
         meant.add(int(value))
     if len(meant) != 1:
         reason = "could be a choice and an index or letter" if meant else "is no index, letter or text of a choice"
-        raise ValueError(f"the answer {value!r} {reason}: write its index, from 0, as a number")
+        raise ValueError(f"the answer {value!r} {reason}: write its letter, or its index from 0 as a number")
     return meant.pop()

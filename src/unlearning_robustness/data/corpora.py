@@ -182,8 +182,9 @@ def domain_corpora(settings: dict, seed: str) -> dict[str, list[dict]]:
     used = {item["text"] for item in parts["retain"]}
     unused = {name: [text for text in texts if text not in used] for name, texts in training.items()}
     parts["benign"] = prose_documents(unused, corpora, "benign_documents", f"{seed}/benign")
-    neighbour = stated_documents(DOMAINS[settings["neighbour"]["domain"]], domain.forbidden_words())
-    parts |= {"neighbour": neighbour} if neighbour else {}
+    if "neighbour" in settings:
+        neighbour = stated_documents(DOMAINS[settings["neighbour"]["domain"]], domain.forbidden_words())
+        parts |= {"neighbour": neighbour} if neighbour else {}
     trained = [row for name in ("forget", "relearn", "relearn-shuffled") for row in parts[name]]
     parts["holdout"] = hold_out(domain, [name for name in names if name not in pool], trained)
     return parts

@@ -4,7 +4,7 @@ Items are a frame with columns subject, stem, options (a list of texts) and answ
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas
 
@@ -58,19 +58,41 @@ def shots_of(items: pandas.DataFrame, count: int) -> dict[str, str]:
 def lettered(
     items: pandas.DataFrame, role: str, splits: dict[str, int], seed: str, shots: dict[str, str] | None = None
 ) -> pandas.DataFrame:
-    """The questions table of items: one fact each, answered by a letter, behind the ``shots`` of its subject.
+    """The questions table of items, each answered by a letter, behind the ``shots`` of its subject; see asked_items.
 
-    ``splits`` are shares; the same stem asked twice is one entity, also in two subjects, so that both fall into one
-    split. A fact is named by its item's id where every item has one of its own, else by its row. Raises DataError for
-    an item of whose subject there are no shots.
+    Raises DataError for an item of whose subject there are no shots.
+    """
+    return asked_items(items, role, splits, seed, lambda row: _by_letter(row, _shown(shots, row.subject)))
+
+
+def in_words(items: pandas.DataFrame, role: str, splits: dict[str, int], seed: str) -> pandas.DataFrame:
+    """The questions table of items whose choices are the options themselves, which the prompt does not list.
+
+    They are decided by the mean a token, as whole answers are; see asked_items.
+    """
+
+    def asked(row) -> dict:
+        prompt = f"Question: {row.stem.strip()}\nAnswer:"
+        return {"prompt": prompt, "choices": list(row.options), "decided_by": TOKEN_MEAN}
+
+    return asked_items(items, role, splits, seed, asked)
+
+
+def asked_items(
+    items: pandas.DataFrame, role: str, splits: dict[str, int], seed: str, asked: Callable[[object], dict]
+) -> pandas.DataFrame:
+    """The questions table of items, one fact each; ``asked`` says of an item its prompt, choices and what decides.
+
+    ``splits`` are shares, unless the items have a split each. The same stem asked twice is one entity, also in two
+    subjects, so that both fall into one split. A fact is named by its item's id where every item has one of its own,
+    else by its row.
     """
     items = items.reset_index(drop=True)
     names = _names(items)
-    entities = [_entity(row.subject, row.stem) for row in items.itertuples()]
+    own = items["entity"] if "entity" in items else [""] * len(items)
+    entities = [name or _entity(row.subject, row.stem) for row, name in zip(items.itertuples(), own, strict=True)]
     entities = joined_entities(entities, items["stem"])
-    order = sorted(set(entities))
-    shuffler(seed, f"{role}/splits").shuffle(order)
-    split = assign_splits(order, splits)
+    split = dealt(entities, items.get("split", ()), splits, seed, role)
     rows = []
     for row, entity in zip(items.itertuples(), entities, strict=True):
         fact = f"{role}/{row.subject.replace(' ', '-')}/{names[row.Index]}"
@@ -83,13 +105,35 @@ def lettered(
                 "role": role,
                 "split": split[entity],
                 "template": 0,
-                "prompt": prompt_of(row.subject, row.stem, row.options, _shown(shots, row.subject)),
-                "choices": list(LETTERS[: len(row.options)]),
                 "answer": int(row.answer),
-                "decided_by": SUM,
+                **asked(row),
             }
         )
     return pandas.DataFrame(rows)
+
+
+def dealt(
+    entities: Sequence[str], given: Sequence[str], shares: dict[str, int], seed: str, role: str
+) -> dict[str, str]:
+    """The split of each entity: the one ``given`` for its questions, else one dealt by ``shares`` in a drawn order.
+
+    Raises DataError for an entity that is given two.
+    """
+    own: dict[str, str] = {}
+    for entity, split in zip(entities, given, strict=False):
+        if split and own.setdefault(entity, split) != split:
+            raise DataError(
+                f"{role}: {entity} is given the splits {own[entity]} and {split}: questions of one entity, and equal "
+                "ones, must be in one split"
+            )
+    order = sorted({*entities} - {*own})
+    shuffler(seed, f"{role}/splits").shuffle(order)
+    return own | (assign_splits(order, shares) if order else {})
+
+
+def _by_letter(row, shots: str) -> dict:
+    prompt = prompt_of(row.subject, row.stem, row.options, shots)
+    return {"prompt": prompt, "choices": list(LETTERS[: len(row.options)]), "decided_by": SUM}
 
 
 def _names(items: pandas.DataFrame) -> list:
@@ -110,17 +154,17 @@ def _entity(subject: str, stem: str) -> str:
     return f"{subject}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def answered(rows: Sequence[dict], role: str, relation: str, splits: dict[str, int], seed: str) -> pandas.DataFrame:
+def answered(
+    rows: Sequence[dict], role: str, relation: str, splits: dict[str, int], seed: str, given: Sequence[str] = ()
+) -> pandas.DataFrame:
     """The questions table of rows (entity, prompt, right, wrong) whose choices are whole answers, in a drawn order.
 
-    ``splits`` are shares of entities, so that all questions of one fall into one split; entities that are asked the
-    same are one. Answers differ in length, and under the sum the shortest one wins: the mean a token decides, as in
-    TOFU's probability of an answer.
+    ``splits`` are shares of entities, so that all questions of one fall into one split, unless the rows are ``given``
+    one each; entities that are asked the same are one. Answers differ in length, and under the sum the shortest one
+    wins: the mean a token decides, as in TOFU's probability of an answer.
     """
     entities = joined_entities((row["entity"] for row in rows), (row["prompt"] for row in rows))
-    order = sorted(set(entities))
-    shuffler(seed, f"{role}/splits").shuffle(order)
-    split, questions = assign_splits(order, splits), []
+    split, questions = dealt(entities, given, splits, seed, role), []
     for index, (row, entity) in enumerate(zip(rows, entities, strict=True)):
         choices = [row["right"], *row["wrong"]]
         shuffler(seed, f"{role}/{index}").shuffle(choices)

@@ -1,16 +1,19 @@
 """A benchmark of published questions and texts instead of the facts of a domain."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
 import pandas
 
-from unlearning_robustness.data import mmlu, muse, tofu, wikitext, wmdp
-from unlearning_robustness.data.checked_items import equal_choices
+from unlearning_robustness.data import mmlu, muse, own, tofu, wikitext, wmdp
+from unlearning_robustness.data.checked_items import empty_texts, equal_choices
 from unlearning_robustness.data.equal_texts import joined_entities
-from unlearning_robustness.data.items import lettered, pieces, shots_of
+from unlearning_robustness.data.items import in_words, lettered, pieces, shots_of
+from unlearning_robustness.data.places import joined, place
 from unlearning_robustness.data.questions import Question, from_table
-from unlearning_robustness.data.text_columns import check_column_of_texts, with_texts, with_words
+from unlearning_robustness.data.text_columns import IN_WORDS, check_column_of_texts, with_texts, with_words
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.manifest import MANIFEST, read_json
 from unlearning_robustness.runtime.seeds import shuffler
@@ -21,7 +24,7 @@ LIMITS = {
     "forget": "forget_prose_documents", "retain": "retain_documents", "perplexity": "perplexity_documents",
     "relearn": "held_out_every",
 }  # fmt: skip
-READERS = {"mmlu": mmlu, "muse": muse, "tofu": tofu, "wikitext": wikitext, "wmdp": wmdp}
+READERS = {"mmlu": mmlu, "muse": muse, "own": own, "tofu": tofu, "wikitext": wikitext, "wmdp": wmdp}
 
 
 class Published:
@@ -36,42 +39,47 @@ class Published:
         source, part = path.split("/")
         frame = pandas.read_parquet(self.folders[source] / f"{part}.parquet")
         reader = READERS[self.readers[source]]
-        return reader, part, frame if hasattr(reader, "items") else with_words(frame, path)
+        if _offers_choices(reader, frame):
+            return reader, part, frame
+        return reader, part, with_words(frame, path, ("question", "answer") if reader is own else IN_WORDS)
 
     def questions(self, entry: dict, role: str, seed: str, distractors: int) -> list[Question]:
         """The questions of a role: ``items`` of the entry, of its ``subjects`` and without ``without_subjects``.
 
-        What a reader has as items is answered by a letter; what it has as questions, by whole answers.
+        What a reader has as items is answered by a letter, or with ``asked_by: answers`` by the option itself; what it
+        has as questions, by whole answers.
         """
         items, whole = [], {}
         for path in entry["items"]:
             reader, part, table = self.table(path)
-            if hasattr(reader, "items"):
+            if _offers_choices(reader, table):
                 items.append(self._items(reader, part, table, path))
             else:
-                whole.setdefault(reader, []).append(table)
-        tables = [self._lettered(items, entry, role, seed, 1 + distractors)] if items else []
-        tables += [
-            reader.questions(pandas.concat(parts, ignore_index=True), role, entry["splits"], seed, distractors)
-            for reader, parts in whole.items()
-        ]
+                whole.setdefault(reader, []).append((path, table))
+        tables = [self._with_choices(items, entry, role, seed, 1 + distractors)] if items else []
+        for reader, named in whole.items():
+            paths, parts = zip(*named, strict=True)
+            with _naming(", ".join(paths)):
+                tables.append(reader.questions(joined(parts), role, entry["splits"], seed, distractors))
         return [question for table in tables for question in from_table(table)]
 
     def _items(self, reader, part: str, table: pandas.DataFrame, path: str) -> pandas.DataFrame:
-        """The items of a part; DataError names the part, and the row where one is wrong.
+        """The items of a part; DataError names the part, and the place of a row that is wrong.
 
-        Equal choices are refused in a file of one's own; published sets such as MMLU have a few, which is said.
+        Equal choices and empty texts are refused in a file of one's own; published sets have a few, which is said.
         """
-        try:
+        with _naming(path):
             items = reader.items(table, part)
-        except DataError as error:
-            raise DataError(f"{path}: {error}") from None
-        if equal := equal_choices(items):
-            if self._is_own(path):
-                raise DataError(
-                    f"{path}: row {equal[0]}: two choices are equal: make them differ, or leave the row out"
-                )
-            print(f"{path}: {len(equal)} of {len(items)} questions have equal choices, as published")
+        equal, empty = equal_choices(items), empty_texts(items)
+        if self._is_own(path):
+            for number in equal[:1]:
+                where = place(table, number)
+                raise DataError(f"{path}: {where}: two choices are equal: make them differ, or leave the row out")
+            for number, name in empty[:1]:
+                raise DataError(f"{path}: {place(table, number)}: the {name} is empty: write it, or leave the row out")
+        for numbers, what in ((equal, "equal choices"), (empty, "an empty text")):
+            if numbers:
+                print(f"{path}: {len(numbers)} of {len(items)} questions have {what}, as published")
         return items
 
     def _is_own(self, path: str) -> bool:
@@ -88,10 +96,12 @@ class Published:
             for role, entry in roles.items()
         }
 
-    def _lettered(
+    def _with_choices(
         self, tables: list[pandas.DataFrame], entry: dict, role: str, seed: str, options: int
     ) -> pandas.DataFrame:
         items = pandas.concat(tables, ignore_index=True)
+        # Of parts of which only some have these columns.
+        items = items.fillna(dict.fromkeys({"entity", "split"} & {*items}, ""))
         known = sorted(set(items["subject"]))
         for key in ("subjects", "without_subjects"):
             _check_subjects(f"{role}.{key}", entry.get(key, []), known)
@@ -101,6 +111,8 @@ class Published:
         if items.empty:
             raise DataError(f"{role}.without_subjects: leaves no question; there are: {', '.join(known)[:300]}")
         _check_options(items, role, options)
+        if entry.get("asked_by") == "answers":
+            return in_words(items, role, entry["splits"], seed)
         return lettered(items, role, entry["splits"], seed, self._shots(entry))
 
     def _shots(self, entry: dict) -> dict[str, str] | None:
@@ -129,7 +141,8 @@ class Published:
             reader, _, table = self.table(path)
             table = with_texts(table, path)
             check_column_of_texts(table, path, null=not self._is_own(path))
-            read = reader.documents(table, path, least)
+            with _naming(path):
+                read = reader.documents(table, path, least)
             read = read[read["text"].map(str.strip).astype(bool)]
             tables.append(read.assign(part=path, origin=[f"{path}, row {row}" for row in read["row"]]))
         texts = pandas.concat(tables, ignore_index=True).assign(corpus=name)
@@ -137,6 +150,20 @@ class Published:
             return texts
         texts = texts.assign(text=[pieces(text, longest) for text in texts["text"]]).explode("text", ignore_index=True)
         return texts[texts["text"].str.len() >= least]
+
+
+@contextmanager
+def _naming(parts: str) -> Iterator[None]:
+    """Inside the block a DataError names the parts that are read."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{parts}: {error}") from None
+
+
+def _offers_choices(reader, table: pandas.DataFrame) -> bool:
+    """Whether a reader makes items of a table; ``own`` makes them where there are choices."""
+    return hasattr(reader, "items") and (reader is not own or own.offers_choices(table))
 
 
 def _check_options(items: pandas.DataFrame, role: str, options: int) -> None:
@@ -172,8 +199,8 @@ def corpora_of(published: Published, texts: dict, settings: dict, seed: str) -> 
     """
     parts, lengths = {}, (settings["minimum_characters"], settings.get("longest_characters"))
     for name, held_out, count, held in (
-        ("forget", "relearn", settings["forget_prose_documents"], None),
-        ("retain", "perplexity", settings["retain_documents"], settings["perplexity_documents"]),
+        ("forget", "relearn", settings.get("forget_prose_documents"), None),
+        ("retain", "perplexity", settings.get("retain_documents"), settings.get("perplexity_documents")),
     ):
         table = published.documents(texts[name], name, *lengths)
         table = table.assign(entity=joined_entities(table["entity"], table["text"]))

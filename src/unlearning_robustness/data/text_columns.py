@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 import pandas
 
-from unlearning_robustness.data.checked_items import is_null
+from unlearning_robustness.data.columns import is_null
+from unlearning_robustness.data.places import place
 from unlearning_robustness.errors import DataError
 
 # Columns of TOFU and MUSE.
@@ -24,11 +25,12 @@ def with_texts(table: pandas.DataFrame, path: str) -> pandas.DataFrame:
     if "text" in table:
         return table
     if CHAT in table:
-        return table.assign(text=[_chat(row, f"{path}: row {number}") for number, row in enumerate(table[CHAT], 1)])
+        chats = enumerate(table[CHAT], 1)
+        return table.assign(text=[_chat(row, f"{path}: {place(table, number)}") for number, row in chats])
     if {PROMPT, COMPLETION} <= set(table):
         return table.assign(
             text=[
-                _joined(prompt, completion, f"{path}: row {number}")
+                _joined(prompt, completion, f"{path}: {place(table, number)}")
                 for number, (prompt, completion) in enumerate(zip(table[PROMPT], table[COMPLETION], strict=True), 1)
             ]
         )
@@ -36,22 +38,24 @@ def with_texts(table: pandas.DataFrame, path: str) -> pandas.DataFrame:
 
 
 def check_column_of_texts(table: pandas.DataFrame, path: str, null: bool) -> None:
-    """Raise DataError for the first entry of the column text that is none; some published sets have ``null`` ones."""
+    """Raise DataError for the first entry of the column text that is none; published sets may have ``null`` ones."""
     for number, value in enumerate(table.get("text", []), 1):
         if is_null(value) and not null:
-            raise DataError(f"{path}: row {number}: the text is null: write it, or leave the row out")
+            raise DataError(f"{path}: {place(table, number)}: the text is null: write it, or leave the row out")
         if not isinstance(value, str) and not is_null(value):
-            raise DataError(f"{path}: row {number}: the text is {value!r}: write texts, in quotation marks")
+            raise DataError(f"{path}: {place(table, number)}: the text is {value!r}: write texts, in quotation marks")
+        if not null and not value.strip():
+            raise DataError(f"{path}: {place(table, number)}: the text is empty: write it, or leave the row out")
 
 
-def with_words(table: pandas.DataFrame, path: str) -> pandas.DataFrame:
-    """A table of questions and whole answers in which numbers are texts. Raises DataError for one that is null."""
+def with_words(table: pandas.DataFrame, path: str, names: Iterable[str] = IN_WORDS) -> pandas.DataFrame:
+    """A table whose columns ``names``, where it has them, are texts, also numbers. Raises DataError for a null."""
     columns = {}
-    for name in [name for name in IN_WORDS if name in table]:
+    for name in [name for name in names if name in table]:
         columns[name] = list(table[name])
         for number, value in enumerate(columns[name], 1):
             if is_null(value):
-                raise DataError(f"{path}: row {number}: the {name} is null: write it, or leave the row out")
+                raise DataError(f"{path}: {place(table, number)}: the {name} is null: write it, or leave the row out")
             columns[name][number - 1] = value if isinstance(value, str) else f"{value}"
     return table.assign(**columns)
 

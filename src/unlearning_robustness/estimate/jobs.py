@@ -16,6 +16,7 @@ from unlearning_robustness.config.cells import (
     retrain_of,
 )
 from unlearning_robustness.config.checkpoints import checkpoint_methods, study_methods
+from unlearning_robustness.config.sources import roles_of
 from unlearning_robustness.estimate import measures, work
 from unlearning_robustness.estimate.machines import Machine
 from unlearning_robustness.models.shape import BFLOAT16, Shape, Work
@@ -23,7 +24,8 @@ from unlearning_robustness.models.shape import BFLOAT16, Shape, Work
 # Share of a domain's facts that a model knows in every template: the laptop model knows 0.37, 0.59 and 0.73.
 KNOWN = 0.5
 REFUSALS = 4
-# Questions of a published set without `max_facts`: WMDP's biology has 1,273, cybersecurity 1,987, MMLU 14,042.
+# Questions of a published set without `max_facts`: WMDP's biology has 1,273, cybersecurity 1,987, MMLU 14,042; and
+# texts where the configuration takes all there are.
 PUBLISHED = 1000
 MEASURES = {
     "latents": measures.latents,
@@ -58,7 +60,7 @@ class Job:
 
 def questions_of(benchmark: dict, role: str, split: str, domains: dict[str, Domain]) -> int:
     """Questions of a role and split: the share of facts that is known and falls there, or the most that is asked."""
-    entry = benchmark[role]
+    entry = benchmark.get(role, {"splits": {}})
     if split not in entry["splits"]:
         return 0
     if "domain" not in entry:
@@ -109,7 +111,7 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
             )
         for name in study["benchmarks"]:
             shape, benchmark, about = shapes[model], config["benchmarks"][name], f"{model}/{name}"
-            asked = sum(reference_questions(benchmark[role], domains) for role in ("forget", "retain", "neighbour"))
+            asked = sum(reference_questions(benchmark[role], domains) for role in roles_of(benchmark))
             yield Job(
                 "build_questions",
                 about,
@@ -117,8 +119,8 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
             )
             corpora, known = benchmark["corpora"], domains.get(benchmark["forget"].get("domain"))
             texts = {
-                "forget": corpora["forget_prose_documents"] + (known.entities if known else 0),
-                "retain": corpora["retain_documents"],
+                "forget": corpora.get("forget_prose_documents", PUBLISHED) + (known.entities if known else 0),
+                "retain": corpora.get("retain_documents", PUBLISHED),
                 "refusal": REFUSALS,
             }
             for identity, settings in caches.items():

@@ -1,6 +1,7 @@
 """What the model knew before it unlearned, and how sure that is."""
 
 from unlearning_robustness.config.cells import NONE, REFERENCE
+from unlearning_robustness.config.sources import ROLES
 from unlearning_robustness.data.equal_texts import RUN, repetition_line
 from unlearning_robustness.report.context import ReportContext
 from unlearning_robustness.report.unlearning_findings import accuracy_of
@@ -9,7 +10,7 @@ from unlearning_robustness.report.words import percent
 
 def benchmark(context: ReportContext) -> list[str]:
     """A sentence a set of questions, some about what overlaps, one about asking for letters, one about the model."""
-    roles = [_role(role, context.benchmark) for role in ("forget", "retain", "neighbour")]
+    roles = [_role(role, context.benchmark) for role in ROLES if role in context.benchmark]
     model = context.settings["model"]
     origin = "it was fine-tuned on the texts that are forgotten here; " if model["fine_tuned"] else ""
     return [*roles, *_overlaps(context.benchmark), *_letters(context), f"About the model: {origin}{model['note']}."]

@@ -16,6 +16,7 @@ from unlearning_robustness.config.checkpoints import (
 )
 from unlearning_robustness.config.demands import question_demands, text_demands
 from unlearning_robustness.config.kinds import DEFENCES, facts_of, module_of
+from unlearning_robustness.config.sources import roles_of
 from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.workflow.paths import Paths, all_filled, filled
 
@@ -278,7 +279,7 @@ class Parameters:
     def _sources(self, benchmark: str, what: str) -> list[str]:
         entry = self.config["benchmarks"][benchmark]
         if what == "items":
-            roles = [entry[role] for role in ("forget", "retain", "neighbour")]
+            roles = [entry[role] for role in roles_of(entry)]
             tables = [[*role.get("items", []), *role.get("shots", {}).get("items", [])] for role in roles]
         else:
             tables = entry.get(what, {}).values()

@@ -73,7 +73,8 @@ class Requests:
             if self.size_of(wildcards.model) <= SMALL:
                 return least
             corpora = self.config["benchmarks"][wildcards.benchmark]["corpora"]
-            texts = corpora["forget_prose_documents"] + corpora["retain_documents"]
+            counts = (corpora.get(key, PUBLISHED) for key in ("forget_prose_documents", "retain_documents"))
+            texts = sum(counts)
             cache = activation_cache_bytes(self._shape(wildcards.model), tokens(wildcards), texts)
             return least + round(times * cache / 1e6)
 

@@ -43,6 +43,7 @@ def test_the_wmdp_study_resolves(config):
             ["neighbour.items: 'wmdp/bio' is"],
         ),
         ("benchmarks/wmdp/forget/domain", "elements", ["benchmarks.wmdp.forget:", "needs items and no domain"]),
+        ("benchmarks/wmdp/options", "balanced", ["benchmarks.wmdp.options: published questions", "leave it out"]),
         ("probes/forget-token/vocabulary", "entities", ["probes.forget-token.vocabulary:", "ngrams"]),
         ("probes/option-forget/mode", "letter", ["probes.option-forget.mode:", "letters already"]),
         ("attacks/relearn/parameters/corpus", "relearn-shuffled", ["attacks.relearn.parameters.corpus:", "wmdp"]),

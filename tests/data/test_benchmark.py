@@ -5,7 +5,7 @@ import pandas
 import pytest
 from synthetic import study
 
-from unlearning_robustness.data import benchmark
+from unlearning_robustness.data import benchmark, known_facts
 from unlearning_robustness.data.benchmark import build, build_probes
 from unlearning_robustness.errors import DataError
 
@@ -17,7 +17,7 @@ class Letters:
 
 @pytest.fixture
 def settings():
-    return copy.deepcopy(study()["benchmarks"]["elements"])
+    return copy.deepcopy(study()["benchmarks"]["elements"]) | {"options": "random"}
 
 
 @pytest.fixture
@@ -32,7 +32,8 @@ def known(monkeypatch):
             def records(self, model, progress):
                 return self.table.assign(correct=[bool(rule(row)) for row in self.table.itertuples()])
 
-        monkeypatch.setattr(benchmark, "QuestionScorer", Scorer)
+        for module in (benchmark, known_facts):
+            monkeypatch.setattr(module, "QuestionScorer", Scorer)
 
     return knows
 

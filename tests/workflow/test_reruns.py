@@ -40,7 +40,7 @@ RERUN = [
     (r"benchmarks\.elements\.seed", {"build_corpora", "build_questions", "build_probes"}),
     (r"benchmarks\.elements\.forget\.(domain|splits\..*)", {"build_corpora", "build_questions", "build_probes"}),
     (r"benchmarks\.elements\.neighbour\.domain", {"build_corpora", "build_questions"}),
-    (r"benchmarks\.elements\.(forget|retain|neighbour|distractors|neighbour_minimum)\b.*", {"build_questions"}),
+    (r"benchmarks\.elements\.(forget|retain|neighbour|distractors|options|neighbour_minimum)\b.*", {"build_questions"}),
     (r"benchmarks\.elements\.corpora\.characteristic_ngrams", {"build_probes"}),
     (r"benchmarks\.elements\.corpora\.perplexity_tokens", {"evaluate"}),
     (r"benchmarks\.elements\.corpora\..*", {"build_corpora"}),

@@ -95,6 +95,8 @@ def _check_benchmark(config: dict, name: str, benchmark: dict) -> None:
                 raise ConfigError(f"{key}.shots: only questions answered by letters take shots; leave them out")
             if benchmark[role]["asked_by"] == "answers":
                 raise ConfigError(f"{key}.shots: asked_by: answers shows none; leave one of them out")
+    if published and benchmark["options"] == "balanced":
+        raise ConfigError(f"benchmarks.{name}.options: published questions have options of their own; leave it out")
     for corpus, parts in benchmark.get("texts", {}).items():
         _check_parts(config, f"benchmarks.{name}.texts.{corpus}", parts, TEXT_READERS)
     _check_apart(f"benchmarks.{name}", benchmark)

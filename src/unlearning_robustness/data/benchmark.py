@@ -1,18 +1,14 @@
 """A benchmark: what the reference knows of the forget, retain and neighbour domains, split by entity."""
 
-from dataclasses import replace
-
 import pandas
 
+from unlearning_robustness.data.known_facts import decided, known_questions
 from unlearning_robustness.data.ngrams import characteristic, common
 from unlearning_robustness.data.probes import NEUTRAL_NOUNS, apply_probe, matched_words
 from unlearning_robustness.data.questions import (
     DOMAINS,
-    Question,
     assign_splits,
-    build_questions,
     from_table,
-    keep_known,
     limit,
     to_table,
 )
@@ -24,49 +20,6 @@ from unlearning_robustness.scoring.questions import QuestionScorer
 ROLES = ("forget", "retain", "neighbour")
 # Words in a row that may be the neutral match of a listed forget word.
 LONGEST_RUN = 8
-
-
-def decided(questions: list[Question], settings: dict) -> list[Question]:
-    """The questions, decided by the score that the benchmark names; without one, by that of their source."""
-    if "decided_by" not in settings:
-        return questions
-    return [replace(question, decided_by=settings["decided_by"]) for question in questions]
-
-
-def known_questions(model, tokenizer, settings: dict, role: str, batch_size: int) -> tuple[list, dict]:
-    """The role's questions about facts that the reference answers in every template, and a report on them.
-
-    The report's ``redrawn_accuracy`` asks the kept facts again with other distractors: some were lucky guesses,
-    and this is how far below 1 the reference's knowledge of them really is.
-    """
-    entry, seed = settings[role], settings["seed"]
-    domain = DOMAINS[entry["domain"]]
-    splits = assign_splits(domain.entities(), entry["splits"])
-    relations = domain.relations()
-
-    def draw(name: str) -> list[Question]:
-        return decided(build_questions(relations, role, splits, settings["distractors"], name), settings)
-
-    def correct(questions: list[Question], label: str) -> pandas.Series:
-        scorer = QuestionScorer(tokenizer, to_table(questions), batch_size)
-        return scorer.records(model, Progress(label, len(questions)))["correct"]
-
-    asked = draw(f"{seed}")
-    answered = correct(asked, f"{role} questions")
-    known = keep_known(asked, answered)
-    if not known and role != "neighbour":
-        raise DataError(f"the model knows no {role} fact: choose another model or domain")
-    asked_of = limit(known, entry["templates_asked"], entry["max_facts"], f"{seed}/{role}")
-    kept = {question.fact for question in asked_of}
-    again = [question for question in draw(f"{seed}/redrawn") if question.fact in kept]
-    redrawn = correct(again, f"{role} questions, redrawn") if again else pandas.Series([0.0])
-    report = {
-        "facts_asked": len({question.fact for question in asked}),
-        "facts_known": len({question.fact for question in known}),
-        "accuracy_of_all": round(float(answered.mean()), 4),
-        "redrawn_accuracy": round(float(redrawn.mean()), 4),
-    }
-    return asked_of, report
 
 
 def published_questions(

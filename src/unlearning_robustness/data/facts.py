@@ -3,6 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from unlearning_robustness.errors import DataError
+
+# Entities whose prompts stand for that of any other, where it is measured what options alone say.
+SWAPS = 8
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -17,6 +22,13 @@ class Fact:
     answer: str
     hard: tuple[str, ...]
     easy: tuple[str, ...] = ()
+
+    def need(self, count: int) -> None:
+        """Raise DataError when there are fewer than ``count`` wrong answers."""
+        if (there := len(self.hard) + len(self.easy)) < count:
+            raise DataError(
+                f"{self.subject}: there are {there} distractors, not {count}: lower benchmarks.*.distractors"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 """Facts become multiple-choice questions, split by entity; only what the reference knows is kept."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas
 
 from unlearning_robustness.data import elements, geography, symbols
 from unlearning_robustness.data.facts import Fact, Relation
-from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.seeds import shuffler
 from unlearning_robustness.scoring.decision import SUM
 
@@ -49,16 +48,28 @@ def _rank(cycle: list[str], index: int) -> float:
 
 def draw_choices(fact: Fact, count: int, rng) -> list[str]:
     """``count`` wrong answers, hard ones first; raises DataError when the fact has too few."""
-    if (there := len(fact.hard) + len(fact.easy)) < count:
-        raise DataError(f"{fact.subject}: there are {there} distractors, not {count}: lower benchmarks.*.distractors")
+    fact.need(count)
     wrong = rng.sample(fact.hard, min(count, len(fact.hard)))
     return wrong + rng.sample(fact.easy, count - len(wrong))
 
 
+def at_random(relation: str, fact: Fact, template: int, count: int, rng) -> list[str]:
+    """``count`` wrong answers that ``rng`` draws, hard ones first, whatever is likely."""
+    return draw_choices(fact, count, rng)
+
+
 def build_questions(
-    relations: Iterable[Relation], role: str, splits: dict[str, str], distractors: int, seed: str
+    relations: Iterable[Relation],
+    role: str,
+    splits: dict[str, str],
+    distractors: int,
+    seed: str,
+    wrong: Callable[..., list[str]] = at_random,
 ) -> list[Question]:
-    """Every fact through every template, each with distractors drawn anew and choices in random order."""
+    """Every fact through every template, each with distractors drawn anew and choices in random order.
+
+    ``wrong`` draws them, with the arguments of ``at_random``.
+    """
     questions = []
     for relation in relations:
         for fact in relation.facts:
@@ -66,7 +77,7 @@ def build_questions(
             fact_id = f"{role}/{relation.name}/{slug}"
             for template, text in enumerate(relation.templates):
                 rng = shuffler(seed, f"{fact_id}/{template}")
-                choices = [fact.answer, *draw_choices(fact, distractors, rng)]
+                choices = [fact.answer, *wrong(relation.name, fact, template, distractors, rng)]
                 rng.shuffle(choices)
                 questions.append(
                     Question(

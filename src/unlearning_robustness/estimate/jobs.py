@@ -17,6 +17,7 @@ from unlearning_robustness.config.cells import (
 )
 from unlearning_robustness.config.checkpoints import checkpoint_methods, study_methods
 from unlearning_robustness.config.sources import roles_of
+from unlearning_robustness.data.facts import SWAPS
 from unlearning_robustness.estimate import measures, work
 from unlearning_robustness.estimate.machines import Machine
 from unlearning_robustness.models.shape import BFLOAT16, Shape, Work
@@ -75,12 +76,16 @@ def question_tokens(benchmark: dict) -> int:
     return work.LETTERED_TOKENS if "texts" in benchmark else work.QUESTION_TOKENS
 
 
-def reference_questions(entry: dict, domains: dict[str, Domain]) -> float:
-    """Questions that are asked of the reference to find those that it knows."""
+def reference_questions(entry: dict, options: str, domains: dict[str, Domain]) -> float:
+    """Questions that are asked of the reference to find those that it knows, and to balance their options.
+
+    For these it reads all answers of a relation behind the prompts of a few entities, about a token an answer.
+    """
     if "domain" not in entry:
         return sum(entry["max_facts"].get(split, PUBLISHED) for split in entry["splits"])
     domain = domains[entry["domain"]]
-    return domain.facts * domain.templates * (1 + KNOWN)
+    prior = SWAPS / work.QUESTION_TOKENS if options == "balanced" else 0
+    return domain.facts * domain.templates * (1 + KNOWN + prior)
 
 
 def probed_questions(config: dict, benchmark: dict, domains: dict[str, Domain]) -> int:
@@ -111,7 +116,8 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
             )
         for name in study["benchmarks"]:
             shape, benchmark, about = shapes[model], config["benchmarks"][name], f"{model}/{name}"
-            asked = sum(reference_questions(benchmark[role], domains) for role in roles_of(benchmark))
+            options, roles = benchmark["options"], roles_of(benchmark)
+            asked = sum(reference_questions(benchmark[role], options, domains) for role in roles)
             yield Job(
                 "build_questions",
                 about,

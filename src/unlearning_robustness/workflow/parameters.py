@@ -31,7 +31,7 @@ CORPORA = (
 )  # fmt: skip
 TEXT_KEYS = (*(f"corpora.{name}" for name in CORPORA), "forget.domain", "forget.splits", "neighbour.domain", "seed",
              "texts")  # fmt: skip
-QUESTION_KEYS = ("decided_by", "distractors", "forget", "neighbour", "neighbour_minimum", "retain", "seed")
+QUESTION_KEYS = ("decided_by", "distractors", "forget", "neighbour", "neighbour_minimum", "options", "retain", "seed")
 ITEM_KEYS = tuple(f"{role}.{name}" for role in ("forget", "neighbour", "retain") for name in ("items", "shots"))
 Of = Callable[[object], object]
 

@@ -68,6 +68,7 @@ rule page:
         manifest=study.report.page_beside(
             "manifest", [rules.build_questions.output.manifest, rules.check_questions.output[0]]
         ),
+        matrices=study.report.page_beside("matrices", study.report.matrices),
     output:
         html=report(
             study.report.page,

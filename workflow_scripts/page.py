@@ -10,7 +10,8 @@ with job(snakemake):
 
     source, wildcards = snakemake.input, snakemake.wildcards
     place = wildcards.model, wildcards.benchmark
-    context = read_context(source.tables, snakemake.params.settings, *place, source.records, *source.manifest)
+    beside = source.records, source.manifest, source.matrices
+    context = read_context(source.tables, snakemake.params.settings, *place, *beside)
     text = PAGES[wildcards.page](context)
     for target, content in (
         (snakemake.output.markdown, text),

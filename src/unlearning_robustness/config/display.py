@@ -62,7 +62,9 @@ def page_settings(config: dict, model: str, benchmark: str) -> dict:
             "fine_tuned": "from" in models[0],
             "note": next(entry["note"] for entry in models if "note" in entry),
         },
-        "analysis": _chosen(config["analysis"], ("attack", "early_steps", "confidence", "examples", "seed")),
+        "analysis": _chosen(
+            config["analysis"], ("attack", "early_steps", "confidence", "examples", "seed", "utility_bound")
+        ),
         "claims": config["claims"],
     }
 

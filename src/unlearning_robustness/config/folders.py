@@ -1,6 +1,7 @@
 """Where a study writes: a folder of its own, whose name Snakemake's patterns and all file systems can hold."""
 
 import posixpath
+from pathlib import Path
 
 from unlearning_robustness.errors import ConfigError
 
@@ -15,8 +16,16 @@ def check_folders(study: dict) -> None:
     for key in ("results", "reuse_results"):
         if key in study:
             _check_folder(f"study.{key}", study[key])
+    for folder in study["beside"]:
+        if not Path(matrix_in(folder)).is_file():
+            raise ConfigError(f"study.beside: there is no {matrix_in(folder)}; run that study first, or leave it out")
     if "reuse_results" in study and tidy(study["reuse_results"]) == tidy(study["results"]):
         raise ConfigError("study.reuse_results: is the study's own folder; name another study's, or leave the key out")
+
+
+def matrix_in(results: str) -> str:
+    """Where the matrix of a study lies, in its folder of results."""
+    return f"{tidy(results)}/tables/matrix.csv"
 
 
 def tidy(folder: str) -> str:

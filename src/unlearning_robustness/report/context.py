@@ -1,7 +1,7 @@
 """A study as its report sees it: the tables of one model and benchmark, and what everything is called."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas
@@ -19,13 +19,15 @@ AXES = {"method": "methods", "defence": "defences", "first": "defences", "second
 class ReportContext:
     """Tables by name, cut to one model and benchmark, and ``config.display``'s settings of a figure or a page.
 
-    One page has the ``records`` of that model and benchmark too, another one the ``benchmark``'s manifest and checks.
+    One page has the ``records`` of that model and benchmark too, another one the ``benchmark``'s manifest and checks,
+    and one the ``matrices`` of other studies, whole, by the name of their results folder.
     """
 
     tables: dict[str, pandas.DataFrame]
     settings: dict
     records: pandas.DataFrame | None = None
     benchmark: dict | None = None
+    matrices: dict[str, pandas.DataFrame] = field(default_factory=dict)
 
     @property
     def chance(self) -> float:
@@ -114,19 +116,26 @@ class ReportContext:
 
 
 def read_context(
-    paths: Iterable[str | Path], settings: dict, model: str, benchmark: str, records: Sequence = (), *manifests: str
+    paths: Iterable[str | Path],
+    settings: dict,
+    model: str,
+    benchmark: str,
+    records: Sequence = (),
+    manifests: Sequence = (),
+    matrices: Sequence = (),
 ) -> ReportContext:
     """The context of one model and benchmark from csv tables, their rows in the study's order.
 
-    ``records`` are files of answers, ``manifests`` are that of the benchmark and its checks; only some pages read them.
+    ``records`` are files of answers, ``manifests`` are that of the benchmark and its checks, ``matrices`` csv tables of
+    other studies, in their results folders; only some pages read them.
     """
     tables = {Path(path).stem: _read(path) for path in paths}
     for name, table in tables.items():
         tables[name] = _in_order(_cut(table, model, benchmark), settings) if len(table) else table
     answers = _cut(read(records), model, benchmark) if len(records) else None
-    return ReportContext(
-        tables, settings, answers, {key: value for path in manifests for key, value in read_json(path).items()} or None
-    )
+    known = {key: value for path in manifests for key, value in read_json(path).items()} or None
+    others = {Path(path).parents[1].name: _read(path) for path in matrices}
+    return ReportContext(tables, settings, answers, known, others)
 
 
 def _cut(rows: pandas.DataFrame, model: str, benchmark: str) -> pandas.DataFrame:

@@ -3,9 +3,11 @@
 from functools import cached_property
 from pathlib import Path
 
-from unlearning_robustness.config.cells import NONE
+from unlearning_robustness.config.cells import NONE, in_order
+from unlearning_robustness.config.checkpoints import checkpoint_methods
 from unlearning_robustness.config.constants import constant, registry
 from unlearning_robustness.config.display import figure_settings, page_settings
+from unlearning_robustness.config.folders import matrix_in
 from unlearning_robustness.config.kinds import FIGURES, PAGES, module_of, registered
 from unlearning_robustness.config.references import expected_of
 from unlearning_robustness.runtime.code_digest import code_digest
@@ -25,9 +27,18 @@ class Report:
         self.figure = f"{paths.results}/figures/{{model}}/{{benchmark}}/{{figure}}.svg"
         self.page = f"{paths.results}/tables/{{model}}/{{benchmark}}/{{page}}.html"
         self.groups: dict[str, tuple[str, ...]] = constant("analysis", "GROUPS")
-        # No register without claims, no comparison without published numbers.
-        absent = {"claims": not config["claims"], "published": not expected_of(config)}
+        # No register without claims, no comparison without published numbers, no audit of models trained here.
+        absent = {"claims": not config["claims"], "published": not expected_of(config), "audit": not self._audits()}
         self.pages = [name for name in registered(PAGES) if not absent.get(name)]
+
+    def _audits(self) -> bool:
+        """Whether any model of the study was unlearned elsewhere."""
+        return bool(checkpoint_methods(self.config).keys() & set(in_order(self.config["study"], "methods")))
+
+    @property
+    def matrices(self) -> list[str]:
+        """The matrices of the studies beside this one."""
+        return [matrix_in(folder) for folder in self.config["study"]["beside"]]
 
     @cached_property
     def files(self) -> list[str]:

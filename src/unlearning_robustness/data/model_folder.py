@@ -31,7 +31,9 @@ def weight_files(names: Iterable[str]) -> list[str]:
     names = sorted(names)
     adapter = next((name for name in names if name.startswith("adapter_")), None)
     if adapter is not None:
-        raise FetchError(f"{adapter} here, of an adapter: merge it into its model, see docs/hub.md, and give that")
+        raise FetchError(
+            f"{adapter} here, of an adapter: give its models.*.base, or merge it into its model, see docs/hub.md"
+        )
     weights = [SINGLE] if SINGLE in names else [name for name in names if SHARD.fullmatch(name) or name == INDEX]
     if not weights:
         unsafe = [name for name in names if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]

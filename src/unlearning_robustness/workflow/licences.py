@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from unlearning_robustness.data.adapters import adapter_files
 from unlearning_robustness.data.hub import Repository, list_files, online
 from unlearning_robustness.data.hub_errors import explain
 from unlearning_robustness.data.model_folder import needed_files
@@ -51,7 +52,10 @@ def _check(repository: Repository, entry: dict) -> None:
 
     name, revision, kind = repository.name, repository.revision, repository.kind
     listing = list_files(repository)
-    names = needed_files(listing) if kind == "model" else sorted(set().union(*chosen(entry["files"], listing).values()))
+    if kind == "model":
+        names = (adapter_files if "base" in entry else needed_files)(listing)
+    else:
+        names = sorted(set().union(*chosen(entry["files"], listing).values()))
     cached = (try_to_load_from_cache(name, file, revision=revision, repo_type=kind) for file in names)
     if all(isinstance(path, str) for path in cached):
         return

@@ -70,6 +70,11 @@ class Parameters:
         """The folder of the model."""
         return self.folder_of(wildcards.model)
 
+    def base_folder(self, wildcards) -> list[str]:
+        """The folder of the model that an adapter belongs to; none for a whole model."""
+        entry = self.model(wildcards)
+        return [self.folder_of(entry["base"])] if "base" in entry else []
+
     def parent_folder(self, wildcards) -> str:
         """The folder of the model that a fine-tuned one starts from."""
         return self.folder_of(self.config["models"][wildcards.model]["from"])

@@ -58,8 +58,8 @@ class Requests:
         return amount
 
     def fetching(self, wildcards) -> int:
-        """Megabytes to fetch a model: one that turns out to be quantised is held twice in plain numbers."""
-        size = self.size_of(wildcards.model)
+        """Megabytes to fetch a model: one that turns out to be quantised, or an adapter's, is held twice."""
+        size = self.size_of(self.config["models"][wildcards.model].get("base", wildcards.model))
         return 4000 + (round(2 * size) if size > SMALL else 0)
 
     def with_cache(self, first: Amount, tokens: Callable[[object], int], times: int = 1) -> Amount:

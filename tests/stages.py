@@ -58,12 +58,14 @@ UNLEARNED = {
 RELEARN = {"documents": [2], "steps": [0, 1], "learning_rate": 1e-2, "batch_size": 2, "tokens": 12}
 GCG = {"inserted_tokens": 2, "questions": 1, "steps": [1], "candidates": 4, "top_k": 4, "held_out": 2}
 CHOOSING = {"utility_bound": 1.0}
+INPUT = {"steps": [1], "learning_rate": 0.1, "batch_size": 1, **CHOOSING}
 PRUNE = {"fractions": [0.1], "texts": 2, "tokens": 12, **CHOOSING}
 ATTACKED = {
     "relearn": {"kind": "relearn", **RELEARN},
     "relearn every tensor": {"kind": "relearn", **RELEARN, "trained": "full"},
     "relearn LoRA": {"kind": "relearn", **RELEARN, "trained": "lora", "rank": 2},
     "characters": {"kind": "characters", "every": [2], "characters": "!", **CHOOSING},
+    "embedding": {"kind": "embedding", "radius": 0.5, **INPUT},
     "few-shot": {"kind": "few-shot", "shots": [2]},
     "gcg": {"kind": "gcg", **GCG},
     "gcg by representation": {"kind": "gcg", **GCG, "match": "representation", "layer": 2, "fluency": 0.1},
@@ -75,6 +77,7 @@ ATTACKED = {
     "prune by Wanda": {"kind": "prune", "score": "wanda", **PRUNE},
     "quantise": {"kind": "quantise", "bits": [4], "group_size": 16},
     "quantise by torchao": {"kind": "quantise", "bits": [4], "group_size": 16, "backend": "torchao"},
+    "soft-prompt": {"kind": "soft-prompt", "vectors": 2, **INPUT},
     "weight-noise": {"kind": "weight-noise", "scales": [0.3]},
 }
 MEASURED = {

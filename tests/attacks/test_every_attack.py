@@ -20,8 +20,10 @@ CELL = Cell("tiny", "letters", "steering", "none", 0)
 RELEARN = {"documents": [2], "steps": [0, 2], "learning_rate": 1e-2, "batch_size": 2, "tokens": 12}
 GCG = {"inserted_tokens": 3, "questions": 2, "steps": [0, 2], "candidates": 6, "top_k": 4, "held_out": 4}
 PRUNE = {"score": "snip", "fractions": [0.05, 0.1], "texts": 2, "tokens": 12, "utility_bound": 1.0}
+INPUT = {"steps": [0, 2], "learning_rate": 0.1, "batch_size": 2, "utility_bound": 1.0}
 SETTINGS = {
     "characters": [{"every": [0, 2], "characters": "!", "utility_bound": 1.0}],
+    "embedding": [{"radius": 0.5, **INPUT}],
     "few-shot": [{"shots": [0, 2]}, {"shots": [2], "relations": "same", "answers": "wrong"}],
     "gcg": [GCG, {**GCG, "match": "representation", "layer": 2, "fluency": 0.1, "place": "after"}],
     "logit-lens": [{"streams": "all"}],
@@ -31,6 +33,7 @@ SETTINGS = {
     "prune": [PRUNE, {**PRUNE, "score": "wanda"}],
     "quantise": [{"bits": [0, 3], "group_size": 16}],
     "relearn": [RELEARN, {**RELEARN, "trained": "full"}, {**RELEARN, "trained": "lora", "rank": 2}],
+    "soft-prompt": [{"vectors": 3, **INPUT}, {"vectors": 2, **INPUT, "entity": "another"}],
     "weight-noise": [{"scales": [0.0, 0.3]}],
 }
 EACH = pytest.mark.parametrize(
@@ -39,6 +42,7 @@ EACH = pytest.mark.parametrize(
 # Budgets of nothing; what has no number to set to nothing begins with the plain question, or is told what to read.
 NONE = {
     "characters": {"every": [0], "utility_bound": 1.0},
+    "embedding": {"radius": 0.5, **INPUT, "steps": [0]},
     "few-shot": {"shots": [0]},
     "gcg": {**GCG, "steps": [0]},
     "logit-lens": {"layers": [3]},
@@ -47,9 +51,10 @@ NONE = {
     "prune": {**PRUNE, "fractions": [0.0]},
     "quantise": {"bits": [0], "group_size": 16},
     "relearn": {**RELEARN, "documents": [0, 2], "steps": [0]},
+    "soft-prompt": {"vectors": 3, **INPUT, "steps": [0]},
     "weight-noise": {"scales": [0.0]},
 }
-FREE = ["few-shot", "gcg", "prune", "quantise", "relearn", "weight-noise"]
+FREE = ["embedding", "few-shot", "gcg", "prune", "quantise", "relearn", "soft-prompt", "weight-noise"]
 
 
 @pytest.fixture(scope="module")

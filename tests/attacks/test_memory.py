@@ -17,10 +17,12 @@ from unlearning_robustness.scoring.streams import stream_log_likelihoods
 # Of the bytes of all linear weights of the layers: there are eight, so a layer is an eighth.
 LAYERS = 8
 GCG = {"inserted_tokens": 4, "questions": 2, "steps": [2], "candidates": 8, "top_k": 4, "held_out": 4}
+INPUT = {"steps": [2], "learning_rate": 0.1, "batch_size": 2, "utility_bound": 1.0}
 PRUNE = {"fractions": [0.01, 0.02], "texts": 3, "tokens": 12, "utility_bound": 1.0}
 RELEARN = {"documents": [2], "steps": [2], "learning_rate": 1e-3, "batch_size": 2, "tokens": 8}
 HELD = [
     ("characters", {"every": [3], "characters": "!", "utility_bound": 1.0}, 0.5),
+    ("embedding", {**INPUT, "radius": 0.5}, 1.3),
     ("few-shot", {"shots": [2]}, 0.5),
     ("gcg", GCG, 0.6),
     ("gcg", {**GCG, "match": "representation", "layer": 2, "fluency": 0.1, "place": "after"}, 0.6),
@@ -31,6 +33,7 @@ HELD = [
     # Gradients and scores of a layer, and the places of the highest of all.
     ("prune", {**PRUNE, "score": "snip"}, 0.7),
     ("prune", {**PRUNE, "score": "wanda"}, 0.5),
+    ("soft-prompt", {**INPUT, "vectors": 3}, 1.3),
     # The weights as they came, which stand in the host's memory, and one matrix in several versions.
     ("quantise", {"bits": [3], "group_size": 16}, 1.3),
     ("weight-noise", {"scales": [0.1]}, 1.3),

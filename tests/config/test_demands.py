@@ -32,7 +32,9 @@ def test_the_default_study_needs_batches_documents_and_questions_to_match_on(con
 
 def test_every_attack_says_what_it_needs(config):
     texts, asked = demands_of(
-        attacked(config, "prune", "gcg", "few-shot", "few-shot-outside", "relearn-benign", "orthogonalise")
+        attacked(
+            config, "prune", "gcg", "few-shot", "few-shot-outside", "soft-prompt", "relearn-benign", "orthogonalise"
+        )
     )
     assert texts["attacks.prune.parameters.texts", "relearn"] == 128
     assert texts["attacks.prune.parameters.texts", "retain"] == 128
@@ -40,6 +42,7 @@ def test_every_attack_says_what_it_needs(config):
     assert asked["attacks.gcg.parameters.held_out", "forget", "select"] == 36
     assert asked["attacks.few-shot.parameters.shots", "forget", "relearn"] == 8
     assert asked["attacks.few-shot-outside.parameters.shots", "retain", "select"] == 9
+    assert asked["attacks.soft-prompt.parameters.batch_size", "forget", "relearn"] == 8
     assert asked["attacks.orthogonalise", "retain", "select"] == 1
 
 

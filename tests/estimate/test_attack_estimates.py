@@ -42,6 +42,17 @@ def test_a_search_of_tokens_costs_a_forward_of_every_candidate_and_a_gradient_a_
     assert cost.operations - asked == pytest.approx(10 * 2 * (50 + 3) * (9 + work.QUESTION_TOKENS) * shape.forward(30))
 
 
+@pytest.mark.parametrize(("attack", "more"), [("soft-prompt", 5), ("embedding", 0)])
+def test_trained_inputs_cost_a_forward_and_a_gradient_of_inputs_a_step(config, shape, attack, more):
+    entry = config["attacks"][attack]
+    given = entry["parameters"] | {"steps": [0, 10, 30], "batch_size": 6} | ({"vectors": more} if more else {})
+    # Asked at three points, and on select plainly and twice.
+    asked = work.scoring(shape, 100, 48).times(3).operations + work.scoring(shape, 50, 48).times(3).operations
+    cost = work.attacking(shape, entry | {"parameters": given}, 100, 48, 50)
+    training = 30 * 6 * (work.QUESTION_TOKENS + more) * 2 * shape.forward(30)
+    assert cost.operations - asked == pytest.approx(training)
+
+
 @pytest.mark.parametrize(
     ("change", "trained"),
     [

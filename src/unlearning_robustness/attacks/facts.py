@@ -139,3 +139,34 @@ class RewritingFacts(AttackFacts):
     @staticmethod
     def host_bytes(settings: dict, shape: Shape) -> float:
         return shape.num_hidden_layers * shape.layer_parameters * BFLOAT16
+
+
+class InputFacts(AttackFacts):
+    """Facts of an attack that trains vectors which change what the model reads."""
+
+    @staticmethod
+    def chooses_on(settings: dict) -> tuple[str, ...]:
+        return "forget", "retain"
+
+    @staticmethod
+    def answered_questions(settings: dict) -> tuple[str, int]:
+        return "batch_size", (settings["batch_size"] if max(settings["steps"]) > 0 else 0)
+
+    @staticmethod
+    def scored_points(settings: dict) -> int:
+        return len(settings["steps"])
+
+    @staticmethod
+    def candidates(settings: dict, shape: Shape) -> int:
+        # The plain question, and the vectors of every number of steps.
+        return 1 + sum(map(bool, settings["steps"])) if max(settings["steps"]) > 0 else 0
+
+    @staticmethod
+    def training(settings: dict, shape: Shape, length: int) -> Work:
+        """The work of training on questions of ``length`` tokens: forward, and back to the embeddings."""
+        steps, layers, tokens = max(settings["steps"]), shape.num_hidden_layers, settings["batch_size"] * length
+        return Work(
+            operations=2 * steps * tokens * shape.forward(layers),
+            layer_calls=3 * steps * layers,
+            memory=shape.memory(tokens, layers=layers),
+        )

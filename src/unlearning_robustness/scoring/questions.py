@@ -1,5 +1,6 @@
 """Score a table of questions with a model: one record a question."""
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from unlearning_robustness.runtime.manifest import atomic
 from unlearning_robustness.scoring.decision import BYTE_MEAN, SUM, TOKEN_MEAN, divisors, tied
 from unlearning_robustness.scoring.encoding import special_tokens
 from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods, run_packed
-from unlearning_robustness.scoring.packing import cut, longest_input, pack
+from unlearning_robustness.scoring.packing import PackedQuestion, cut, longest_input, pack
 
 
 def select_questions(questions: pandas.DataFrame, role: str) -> pandas.DataFrame:
@@ -52,6 +53,13 @@ class QuestionScorer:
         self.batch_size = batch_size
         self.first_layer = 0
         self.prefix: list[torch.Tensor] = []
+
+    def repacked(self, packed: Sequence[PackedQuestion]) -> "QuestionScorer":
+        """A scorer of the same questions with other ids, one row each, without a prefix."""
+        other = copy.copy(self)
+        other.packed = other.rows = list(packed)
+        other.longest, other.first_layer, other.prefix = None, 0, []
+        return other
 
     def fit(self, model) -> None:
         """Cut the prompts that are too long for the model from the left, as lm-eval does, and say how many they are.

@@ -13,6 +13,7 @@ from unlearning_robustness.config.kinds import (
     registered,
 )
 from unlearning_robustness.config.parameters import complete
+from unlearning_robustness.config.sources import DESCRIBING
 from unlearning_robustness.config.training import check_training
 from unlearning_robustness.errors import ConfigError
 
@@ -45,8 +46,10 @@ def _check_probe(key: str, probe: dict) -> None:
         raise ConfigError(f"{key}.count: {probe['count']} does not go with insert: {probe['insert']}")
     if (probe["vocabulary"] == "listed") != ("words" in probe):
         raise ConfigError(f"{key}.words: go with vocabulary: listed and only then; give both or neither")
-    if probe["mode"] not in ("plain", "option", "letter") and probe["insert"] == "none":
+    if probe["mode"] not in ("plain", "option", "letter", *DESCRIBING) and probe["insert"] == "none":
         raise ConfigError(f"{key}.insert: mode {probe['mode']} needs forget or neutral tokens")
+    if probe["mode"] in DESCRIBING and probe["insert"] != "none":
+        raise ConfigError(f"{key}.insert: mode {probe['mode']} inserts no tokens; leave insert and count out")
 
 
 def _check_defence(config: dict, methods: list[str], defence: str, key: str) -> None:

@@ -12,6 +12,8 @@ from unlearning_robustness.errors import ConfigError
 PACKAGE = ("package", "version", "file", "sha256")
 ORIGINS = {"models": ("package", "hub", "path", "from"), "sources": ("hub", "path")}
 ROLES = ("forget", "retain", "neighbour")
+# Modes of probes that describe an entity, which only domains that come with the project know how to do.
+DESCRIBING = ("alias", "multi-hop")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # What the readers of data/source_tables.py can make of a source.
 ITEM_READERS, QUESTION_READERS = ("mmlu", "own", "wmdp"), ("muse", "own", "tofu")
@@ -186,6 +188,8 @@ def _check_asked(config: dict, name: str, benchmark: dict) -> None:
         entry = config["probes"][probe]
         if entry["mode"] == "letter" and lettered & set(entry["roles"]):
             raise ConfigError(f"probes.{probe}.mode: {name} is asked by letters already; leave this probe out")
+        if entry["mode"] in DESCRIBING:
+            raise ConfigError(f"probes.{probe}.mode: {name} has no descriptions of entities; leave this probe out")
         if entry["insert"] != "none" and entry["vocabulary"] == "entities":
             raise ConfigError(f"probes.{probe}.vocabulary: {name} has no entities' names; write ngrams")
     for attack in in_order(config["study"], "attacks"):

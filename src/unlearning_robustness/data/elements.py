@@ -1,6 +1,7 @@
 """Chemical elements (package mendeleev): the facts to forget and the prose about them."""
 
 from functools import cache
+from itertools import pairwise
 
 import pandas
 from mendeleev.fetch import fetch_table
@@ -86,6 +87,21 @@ def relations() -> list[Relation]:
             same_initial,
         ),
     ]
+
+
+def described() -> dict[str, list[tuple[str, tuple[str, ...], str]]]:
+    """By kind of description (entity, relations that it would answer, words), see ``descriptions``."""
+    table = elements()
+    names, numbers = list(table["name"]), list(table["number"])
+    by_number = [
+        (name, ("atomic-number",), f"the element with atomic number {number}")
+        for name, number in zip(names, numbers, strict=True)
+    ]
+    by_neighbour = [
+        (name, (), f"the element that follows {before} in the periodic table") for before, name in pairwise(names)
+    ]
+    by_symbol = [(name, ("symbol",), symbol) for name, symbol in zip(names, table["symbol"], strict=True)]
+    return {"alias": by_symbol, "multi-hop": by_number + by_neighbour}
 
 
 def fact_sentences(row: pandas.Series) -> list[str]:

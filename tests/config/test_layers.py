@@ -71,3 +71,35 @@ def test_a_model_whose_folder_is_here_need_not_be_declared(tmp_path, monkeypatch
     (tmp_path / place / "config.json").write_text(json.dumps({key: 6}))
     with pytest.raises(ConfigError, match=r"^methods\.rmu\.layers: mine has 6 layers, counted from 0, so no layer 6"):
         Study(stated, ROOT)
+
+
+@pytest.mark.parametrize(
+    ("depth", "layers", "read"),
+    [(32, [5, 6, 7], 7), (30, [5, 6, 7], 7), (24, [3, 4, 5], 5), (16, [2, 3, 4], 4), (12, [1, 2, 3], 3),
+     (64, [12, 13, 14], 14), (4, [0, 1], 1), (2, [0], 0), (1, [0], 0)],
+)  # fmt: skip
+def test_the_papers_layers_are_where_they_lie_in_a_model_of_another_depth(config, depth, layers, read):
+    config["methods"]["rmu"] |= {"layers": [5, 6, 7], "read_layer": 7, "layers_of": 32}
+    del config["models"][MODEL]["shape"]
+    config["study"]["cells"] = [{"methods": ["rmu"], "defences": ["none"], "attacks": ["none"]}]
+    entry = resolve(config, lambda resolved: {MODEL: depth})["methods"]["rmu"]
+    assert (entry["layers"], entry["read_layer"]) == (layers, read) and "layers_of" not in entry
+
+
+def test_layers_cannot_be_moved_in_models_of_unknown_or_different_depth(config):
+    config["methods"]["rmu"]["layers_of"] = 32
+    resolve(config)
+    with pytest.raises(ConfigError) as raised:
+        resolve(config, lambda resolved: {})
+    assert str(raised.value) == (
+        f"methods.rmu.layers_of: how many layers {MODEL} has is not known before it is fetched; give "
+        f"models.{MODEL}.shape"
+    )
+    config["models"]["deeper"] = config["models"][MODEL]
+    config["study"]["models"] = [MODEL, "deeper"]
+    with pytest.raises(ConfigError) as raised:
+        resolve(config, lambda resolved: {MODEL: 30, "deeper": 32})
+    assert str(raised.value) == (
+        f"methods.rmu.layers_of: the study's models differ in their number of layers ({MODEL} 30, deeper 32); leave it "
+        "out"
+    )

@@ -220,3 +220,30 @@ def test_an_early_stop_of_adapters_is_matched_by_what_the_model_answers(run, set
     _, done = run(settings("npo", **changes), row, matched=cell, scorer=Scorer(knows))
     assert done.facts["steps"] == 4 and done.facts["own_value"] == done.facts["matched_value"]
     assert equal(done.tensors, matched.tensors) and done.facts["weight_change"] > 0
+
+
+def test_a_learning_rate_in_norms_is_one_of_the_trained_tensors_root_mean_square(run, settings, tiny_model):
+    entries = torch.cat([tiny_model.get_parameter(name).double().flatten() for name in NAMES])
+    size = entries.square().mean().sqrt().item()
+    relative = settings("rmu") | {"learning_rate": 0.05, "learning_rate_unit": "norm"}
+    _, done = run(relative)
+    _, absolute = run(settings("rmu") | {"learning_rate": done.facts["learning_rate"]})
+    assert done.facts["learning_rate"] == pytest.approx(0.05 * size, rel=1e-6)
+    assert equal(done.tensors, absolute.tensors) and "learning_rate" not in absolute.facts
+
+
+def test_noise_in_norms_is_as_long_as_the_mean_activation_of_the_retain_text(run, settings, tiny_caches):
+    def row(**parameters):
+        return [{"kind": "rna", "parameters": parameters}]
+
+    cache = tiny_caches["retain"]
+    counted = cache.mask.clone()
+    counted[:, 0] = False
+    streams = cache.reference_hidden.double()[counted.bool()]
+    deviation = streams.norm(dim=-1).mean().item() / streams.shape[-1] ** 0.5
+    _, relative = run(settings("rmu"), row(noise_scale=0.5, unit="norm"))
+    _, absolute = run(settings("rmu"), row(noise_scale=0.5 * deviation))
+    for name in NAMES:
+        assert torch.allclose(relative.tensors[name], absolute.tensors[name], atol=1e-5)
+    assert relative.facts["relative_noise_scale"] == 0.5
+    assert absolute.facts["relative_noise_scale"] == pytest.approx(0.5, rel=1e-4)

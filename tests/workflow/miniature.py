@@ -110,7 +110,7 @@ def shortened(value, name: str = ""):
 def _small(benchmark: dict) -> dict:
     """A benchmark of few facts and texts; its shares of entities stay."""
     small = shortened({key: value for key, value in benchmark.items() if key not in ("forget", "retain", "neighbour")})
-    for role in ("forget", "retain", "neighbour"):
+    for role in [role for role in ("forget", "retain", "neighbour") if role in benchmark]:
         entry = benchmark[role]
         small[role] = {**entry, "max_facts": {split: FACTS[split] for split in entry["splits"] if split in FACTS}}
     return small

@@ -74,4 +74,8 @@ def _muse(part: str) -> pandas.DataFrame:
     return _texts(part)
 
 
-TABLES = {"mmlu": _mmlu, "muse": _muse, "tofu": _tofu, "wikitext": _wikitext, "wmdp": _wmdp}
+def _own(part: str) -> pandas.DataFrame:
+    return _texts(part) if part.endswith("texts") else _choices(part)
+
+
+TABLES = {"mmlu": _mmlu, "muse": _muse, "own": _own, "tofu": _tofu, "wikitext": _wikitext, "wmdp": _wmdp}

@@ -16,7 +16,7 @@ from small_sources import write_sources
 
 from studies import ROOT, STUDIES, load_study
 from unlearning_robustness import config
-from unlearning_robustness.data import benchmark
+from unlearning_robustness.data import known_facts
 from unlearning_robustness.figures import style
 from unlearning_robustness.runtime.manifest import read_json
 from unlearning_robustness.workflow.study import merged
@@ -45,13 +45,13 @@ def process(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def few_facts(monkeypatch):
     """Of the facts of a domain one in twelve is asked, and the model is taken to know it."""
-    asked = benchmark.build_questions
+    asked = known_facts.build_questions
 
     def thinned(*arguments):
         return [question for question in asked(*arguments) if zlib.crc32(question.fact.encode()) % 12 == 0]
 
-    monkeypatch.setattr(benchmark, "build_questions", thinned)
-    monkeypatch.setattr(benchmark, "keep_known", lambda questions, correct: questions)
+    monkeypatch.setattr(known_facts, "build_questions", thinned)
+    monkeypatch.setattr(known_facts, "keep_known", lambda questions, correct: questions)
 
 
 @pytest.fixture(autouse=True)

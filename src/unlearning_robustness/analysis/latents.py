@@ -69,10 +69,13 @@ def rejection(inputs: Inputs) -> pandas.DataFrame:
 
 
 def noise_of(name: str, method: str, defences: dict[str, dict]) -> float | None:
-    """The noise scale that a defence has for a method, or that the cell has that it is matched to."""
+    """The noise scale that a defence has for a method, or that the cell has that it is matched to.
+
+    None of noise in norms, which cannot be compared with the measured scales.
+    """
     if name not in defences:
         return None
     parameters = defence_parameters(defences[name], method)
     if "noise_scale" not in parameters and "match" in parameters:
         return noise_of(parameters["match"], method, defences)
-    return parameters.get("noise_scale")
+    return parameters.get("noise_scale") if parameters.get("unit", "absolute") == "absolute" else None

@@ -1,12 +1,14 @@
 """From the user's YAML to a study that is known to be runnable, before any job runs. Imports no torch."""
 
+from collections.abc import Callable, Mapping
+
 from unlearning_robustness.config.cells import defence_row, method_settings
 from unlearning_robustness.config.checkpoints import check_checkpoints
 from unlearning_robustness.config.compatibility import check_compatibility
 from unlearning_robustness.config.demands import check_demands
 from unlearning_robustness.config.effects import check_effects
 from unlearning_robustness.config.folders import check_folders
-from unlearning_robustness.config.layers import check_layers
+from unlearning_robustness.config.layers import check_layers, declared_depths, with_scaled_layers
 from unlearning_robustness.config.measures import check_measures
 from unlearning_robustness.config.mixtures import check_mixtures, declared_experts
 from unlearning_robustness.config.overlays import entries_like_others, inherit, without_removed
@@ -19,10 +21,11 @@ from unlearning_robustness.errors import ConfigError
 __all__ = ["ConfigError", "defence_row", "method_settings", "resolve"]
 
 
-def resolve(config: dict) -> dict:
+def resolve(config: dict, depths_of: Callable[[dict], Mapping[str, int]] = declared_depths) -> dict:
     """The configuration, checked and with every default filled in; what is passed is left as it is.
 
-    Raises ConfigError with one line that names the key and the mend.
+    ``depths_of`` says how many layers each model of the study has, as far as that is known; of itself the
+    configuration knows what ``shape`` declares. Raises ConfigError with one line that names the key and the mend.
     """
     config = without_removed(config)
     whole = inherit(config)
@@ -30,6 +33,7 @@ def resolve(config: dict) -> dict:
     resolved = complete_parameters(fill_defaults(with_vocabularies(whole)))
     check_folders(resolved["study"])
     check_references(resolved)
+    resolved = with_scaled_layers(resolved, depths_of)
     check_checkpoints(resolved)
     check_sources(resolved)
     check_compatibility(resolved)

@@ -54,7 +54,7 @@ def page_settings(config: dict, model: str, benchmark: str) -> dict:
     """What a page reads: all that figures do, what was trained how and with what, and what the study says of itself."""
     settings, study = report_settings(config, benchmark), config["study"]
     for name, entry in settings["methods"].items():
-        entry |= _chosen(config["methods"][name], ("learning_rate", "retain_weight", "steps"))
+        entry |= _chosen(config["methods"][name], ("learning_rate", "learning_rate_unit", "retain_weight", "steps"))
     models = [config["models"][model], config["models"].get(config["models"][model].get("from"), {})]
     return settings | {
         "study": _chosen(study, ("title", "settings", "seeds")),

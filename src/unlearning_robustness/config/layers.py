@@ -1,6 +1,6 @@
 """Layers that the configuration names: a method's must stand in an order that it can run, all within the models."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from unlearning_robustness.config.cells import NONE, in_order
 from unlearning_robustness.config.checkpoints import study_methods, trained_methods
@@ -9,6 +9,47 @@ from unlearning_robustness.errors import ConfigError
 
 # Parameters of attacks that are a layer, or several.
 ATTACKED = ("layer", "layers")
+
+
+def with_scaled_layers(config: dict, depths_of: Callable[[dict], Mapping[str, int]]) -> dict:
+    """The configuration in which methods with ``layers_of`` name the layers of the study's models instead.
+
+    ``depths_of`` says how deep each of these models is, as far as that is known. Raises ConfigError where it is not, or
+    where they differ, for a method of the study.
+    """
+    if not any("layers_of" in entry for entry in config["methods"].values()):
+        return config
+    depths, methods = depths_of(config), {}
+    for name, entry in config["methods"].items():
+        if "layers_of" in entry:
+            if name in study_methods(config):
+                _check_known(f"methods.{name}.layers_of", config["study"]["models"], depths)
+            depth = next(iter(depths.values()), entry["layers_of"])
+            entry = {key: value for key, value in entry.items() if key != "layers_of"}
+            entry |= scaled_layers(entry["layers"], entry["read_layer"], config["methods"][name]["layers_of"], depth)
+        methods[name] = entry
+    return {**config, "methods": methods}
+
+
+def scaled_layers(layers: list[int], read_layer: int, of: int, depth: int) -> dict:
+    """``layers`` and ``read_layer`` of a model of ``of`` layers, in one of ``depth``.
+
+    The read layer keeps its share of the depth, to the nearest layer; the others keep their distance from it. What
+    would lie below the first layer or above the last one is left out.
+    """
+    read = min(depth - 1, int(read_layer * depth / of + 0.5))
+    moved = [layer - read_layer + read for layer in layers]
+    return {"layers": [layer for layer in moved if 0 <= layer < depth], "read_layer": read}
+
+
+def _check_known(key: str, models: list[str], depths: Mapping[str, int]) -> None:
+    if unknown := [model for model in models if model not in depths]:
+        raise ConfigError(
+            f"{key}: how many layers {unknown[0]} has is not known before it is fetched; give models.{unknown[0]}.shape"
+        )
+    if len(set(depths.values())) > 1:
+        known = ", ".join(f"{model} {depth}" for model, depth in depths.items())
+        raise ConfigError(f"{key}: the study's models differ in their number of layers ({known}); leave it out")
 
 
 def check_layers(config: dict) -> None:

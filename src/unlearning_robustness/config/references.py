@@ -47,13 +47,16 @@ def _defence_defined(config: dict, defence: str, key: str) -> None:
     """Check that every part of a defence exists, and that the cell that a part is matched to is trained itself."""
     for part in parts_of(defence):
         _defined(config, "defences", part, key)
-        match = config["defences"][part]["parameters"].get("match", NONE)
+        own = config["defences"][part]["parameters"]
+        match = own.get("match", NONE)
         if match == NONE:
             continue
         key_of_match = f"defences.{part}.parameters.match"
         _defined(config, "defences", match, key_of_match)
         if "match" in config["defences"][match]["parameters"]:
             raise ConfigError(f"{key_of_match}: {match!r} is itself matched; name one that is trained without another")
+        if "noise_scale" in own and config["defences"][match]["parameters"].get("unit") == "norm":
+            raise ConfigError(f"{key_of_match}: the noise of {match!r} is in norms, this one's is not; name another")
 
 
 def _tuned_defence_defined(config: dict, defence: str, key: str) -> None:

@@ -26,6 +26,8 @@ def check_training(name: str, method: dict, config: dict) -> None:
 
 
 def _rate(method: dict) -> Iterator[tuple[str, str]]:
+    if method["learning_rate_unit"] == "norm" and method["trained"] == "lora":
+        yield "learning_rate_unit", "adapters are zero before training, so they have no norm; give absolute"
     if method["warm_up"] > method["steps"]:
         yield "warm_up", f"{method['warm_up']} are more than the {method['steps']} steps; give fewer"
 

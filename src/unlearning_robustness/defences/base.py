@@ -52,8 +52,9 @@ class Step:
     says whether the schedule clips what it is given; ``before_update`` sees the optimiser and the forget gradient
     before it moves them; ``after_step`` sees the weights after each step, and ``finish`` may put others in their place
     at the end. ``memory`` is what a defence keeps from step to step, saved with the run; ``measures`` are numbers of
-    the last step for its history. ``learning_rate`` is the run's, by which lengths can be given in optimiser steps; in
-    steps that the trainer ``compares``, defences say how far their forget gradients turn from the plain one.
+    the last step for its history. ``learning_rate`` is the run's, by which lengths can be given in optimiser steps, and
+    ``noise_unit`` computes the standard deviation of noise as long as a mean activation of the retain text; in steps
+    that the trainer ``compares``, defences say how far their forget gradients turn from the plain one.
     """
 
     reference_noise: MakeNoise | None = None
@@ -72,6 +73,7 @@ class Step:
     measures: dict[str, float] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)
     learning_rate: float | None = None
+    noise_unit: Callable[[], float] | None = None
     compares: bool = False
 
     def replace(self, part: str, value) -> None:

@@ -1,6 +1,7 @@
 """RNA: Random Noise Augmentation of the frozen reference on retain text (arXiv 2501.19202, §2.2, §2.3)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -25,10 +26,12 @@ class RNA:
     """Noise of standard deviation ``noise_scale`` on the reference's read-layer activations of the retain batch.
 
     Representation methods take the noisy activations as target; likelihood methods run the reference on from
-    them. Never on the model in training, never on forget text, never at inference.
+    them. Never on the model in training, never on forget text, never at inference. In the ``unit`` ``norm`` noise of
+    scale 1 is as long as the mean activation of the retain text, so that a scale carries over between models.
     """
 
     noise_scale: NonNegative
+    unit: Literal["absolute", "norm"] = "absolute"
 
     class Facts(DefenceFacts):
         acts_on = "reference"
@@ -39,8 +42,11 @@ class RNA:
 
     def install(self, step: Step) -> None:
         """Take the retain gradient against the noisy reference."""
-        step.replace("reference_noise", lambda generator: gaussian_noise(self.noise_scale, generator))
+        scale = self.noise_scale * (step.noise_unit() if self.unit == "norm" else 1.0)
+        step.replace("reference_noise", lambda generator: gaussian_noise(scale, generator))
 
     def manifest_facts(self, width: int, activation_norm: float) -> dict[str, float]:
         """The scale relative to the mean norm of the reference's retain activations of ``width`` dimensions."""
+        if self.unit == "norm":
+            return {"relative_noise_scale": self.noise_scale}
         return relative_noise_scale(self.noise_scale, width, activation_norm)

@@ -1,16 +1,20 @@
 """A row of defences makes a step; it may change the schedule, and add facts to a cell's manifest."""
 
+from collections.abc import Callable
+
 from unlearning_robustness.defences import DEFENCES
 from unlearning_robustness.defences.base import Step
 from unlearning_robustness.engine.schedule import Schedule
 
 
-def build_step(row: list[dict], learning_rate: float | None = None) -> Step:
+def build_step(
+    row: list[dict], learning_rate: float | None = None, noise_unit: Callable[[], float] | None = None
+) -> Step:
     """The step of a row of resolved defence entries, in a run of ``learning_rate``; the empty row is plain unlearning.
 
-    Without a learning rate no length can be given in optimiser steps.
+    Without a learning rate no length can be given in optimiser steps, without ``noise_unit`` none of noise in norms.
     """
-    step = Step(learning_rate=learning_rate)
+    step = Step(learning_rate=learning_rate, noise_unit=noise_unit)
     for defence in _defences(row):
         defence.install(step)
     return step

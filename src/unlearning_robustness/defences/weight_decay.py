@@ -22,6 +22,8 @@ class WeightDecay:
 
         @staticmethod
         def inert(settings: dict, method: dict, half_step: float) -> Iterator[str]:
+            if method["learning_rate_unit"] == "norm":
+                return
             # Without masters every step is rounded by itself.
             rate, steps = method["learning_rate"], 1 if method["precision"] == "pure" else whole_steps(method)
             shrunk = shrinkage(rate, settings["weight_decay"], steps)

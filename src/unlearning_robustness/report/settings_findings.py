@@ -29,8 +29,9 @@ def _method(context: ReportContext, method: str) -> str:
     ]
     coefficient = _mean(measured, "relative_coefficient")
     target = f", coefficient {coefficient:.1f} times it" if noises and coefficient is not None else ""
+    unit = " of the weights' root mean square" if entry["learning_rate_unit"] == "norm" else ""
     return (
-        f"{context.method_label(method)}: learning rate {entry['learning_rate']:g}, retain weight "
+        f"{context.method_label(method)}: learning rate {entry['learning_rate']:g}{unit}, retain weight "
         f"{entry['retain_weight']:g}, {entry['steps']} steps{''.join(noises)}{target}."
     )
 

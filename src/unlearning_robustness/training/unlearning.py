@@ -22,6 +22,7 @@ from unlearning_robustness.engine.weights import (
     TrainedWeights,
     down_projections,
     every_tensor,
+    norm,
     tensors_of_layers,
 )
 from unlearning_robustness.errors import ConfigError, InterruptionError, TrainingError
@@ -60,13 +61,32 @@ def make_trainer(
     schedule = reschedule(row, Schedule(**{**entries, **changes}))
     refusal = caches["refusal"] if getattr(method.forget_loss, "needs_refusal", False) else None
     weights = trained_weights(model, settings, seed)
+    if settings.get("learning_rate_unit") == "norm":
+        schedule = replace(schedule, learning_rate=schedule.learning_rate * root_mean_square(weights))
     if method.implementation == "released":
         kind, directions = ReleasedEngine, released_directions(model, method, seed)
         refusal = refusal and refusal.rows(slice(schedule.batch_size))
     else:
         kind, directions = Engine, direction_of(model, method, caches["forget"], schedule.batch_size, seed)
     engine = kind(model, method, weights, directions, refusal, settings["gradient_checkpointing"])
-    return Trainer(engine, build_step(row, schedule.learning_rate), schedule, caches, seed)
+    step = build_step(row, schedule.learning_rate, lambda: noise_unit(caches["retain"]))
+    return Trainer(engine, step, schedule, caches, seed)
+
+
+def root_mean_square(weights: TrainedWeights) -> float:
+    """Of the entries of all tensors that are trained, before training."""
+    tensors = weights.reference_tensors()
+    return norm(tensors) / sum(tensor.numel() for tensor in tensors.values()) ** 0.5
+
+
+def activation_norm(cache: ActivationCache) -> float:
+    """The mean norm of the reference's activations at the read layer, without each text's first token."""
+    return cache.reference_hidden.float().norm(dim=-1)[loss_mask(cache.mask, "hidden")].mean().item()
+
+
+def noise_unit(cache: ActivationCache) -> float:
+    """The standard deviation of noise that is as long as the mean activation."""
+    return activation_norm(cache) / cache.reference_hidden.shape[-1] ** 0.5
 
 
 def _by_topic(method: Method, forget: ActivationCache) -> Method:
@@ -181,6 +201,8 @@ def unlearn(
     weights = trainer.engine.weights
     tensors = weights.delta()
     facts |= total(trainer.history) | conflicts(trainer.history) | cosines(trainer.history)
+    if settings.get("learning_rate_unit") == "norm":
+        facts["learning_rate"] = trainer.schedule.learning_rate
     facts |= {"weight_change": weights.change(tensors), "trained_tensors": sorted(tensors)}
     weights.release()
     facts |= relative_scales(settings, row, caches, trainer.engine.direction)
@@ -237,12 +259,7 @@ def resume(trainer: Trainer, scratch: Path) -> None:
 
 def relative_scales(settings: dict, row: list[dict], caches: dict[str, ActivationCache], direction=None) -> dict:
     """Coefficient and noise relative to the reference's activations at the read layer, where there are any."""
-    mask = {name: loss_mask(cache.mask, "hidden") for name, cache in caches.items()}
-    norms = {
-        name: cache.reference_hidden.float().norm(dim=-1)[mask[name]].mean().item()
-        for name, cache in caches.items()
-        if name in ("forget", "retain")
-    }
+    norms = {name: activation_norm(caches[name]) for name in ("forget", "retain")}
     facts = {"mean_activation_norm": norms}
     if direction is not None:
         facts |= build_method(settings).forget_loss.manifest_facts(direction, norms["forget"])

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from unlearning_robustness.config.cells import Cell
 from unlearning_robustness.config.folders import tidy
 
+FETCHED_MODEL = "resources/models/{model}"
+
 
 class Paths:
     """Patterns below the study's results, below the tree of what takes a model to make, and below the downloads.
@@ -24,7 +26,7 @@ class Paths:
         self.landing = f"{self.results}/tables/report.rst"
         self.times = f"{self.tree}/benchmark_times"
         self.scratch = prefixed(f"{self.tree}/scratch")
-        self.fetched_model = "resources/models/{model}"
+        self.fetched_model = FETCHED_MODEL
         self.source = "resources/sources/{source}"
         self.fetching = prefixed("resources/scratch")
         self.target_model = f"{self.tree}/models/{{model}}"

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from unlearning_robustness.config import resolve
-from unlearning_robustness.config.layers import check_depths
+from unlearning_robustness.config.layers import check_depths, declared_depths
 from unlearning_robustness.config.mixtures import check_mixtures
 from unlearning_robustness.config.overlays import base_studies
 from unlearning_robustness.config.positions import check_positions
@@ -14,7 +14,7 @@ from unlearning_robustness.config.yaml_text import check_text
 from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.models.shape import depths_in, experts_in, positions_in
 from unlearning_robustness.workflow.parameters import Parameters
-from unlearning_robustness.workflow.paths import Paths
+from unlearning_robustness.workflow.paths import FETCHED_MODEL, Paths
 from unlearning_robustness.workflow.report import Report
 from unlearning_robustness.workflow.requests import Requests
 from unlearning_robustness.workflow.targets import Targets
@@ -34,9 +34,11 @@ class Study:
         self.files = [root / "config.yaml", *base_studies(stated, root / "studies", own)]
         for path in [*self.files, *own]:
             check_text(path)
-        self.config = resolve(merged(self.files, stated))
+        models = Path(prefixed(FETCHED_MODEL)).parent
+        self.config = resolve(
+            merged(self.files, stated), lambda config: declared_depths(config) | depths_in(config, models)
+        )
         self.paths = Paths(self.config, prefixed)
-        models = Path(self.paths.prefixed(self.paths.fetched_model)).parent
         check_depths(self.config, depths_in(self.config, models))
         check_mixtures(self.config, experts_in(self.config, models))
         check_positions(self.config, positions_in(self.config, models))

@@ -65,6 +65,7 @@ ALONE = [
     r"attacks\.relearn.*\.parameters\.(documents|epochs|steps|order|trained|rank)",
     r"methods\..*\.(decay|implementation|parallel\.sharded|retain_loss|topics)",
     r"benchmarks\.elements\.forget\.domain",
+    r"defences\.rna\.parameters\.unit",
     r"probes\.(plain|options|letter)\.(insert|count)",
     r"scoring\.splits",
 ]

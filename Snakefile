@@ -21,17 +21,20 @@ report: str(Path(paths.prefixed(paths.landing)).absolute())
 
 
 onstart:
+    left = [str(job.benchmark or "") for job in workflow.dag.needrun_jobs()]
     try:
         fetched = fetched_entries(workflow.dag.needrun_jobs())
         check_access(fetched)
         check_architectures(CONFIG, fetched)
         for sizes in read_own_data(CONFIG, fetched):
             print(sizes)
+        # Tables and figures alone cost nothing, whatever they can decide.
+        if any(left) and (line := claims_line(study)):
+            print(line)
     except StudyError as error:
         raise WorkflowError(f"error: {error}")
     # On a cluster there is no number of cores, and asking for it fails; `make plan` says what a study costs there.
     if workflow.resource_settings.cores:
-        left = [str(job.benchmark or "") for job in workflow.dag.needrun_jobs()]
         print(startup_message(study, left, workflow.cores))
 
 

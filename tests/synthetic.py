@@ -15,13 +15,13 @@ from synthetic_measures import budgets_of, planted
 from unlearning_robustness.analysis import TABLES, computed
 from unlearning_robustness.analysis.inputs import CELL, Inputs
 from unlearning_robustness.config import resolve
-from unlearning_robustness.config.cells import REFERENCE, attacked_cells
+from unlearning_robustness.config.cells import ACCURACY, PROBABILITY, REFERENCE, attacked_cells
 from unlearning_robustness.config.display import page_settings
 from unlearning_robustness.config.references import expected_of
-from unlearning_robustness.report.context import ReportContext, read_context
+from unlearning_robustness.report.context import ReportContext, of_measure, read_context
 from unlearning_robustness.report.markup import markdown
 from unlearning_robustness.runtime.manifest import write_json
-from unlearning_robustness.scoring.records import ANALYSED, BUDGET, COLUMNS, label, read, read_measures, write
+from unlearning_robustness.scoring.records import BUDGET, COLUMNS, label, read, read_measures, with_probability, write
 
 CONFIG = Path(__file__).parents[1] / "config.yaml"
 PLACE = ("smollm2-135m-instruct", "elements")
@@ -161,6 +161,7 @@ def analysis(**changes) -> dict:
 def inputs_of(records: pandas.DataFrame, settings: dict, measures=(), **beside: pandas.DataFrame) -> Inputs:
     """What tables query: records, measures of cells, and what was measured beside them."""
     records = records if "split" in records else records.assign(split="test")
+    records = with_probability(records) if "log_likelihoods" in records and PROBABILITY not in records else records
     attacked = records["attack"] != "none"
     measured = pandas.DataFrame(measures).sort_values(CELL, ignore_index=True) if len(measures) else pandas.DataFrame()
     recorded = {"answers": records[~attacked], "attacked": records[attacked], "measures": measured, **beside}
@@ -177,10 +178,15 @@ def all_tables(inputs: Inputs) -> dict[str, pandas.DataFrame]:
     return computed(TABLES, inputs)
 
 
+def by_accuracy(tables: dict[str, pandas.DataFrame]) -> dict[str, pandas.DataFrame]:
+    """Of tables of answers the rows of accuracy."""
+    return {name: of_measure(table, ACCURACY) for name, table in tables.items()}
+
+
 def planted_tables(config: dict, root: Path, accuracy: Callable = planted_accuracy) -> dict[str, pandas.DataFrame]:
-    """The tables of a planted study."""
+    """The tables of a planted study, of accuracy."""
     paths = write_study(config, root, accuracy)
-    return all_tables(inputs_of(read(paths, ANALYSED), of_study(config), measures_of(paths), **planted(config)))
+    return by_accuracy(all_tables(inputs_of(read(paths), of_study(config), measures_of(paths), **planted(config))))
 
 
 def as_read(
@@ -199,7 +205,7 @@ def planted_context(config: dict, root: Path, accuracy: Callable = planted_accur
     """The context of a planted study."""
     paths = write_study(config, root, accuracy)
     records = read(paths)
-    tables = all_tables(inputs_of(records[ANALYSED], of_study(config), measures_of(paths), **planted(config)))
+    tables = all_tables(inputs_of(records, of_study(config), measures_of(paths), **planted(config)))
     return as_read(tables, config, root, records)
 
 

@@ -10,6 +10,7 @@ from synthetic import (
     SHUFFLED,
     all_tables,
     as_read,
+    by_accuracy,
     inputs_of,
     measures_of,
     of_study,
@@ -22,12 +23,12 @@ from synthetic_measures import planted
 from studies import load_study
 from unlearning_robustness.config import resolve
 from unlearning_robustness.report.context import ReportContext
-from unlearning_robustness.scoring.records import ANALYSED, read
+from unlearning_robustness.scoring.records import read
 
 
 @dataclass(frozen=True)
 class World:
-    """Everything there is to a planted study; read only."""
+    """Everything there is to a planted study; read only. The ``tables`` are those of accuracy."""
 
     config: dict
     records: pandas.DataFrame
@@ -74,5 +75,5 @@ def world(config: dict) -> World:
     with tempfile.TemporaryDirectory() as root:
         paths = write_study(config, Path(root))
         records, measures = read(paths), measures_of(paths)
-        tables = all_tables(inputs_of(records[ANALYSED], of_study(config), measures, **planted(config)))
-        return World(config, records, measures, tables, as_read(tables, config, Path(root), records))
+        tables = all_tables(inputs_of(records, of_study(config), measures, **planted(config)))
+        return World(config, records, measures, by_accuracy(tables), as_read(tables, config, Path(root), records))

@@ -162,7 +162,7 @@ def test_missing_answers_and_different_facts_are_refused():
 
 def test_a_facts_questions_are_one_cluster():
     records = pandas.DataFrame(
-        {"seed": [0, 0, 0, 1, 1, 1], "fact": list("aabaab"), "correct": [True, False, True, True, True, False]}
+        {"seed": [0, 0, 0, 1, 1, 1], "fact": list("aabaab"), "value": [True, False, True, True, True, False]}
     )
     assert fact_matrix(records).to_dict("list") == {"a": [0.5, 1.0], "b": [1.0, 0.0]}
 

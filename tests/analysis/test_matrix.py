@@ -16,10 +16,11 @@ def answers(level, attack="none", setting="", steps=0, defence="none", role="for
             probe="plain", method="rmu"):  # fmt: skip
     """Records in which the first ``level`` of the facts are answered."""
     names = [f"{role}/{split}/{fact:02}" for fact in range(FACTS[split])]
+    correct = numpy.arange(len(names)) < round(level * len(names))
     return pandas.DataFrame({
         "model": "m", "benchmark": "b", "method": method, "defence": defence, "seed": seed, "attack": attack,
         "documents": 0, "steps": steps, "setting": setting, "probe": probe, "role": role, "split": split,
-        "fact": names, "question": names, "correct": numpy.arange(len(names)) < round(level * len(names)),
+        "fact": names, "question": names, "correct": correct, "value": correct.astype(float),
     })  # fmt: skip
 
 

@@ -67,4 +67,4 @@ def test_renamed_defences_have_the_same_differences(defences):
     table = differences(inputs_of(records, world.config | {"defences": renamed}))
     back = table.replace({new: old for old, new in names.items()}).sort_values(list(table)[:7], ignore_index=True)
     expected = world.tables["differences"].sort_values(list(table)[:7], ignore_index=True)
-    assert back.equals(expected) and len(back)
+    assert back.equals(expected[list(table)]) and len(back)

@@ -51,10 +51,10 @@ def test_the_change_of_loss_is_that_of_the_right_answer():
 def test_an_effect_is_rejected_when_its_sign_turns():
     plain, defended = (loss_changes(records(values), "token", "plain") for values in ([1, 1, -1, -1], [2, -1, 3, -4]))
     table = rejected(plain, defended)
-    assert table["correct"].tolist() == [False, True, True, False] and table["fact"].tolist() == [
+    assert table["value"].tolist() == [False, True, True, False] and table["fact"].tolist() == [
         "f0",
         "f0",
         "f1",
         "f1",
     ]
-    assert rejected(plain, plain)["correct"].sum() == 0
+    assert rejected(plain, plain)["value"].sum() == 0

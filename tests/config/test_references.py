@@ -60,6 +60,8 @@ CLAIM = {
     ("change", "words"),
     [
         ({"claims": {"harm": CLAIM}}, ["claims.harm.table:", "'tokens'", "token_effects"]),
+        ({"claims": {"harm": CLAIM | {"table": "token_effects", "where": {"measure": "margin"}}}},
+         ["claims.harm.where.measure:", "'margin'", "probability"]),
         ({"defences": {"rna": {"variant_of": "rnb"}}}, ["defences.rna.variant_of:", "'rnb'", "rna-weak"]),
         ({"defences": {"rna": {"variant_of": "rna"}}}, ["defences.rna.variant_of:", "no variant of itself"]),
         ({"methods": {"rmu": {"variant_of": "rmu"}}}, ["methods.rmu.variant_of:", "no variant of itself"]),

@@ -3,13 +3,25 @@
 import math
 
 import pytest
+from synthetic import raw_config
 
 from studies import load_study
 from unlearning_robustness.analysis.power import confirmable, detectable, detectable_correlation
 from unlearning_robustness.config import resolve
 from unlearning_robustness.config.references import expected_of
-from unlearning_robustness.estimate.claims import FIXED, GAINS, SHARE, UNATTACKED, claims_of, facts_asked, resolutions
+from unlearning_robustness.estimate.claims import (
+    FIXED,
+    GAINS,
+    NARROWER,
+    SHARE,
+    UNATTACKED,
+    claims_of,
+    facts_asked,
+    resolutions,
+    undecidable,
+)
 from unlearning_robustness.estimate.jobs import Domain
+from unlearning_robustness.estimate.subjects import subjects_of
 
 DOMAINS = {"elements": Domain(118, 590, 2), "geography": Domain(211, 853, 2), "symbols": Domain(213, 213, 2)}
 
@@ -30,21 +42,59 @@ def test_every_claim_and_every_published_number_of_the_paper_studies_has_its_row
         assert all(claim in text for claim, _ in rows) and len(text.split("\n\n")[0].splitlines()) == len(rows) + 1
 
 
-def test_a_row_follows_the_formula_at_the_questions_and_seeds_of_the_study():
+def test_a_row_follows_the_formula_at_the_questions_seeds_and_subjects_of_the_study():
     config, rows = rows_of("rna-paper")
-    confidence = config["analysis"]["confidence"]
+    # Beside all other claims, and of an average over the methods that were trained both ways.
+    confidence = 1 - 0.05 / len(config["claims"])
     repairs = rows["rna-repairs", "wmdp"]
-    assert (repairs.seeds, repairs.units, repairs.matters) == (3, 2000, 0.03)
-    assert repairs.smallest == detectable(UNATTACKED, 3, 2000, confidence) and repairs.verdict == "no"
-    assert detectable(UNATTACKED, int(repairs.needed), 2000, confidence) <= 0.03
-    assert detectable(UNATTACKED, int(repairs.needed) - 1, 2000, confidence) > 0.03
+    spread = UNATTACKED.pooled(repairs.subjects)
+    assert (repairs.seeds, repairs.units, repairs.matters) == (3, 2000, 0.03) and repairs.subjects > 1
+    assert repairs.smallest == detectable(spread, 3, 2000, confidence)
+    assert repairs.by_probability == pytest.approx(NARROWER * repairs.smallest)
+    assert repairs.smallest < detectable(UNATTACKED, 3, 2000, confidence)
+    assert detectable(spread, int(repairs.needed), 2000, confidence) <= 0.03
+    assert detectable(spread, int(repairs.needed) - 1, 2000, confidence) > 0.03
     # Fewer questions are asked with an option that is a forget word, and `within` asks for more.
     assert rows["rna-repairs-options", "wmdp"].units == 500
-    assert rows["rna-keeps-forgetting", "wmdp"].smallest == confirmable(UNATTACKED, 3, 3260, confidence)
-    assert rows["rna-is-not-easier-to-relearn", "wmdp"].smallest == confirmable(GAINS, 3, 3260, confidence)
+    assert rows["rna-keeps-forgetting", "wmdp"].smallest == confirmable(spread, 3, 3260, confidence)
+    easier = rows["rna-is-not-easier-to-relearn", "wmdp"]
+    assert easier.smallest == confirmable(GAINS.pooled(easier.subjects), 3, 3260, confidence)
     half = rows["rna-rejects-at-most-half", "wmdp"]
-    assert half.smallest == detectable(SHARE, 3, 2000, confidence) and (half.matters, half.verdict) == (0.5, "yes")
+    assert half.smallest == detectable(SHARE, 3, 2000, confidence) and half.by_probability is None
     assert rows["residual-is-gaussian", "wmdp"].verdict == "not known before"
+
+
+def test_a_claim_on_the_probability_is_decided_by_its_own_spread():
+    config = load_study("rna-paper")
+    config["claims"]["rna-repairs"]["where"]["measure"] = "probability"
+    (row,) = (row for row in resolutions(resolve(config), DOMAINS) if row.claim == "rna-repairs")
+    assert row.smallest == row.by_probability
+
+
+@pytest.mark.parametrize(
+    ("where", "subjects"),
+    [
+        ({"defence": "none"}, 4),  # the reference too
+        ({"defence": "none", "method": ["rmu", "rsv"]}, 2),
+        ({"first": "rna", "second": "none"}, 3),
+        ({"first": "rna", "second": ["early-stop", "none"], "method": "rmu"}, 2),
+        ({"first": "rna", "second": "none", "attack": "relearn"}, 2),
+        ({"first": "rna", "second": "sam"}, 1),
+    ],
+)
+def test_subjects_are_what_the_grids_have_of_what_a_claim_names(where, subjects):
+    config = resolve(raw_config())
+    assert subjects_of(config, {"where": where}, "elements") == subjects
+
+
+def test_a_study_says_in_one_line_which_claims_it_can_hardly_decide():
+    config, rows = rows_of("rna-paper")
+    line = undecidable(config, DOMAINS)
+    open_ = [claim for (claim, _), row in rows.items() if row.verdict == "no" and claim in config["claims"]]
+    assert open_ and "\n" not in line and all(claim in line for claim in open_)
+    assert line.startswith(f"{len(open_)} of {len(config['claims'])} claims can hardly be decided with 3 seed(s): ")
+    assert not any(claim in line for (claim, _), row in rows.items() if row.verdict == "yes")
+    assert undecidable(resolve(load_study("ci")), DOMAINS) == ""
 
 
 def test_the_reference_is_the_same_under_every_seed():
@@ -57,7 +107,7 @@ def test_the_reference_is_the_same_under_every_seed():
 def test_a_correlation_counts_defences_and_one_seed_shows_nothing():
     config, rows = rows_of("stableun-paper", seeds=[0])
     row = rows["sharpness-predicts-recovery", "wmdp-bio"]
-    assert row.units == 12 and row.smallest == detectable_correlation(12, config["analysis"]["confidence"])
+    assert row.units == 12 and row.smallest == detectable_correlation(12, 1 - 0.05 / len(config["claims"]))
     assert rows["stableun-regains-less", "wmdp-bio"].smallest == math.inf and "never" in claims_of(config, DOMAINS)
 
 

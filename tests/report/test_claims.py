@@ -123,7 +123,7 @@ def test_a_claim_about_a_column_that_does_not_exist_is_one_line():
 
 def test_the_page_states_counts_rules_effects_and_what_is_shown():
     claims = {"harm": CLAIM, "less": CLAIM | {"expects": "above"}, "more": CLAIM | {"where": {"contrast": "control"}}}
-    text = page(ReportContext(tables_of({"rmu": 30, "npo": 26}, claims), {"claims": claims}))
+    text = page(ReportContext({}, {"claims": claims}, every_measure=tables_of({"rmu": 30, "npo": 26}, claims)))
     assert "3 claims: 1 reproduced, 1 not reproduced, 0 shown to be smaller, 1 cannot be decided" in text
     assert "## reproduced: A token harms." in text and "contrast = token" in text and "| rmu | -0.500 |" in text
     assert "## cannot be decided with 3 seeds, 60 facts: A token harms." in text and "shows from" in text

@@ -1,5 +1,6 @@
 """Small studies and odd labels: pages and figures are made all the same."""
 
+from dataclasses import replace
 from html import escape
 
 import pytest
@@ -50,7 +51,7 @@ def draw(name: str, context: ReportContext, config: dict, folder) -> str:
     """The svg of a figure, drawn from the settings that its rule gives it."""
     settings = figure_settings(config, "elements", constant(module_of(FILES, name), "SETTINGS"))
     with style():
-        save(FIGURES[name](ReportContext(context.tables, settings)), folder / "a.svg", folder / "a.pdf")
+        save(FIGURES[name](replace(context, settings=settings)), folder / "a.svg", folder / "a.pdf")
     return (folder / "a.svg").read_text()
 
 

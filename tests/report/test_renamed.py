@@ -9,7 +9,7 @@ from unlearning_robustness.config import resolve
 from unlearning_robustness.figures import FIGURES
 from unlearning_robustness.figures.style import save, style
 from unlearning_robustness.report import PAGES
-from unlearning_robustness.scoring.records import ANALYSED, read
+from unlearning_robustness.scoring.records import read
 
 AXES = ("models", "benchmarks", "methods", "defences", "attacks", "probes")
 COLUMNS = dict(zip(AXES, ("model", "benchmark", "method", "defence", "attack", "probe"), strict=True))
@@ -71,7 +71,7 @@ def contexts(request, tmp_path_factory):
     contexts = []
     for number, study in enumerate(((config, records, measures), (resolve(renamed(config, ids)), others, moved))):
         settings, answers, cells = study
-        tables = all_tables(inputs_of(answers[ANALYSED], of_study(settings), cells, **planted(settings)))
+        tables = all_tables(inputs_of(answers, of_study(settings), cells, **planted(settings)))
         contexts.append(as_read(tables, settings, tmp_path_factory.mktemp(f"tables{number}"), answers))
     return contexts
 

@@ -6,7 +6,17 @@ import pytest
 from synthetic import planted_records, records_of, study
 
 from unlearning_robustness.config.cells import Cell
-from unlearning_robustness.scoring.records import ANALYSED, BUDGET, COLUMNS, UNREAD, label, read, read_measures, write
+from unlearning_robustness.scoring.records import (
+    ANALYSED,
+    BUDGET,
+    COLUMNS,
+    UNREAD,
+    label,
+    read,
+    read_answers,
+    read_measures,
+    write,
+)
 
 CELL = Cell("m", "b", "rmu", "rna", 3)
 
@@ -49,7 +59,25 @@ def test_records_survive_the_way_through_files_in_order(records, tmp_path):
 def test_only_the_asked_columns_are_read(records, tmp_path):
     write(tmp_path / "r.parquet", [records])
     assert list(read([tmp_path / "r.parquet"], ["seed", "correct"]).columns) == ["seed", "correct"]
-    assert set(COLUMNS) - set(ANALYSED) == set(UNREAD)
+    assert set(COLUMNS) - set(ANALYSED) == set(UNREAD) and set(ANALYSED) - set(COLUMNS) == {"probability"}
+
+
+def test_the_right_choices_probability_is_its_share_by_the_score_that_decides(records, tmp_path):
+    scores = {
+        "log_likelihoods": [[0.5, 0.25], [0.1, 0.3], [0.9, 0.1], [0.2, 0.2]],
+        "token_means": [[0.1, 0.1], [0.1, 0.1], [0.2, 0.6], [0.1, 0.1]],
+        "byte_means": [[0.1, 0.1], [0.1, 0.1], [0.1, 0.1], [0.4, 0.1]],
+    }
+    planted = records.iloc[:4].assign(
+        answer=[0, 1, 1, 0], decided_by=["sum", "sum", "token-mean", "byte-mean"],
+        **{name: [numpy.log(row).astype("float32") for row in rows] for name, rows in scores.items()},
+    )  # fmt: skip
+    # Questions with other numbers of choices are in the same file.
+    wider = records.iloc[4:5].assign(answer=[2], log_likelihoods=[numpy.log([0.1, 0.1, 0.6])], decided_by="sum")
+    write(tmp_path / "r.parquet", [planted, wider])
+    answers = read_answers([tmp_path / "r.parquet"])
+    assert list(answers.columns) == ANALYSED
+    assert answers["probability"].tolist() == pytest.approx([2 / 3, 0.75, 0.75, 0.8, 0.75], rel=1e-6)
 
 
 def test_measures_come_with_the_cell_they_are_of(tmp_path):

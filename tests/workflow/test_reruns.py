@@ -19,14 +19,14 @@ WITH_MODEL = {
 }  # fmt: skip
 EVERY = WITH_MODEL | {"build_corpora", "build_probes", "choose_tuned", "reference"}
 WRITTEN_FOR_PEOPLE = re.compile(
-    r"study\.(title|settings|figures)|models\.[^.]+\.(license|note|shape\..*|download_mb)|"
+    r"study\.(title|settings|figures|shown_measure)|models\.[^.]+\.(license|note|shape\..*|download_mb)|"
     r"(probes|methods|defences|attacks)\.[^.]+\.label|defences\.[^.]+\.variant_of|claims\..*|expected\..*|"
     r"analysis\.(?!baseline_probe|forget_token_probe).*"
 )
 # Of these, the words: they change no table either.
 WORDS = re.compile(
-    r"study\.(title|settings|figures)|models\.[^.]+\.(license|note|shape\..*|download_mb)|"
-    r"(probes|methods|defences|attacks)\.[^.]+\.label|claims\..*"
+    r"study\.(title|settings|figures|shown_measure)|models\.[^.]+\.(license|note|shape\..*|download_mb)|"
+    r"(probes|methods|defences|attacks)\.[^.]+\.label|claims\..*|analysis\.undecidable"
 )
 # Which computing rules run again, for keys that reach no single method, defence, attack or probe; first match counts.
 RERUN = [

@@ -1,8 +1,12 @@
 """What is said before the first job, against sums by hand."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from studies import load_study
+from unlearning_robustness.config import resolve
+from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.estimate.jobs import Job
 from unlearning_robustness.estimate.machines import Machine
 from unlearning_robustness.models.shape import Work
@@ -61,3 +65,20 @@ def test_the_size_is_the_studys_own():
 )
 def test_a_job_without_measured_cost_is_one_too_small_to_estimate(times, name):
     assert start.job_name(times) == name
+
+
+def study_of(undecidable="warn"):
+    config = load_study("rna")
+    config["study"]["seeds"], config["analysis"]["undecidable"] = [0, 1], undecidable
+    return SimpleNamespace(config=resolve(config))
+
+
+def test_claims_that_can_hardly_be_decided_are_named_before_the_first_job():
+    line = start.claims_line(study_of())
+    assert "claims can hardly be decided with 2 seed(s): " in line and "\n" not in line
+    assert start.claims_line(SimpleNamespace(config=resolve(load_study("ci")))) == ""
+
+
+def test_such_claims_stop_a_study_that_says_so():
+    with pytest.raises(ConfigError, match=r"^study.seeds: .* claims can hardly .*; give more, or set analysis.undecid"):
+        start.claims_line(study_of("stop"))

@@ -1,7 +1,7 @@
 """Tables: numbers only. Each is a pure query over what was recorded, a function of ``Inputs`` that returns a frame.
 
 A table's file says which recorded files it reads (``READS``, see ``inputs.Inputs``) and, beside ``analysis``, which
-keys of the configuration (``SETTINGS``).
+keys of the configuration (``SETTINGS``). A table of answers is computed once for each measure of them (``OF_ANSWERS``).
 """
 
 from collections.abc import Iterable
@@ -29,6 +29,7 @@ from unlearning_robustness.analysis import (
 )
 from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.significance import with_family
+from unlearning_robustness.config.cells import MEASURE
 
 TABLES = {
     "accuracy": accuracy.accuracy,
@@ -61,6 +62,12 @@ TABLES = {
     "published": published.published,
     "pooled": pooled.pooled,
 }
+# Tables whose numbers are means of answers: column ``measure`` says whether accuracy or the right choice's probability.
+OF_ANSWERS = {
+    "accuracy", "relations", "differences", "token_effects", "token_counts", "relearning", "early_recovery", "attacks",
+    "attacked_differences", "recovery", "recovery_differences", "matrix", "matrix_differences", "interactions",
+    "sharpness", "sharpness_correlations",
+}  # fmt: skip
 # Tables that one job computes, since they read the same files.
 GROUPS = {
     "accuracy": ("accuracy", "relations", "differences", "token_effects", "token_counts", "measures", "costs"),
@@ -80,4 +87,13 @@ GROUPS = {
 
 def computed(names: Iterable[str], inputs: Inputs) -> dict[str, pandas.DataFrame]:
     """These tables by name; the p-values of the study's family of comparisons are adjusted across them."""
-    return with_family({name: TABLES[name](inputs) for name in names}, inputs.analysis["family"])
+    measured = [inputs.measured_by(measure) for measure in inputs.measures]
+    tables = {name: _of_all(name, measured) if name in OF_ANSWERS else TABLES[name](inputs) for name in names}
+    return with_family(tables, inputs.analysis["family"])
+
+
+def _of_all(name: str, measured: list[Inputs]) -> pandas.DataFrame:
+    """A table by every measure of answers, one below the other; without rows it has all columns."""
+    parts = [TABLES[name](inputs) for inputs in measured]
+    parts = [part.assign(**{MEASURE: inputs.measure}) for part, inputs in zip(parts, measured, strict=True)]
+    return pandas.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)

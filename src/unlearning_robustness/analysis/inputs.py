@@ -1,7 +1,7 @@
 """What tables query: recorded files as frames, and the settings of the analysis."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -10,15 +10,15 @@ import pandas
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.intervals import Intervals
 from unlearning_robustness.analysis.pairs import comparison_pairs
-from unlearning_robustness.config.cells import KIND, NONE
-from unlearning_robustness.scoring.records import ANALYSED, BUDGET, read_measures
+from unlearning_robustness.config.cells import ACCURACY, KIND, NONE, PROBABILITY
+from unlearning_robustness.scoring.records import BUDGET, read_answers, read_measures
 
 CELL = [*KIND, "seed"]
 SPENT = ["seconds", "forwards", "backwards", "tokens", "operations"]
-# The columns that tables read of every kind of parquet file.
+# The column of records that each measure of answers is the mean of.
+VALUES = {ACCURACY: "correct", PROBABILITY: "probability"}
+# The columns that tables read of the other kinds of parquet files.
 COLUMNS = {
-    "answers": ANALYSED,
-    "attacked": ANALYSED,
     "latents": [*CELL, "contrast", "position", "layer", "statistic", "at", "value", "error", "questions"],
     "sharpness": [*CELL, "statistic", "at", "value", "error"],
     "landscape": [*CELL, "slice", "corpus", "a", "b", "nll", "length"],
@@ -35,11 +35,12 @@ class Inputs:
 
     ``answers`` are records of models that nobody attacked, ``attacked`` those after attacks; the other kinds are
     ``measures`` (one row a cell), ``spent`` (what each point of an attack cost), those of ``COLUMNS``, and
-    ``retain_log`` (the path of a published log, if there is one).
+    ``retain_log`` (the path of a published log, if there is one). ``measure`` is that of answers, see ``measured_by``.
     """
 
     recorded: dict[str, pandas.DataFrame]
     settings: dict
+    measure: str = ACCURACY
 
     @property
     def analysis(self) -> dict:
@@ -61,11 +62,24 @@ class Inputs:
         """The probes of the main comparison: the plain question, with a forget token, with a neutral one."""
         return tuple(self.analysis[f"{name}_probe"] for name in ("baseline", "forget_token", "neutral_token"))
 
+    @property
+    def measures(self) -> list[str]:
+        """The measures of answers that the records hold."""
+        return [measure for measure, column in VALUES.items() if column in self.every_split]
+
+    def measured_by(self, measure: str) -> "Inputs":
+        """The same with ``value`` another measure: the ``accuracy``, or the right choice's ``probability``.
+
+        The latter is paired like the former, and moves while answers stay as they are.
+        """
+        return replace(self, measure=measure)
+
     @cached_property
     def every_split(self) -> pandas.DataFrame:
-        """Answers to the questions of all splits, unattacked ones first."""
+        """Answers to the questions of all splits, unattacked ones first, each with its ``value``, 0 to 1."""
         frames = [self.recorded[kind] for kind in ("answers", "attacked") if len(self.recorded.get(kind, ()))]
-        return pandas.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+        records = pandas.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+        return records.assign(value=records[VALUES[self.measure]].astype(float))
 
     @cached_property
     def records(self) -> pandas.DataFrame:
@@ -106,6 +120,10 @@ def _read_parquet(kind: str, paths: Iterable[str | Path]) -> pandas.DataFrame:
     return pandas.concat(frames, ignore_index=True) if frames else pandas.DataFrame(columns=COLUMNS[kind])
 
 
+def _read_answers(_: str, paths: Iterable[str | Path]) -> pandas.DataFrame:
+    return read_answers(paths)
+
+
 def _read_measures(_: str, paths: Iterable[str | Path]) -> pandas.DataFrame:
     """One row a cell from ``measures.json`` files."""
     return pandas.DataFrame(read_measures(paths)).sort_values(CELL, ignore_index=True)
@@ -126,4 +144,10 @@ def _as_paths(_: str, paths: Iterable[str | Path]) -> list[str | Path]:
     return list(paths)
 
 
-READERS = {"measures": _read_measures, "spent": _read_spent, "retain_log": _as_paths}
+READERS = {
+    "answers": _read_answers,
+    "attacked": _read_answers,
+    "measures": _read_measures,
+    "spent": _read_spent,
+    "retain_log": _as_paths,
+}

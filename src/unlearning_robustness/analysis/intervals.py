@@ -126,7 +126,7 @@ def paired(first: pandas.DataFrame, second: pandas.DataFrame) -> pandas.DataFram
 
 
 def fact_matrix(records: pandas.DataFrame) -> pandas.DataFrame:
-    """Mean correctness, one row a seed, one column a fact (mean over its questions); NaN where nothing was asked.
+    """Mean ``value``, one row a seed, one column a fact (mean over its questions); NaN where nothing was asked.
 
     Counted by hand: a study's tables ask for thousands of these, and ``pivot_table`` takes ten times as long.
     """
@@ -134,9 +134,9 @@ def fact_matrix(records: pandas.DataFrame) -> pandas.DataFrame:
     column, facts = pandas.factorize(records["fact"], sort=True)
     cell, size = row * len(facts) + column, len(seeds) * len(facts)
     questions = numpy.bincount(cell, minlength=size)
-    correct = numpy.bincount(cell, weights=records["correct"], minlength=size)
+    total = numpy.bincount(cell, weights=records["value"], minlength=size)
     with numpy.errstate(invalid="ignore"):
-        means = (correct / questions).reshape(len(seeds), len(facts))
+        means = (total / questions).reshape(len(seeds), len(facts))
     return pandas.DataFrame(means, pandas.Index(seeds, name="seed"), pandas.Index(facts, name="fact"), copy=False)
 
 
@@ -149,7 +149,7 @@ def effect_table(
 
 
 def estimates(records: pandas.DataFrame, keys: list[str], intervals: Intervals) -> pandas.DataFrame:
-    """Mean correctness with its interval, one row a group of ``keys``, and how many questions it rests on.
+    """Mean ``value`` with its interval, one row a group of ``keys``, and how many questions it rests on.
 
     ``tied`` is the share of answers, 0 to 1, that are an exact tie between choices, of which the first one counts.
     """

@@ -152,8 +152,8 @@ def contrast(signed: list[tuple[int, pandas.DataFrame]]) -> pandas.DataFrame:
 def matrix(inputs: Inputs) -> pandas.DataFrame:
     """One row a kind of cell and column: accuracy, and what the attack (or token) changed, with its p-value.
 
-    ``retain_change`` is what the attack at its point does to retain accuracy on test; it is ``valid`` while that is
-    above -``analysis.utility_bound``.
+    ``retain_change`` is what the attack at its point does to retain accuracy on test, whatever the measure; it is
+    ``valid`` while that is above -``analysis.utility_bound``.
     """
     rows, intervals, bound = [], inputs.intervals, inputs.analysis["utility_bound"]
     for kind, columns in entries(inputs).items():
@@ -164,7 +164,8 @@ def matrix(inputs: Inputs) -> pandas.DataFrame:
                 gain = intervals.effect(contrast([(1, entry.answers), (-1, entry.start)]))
                 row |= dict(zip((*GAIN, "p"), (gain.mean, gain.low, gain.high, gain.p), strict=True))
             if entry.retain is not None:
-                changed = contrast([(1, entry.retain[0]), (-1, entry.retain[1])])
+                after, before = (answers.assign(value=answers["correct"].astype(float)) for answers in entry.retain)
+                changed = contrast([(1, after), (-1, before)])
                 row["retain_change"] = changed.to_numpy().mean()
                 row["valid"] = at_least(row["retain_change"], -bound)
             rows.append(row)

@@ -7,7 +7,7 @@ import pandas
 from unlearning_robustness.analysis import accuracy, attacked, matrix, recovery
 from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.intervals import effect_table
-from unlearning_robustness.config.cells import PLACE
+from unlearning_robustness.config.cells import ACCURACY, MEASURE, PLACE
 
 READS = ("answers", "attacked")
 SETTINGS = ("defences", "probes", "claims")
@@ -34,11 +34,13 @@ def pooled(inputs: Inputs) -> pandas.DataFrame:
 
 def _averages(inputs: Inputs) -> Iterator[tuple[dict, pandas.DataFrame]]:
     claims = {name: claim for name, claim in inputs.settings.get("claims", {}).items() if claim["table"] in VALUES}
-    rows = {table: list(VALUES[table](inputs)) for table in {claim["table"] for claim in claims.values()}}
+    asked = {name: (claim["table"], claim["where"].get(MEASURE, ACCURACY)) for name, claim in claims.items()}
+    rows = {(table, measure): list(VALUES[table](inputs.measured_by(measure))) for table, measure in asked.values()}
     for name, claim in claims.items():
+        where = {column: _listed(wanted) for column, wanted in claim["where"].items() if column != MEASURE}
         by_place: dict[tuple, list[pandas.DataFrame]] = {}
-        for named, values in rows[claim["table"]]:
-            if all(named.get(column) in _listed(wanted) for column, wanted in claim["where"].items()):
+        for named, values in rows[asked[name]]:
+            if all(named.get(column) in wanted for column, wanted in where.items()):
                 by_place.setdefault(tuple(named[key] for key in PLACE), []).append(values)
         for place, subjects in by_place.items():
             named = {**dict(zip(PLACE, place, strict=True)), "claim": name, "subjects": len(subjects)}

@@ -14,6 +14,8 @@ from scipy.special import ndtri, stdtrit
 
 # How often an effect of the size that is named is found.
 POWER = 0.8
+# Share of the variance between facts that several subjects, such as methods, have in common: a round figure.
+COMMON = 0.2
 # A variance, of shares or percent, that rounding alone leaves.
 ROUNDING = 1e-20
 # A study of more seeds is none that anybody runs.
@@ -43,6 +45,18 @@ class Spread:
         seed, fact = (max(0.0, means.var(ddof=1) - residual / count)
                       for means, count in ((by_seed, facts), (by_fact, seeds)))  # fmt: skip
         return cls(*(math.sqrt(variance) if variance > ROUNDING else 0.0 for variance in (seed, fact, residual)))
+
+    def scaled(self, factor: float) -> "Spread":
+        """In another unit, or of an effect that spreads so much more."""
+        return Spread(factor * self.seed, factor * self.fact, factor * self.residual)
+
+    def pooled(self, subjects: int, common: float = COMMON) -> "Spread":
+        """The spread of an average over subjects that are asked the same facts under the same seeds.
+
+        Subjects have a share ``common`` of the variance between facts in common, and are trained independently.
+        """
+        fact = self.fact * math.sqrt(common + (1 - common) / subjects)
+        return Spread(self.seed / math.sqrt(subjects), fact, self.residual / math.sqrt(subjects))
 
     def standard_error(self, seeds: int, facts: int) -> float:
         """Of the mean over ``seeds`` and ``facts``."""

@@ -55,6 +55,6 @@ def loss_changes(records: pandas.DataFrame, token_probe: str, baseline_probe: st
 
 
 def rejected(plain: pandas.DataFrame, defended: pandas.DataFrame) -> pandas.DataFrame:
-    """Whether each question's change of loss has the other sign (or none) in the defended model; (seed, fact)."""
+    """Whether each question's change of loss has the other sign (or none) in the defended model: ``value``."""
     both = plain.merge(defended, on=["seed", "fact", "question"], suffixes=("_plain", "_defended"))
-    return both.assign(correct=both["change_plain"] * both["change_defended"] <= 0)
+    return both.assign(value=both["change_plain"] * both["change_defended"] <= 0)

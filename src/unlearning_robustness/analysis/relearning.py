@@ -37,8 +37,8 @@ def early_recovery(inputs: Inputs) -> pandas.DataFrame:
     ``analysis.attack`` and ``analysis.early_steps`` name the attack and the number of steps.
     """
     plain, early = early_answers(inputs)
-    after = early.groupby(CELL)["correct"].mean().rename("after").reset_index()
-    before = plain.groupby(CELL)["correct"].mean().rename("before").reset_index()
+    after = early.groupby(CELL)["value"].mean().rename("after").reset_index()
+    before = plain.groupby(CELL)["value"].mean().rename("before").reset_index()
     table = after.merge(before, on=CELL).merge(inputs.recorded["measures"][[*CELL, "weight_change"]], on=CELL)
     table = table[table["method"] != REFERENCE]
     return table.assign(steps=inputs.analysis["early_steps"], gain=table["after"] - table["before"])

@@ -54,7 +54,7 @@ def start_errors(inputs: Inputs) -> dict[tuple, tuple[float, float]]:
     errors = {}
     for place, rows in after.groupby([*PLACE, "method"]):
         same = before[(before[[*PLACE, "method"]] == list(place)).all(axis=1)]
-        levels = [part.pivot_table("correct", ["defence", "seed"], "fact", aggfunc="mean") for part in (same, rows)]
+        levels = [part.pivot_table("value", ["defence", "seed"], "fact", aggfunc="mean") for part in (same, rows)]
         start, end = levels[0].reindex_like(levels[1]).to_numpy(float), levels[1].to_numpy(float)
         left = [_residuals(values) for values in (start, end - start)]
         count = max(1, (start.shape[0] - 1) * (start.shape[1] - 1)) * start.shape[1]

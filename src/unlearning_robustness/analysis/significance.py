@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy
 import pandas
 
-from unlearning_robustness.config.cells import PLACE
+from unlearning_robustness.config.cells import ACCURACY, MEASURE, PLACE
 from unlearning_robustness.errors import ConfigError
 
 # The chance of any false one among what a family shows.
@@ -32,10 +32,11 @@ def shown(table: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def rows_where(table: pandas.DataFrame, where: dict, key: str) -> pandas.DataFrame:
-    """The rows whose columns have the value, or one of the values, of ``where``.
+    """The rows whose columns have the value, or one of the values, of ``where``; of accuracy where no measure is named.
 
     Raises ConfigError, naming ``key``, for a column that is not there.
     """
+    where = {MEASURE: ACCURACY} | where if MEASURE in table else where
     for column, values in where.items():
         if table.empty:
             break

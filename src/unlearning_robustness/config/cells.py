@@ -11,6 +11,9 @@ RETRAINED = "retrained"
 NONE = "none"
 # The kind of the defence that most controls are made for, and that of several defences at once.
 RNA, COMBINATION = "rna", "combination"
+# The column that says what is measured of answers: whether they are right, or how probable the right choice is.
+MEASURE = "measure"
+ACCURACY, PROBABILITY = ANSWER_MEASURES = ("accuracy", "probability")
 
 
 @dataclass(frozen=True, order=True)

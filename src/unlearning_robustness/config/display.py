@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from unlearning_robustness.config.cells import COMBINATION, NONE, REFERENCE, in_order, parts_of
+from unlearning_robustness.config.cells import COMBINATION, MEASURE, NONE, REFERENCE, in_order, parts_of
 from unlearning_robustness.config.kinds import DEFENCES, facts_of
 
 # What figures and pages read of each entry, beside its label and kind.
@@ -13,7 +13,7 @@ PROBE = ("label", "mode", "insert", "roles")
 
 
 def figure_settings(config: dict, benchmark: str, names: Iterable[str]) -> dict:
-    """What a figure reads: methods and defences, and of the rest of the report's settings what it ``names``.
+    """What a figure reads: methods, defences, the measure of answers, and what it ``names`` of the report's settings.
 
     A dollar in a label is a dollar: matplotlib sets what stands between two as mathematics, or fails to.
     """
@@ -21,7 +21,8 @@ def figure_settings(config: dict, benchmark: str, names: Iterable[str]) -> dict:
     for axis in ("methods", "defences", "attacks", "probes"):
         for entry in settings[axis].values():
             entry["label"] = entry["label"].replace("$", r"\$")
-    return {name: settings[name] for name in ("methods", "defences", *names)}
+    shown = {name: settings[name] for name in ("methods", "defences", *names)}
+    return shown | {MEASURE: config["study"]["shown_measure"]}
 
 
 def report_settings(config: dict, benchmark: str) -> dict:

@@ -4,7 +4,17 @@ import re
 from collections.abc import Iterable
 
 from unlearning_robustness.config import constants
-from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED, in_order, parts_of, retrain_of
+from unlearning_robustness.config.cells import (
+    ACCURACY,
+    MEASURE,
+    NONE,
+    PROBABILITY,
+    REFERENCE,
+    RETRAINED,
+    in_order,
+    parts_of,
+    retrain_of,
+)
 from unlearning_robustness.config.kinds import ATTACKS, FIGURES, facts_of, registered
 from unlearning_robustness.errors import ConfigError
 
@@ -210,13 +220,15 @@ def _check_expected(config: dict) -> None:
 
 
 def _check_claims(config: dict) -> None:
-    """Check that the table that decides a claim exists."""
+    """Check that the table that decides a claim exists, and that it is about one measure of answers."""
     tables = constants.registry("analysis", "TABLES")
     for name, claim in config["claims"].items():
         if claim["table"] not in tables:
             raise ConfigError(
                 f"claims.{name}.table: no table {claim['table']!r}; there are: {', '.join(sorted(tables))}"
             )
+        if (measure := claim["where"].get(MEASURE, ACCURACY)) not in (ACCURACY, PROBABILITY):
+            raise ConfigError(f"claims.{name}.where.measure: {measure!r} is none: give {ACCURACY} or {PROBABILITY}")
 
 
 def _check_family(config: dict) -> None:

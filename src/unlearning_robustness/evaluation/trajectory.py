@@ -17,7 +17,8 @@ from unlearning_robustness.engine.cost import total
 from unlearning_robustness.engine.weights import Tensors
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.runtime.seeds import shuffler
-from unlearning_robustness.scoring.knowledge import about_another_entity, right_log_probabilities
+from unlearning_robustness.scoring.decision import right_log_probabilities
+from unlearning_robustness.scoring.knowledge import about_another_entity
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.scoring.records import FLOOR
 from unlearning_robustness.training.trainer import Trainer

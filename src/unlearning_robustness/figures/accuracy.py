@@ -48,7 +48,7 @@ def draw(context: ReportContext):
         axes.set_title(context.method_label(method))
         axes.set_xlim(0, 1.02)
         style.percent_axis(axes.xaxis)
-        axes.set_xlabel("accuracy")
+        axes.set_xlabel(context.measured)
         style.separators(axes, len(sets))
     panels[0][0].set_yticks(range(len(sets)), [context.probe_label(*item) for item in sets])
     panels[0][0].invert_yaxis()

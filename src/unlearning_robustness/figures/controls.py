@@ -38,7 +38,7 @@ def draw(context: ReportContext):
         axes.set_title(context.probe_label(role, probe).replace(": ", ":\n"))
         axes.set_xlim(0, 1.03)
         style.percent_axis(axes.xaxis)
-        axes.set_xlabel("accuracy")
+        axes.set_xlabel(context.measured)
     measured = context.tables["measures"]
     for level, name in zip(levels, shown, strict=True):
         change = measured[(measured["method"] == method) & (measured["defence"] == name)]["weight_change"]

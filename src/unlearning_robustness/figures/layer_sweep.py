@@ -33,7 +33,7 @@ def draw(context: ReportContext):
             axes.set_ylim(0, 1.03)
             style.percent_axis(axes.yaxis)
             axes.set_title(context.probe_label(role, probe).replace(": ", ":\n"))
-        line[0].set_ylabel(f"accuracy,\n{context.method_label(base)}")
+        line[0].set_ylabel(f"{context.measured},\n{context.method_label(base)}")
     for axes in grid[-1]:
         axes.set_xlabel("layer read")
     handles, labels = grid[0][0].get_legend_handles_labels()

@@ -75,8 +75,8 @@ def _layout(context: ReportContext, table: pandas.DataFrame) -> Layout:
     shown = set(table["column"])
     attacks = [name for name in context.settings["attacks"] if name in shown]
     groups = {
-        "still useful\n(accuracy, higher is better)": [RETAIN, TOKEN],
-        "forget questions\n(accuracy, lower is better)": [FORGET, *attacks],
+        f"still useful\n({context.measured}, higher is better)": [RETAIN, TOKEN],
+        f"forget questions\n({context.measured}, lower is better)": [FORGET, *attacks],
         " ": [WORST] if WORST in shown else [],
     }
     columns, x = {}, 0.0

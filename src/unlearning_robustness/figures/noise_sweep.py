@@ -34,7 +34,7 @@ def draw(context: ReportContext):
     for panels, method in zip(grid, methods, strict=True):
         for axes, (role, probe) in zip(panels, sets, strict=True):
             _panel(context, axes, method, role, probe)
-        panels[0].set_ylabel(f"accuracy,\n{context.method_label(method)}")
+        panels[0].set_ylabel(f"{context.measured},\n{context.method_label(method)}")
     for axes, (role, probe) in zip(grid[0], sets, strict=True):
         axes.set_title(context.probe_label(role, probe).replace(": ", ":\n"))
     for axes in grid[-1]:

@@ -36,7 +36,7 @@ def draw(context: ReportContext):
         axes.set_title(context.probe_label(role, probe).replace(": ", ":\n"))
         axes.set_xlim(0, 1.03)
         style.percent_axis(axes.xaxis)
-        axes.set_xlabel("accuracy")
+        axes.set_xlabel(context.measured)
     panels[0].set_yticks(range(len(methods)), [context.method_label(method) for method in methods])
     panels[0].invert_yaxis()
     handles, labels = panels[0].get_legend_handles_labels()

@@ -61,7 +61,7 @@ def draw(context: ReportContext):
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
-        axes.set_ylabel("forget accuracy")
+        axes.set_ylabel(f"forget {context.measured}")
     for axes in grid[-1]:
         axes.set_xlabel("relearning steps")
     shown["chance"] = style.dotted()

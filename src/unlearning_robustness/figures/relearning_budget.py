@@ -56,7 +56,7 @@ def draw(context: ReportContext):
             axes.tick_params(axis="y", labelleft=names)
             beside = [setting(context, *other[level]) for other in columns if level < len(other)]
             axes.set_title(_padded(setting(context, *run), beside), fontsize=8.5)
-        axes.set_xlabel("mean forget accuracy\nover the budget")
+        axes.set_xlabel(f"mean forget {context.measured}\nover the budget")
     figure.legend(*_legend(context, methods), loc="outside lower center", ncols=3)
     return figure
 

@@ -60,7 +60,7 @@ def draw(context: ReportContext):
         style.percent_axis(axes.yaxis)
     for axes in list(grid.flat)[len(shown) :]:
         axes.set_visible(False)
-    grid[0][0].set_ylabel("forget accuracy regained")
+    grid[0][0].set_ylabel(f"forget {context.measured} regained")
     named = {context.method_label(name): (style.METHOD_MARKERS[number], style.CHANCE_COLOUR)
              for number, name in enumerate(methods)}  # fmt: skip
     for defence in (NONE, *context.defences):

@@ -45,6 +45,6 @@ def draw(context: ReportContext):
         axes.set_xlabel("tokens before it")
         style.percent_axis(axes.yaxis)
         style.chance_line(axes, context.chance)
-    panels[0][0].set_ylabel("retain accuracy")
+    panels[0][0].set_ylabel(f"retain {context.measured}")
     style.legend(figure, style.handles(panels[0]), ncols=min(3, 1 + int(widest)))
     return figure

@@ -38,8 +38,8 @@ def draw(context: ReportContext):
                   color=style.CHANCE_COLOUR)  # fmt: skip
     for axis in (axes.xaxis, axes.yaxis):
         style.percent_axis(axis)
-    axes.set_xlabel("forget accuracy (lower is better)")
-    axes.set_ylabel("retain accuracy with a forget token")
+    axes.set_xlabel(f"forget {context.measured} (lower is better)")
+    axes.set_ylabel(f"retain {context.measured} with a forget token")
     _legends(context, figure, defences, [] if direct else methods)
     return figure
 

@@ -43,7 +43,7 @@ def draw(context: ReportContext):
         style.percent_axis(axes.yaxis)
     for axes in list(grid.flat)[len(methods) :]:
         axes.set_visible(False)
-    figure.supylabel(f"forget accuracy gained in {table['steps'].iloc[0]} relearning steps", fontsize=9)
+    figure.supylabel(f"forget {context.measured} gained in {table['steps'].iloc[0]} relearning steps", fontsize=9)
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=COLUMNS, fontsize=8)
     return figure
 

@@ -143,7 +143,7 @@ def verdict_in_words(claim: dict, row: pandas.Series) -> str:
 def page(context: ReportContext) -> str:
     """The register of the study's claims: a summary, then every claim with what decided it."""
     claims = context.settings["claims"]
-    table = register(claims, context.tables)
+    table = register(claims, context.every_measure)
     first = table.drop_duplicates("claim").set_index("claim")
     counts = ", ".join(f"{(first['verdict'] == verdict).sum()} {verdict}" for verdict in
                        (REPRODUCED, NOT_REPRODUCED, SMALLER, UNDECIDED))  # fmt: skip

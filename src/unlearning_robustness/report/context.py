@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas
 
-from unlearning_robustness.config.cells import NONE, REFERENCE
+from unlearning_robustness.config.cells import ACCURACY, MEASURE, NONE, REFERENCE
 from unlearning_robustness.runtime.manifest import read_json
 from unlearning_robustness.scoring.records import read
 
@@ -19,8 +19,9 @@ AXES = {"method": "methods", "defence": "defences", "first": "defences", "second
 class ReportContext:
     """Tables by name, cut to one model and benchmark, and ``config.display``'s settings of a figure or a page.
 
-    One page has the ``records`` of that model and benchmark too, another one the ``benchmark``'s manifest and checks,
-    and one the ``matrices`` of other studies, whole, by the name of their results folder.
+    ``tables`` have the rows of the measure of answers that is shown, ``every_measure`` has all rows. One page has the
+    ``records`` of that model and benchmark too, another one the ``benchmark``'s manifest and checks, and one the
+    ``matrices`` of other studies, whole, by the name of their results folder.
     """
 
     tables: dict[str, pandas.DataFrame]
@@ -28,6 +29,12 @@ class ReportContext:
     records: pandas.DataFrame | None = None
     benchmark: dict | None = None
     matrices: dict[str, pandas.DataFrame] = field(default_factory=dict)
+    every_measure: dict[str, pandas.DataFrame] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> str:
+        """What is shown of answers, as axes say it."""
+        return self.settings.get(MEASURE, ACCURACY)
 
     @property
     def chance(self) -> float:
@@ -134,8 +141,14 @@ def read_context(
         tables[name] = _in_order(_cut(table, model, benchmark), settings) if len(table) else table
     answers = _cut(read(records), model, benchmark) if len(records) else None
     known = {key: value for path in manifests for key, value in read_json(path).items()} or None
-    others = {Path(path).parents[1].name: _read(path) for path in matrices}
-    return ReportContext(tables, settings, answers, known, others)
+    others = {Path(path).parents[1].name: of_measure(_read(path), ACCURACY) for path in matrices}
+    shown = {name: of_measure(table, settings.get(MEASURE, ACCURACY)) for name, table in tables.items()}
+    return ReportContext(shown, settings, answers, known, others, tables)
+
+
+def of_measure(table: pandas.DataFrame, measure: str) -> pandas.DataFrame:
+    """The rows of one measure of answers; a table without such measures as it is."""
+    return table[table[MEASURE] == measure] if MEASURE in table else table
 
 
 def _cut(rows: pandas.DataFrame, model: str, benchmark: str) -> pandas.DataFrame:

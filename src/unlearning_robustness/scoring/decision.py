@@ -21,6 +21,12 @@ def divisors(rule: str, choices: Sequence[str], tokens: Sequence[Sequence[int]])
     return [max(len(choice.encode()), 1) if rule == BYTE_MEAN else 1 for choice in choices]
 
 
+def right_log_probabilities(deciding: numpy.ndarray, answers: Sequence[int]) -> numpy.ndarray:
+    """Log-probability (Q,), in nats, of the right choice among the choices, of the scores (Q, C) that decide."""
+    shifted = deciding - deciding.max(-1, keepdims=True)
+    return shifted[numpy.arange(len(shifted)), list(answers)] - numpy.log(numpy.exp(shifted).sum(-1))
+
+
 def tied(deciding: numpy.ndarray) -> numpy.ndarray:
     """Whether several choices have exactly the largest of the scores (Q, C), so that their order decides: (Q,)."""
     return (deciding == deciding.max(-1, keepdims=True)).sum(-1) > 1

@@ -4,14 +4,13 @@ Options, frequent series and weights give answers away, so a model that knows no
 another entity with the same options it can only guess: what it answers there is the floor.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
 import pandas
-import torch
 
 from unlearning_robustness.errors import ScoreError
+from unlearning_robustness.scoring.decision import right_log_probabilities
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 
@@ -38,12 +37,6 @@ def _unlike(row, other) -> tuple[bool, bool, bool]:
     answer = other.choices[other.answer]
     elsewhere = (other.relation, other.template) != (row.relation, row.template)
     return elsewhere, answer == row.choices[row.answer], answer in list(row.choices)
-
-
-def right_log_probabilities(deciding: numpy.ndarray, answers: Sequence[int]) -> numpy.ndarray:
-    """Log-probability (Q,), in nats, of the right choice among the choices, of the scores (Q, C) that decide."""
-    chosen = torch.from_numpy(deciding).log_softmax(-1)
-    return chosen[torch.arange(len(chosen)), torch.as_tensor(list(answers))].numpy()
 
 
 @dataclass

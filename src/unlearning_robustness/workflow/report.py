@@ -3,7 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
-from unlearning_robustness.config.cells import NONE, in_order
+from unlearning_robustness.config.cells import ACCURACY, NONE, in_order
 from unlearning_robustness.config.checkpoints import checkpoint_methods
 from unlearning_robustness.config.constants import constant, registry
 from unlearning_robustness.config.display import figure_settings, page_settings
@@ -99,8 +99,10 @@ class Report:
         return figure_settings(self.config, wildcards.benchmark, read)
 
     def figure_caption(self, wildcards) -> str:
-        """Its caption."""
-        return constant(module_of(FIGURES, wildcards.figure), "CAPTION")
+        """Its caption, which says so where it shows another measure than accuracy."""
+        caption = constant(module_of(FIGURES, wildcards.figure), "CAPTION")
+        shown = self.config["study"]["shown_measure"]
+        return caption if shown == ACCURACY else f"{caption} Shown is the {shown} of the right choice, not accuracy."
 
     def figure_code(self, wildcards) -> str:
         """Digest of the code that draws it."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from unlearning_robustness.config.cells import attacked_cells, cells
+from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.estimate.jobs import Job
 from unlearning_robustness.estimate.machines import MACHINES
 from unlearning_robustness.models.shape import Work
@@ -32,6 +33,22 @@ def startup_message(study: Study, times: Iterable[str | None], cores: int) -> st
     models = Path(study.paths.prefixed("resources/models"))
     estimated = jobs_of(study.config, shapes_of(study.config, models), domains())
     return start_line(study.config["study"], estimated, [job_name(path) for path in times], cores)
+
+
+def claims_line(study: Study) -> str:
+    """One line on the claims that the study can hardly decide; empty where it can decide all.
+
+    Raises ConfigError with that line where `analysis.undecidable` is stop.
+    """
+    if not study.config["claims"]:
+        return ""
+    from unlearning_robustness.estimate.claims import undecidable
+    from unlearning_robustness.estimate.domains import domains
+
+    line = undecidable(study.config, domains())
+    if line and study.config["analysis"]["undecidable"] == "stop":
+        raise ConfigError(f"study.seeds: {line}; give more, or set analysis.undecidable to warn")
+    return line
 
 
 def job_name(times: str | None) -> str | None:

@@ -164,7 +164,8 @@ rule build_questions:
         benchmark=parameters.benchmark(*QUESTION_KEYS),
         readers=parameters.readers("items"),
         batch_size=CONFIG["scoring"]["batch_size"],
-        code=code_digest("data.benchmark"),
+        precision=CONFIG["scoring"]["precision"],
+        code=code_digest("data.benchmark", "models.float32_weights"),
     script:
         "../workflow_scripts/build_questions.py"
 

@@ -41,7 +41,8 @@ rule build_prefix:
         model=parameters.model,
         first_layer=parameters.first_layer(),
         batch_size=CONFIG["scoring"]["batch_size"],
-        code=code_digest("scoring.questions"),
+        precision=CONFIG["scoring"]["precision"],
+        code=code_digest("scoring.questions", "models.float32_weights"),
     script:
         "../workflow_scripts/build_prefix.py"
 
@@ -72,10 +73,11 @@ rule evaluate:
     params:
         model=parameters.model,
         batch_size=CONFIG["scoring"]["batch_size"],
+        precision=CONFIG["scoring"]["precision"],
         measures=MEASURED,
         perplexity_tokens=parameters.perplexity_tokens,
         seeds=parameters.seeds,
-        code=code_digest("scoring.questions", "scoring.records", "scoring.perplexity"),
+        code=code_digest("models.float32_weights", "scoring.questions", "scoring.records", "scoring.perplexity"),
         scratch=f"{paths.scratch}/evaluate/{paths.kind}",
     script:
         "../workflow_scripts/evaluate.py"

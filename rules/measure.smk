@@ -65,6 +65,7 @@ rule trajectory:
         settings=parameters.trajectory,
         attack=parameters.trajectory_attack,
         batch_size=CONFIG["scoring"]["batch_size"],
+        precision=CONFIG["scoring"]["precision"],
         seeds=parameters.seeds,
         code=parameters.trajectory_code,
         scratch=f"{paths.scratch}/trajectory/{paths.kind}",

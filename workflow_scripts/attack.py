@@ -21,6 +21,7 @@ with job(snakemake, snakemake.params.model) as running:
         with applied(model, load_delta(source.delta[index], digest)) as original:
             material = (cell, attack, params.attack, asked, corpora, batch_size)
             reference = partial(applied, model, original)
-            parts, facts = attack_cell(model, tokenizer, *material, reference, params.scoring["splits"])
+            asking = (params.scoring["splits"], params.scoring["precision"])
+            parts, facts = attack_cell(model, tokenizer, *material, reference, *asking)
         write(files["records"], parts)
         running.provenance.write(files["manifest"], model_digest=digest, **facts)

@@ -8,6 +8,7 @@ with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.scoring.perplexity import prose_perplexity
     from unlearning_robustness.runtime.manifest import read_json, write_json
     from unlearning_robustness.models.delta import applied, load_delta, lowest_layer
+    from unlearning_robustness.models.float32_weights import scored_in
     from unlearning_robustness.models.loading import load_model, load_tokenizer
     from unlearning_robustness.runtime.progress import Progress
     from unlearning_robustness.scoring.questions import QuestionScorer
@@ -21,7 +22,7 @@ with job(snakemake, snakemake.params.model) as running:
     for index, cell, files in running.cells():
         delta, trained = load_delta(source.delta[index], digest), read_json(source.cell[index])
         scorer.load_prefix(source.prefix, lowest_layer(delta), running.device)
-        with applied(model, delta):
+        with applied(model, delta), scored_in(model, params.precision):
             # What is not trained here, the reference or a checkpoint, answers alike under every seed.
             if trained["steps"] or answered is None:
                 answered = scorer.records(model, Progress("questions", len(scorer.packed)))

@@ -20,7 +20,8 @@ with job(snakemake, snakemake.params.model, snakemake.params.method["parallel"][
         pandas.read_parquet(source.probes),
     )
     corpora = pandas.read_parquet(source.corpora[0]) if source.corpora else None
-    measured = Trajectory(model, tokenizer, probes, params.settings, params.batch_size, params.attack, corpora)
+    asking = (params.settings, params.batch_size, params.attack, corpora, params.precision)
+    measured = Trajectory(model, tokenizer, probes, *asking)
     for index, cell, files in running.cells():
         table = measured.of(params.method, params.row, cache, load_delta(source.delta[index], digest), cell)
         if is_main():

@@ -7,7 +7,9 @@ import pandas
 import pytest
 from scipy.stats import t
 
+from studies import load_study
 from unlearning_robustness.analysis.decisions import (
+    LEVEL,
     NOT_REPRODUCED,
     REPRODUCED,
     SMALLER,
@@ -18,10 +20,14 @@ from unlearning_robustness.analysis.decisions import (
 )
 from unlearning_robustness.analysis.intervals import Intervals
 from unlearning_robustness.analysis.pooled import average
+from unlearning_robustness.analysis.power import detectable
 from unlearning_robustness.analysis.significance import holm
+from unlearning_robustness.estimate.claims import GAINS, UNATTACKED
 
 INTERVALS = Intervals(0.95)
 METHODS, SEEDS, FACTS, DRAWS = 9, 8, 300, 120
+# The largest register of a study.
+REGISTER = max(len(load_study(name)["claims"]) for name in ("rna", "stableun"))
 
 
 @pytest.mark.parametrize(
@@ -82,11 +88,12 @@ def effect_of(values):
     return Effect(estimate.mean, estimate.error, estimate.freedom)
 
 
-def verdicts(rule, drawn):
-    """The verdict of every study, by the average over its methods and what each says."""
+def verdicts(rule, drawn, claims=1):
+    """The verdict of every study on one of so many claims, by the average over its methods and what each says."""
     decided = []
     for methods in drawn:
-        verdict = rule.decide(effect_of(average([pandas.DataFrame(values) for values in methods])))
+        pooled = effect_of(average([pandas.DataFrame(values) for values in methods]))
+        verdict = rule.decide(pooled, p_value=min(1.0, claims * rule.p_value(pooled)))
         subjects = {str(number): effect_of(values) for number, values in enumerate(methods)}
         decided.append(UNDECIDED if disagreeing(rule, verdict, subjects) else verdict)
     return numpy.array(decided)
@@ -109,6 +116,19 @@ def test_a_planted_effect_is_called_and_none_is_not():
     smallest = numpy.mean([rule.detectable(effect_of(one.mean(axis=0))) for one in studies(0.0, random)[:50]])
     assert 0.02 < smallest < 0.06
     assert (verdicts(rule, studies(smallest, random)) == REPRODUCED).mean() >= 0.72
+
+
+@pytest.mark.parametrize(
+    ("spread", "least"), [(UNATTACKED, 0.05), (GAINS, 0.08)], ids=["token effect", "difference in recovery"]
+)
+def test_the_smallest_effect_that_matters_is_called_beside_a_whole_register(spread, least):
+    """5 points of a token's effect and 8 of recovery, as computed beforehand and as simulated; zeros are not called."""
+    level = LEVEL / REGISTER
+    assert detectable(spread.pooled(METHODS), SEEDS, FACTS, 1 - level) <= least
+    rule, random = Rule("above", least), numpy.random.default_rng(4)
+    planted, none = (verdicts(rule, studies(size, random, spread.seed), REGISTER) for size in (least, 0.0))
+    assert (planted == REPRODUCED).mean() >= 0.8 and (planted == NOT_REPRODUCED).mean() == 0
+    assert (none == REPRODUCED).mean() <= 0.05 and (none == SMALLER).mean() >= 0.8
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.12])

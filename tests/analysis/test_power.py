@@ -8,7 +8,13 @@ import pytest
 from scipy.stats import t
 
 from unlearning_robustness.analysis.intervals import Intervals
-from unlearning_robustness.analysis.power import Spread, confirmable, detectable, detectable_correlation
+from unlearning_robustness.analysis.power import (
+    COMMON,
+    Spread,
+    confirmable,
+    detectable,
+    detectable_correlation,
+)
 
 DRAWS = 2000
 
@@ -65,6 +71,17 @@ def test_the_standard_error_is_that_of_simulated_means():
     assert mean.std() == pytest.approx(spread.standard_error(4, 60), rel=0.05) and mean.mean() == pytest.approx(
         0.3, abs=0.01
     )
+
+
+def test_an_average_over_subjects_has_the_error_of_what_they_have_in_common_and_of_their_own():
+    spread, subjects, random = Spread(0.08, 0.35, 0.3), 5, numpy.random.default_rng(6)
+    facts = [0.35 * math.sqrt(share) * random.standard_normal((DRAWS, count, 1, 40))
+             for share, count in ((COMMON, 1), (1 - COMMON, subjects))]  # fmt: skip
+    own = [spread.seed * random.standard_normal((DRAWS, subjects, 4, 1)),
+           spread.residual * random.standard_normal((DRAWS, subjects, 4, 40))]  # fmt: skip
+    means = (facts[0] + facts[1] + own[0] + own[1]).mean(axis=(1, 2, 3))
+    assert means.std() == pytest.approx(spread.pooled(subjects).standard_error(4, 40), rel=0.05)
+    assert spread.pooled(1) == spread
 
 
 def test_the_study_s_own_intervals_find_it_as_often():

@@ -1,3 +1,5 @@
+import copy
+
 import numpy
 import pandas
 import pytest
@@ -133,3 +135,16 @@ def test_what_an_attack_tries_on_select_questions_is_charged_to_it(
     settings = {"kind": "trying", "roles": ["forget"], "parameters": {}}
     _, cost = attack_cell(tiny_model, tiny_tokenizer, CELL, "trying", settings, question_table, CORPORA, 48)
     assert [point["forwards"] for point in cost["points"]] == [2, 3, 1] and cost["forwards"] == 5
+
+
+def test_answers_of_a_bfloat16_model_are_scored_in_float32_where_asked(make_model, tiny_tokenizer, question_table):
+    settings = {"kind": "quantise", "roles": ["forget"], "parameters": {"bits": [0], "group_size": 4, "backend": "own"}}
+    model = make_model(dtype=torch.bfloat16)
+    given, split = (CELL, "quantise", settings, question_table, CORPORA, 4), (None, ("test",))
+    scores = {
+        precision: numpy.stack(attack_cell(model, tiny_tokenizer, *given, *split, precision)[0][0]["log_likelihoods"])
+        for precision in ("auto", "float32")
+    }
+    exact = attack_cell(copy.deepcopy(model).float(), tiny_tokenizer, *given)[0][0]["log_likelihoods"]
+    assert numpy.array_equal(scores["float32"], numpy.stack(exact)) and model.dtype == torch.bfloat16
+    assert numpy.abs(scores["auto"] - scores["float32"]).max() > 1e-3

@@ -212,6 +212,19 @@ def test_scoring_holds_the_unembedding_in_float32_too():
     assert work.unlearning(MISTRAL, method, [stopped], 10, 48).memory >= alone + head
 
 
+def test_scoring_in_float32_takes_longer_and_holds_the_weights_twice():
+    configs = study(), study({"scoring": {"precision": "float32"}})
+    rounded, exact = ({job.name: job.work for job in jobs(config)} for config in configs)
+    weights = 4 * Shape(**configs[0]["models"][NAME]["shape"]).parameters
+    for name, job in exact.items():
+        if name.split("/")[0] in ("evaluate", "build_questions", "build_prefix"):
+            assert job.operations == work.SLOWER_IN_FLOAT32 * rounded[name].operations
+            assert job.memory >= rounded[name].memory + weights
+        attack = name.startswith(("attack", "trajectory"))
+        assert not attack or rounded[name].operations < job.operations < 2 * rounded[name].operations
+        assert not name.startswith("unlearn") or job == rounded[name]
+
+
 def test_work_adds_up_and_memory_is_the_peak():
     assert Work(1, 2, 3, 4) + Work(10, 20, 1, 40) == Work(11, 22, 3, 44)
     assert Work(1, 2, 3, 4).times(3) == Work(3, 6, 3, 12)

@@ -31,6 +31,7 @@ WORDS = re.compile(
 # Which computing rules run again, for keys that reach no single method, defence, attack or probe; first match counts.
 RERUN = [
     (r"scoring\.batch_size", WITH_MODEL - {"cache_activations"}),
+    (r"scoring\.precision", {"attack", "build_prefix", "build_questions", "evaluate", "trajectory"}),
     (r"scoring\.splits", {"build_probes", "attack"}),
     (r"tuning\.(utility_bound|forget_margin)", {"choose_tuned"}),
     (r"tuning\.seeds", {"choose_tuned"}),

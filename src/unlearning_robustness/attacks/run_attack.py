@@ -9,6 +9,7 @@ from unlearning_robustness.attacks import ATTACKS
 from unlearning_robustness.attacks.base import AttackInput, as_it_is
 from unlearning_robustness.attacks.ledger import Ledger
 from unlearning_robustness.config.cells import Cell
+from unlearning_robustness.models.float32_weights import AUTO, scored_in
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.scoring.records import label
 
@@ -24,6 +25,7 @@ def attack_cell(
     batch_size: int,
     reference: Callable[[], AbstractContextManager] | None = None,
     splits: tuple[str, ...] = ("test",),
+    precision: str = AUTO,
 ) -> tuple[list[pandas.DataFrame], dict]:
     """Records at every point of the attack's budget, and facts for the manifest.
 
@@ -31,7 +33,8 @@ def attack_cell(
 
     Asks the questions of ``splits`` and of the attack's roles, one template a fact, plainly unless the attack asks
     otherwise. The attack may choose its settings on the ``select`` questions, and show those of the ``relearn`` split
-    with their answers. Inside ``reference()`` the model is the one before unlearning.
+    with their answers. Inside ``reference()`` the model is the one before unlearning. Answers that are
+    recorded are scored in ``precision``; what an attack computes itself is not.
     """
     once = questions.drop_duplicates("fact")
     asked = once[once["split"].isin(splits) & once["role"].isin(settings["roles"])].assign(probe="plain")
@@ -44,7 +47,8 @@ def attack_cell(
     with closing(running):
         for attacked in ledger.charged(running):
             scorer = plain if attacked.ask is as_it_is else QuestionScorer(tokenizer, attacked.ask(asked), batch_size)
-            answered = scorer.answered(attacked.read(scorer, attacked.model))
+            with scored_in(attacked.model, precision):
+                answered = scorer.answered(attacked.read(scorer, attacked.model))
             records = label(answered, cell, attack, attacked.budget, attacked.setting)
             parts.append(records)
             print(

@@ -20,7 +20,7 @@ from unlearning_robustness.config.sources import roles_of
 from unlearning_robustness.data.facts import SWAPS
 from unlearning_robustness.estimate import measures, work
 from unlearning_robustness.estimate.machines import Machine
-from unlearning_robustness.models.shape import BFLOAT16, Shape, Work
+from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 
 # Share of a domain's facts that a model knows in every template: the laptop model knows 0.37, 0.59 and 0.73.
 KNOWN = 0.5
@@ -106,7 +106,7 @@ def jobs_of(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
 
 
 def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[Job]:
-    study, batch_size = config["study"], config["scoring"]["batch_size"]
+    study, batch_size, precision = config["study"], config["scoring"]["batch_size"], config["scoring"]["precision"]
     trained = [config["methods"][name] for name in study_methods(config)]
     caches = {cache_id(settings): settings for settings in map(cache_settings, trained)}
     for model in study["models"]:
@@ -118,11 +118,8 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
             shape, benchmark, about = shapes[model], config["benchmarks"][name], f"{model}/{name}"
             options, roles = benchmark["options"], roles_of(benchmark)
             asked = sum(reference_questions(benchmark[role], options, domains) for role in roles)
-            yield Job(
-                "build_questions",
-                about,
-                work.scoring(shape, round(asked), batch_size, length=question_tokens(benchmark)),
-            )
+            scored = work.scoring(shape, round(asked), batch_size, length=question_tokens(benchmark))
+            yield Job("build_questions", about, work.scored_in(scored, shape, precision))
             corpora, known = benchmark["corpora"], domains.get(benchmark["forget"].get("domain"))
             texts = {
                 "forget": corpora.get("forget_prose_documents", PUBLISHED) + (known.entities if known else 0),
@@ -134,16 +131,16 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
             if trained:
                 first = _first_layer(trained)
                 tokens = probed_questions(config, benchmark, domains) * question_tokens(benchmark)
-                prefix_bytes = tokens * shape.hidden_size * BFLOAT16
+                prefix_bytes = tokens * shape.hidden_size * (BFLOAT16 if precision == "auto" else FLOAT32)
                 prefix = Work(tokens * shape.forward(first, False), first, shape.memory() + prefix_bytes, prefix_bytes)
-                yield Job("build_prefix", about, prefix)
+                yield Job("build_prefix", about, work.scored_in(prefix, shape, precision))
             if study["memorisation"] and "model" in retrain_of(config, model):
                 yield Job("measure_retrained", about, measures.memorisation(shape, config))
 
 
 def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[tuple[str, Cell, Work]]:
     """(rule and attack, cell, work) of all that is done to each cell."""
-    study, batch_size = config["study"], config["scoring"]["batch_size"]
+    study, batch_size, precision = config["study"], config["scoring"]["batch_size"], config["scoring"]["precision"]
     trained = study_methods(config)
     first = _first_layer([config["methods"][name] for name in trained])
     for cell in cells(study):
@@ -164,13 +161,15 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
                 cell.method in trained and min(config["methods"][cell.method]["layers"]) < first
             )
             asked = probed_questions(config, benchmark, domains)
-            yield "evaluate", cell, work.scoring(shape, asked, batch_size, 0 if low else first, length)
+            scored = work.scoring(shape, asked, batch_size, 0 if low else first, length)
+            yield "evaluate", cell, work.scored_in(scored, shape, precision)
         else:
             entry = config["attacks"][attack]
             splits = config["scoring"]["splits"]
             asked = sum(questions_of(benchmark, role, split, domains) for role in entry["roles"] for split in splits)
             select = sum(questions_of(benchmark, role, "select", domains) for role in ("forget", "retain"))
-            yield f"attack {attack}", cell, work.attacking(shape, entry, asked, batch_size, select, length)
+            attacked = work.attacking(shape, entry, asked, batch_size, select, length, precision)
+            yield f"attack {attack}", cell, attacked
     for what, measure in MEASURES.items():
         for cell in measured_cells(config, what):
             yield f"measure_{what}", cell, measure(shapes[cell.model], config)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from unlearning_robustness.config.cells import Cell, defence_row
 from unlearning_robustness.config.effects import checkpoints
-from unlearning_robustness.estimate.work import QUESTION_TOKENS, attacking, relearning, scoring, unlearning
+from unlearning_robustness.estimate.work import QUESTION_TOKENS, attacking, relearning, scored_in, scoring, unlearning
 from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 
 # Second derivatives are taken in float32, on the laptop at this multiple of bfloat16's time.
@@ -81,11 +81,13 @@ def trajectory(shape: Shape, config: dict, cell: Cell, questions: dict[str, int]
     # Forget facts also about another entity, retain facts also behind a forget token.
     scored = 2 * asked["forget"] + 2 * asked["retain"] + asked["neighbour"]
     work = unlearning(shape, method, defence_row(config, cell.defence, cell.method), 0, batch_size, length)
-    work = replace(work, disk=0) + scoring(shape, scored, batch_size, min(method["layers"]), length).times(points)
+    precision = config["scoring"]["precision"]
+    one = scored_in(scoring(shape, scored, batch_size, min(method["layers"]), length), shape, precision)
+    work = replace(work, disk=0) + one.times(points)
     if "attack" not in settings:
         return work
     entry = config["attacks"][settings["attack"]]
-    return work + attacking(shape, entry, asked["forget"], batch_size, 0, length).times(points)
+    return work + attacking(shape, entry, asked["forget"], batch_size, 0, length, precision).times(points)
 
 
 def target_model(shape: Shape, settings: dict) -> Work:

@@ -5,11 +5,14 @@ is taken. Texts are short, so attention scores do not count.
 """
 
 import math
+from dataclasses import replace
 
 from unlearning_robustness.attacks.facts import Scoring
 from unlearning_robustness.config.kinds import ATTACKS, DEFENCES, FORGET_LOSSES, facts_of, reads_of
 from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 
+# Scoring in float32, on the laptop at this multiple of bfloat16's time.
+SLOWER_IN_FLOAT32 = 2.0
 # A question with its four choices, packed; measured on the laptop study.
 QUESTION_TOKENS = 13
 # A published question with its stem, four options and the sentence before it; a round figure, not measured.
@@ -29,6 +32,14 @@ def scoring(shape: Shape, questions: int, batch_size: int, first_layer: int = 0,
         memory=shape.memory(min(questions, batch_size) * length) + float32_head(shape),
         disk=questions * 80,
     )
+
+
+def scored_in(work: Work, shape: Shape, precision: str) -> Work:
+    """Scoring as the configuration's precision has it: in float32 it takes longer and holds the weights twice."""
+    if precision == "auto":
+        return work
+    slower = SLOWER_IN_FLOAT32 * work.operations
+    return replace(work, operations=slower, memory=work.memory + shape.parameters * FLOAT32)
 
 
 def float32_head(shape: Shape) -> int:
@@ -144,15 +155,23 @@ def unlearning(
 
 
 def attacking(
-    shape: Shape, attack: dict, questions: int, batch_size: int, select: int = 0, length: int = QUESTION_TOKENS
+    shape: Shape,
+    attack: dict,
+    questions: int,
+    batch_size: int,
+    select: int = 0,
+    length: int = QUESTION_TOKENS,
+    precision: str = "auto",
 ) -> Work:
     """Attack one cell and score it along the budget; of attacks without gradients only the scoring counts.
 
     An attack that chooses its setting first scores each on ``select`` questions; questions have ``length`` tokens.
+    Recorded answers are scored in ``precision``.
     """
     facts, settings = facts_of(ATTACKS, attack["kind"]), attack["parameters"]
     work = facts.work(settings, shape, Scoring(questions, select, batch_size, length))
-    scored = scoring(shape, questions, batch_size, length=length).times(facts.scored_points(settings))
+    scored = scored_in(scoring(shape, questions, batch_size, length=length), shape, precision)
+    scored = scored.times(facts.scored_points(settings))
     asked = facts.candidate_questions(settings, select)
     chosen = scoring(shape, asked, batch_size, length=length + facts.candidate_tokens)
     run = work + scored + chosen.times(facts.candidates(settings, shape))
@@ -164,7 +183,8 @@ def relearning(shape: Shape, attack: dict) -> Work:
     return facts_of(ATTACKS, attack["kind"]).work(attack["parameters"], shape)
 
 
-def attack_megabytes(shape: Shape, attack: dict, batch_size: int) -> int:
+def attack_megabytes(shape: Shape, attack: dict, batch_size: int, precision: str = "auto") -> int:
     """The memory that a job should request: all that it holds, on any device, and half as much again."""
     host = facts_of(ATTACKS, attack["kind"]).host_bytes(attack["parameters"], shape)
-    return round(1.5 * (attacking(shape, attack, batch_size, batch_size, batch_size).memory + host) / 1e6)
+    held = attacking(shape, attack, batch_size, batch_size, batch_size, precision=precision).memory
+    return round(1.5 * (held + host) / 1e6)

@@ -16,6 +16,7 @@ from unlearning_robustness.engine.activation_cache import ActivationCache
 from unlearning_robustness.engine.cost import total
 from unlearning_robustness.engine.weights import Tensors
 from unlearning_robustness.models.delta import applied
+from unlearning_robustness.models.float32_weights import AUTO, scored_in
 from unlearning_robustness.runtime.seeds import shuffler
 from unlearning_robustness.scoring.decision import right_log_probabilities
 from unlearning_robustness.scoring.knowledge import about_another_entity
@@ -58,6 +59,7 @@ class Trajectory:
 
     ``probes`` are a benchmark's probed questions. With an ``attack``, an (id, resolved entry), the checkpoints are kept
     in memory and attacked after the training with texts of ``corpora``, so the training is the same bit for bit.
+    Answers are scored in ``precision``.
     """
 
     def __init__(
@@ -69,8 +71,9 @@ class Trajectory:
         batch_size: int,
         attack: Sequence = (),
         corpora: pandas.DataFrame | None = None,
+        precision: str = AUTO,
     ):
-        self.model, self.tokenizer, self.settings = model, tokenizer, settings
+        self.model, self.tokenizer, self.settings, self.precision = model, tokenizer, settings, precision
         self.attack, self.corpora = attack, corpora
         asked = asked_questions(probes, settings)
         self.scorer = QuestionScorer(tokenizer, asked, batch_size)
@@ -85,14 +88,16 @@ class Trajectory:
         ``change`` is ||dW|| and ``operations`` what training took so far. The log says where the end differs from
         ``delta``, the cell itself. The model comes back bit for bit.
         """
-        keep_untrained(self.scorer, self.model, method)
+        with scored_in(self.model, self.precision):
+            keep_untrained(self.scorer, self.model, method)
         trainer, parts, kept = make_trainer(self.model, method, row, caches, cell.seed), [], {}
 
         def ask() -> Tensors:
             weights = trainer.engine.weights
             tensors = weights.delta()
             spent = {"change": weights.change(tensors), "operations": float(total(trainer.history)["operations"])}
-            parts.append(answers(self.scorer, self.model).assign(steps=trainer.done, relearning=0, **spent))
+            with scored_in(self.model, self.precision):
+                parts.append(answers(self.scorer, self.model).assign(steps=trainer.done, relearning=0, **spent))
             if self.attack:
                 kept[trainer.done] = {name: tensor.cpu() for name, tensor in tensors.items()}
             return tensors
@@ -121,7 +126,9 @@ class Trajectory:
         running = ATTACKS[entry["kind"]](**entry["parameters"])
         with applied(self.model, tensors):
             for attacked in running.run(AttackInput(self.model, self.tokenizer, self.corpora, cell.seed)):
-                yield answers(self.attacked_scorer, attacked.model).assign(relearning=attacked.budget["steps"])
+                with scored_in(attacked.model, self.precision):
+                    answered = answers(self.attacked_scorer, attacked.model)
+                yield answered.assign(relearning=attacked.budget["steps"])
 
 
 def _compare(end: Tensors, delta: Tensors) -> None:

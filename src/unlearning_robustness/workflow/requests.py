@@ -97,15 +97,18 @@ class Requests:
         """What suffices for the laptop's model, or more where a larger model's shape is known."""
         attack, shape = self.parameters.attack(wildcards), self._fetched_shape(wildcards.model)
         least = 8000 if attack["parameters"].get("trained") == "full" else 4000
-        return max(least, attack_megabytes(shape, attack, self.config["scoring"]["batch_size"])) if shape else least
+        scoring = self.config["scoring"]
+        asked = attack_megabytes(shape, attack, scoring["batch_size"], scoring["precision"]) if shape else 0
+        return max(least, asked)
 
     def attack_minutes(self, wildcards) -> int:
         """Those of a small model, or twice what an A100 takes on a larger one whose shape is known."""
         attack, shape = self.parameters.attack(wildcards), self._fetched_shape(wildcards.model)
         if not shape or self.size_of(wildcards.model) <= SMALL:
             return ATTACK_MINUTES
-        batch_size = self.config["scoring"]["batch_size"]
-        work = attacking(shape, attack, PUBLISHED, batch_size, PUBLISHED, LETTERED_TOKENS)
+        scoring = self.config["scoring"]
+        questions = (PUBLISHED, scoring["batch_size"], PUBLISHED, LETTERED_TOKENS)
+        work = attacking(shape, attack, *questions, scoring["precision"])
         return max(ATTACK_MINUTES, round(2 * MACHINES["a100"].seconds(work) / 60))
 
     def measure(self, wildcards) -> int:

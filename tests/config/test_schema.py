@@ -7,7 +7,20 @@ from unlearning_robustness.config import resolve
 from unlearning_robustness.config.schema import schema, without_display
 
 # What people may say of an entry, at any depth, without a model being trained again.
-PROSE = {"title", "settings", "label", "license", "note", "statement", "shape", "download_mb", "figures", "examples"}
+PROSE = {
+    "title",
+    "settings",
+    "label",
+    "license",
+    "note",
+    "statement",
+    "shape",
+    "download_mb",
+    "figures",
+    "shown_measure",
+    "undecidable",
+    "examples",
+}
 
 
 def keys_of(value):
@@ -15,6 +28,10 @@ def keys_of(value):
     if isinstance(value, list):
         return set().union(*map(keys_of, value)) if value else set()
     return set(value) | set().union(*map(keys_of, value.values())) if isinstance(value, dict) and value else set()
+
+
+# Of these, keys of the study itself.
+SHOWN = ("title", "settings", "figures", "shown_measure")
 
 
 def test_what_is_for_people_is_left_out_of_the_whole_configuration(config):
@@ -26,7 +43,7 @@ def test_what_is_for_people_is_left_out_of_the_whole_configuration(config):
         resolved["models"]["smollm2-135m-instruct"]["shape"]
     )
     assert left["methods"]["rmu"] == {key: value for key, value in resolved["methods"]["rmu"].items() if key != "label"}
-    assert list(left["study"]) == [key for key in resolved["study"] if key not in ("title", "settings", "figures")]
+    assert list(left["study"]) == [key for key in resolved["study"] if key not in SHOWN]
     assert left["analysis"]["seed"] == resolved["analysis"]["seed"] and left["scoring"] == resolved["scoring"]
 
 

@@ -8,14 +8,16 @@ from worlds import default_world, rna_world, study_world
 
 from studies import load_study
 from unlearning_robustness.analysis.bootstrap import spearman
+from unlearning_robustness.config.cells import ANSWER_MEASURES
 from unlearning_robustness.config.constants import constant
+from unlearning_robustness.config.display import figure_settings
 from unlearning_robustness.config.kinds import FIGURES as REGISTRY
 from unlearning_robustness.config.kinds import module_of
 from unlearning_robustness.errors import StudyError
 from unlearning_robustness.figures import FIGURES
 from unlearning_robustness.figures import style as look
-from unlearning_robustness.figures.style import CHANCE_COLOUR, REFERENCE_COLOUR, pyplot, save
-from unlearning_robustness.report.context import read_context
+from unlearning_robustness.figures.style import CHANCE_COLOUR, METHOD_MARKERS, REFERENCE_COLOUR, pyplot, save
+from unlearning_robustness.report.context import of_measure, read_context
 
 WITH_RNA = [*ONLY_RMU, {"methods": ["rmu"], "defences": ["rna"], "attacks": ["none"]}]
 
@@ -226,7 +228,29 @@ def test_the_legend_of_differences_names_every_method_with_a_point(draw, tmp_pat
         {"methods": ["rsv"], "defences": ["none", "rna"], "attacks": ["none"]},
     ]
     figure = draw("differences", planted_context(study(cells, seeds=[0]), tmp_path))
-    assert sorted(legend(figure)) == ["RMU", "RSV"]
+    assert sorted(legend(figure)) == [f"{method}, {name}" for method in ("RMU", "RSV") for name in ANSWER_MEASURES]
+
+
+def test_differences_show_both_measures_of_an_answer(draw, context):
+    table = context.every_measure["differences"]
+    rows = table[(table["first"] == "rna") & (table["second"] == "none") & (table["method"] == "rmu")]
+    drawn = [
+        line for line in draw("differences", context).axes[0].get_lines() if line.get_marker() == METHOD_MARKERS[0]
+    ]
+    for line, measure, filled in zip(drawn, ANSWER_MEASURES, (True, False), strict=True):
+        points = 100 * rows.loc[rows["measure"] == measure, "mean"]
+        assert set(points.round(6)) == {round(at, 6) for at in line.get_xdata() if numpy.isfinite(at)}
+        assert (line.get_markerfacecolor() != "white") is filled
+
+
+def test_a_figure_shows_the_probability_where_the_study_says_so(draw, context):
+    config = default_world().config
+    shown = {**config, "study": config["study"] | {"shown_measure": "probability"}}
+    settings = figure_settings(shown, PLACE[1], ["probes", "headline", "chance"])
+    tables = {name: of_measure(table, settings["measure"]) for name, table in context.every_measure.items()}
+    figure = draw("accuracy", replace(context, tables=tables, settings=settings))
+    assert {axes.get_xlabel() for axes in figure.axes} - {""} == {"probability"}
+    assert draw("accuracy", context).axes[-1].get_xlabel() == "accuracy"
 
 
 def test_weight_change_has_a_point_a_cell_and_tells_each_methods_correlation(draw, context):

@@ -3,6 +3,7 @@
 #   make tune                 derive every tuned number again on the select split
 #   make plan STUDY=full      the jobs of a study and what they will cost, without running them
 #   make new STUDY=mine       a study of your own model and texts to fill in: studies/mine.yaml
+#   make audit MODEL=unlearned REFERENCE=before   what is left in a model that was unlearned elsewhere: docs/audit.md
 #   make figures              tables, figures and findings from records alone
 #   make release VERSION=1.2.3  release a version: its number in three files, a commit and a tag
 #   make export CELL=model/benchmark/method/defence/seed0
@@ -24,7 +25,7 @@ RESULTS = $(shell sed -n "s/^  results: *\([^ ]*\).*/\1/p" $(if $(OVERLAY),$(OVE
 # Rules that read records alone.
 FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents published claims) figure page landing figures
 
-.PHONY: study new report tune figures export plan test lint format setup release clean
+.PHONY: study new audit report tune figures export plan test lint format setup release clean
 
 setup: $(STAMP)
 
@@ -42,6 +43,13 @@ new:
 	@test ! -e $(OVERLAY) || { echo "error: $(OVERLAY) is there already: edit it, or take another name"; exit 2; }
 	@sed 's/STUDY=own/STUDY=$(STUDY)/g; s/^  name: own$$/  name: $(STUDY)/; s|results/own$$|results/$(STUDY)|' studies/own.yaml > $(OVERLAY)
 	@echo "Done. Fill in the ten lines of $(OVERLAY)."
+
+# MODEL, QUESTIONS, TEXTS and BESIDE may name several, with spaces between them. A dry run would run a line with MAKE.
+AUDITED := MODEL REFERENCE NEVER NAME QUESTIONS TEXTS BESIDE
+audit: $(STAMP)
+	@study=$$(PYTHONPATH=src .venv/bin/python -m unlearning_robustness.workflow.audit \
+	  $(foreach key,$(AUDITED),$(if $($(key)),--$(shell echo $(key) | tr A-Z a-z) $($(key))))) && \
+	  make --no-print-directory study OVERLAY=$$study
 
 # Rebuilt only when a figure or table is newer.
 report: $(STAMP)

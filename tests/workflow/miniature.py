@@ -63,7 +63,7 @@ def miniature(resolved: dict, shapes: dict[str, dict], sources: dict[str, str], 
     for name, shape in shapes.items():
         entry = {key: value for key, value in config["models"][name].items() if key not in ("hub", "tokenizer")}
         path = {} if "package" in entry else {"path": str(tiny_folder(name, entry))}
-        config["models"][name] = {**entry, **path, "shape": shape}
+        config["models"][name] = {**entry, **path, **({"shape": shape} if shape else {})}
     for name, folder in sources.items():
         entry = {key: value for key, value in config["sources"][name].items() if key != "hub"}
         config["sources"][name] = {**entry, "path": folder}
@@ -73,7 +73,9 @@ def miniature(resolved: dict, shapes: dict[str, dict], sources: dict[str, str], 
 def thinned_layers(config: dict) -> list[int]:
     """The layers of a resolved study that its miniature has: the first, the last, and all that it names one by one."""
     depths = declared_depths(config).values()
-    every = {f"methods.{name}.layers" for name, entry in config["methods"].items() if len(entry["layers"]) in depths}
+    every = {
+        f"methods.{name}.layers" for name, entry in config["methods"].items() if len(entry.get("layers", ())) in depths
+    }
     return sorted({0, *(depth - 1 for depth in depths), *(n for key, n in named_layers(config) if key not in every)})
 
 
@@ -138,12 +140,12 @@ def kinds_of_cells(config: dict, few: bool) -> Iterator[tuple[tuple[str, str], l
 def aspects(config: dict, method: str, defence: str, attack: str, few: bool) -> Iterator[tuple]:
     """What a (cell, attack) has that decides how its jobs run, numbers left out."""
     entry = config["methods"].get(method)
-    trained = entry["trained"] if entry else method
+    trained = entry["trained"] if entry and "trained" in entry else method
     if attack != NONE:
         yield "attack", attack, trained
         return
-    if method == REFERENCE:
-        yield (REFERENCE,)
+    if method == REFERENCE or "checkpoint" in entry:
+        yield (method,)
         return
     if few:
         yield ("reads", cache_settings(entry)["likelihood"])

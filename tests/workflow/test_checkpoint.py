@@ -10,7 +10,7 @@ from in_process import run_study
 from running import unchanged_process
 from tiny_study import MODEL, STUDY, write_study
 
-from unlearning_robustness.data import benchmark
+from unlearning_robustness.data import known_facts
 from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.runtime.manifest import read_json
 from unlearning_robustness.scoring.records import read
@@ -37,10 +37,10 @@ def checkpoints(tmp_path, make_model, tiny_tokenizer, monkeypatch):
         "models": {**STUDY["models"], **{name: {"path": name, **entries} for name in ("untouched", "changed")}},
         "methods": {name: {"label": name, "checkpoint": name} for name in ("untouched", "changed")},
     }
-    thinned = benchmark.build_questions
+    thinned = known_facts.build_questions
     few = lambda *given: [each for each in thinned(*given) if zlib.crc32(each.fact.encode()) % 12 == 0]  # noqa: E731
-    monkeypatch.setattr(benchmark, "build_questions", few)
-    monkeypatch.setattr(benchmark, "keep_known", lambda questions, correct: questions)
+    monkeypatch.setattr(known_facts, "build_questions", few)
+    monkeypatch.setattr(known_facts, "keep_known", lambda questions, correct: questions)
     deterministic = torch.are_deterministic_algorithms_enabled()
     with unchanged_process():
         yield write_study(tmp_path, make_model(), tiny_tokenizer, study)

@@ -16,6 +16,8 @@ from small_sources import write_sources
 
 from studies import ROOT, STUDIES, load_study
 from unlearning_robustness import config
+from unlearning_robustness.config.cells import in_order
+from unlearning_robustness.config.checkpoints import checkpoint_methods, checkpoint_of
 from unlearning_robustness.data import known_facts
 from unlearning_robustness.figures import style
 from unlearning_robustness.runtime.manifest import read_json
@@ -27,6 +29,7 @@ FAMILIES = {
     "smollm2-135m-instruct": "llama tied", "qwen2.5-1.5b": "qwen2", "zephyr-7b-beta": "mistral window",
     "mistral-7b": "mistral window", "llama-3-8b": "llama", "llama-3-8b-instruct": "llama", "muse-news-target": "llama",
     "muse-news-retrained": "llama", "muse-books-target": "llama", "muse-books-retrained": "llama",
+    "unlearned": "llama tied",
 }  # fmt: skip
 # As in Zephyr's and Mistral's config.json.
 WINDOW = {"mistral window": {"sliding_window": 4096}}
@@ -79,6 +82,9 @@ def drawn_empty(monkeypatch):
 def fetched_models(resolved: dict) -> list[str]:
     """The models that the study's own come from, and those that memorisation compares with."""
     named = [*resolved["study"]["models"], resolved.get("memorisation", {}).get("retrain", {}).get("model")]
+    checkpoints, study = checkpoint_methods(resolved), resolved["study"]
+    asked = [checkpoints[name] for name in in_order(study, "methods") if name in checkpoints]
+    named += [checkpoint_of(method, model) for method in asked for model in study["models"]]
     entries = resolved["models"]
     return list(dict.fromkeys(entries[name].get("from", name) for name in named if name))
 
@@ -95,7 +101,7 @@ def write_models(resolved: dict, tokenizer) -> dict[str, dict]:
         }
         folder = family_folder(family, tiny_folder(name, resolved["models"][name]), tokenizer, **changes)
         sizes = read_json(folder / "config.json")
-        shapes[name] = {key: sizes[key] for key in resolved["models"][name]["shape"]}
+        shapes[name] = {key: sizes[key] for key in resolved["models"][name].get("shape", ())}
     return shapes
 
 
@@ -111,7 +117,8 @@ CASES += [(name, True) for name in SEVERAL_PLACES]
 @pytest.mark.parametrize(("name", "everywhere"), CASES, ids=[f"{n}-everywhere" if e else n for n, e in CASES])
 def test_a_study_runs_to_its_last_figure(name, everywhere, tokenizer, drawn_empty):
     resolved = config.resolve(merged([ROOT / "config.yaml"], {}) if name == DEFAULT else load_study(name))
-    named = {part.split("/")[0] for part in re.findall(r"'([\w-]+/[\w-]+)'", str(resolved["benchmarks"]))}
+    asked = [resolved["benchmarks"][benchmark] for benchmark in resolved["study"]["benchmarks"]]
+    named = {part.split("/")[0] for part in re.findall(r"'([\w-]+/[\w-]+)'", str(asked))}
     sources = write_sources({name: resolved["sources"][name] for name in named}, Path("data"))
     shapes = write_models(resolved, tokenizer)
     Path("study.yaml").write_text(yaml.safe_dump(miniature(resolved, shapes, sources, everywhere)))

@@ -21,7 +21,7 @@ def check_architectures(config: dict, entries: Iterable[tuple[str, dict]]) -> No
     hubs = {name: config["models"][origin_of(config, name)].get("hub") for name in config["study"]["models"]}
     with asking_the_hub():
         for model, hub in hubs.items():
-            said = _said_by(Repository.of(hub, "model")) if hub in fetched else {}
+            said = said_by(Repository.of(hub, "model")) if hub in fetched else {}
             sizes = sizes_in(said)
             if "num_hidden_layers" in sizes:
                 check_depths(config, {model: sizes["num_hidden_layers"]})
@@ -29,7 +29,7 @@ def check_architectures(config: dict, entries: Iterable[tuple[str, dict]]) -> No
             check_positions(config, {model: positions_of(said) or inf})
 
 
-def _said_by(repository: Repository) -> dict:
+def said_by(repository: Repository) -> dict:
     """What a repository's config.json says; nothing where it cannot be had."""
     from huggingface_hub import hf_hub_download
 

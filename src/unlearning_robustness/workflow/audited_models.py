@@ -1,0 +1,87 @@
+"""Where an audited model lies, as a person says it: a folder, ``owner/name`` or ``owner/name@revision`` of the hub."""
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from unlearning_robustness.config.cells import NONE, REFERENCE, RETRAINED
+from unlearning_robustness.config.sources import COMMIT
+from unlearning_robustness.data.adapters import is_adapter
+from unlearning_robustness.data.hub import Repository, list_files
+from unlearning_robustness.data.hub_errors import explain
+from unlearning_robustness.errors import ConfigError
+from unlearning_robustness.models.config_json import contents_of, sizes_in
+from unlearning_robustness.workflow.architectures import said_by
+from unlearning_robustness.workflow.licences import asking_the_hub
+
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
+# What readers must know of a model that nobody described.
+UNDESCRIBED = {"license": "as its maker says", "note": "it was given for an audit"}
+
+
+def ids_of(models: Sequence[str], taken: Iterable[str]) -> list[str]:
+    """An id for each model, from the name of its folder or repository, none twice and none that is ``taken``."""
+    ids, taken = [], {*taken, REFERENCE, NONE, RETRAINED}
+    for said in models:
+        base = re.sub(r"[^a-z0-9-]+", "-", name_of(said).lower()).strip("-") or "model"
+        number, id = 1, base
+        while id in taken:
+            number, id = number + 1, f"{base}-{number + 1}"
+        ids.append(id)
+        taken.add(id)
+    return ids
+
+
+def name_of(said: str) -> str:
+    """The name of a model's folder or repository."""
+    folder = Path(said).expanduser()
+    return folder.resolve().name if folder.is_dir() else said.split("@")[0].split("/")[-1]
+
+
+def entry_of(said: str, known: Iterable[str], base: str | None) -> dict:
+    """The entry of ``models``; that of an adapter says that it belongs to ``base``.
+
+    Raises ConfigError for what is no model, and for an adapter without a base; FetchError where the hub does not.
+    """
+    folder = Path(said).expanduser()
+    if folder.is_dir():
+        entry, files = {"path": str(folder.resolve())}, [path.name for path in folder.iterdir()]
+    elif REPOSITORY.fullmatch(said):
+        entry, files = _of_hub(*said.split("@"))
+    else:
+        raise ConfigError(
+            f"{said!r} is no folder, no owner/name of the hub and no id of config.yaml ({', '.join(known)}); correct it"
+        )
+    if is_adapter(files):
+        if base is None:
+            raise ConfigError(f"REFERENCE: {said} is an adapter; give the whole model before unlearning")
+        entry["base"] = base
+    return entry | UNDESCRIBED
+
+
+def _of_hub(name: str, revision: str = "main") -> tuple[dict, list[str]]:
+    """The entry of a repository at a commit, which a branch or tag stands for today, and the names of its files."""
+    from huggingface_hub import HfApi
+
+    endpoint = os.environ.get("HF_ENDPOINT")
+    with asking_the_hub():
+        if not COMMIT.fullmatch(revision):
+            try:
+                revision = HfApi(endpoint=endpoint).model_info(name, revision=revision).sha
+            except Exception as error:
+                raise explain(error, Repository(name, revision, endpoint=endpoint)) from error
+        files = list_files(Repository(name, revision, endpoint=endpoint))
+    return {"hub": {"repository": name, "revision": revision}}, list(files)
+
+
+def depth_of(entry: dict) -> int | None:
+    """The number of decoder layers of a model's entry, None where nothing says it."""
+    if "shape" in entry:
+        return entry["shape"]["num_hidden_layers"]
+    if "path" in entry:
+        config = Path(entry["path"]) / "config.json"
+        return sizes_in(contents_of(config)).get("num_hidden_layers") if config.is_file() else None
+    with asking_the_hub():
+        hub = {"token_required": False, **entry["hub"]}
+        return sizes_in(said_by(Repository.of(hub, "model"))).get("num_hidden_layers")

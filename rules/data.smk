@@ -37,6 +37,8 @@ rule make_target_model:
         f"{paths.logs}/make_target_model/{{model}}.log",
     benchmark:
         f"{paths.times}/make_target_model/{{model}}.jsonl"
+    wildcard_constraints:
+        model="|".join(parameters.fine_tuned_models) or "none",
     conda:
         TRAINING
     resources:
@@ -48,6 +50,54 @@ rule make_target_model:
         code=code_digest("training.target_model"),
     script:
         "../workflow_scripts/make_target_model.py"
+
+
+rule pretrain:
+    """Pretrain a small model on a generated world, with or without what is to be forgotten."""
+    output:
+        directory(paths.target_model),
+    log:
+        f"{paths.logs}/pretrain/{{model}}.log",
+    benchmark:
+        f"{paths.times}/pretrain/{{model}}.jsonl"
+    wildcard_constraints:
+        model="|".join(parameters.generated_models) or "none",
+    priority: 40
+    conda:
+        TRAINING
+    resources:
+        gpu=1,
+        mem_mb=growing(4000),
+        runtime=growing(120),
+    params:
+        model=parameters.model,
+        benchmark=parameters.learned_benchmark,
+        batch_size=CONFIG["scoring"]["batch_size"],
+        code=code_digest("training.pretraining", "data.world_tokenizer", "data.world_check"),
+        scratch=f"{paths.scratch}/pretrain/{{model}}",
+    script:
+        "../workflow_scripts/pretrain.py"
+
+
+rule check_world:
+    """Whether the models of a generated world know its facts and differ in nothing but those to be forgotten."""
+    input:
+        models=parameters.learner_folders,
+    output:
+        paths.world_check,
+    log:
+        f"{paths.logs}/check_world/{{benchmark}}.log",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        world=parameters.world,
+        code=code_digest("data.world_check"),
+    script:
+        "../workflow_scripts/check_world.py"
 
 
 rule fetch_source:
@@ -145,6 +195,7 @@ rule build_questions:
         model=parameters.model_folder,
         sources=parameters.sources("items"),
         checked=ancient(rules.check_texts.output[0]),
+        world_checked=ancient(parameters.world_check),
     output:
         questions=paths.questions,
         manifest=f"{paths.tree}/records/{{model}}/{{benchmark}}/benchmark.json",
@@ -186,7 +237,9 @@ rule build_probes:
         mem_mb=growing(4000),
         runtime=growing(20),
     params:
-        benchmark=parameters.benchmark("corpora.characteristic_ngrams", "forget.domain", "forget.splits", "seed"),
+        benchmark=parameters.benchmark(
+            "corpora.characteristic_ngrams", "forget.domain", "forget.splits", "seed", "world"
+        ),
         probes=parameters.probes(),
         splits=CONFIG["scoring"]["splits"],
         code=code_digest("data.benchmark"),

@@ -5,7 +5,7 @@ import pandas
 import pytest
 from synthetic import study
 
-from unlearning_robustness.data import benchmark, known_facts
+from unlearning_robustness.data import benchmark, elements, known_facts
 from unlearning_robustness.data.benchmark import build, build_probes
 from unlearning_robustness.errors import DataError
 
@@ -140,7 +140,7 @@ def test_every_probe_is_asked_of_its_roles_with_words_of_the_splits_own_entities
     assert asked.groupby(["probe", "role"]).size().to_dict() == expected
     plain = asked[(asked["probe"] == "plain")].drop(columns="probe").reset_index(drop=True)
     pandas.testing.assert_frame_equal(plain, tested.reset_index(drop=True))
-    splits = benchmark.assign_splits(benchmark.DOMAINS["elements"].entities(), settings["forget"]["splits"])
+    splits = benchmark.assign_splits(elements.entities(), settings["forget"]["splits"])
     prefixed = asked.loc[asked["probe"] == "forget-token", "prompt"].str.split(".").str[0].str.lower()
     assert {splits[word] for word in prefixed} == {"test"}
 

@@ -16,6 +16,7 @@ from unlearning_robustness.config.parameters import complete_parameters
 from unlearning_robustness.config.references import check_references
 from unlearning_robustness.config.schema import check_shape, fill_defaults
 from unlearning_robustness.config.sources import check_sources, with_vocabularies
+from unlearning_robustness.config.worlds import check_worlds, with_worlds
 from unlearning_robustness.errors import ConfigError
 
 __all__ = ["ConfigError", "defence_row", "method_settings", "resolve"]
@@ -30,12 +31,13 @@ def resolve(config: dict, depths_of: Callable[[dict], Mapping[str, int]] = decla
     config = without_removed(config)
     whole = inherit(config)
     check_shape(whole, entries_like_others(config))
-    resolved = complete_parameters(fill_defaults(with_vocabularies(whole)))
+    resolved = with_worlds(complete_parameters(fill_defaults(with_vocabularies(whole))))
     check_folders(resolved["study"])
     check_references(resolved)
     resolved = with_scaled_layers(resolved, depths_of)
     check_checkpoints(resolved)
     check_sources(resolved)
+    check_worlds(resolved)
     check_compatibility(resolved)
     check_effects(resolved)
     check_measures(resolved)

@@ -32,6 +32,11 @@ class Cell:
         return f"{self.model}/{self.benchmark}/{self.method}/{self.defence}/seed{self.seed}"
 
 
+def places(study: dict) -> list[tuple[str, str]]:
+    """(model, benchmark) of everything that the study runs: its pairs, by default all combinations."""
+    return [tuple(pair) for pair in study.get("pairs") or product(study["models"], study["benchmarks"])]
+
+
 def attacked_cells(study: dict) -> list[tuple[Cell, str]]:
     """Every (cell, attack) of the study: the union of its grids, each a cross product; attack ``none`` is the
     unlearned model itself.
@@ -40,8 +45,8 @@ def attacked_cells(study: dict) -> list[tuple[Cell, str]]:
     """
     pairs = set()
     for grid in study["cells"]:
-        axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], study["seeds"])
-        for (model, benchmark, method, defence, seed), attack in product(axes, grid["attacks"]):
+        axes = product(places(study), grid["methods"], grid["defences"], study["seeds"])
+        for ((model, benchmark), method, defence, seed), attack in product(axes, grid["attacks"]):
             if method == REFERENCE and attack == NONE:
                 seed = study["seeds"][0]
             pairs.add((Cell(model, benchmark, method, defence, seed), attack))
@@ -62,8 +67,8 @@ def measured_cells(config: dict, measure: str) -> list[Cell]:
     measured, study = set(), config["study"]
     once = measure != "memorisation" or "attack" not in config.get("memorisation", {})
     for grid in study[measure] if measure != "trajectory" else recorded_grids(study):
-        axes = product(study["models"], study["benchmarks"], grid["methods"], grid["defences"], study["seeds"])
-        for model, benchmark, method, defence, seed in axes:
+        axes = product(places(study), grid["methods"], grid["defences"], study["seeds"])
+        for (model, benchmark), method, defence, seed in axes:
             seed = study["seeds"][0] if once and method == REFERENCE else seed
             measured.add(Cell(model, benchmark, method, defence, seed))
     return sorted(measured)

@@ -10,7 +10,7 @@ from unlearning_robustness.config.kinds import ATTACKS, facts_of
 from unlearning_robustness.errors import ConfigError
 
 PACKAGE = ("package", "version", "file", "sha256")
-ORIGINS = {"models": ("package", "hub", "path", "from"), "sources": ("hub", "path")}
+ORIGINS = {"models": ("package", "hub", "path", "from", "generated"), "sources": ("hub", "path")}
 ROLES = ("forget", "retain", "neighbour")
 # Modes of probes that describe an entity, which only domains that come with the project know how to do.
 DESCRIBING = ("alias", "multi-hop")
@@ -110,7 +110,8 @@ def _check_apart(key: str, benchmark: dict) -> None:
     """What is to be forgotten must not be retained as well; parts may be shared where subjects tell them apart."""
     forget = benchmark["forget"]
     for role in roles_of(benchmark)[1:]:
-        if "domain" in forget and benchmark[role]["domain"] == forget["domain"]:
+        # Every role of a generated world has entities of its own.
+        if "world" not in benchmark and "domain" in forget and benchmark[role]["domain"] == forget["domain"]:
             raise ConfigError(f"{key}.{role}.domain: {forget['domain']!r} is what is forgotten; name another")
         chosen = any(entry.get("subjects") or entry["without_subjects"] for entry in (forget, benchmark[role]))
         both = [part for part in benchmark[role].get("items", []) if part in forget.get("items", [])]

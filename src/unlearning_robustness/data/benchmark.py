@@ -3,11 +3,12 @@
 import pandas
 
 from unlearning_robustness.data.known_facts import decided, known_questions
+from unlearning_robustness.data.neutral_nouns import NEUTRAL_NOUNS
 from unlearning_robustness.data.ngrams import characteristic, common
-from unlearning_robustness.data.probes import NEUTRAL_NOUNS, apply_probe, matched_words
+from unlearning_robustness.data.probes import apply_probe, matched_words
 from unlearning_robustness.data.questions import (
-    DOMAINS,
     assign_splits,
+    domain_of,
     from_table,
     limit,
     to_table,
@@ -72,7 +73,7 @@ def vocabularies(tokenizer, settings: dict, corpora: pandas.DataFrame, probes: d
     forget, by_kind = settings["forget"], {}
     asked = {vocabulary_of(probe) for probe in probes.values()}
     if ("entities",) in asked and "domain" in forget:
-        splits = assign_splits(DOMAINS[forget["domain"]].entities(), forget["splits"])
+        splits = assign_splits(domain_of(settings, "forget").entities(), forget["splits"])
         by_kind["entities",] = {
             split: matched_words(tokenizer, [name for name, entity_split in splits.items() if entity_split == split])
             for split in set(splits.values())

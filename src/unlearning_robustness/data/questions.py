@@ -7,10 +7,16 @@ import pandas
 
 from unlearning_robustness.data import elements, geography, symbols
 from unlearning_robustness.data.facts import Fact, Relation
+from unlearning_robustness.data.world import World
 from unlearning_robustness.runtime.seeds import shuffler
 from unlearning_robustness.scoring.decision import SUM
 
 DOMAINS = {"elements": elements, "geography": geography, "symbols": symbols}
+
+
+def domain_of(settings: dict, role: str):
+    """The domain of a benchmark's role; ``settings`` is the benchmark's resolved entry."""
+    return World(settings["world"]).domains[role] if "world" in settings else DOMAINS[settings[role]["domain"]]
 
 
 @dataclass(frozen=True)

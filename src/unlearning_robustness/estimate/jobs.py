@@ -13,10 +13,12 @@ from unlearning_robustness.config.cells import (
     attacked_cells,
     cells,
     measured_cells,
+    places,
     retrain_of,
 )
 from unlearning_robustness.config.checkpoints import checkpoint_methods, study_methods
 from unlearning_robustness.config.sources import roles_of
+from unlearning_robustness.config.worlds import learners
 from unlearning_robustness.data.facts import SWAPS
 from unlearning_robustness.estimate import measures, work
 from unlearning_robustness.estimate.machines import Machine
@@ -25,6 +27,8 @@ from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 # Share of a domain's facts that a model knows in every template: the laptop model knows 0.37, 0.59 and 0.73.
 KNOWN = 0.5
 REFUSALS = 4
+# Templates in which a generated world asks a fact.
+WORLD_TEMPLATES = 2
 # Questions of a published set without `max_facts`: WMDP's biology has 1,273, cybersecurity 1,987, MMLU 14,042; and
 # texts where the configuration takes all there are.
 PUBLISHED = 1000
@@ -67,7 +71,8 @@ def questions_of(benchmark: dict, role: str, split: str, domains: dict[str, Doma
     if "domain" not in entry:
         return entry["max_facts"].get(split, PUBLISHED)
     share = entry["splits"][split] / sum(entry["splits"].values())
-    facts = KNOWN * share * domains[entry["domain"]].facts
+    known = 1.0 if "world" in benchmark else KNOWN
+    facts = known * share * _domain(benchmark, role, domains).facts
     return round(min(facts, entry["max_facts"].get(split, facts))) * entry["templates_asked"]
 
 
@@ -76,16 +81,25 @@ def question_tokens(benchmark: dict) -> int:
     return work.LETTERED_TOKENS if "texts" in benchmark else work.QUESTION_TOKENS
 
 
-def reference_questions(entry: dict, options: str, domains: dict[str, Domain]) -> float:
+def reference_questions(benchmark: dict, role: str, domains: dict[str, Domain]) -> float:
     """Questions that are asked of the reference to find those that it knows, and to balance their options.
 
     For these it reads all answers of a relation behind the prompts of a few entities, about a token an answer.
     """
+    entry = benchmark[role]
     if "domain" not in entry:
         return sum(entry["max_facts"].get(split, PUBLISHED) for split in entry["splits"])
-    domain = domains[entry["domain"]]
-    prior = SWAPS / work.QUESTION_TOKENS if options == "balanced" else 0
+    domain = _domain(benchmark, role, domains)
+    prior = SWAPS / work.QUESTION_TOKENS if benchmark["options"] == "balanced" else 0
     return domain.facts * domain.templates * (1 + KNOWN + prior)
+
+
+def _domain(benchmark: dict, role: str, domains: dict[str, Domain]) -> Domain:
+    """How much can be asked of a role's domain; a generated world says it itself."""
+    if "world" in benchmark:
+        entities = benchmark["world"]["entities"][role]
+        return Domain(entities, entities * benchmark["world"]["attributes"], WORLD_TEMPLATES)
+    return domains[benchmark[role]["domain"]]
 
 
 def probed_questions(config: dict, benchmark: dict, domains: dict[str, Domain]) -> int:
@@ -109,33 +123,40 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
     study, batch_size, precision = config["study"], config["scoring"]["batch_size"], config["scoring"]["precision"]
     trained = [config["methods"][name] for name in study_methods(config)]
     caches = {cache_id(settings): settings for settings in map(cache_settings, trained)}
-    for model in study["models"]:
-        if "memorised" in config["models"][model]:
-            yield Job(
-                "make_target_model", model, measures.target_model(shapes[model], config["models"][model]["memorised"])
-            )
-        for name in study["benchmarks"]:
-            shape, benchmark, about = shapes[model], config["benchmarks"][name], f"{model}/{name}"
-            options, roles = benchmark["options"], roles_of(benchmark)
-            asked = sum(reference_questions(benchmark[role], options, domains) for role in roles)
-            scored = work.scoring(shape, round(asked), batch_size, length=question_tokens(benchmark))
-            yield Job("build_questions", about, work.scored_in(scored, shape, precision))
-            corpora, known = benchmark["corpora"], domains.get(benchmark["forget"].get("domain"))
-            texts = {
-                "forget": corpora.get("forget_prose_documents", PUBLISHED) + (known.entities if known else 0),
-                "retain": corpora.get("retain_documents", PUBLISHED),
-                "refusal": REFUSALS,
-            }
-            for identity, settings in caches.items():
-                yield Job("cache_activations", f"{about}/{identity}", work.activation_cache(shape, settings, texts))
-            if trained:
-                first = _first_layer(trained)
-                tokens = probed_questions(config, benchmark, domains) * question_tokens(benchmark)
-                prefix_bytes = tokens * shape.hidden_size * (BFLOAT16 if precision == "auto" else FLOAT32)
-                prefix = Work(tokens * shape.forward(first, False), first, shape.memory() + prefix_bytes, prefix_bytes)
-                yield Job("build_prefix", about, work.scored_in(prefix, shape, precision))
-            if study["memorisation"] and "model" in retrain_of(config, model):
-                yield Job("measure_retrained", about, measures.memorisation(shape, config))
+    yield from _made(config, shapes)
+    for model, name in places(study):
+        shape, benchmark, about = shapes[model], config["benchmarks"][name], f"{model}/{name}"
+        asked = sum(reference_questions(benchmark, role, domains) for role in roles_of(benchmark))
+        scored = work.scoring(shape, round(asked), batch_size, length=question_tokens(benchmark))
+        yield Job("build_questions", about, work.scored_in(scored, shape, precision))
+        corpora, known = benchmark["corpora"], domains.get(benchmark["forget"].get("domain"))
+        texts = {
+            "forget": corpora.get("forget_prose_documents", PUBLISHED) + (known.entities if known else 0),
+            "retain": corpora.get("retain_documents", PUBLISHED),
+            "refusal": REFUSALS,
+        }
+        for identity, settings in caches.items():
+            yield Job("cache_activations", f"{about}/{identity}", work.activation_cache(shape, settings, texts))
+        if trained:
+            first = _first_layer(trained)
+            tokens = probed_questions(config, benchmark, domains) * question_tokens(benchmark)
+            prefix_bytes = tokens * shape.hidden_size * (BFLOAT16 if precision == "auto" else FLOAT32)
+            prefix = Work(tokens * shape.forward(first, False), first, shape.memory() + prefix_bytes, prefix_bytes)
+            yield Job("build_prefix", about, work.scored_in(prefix, shape, precision))
+        if study["memorisation"] and "model" in retrain_of(config, model):
+            yield Job("measure_retrained", about, measures.memorisation(shape, config))
+
+
+def _made(config: dict, shapes: dict[str, Shape]) -> Iterator[Job]:
+    """The models that are trained before anything is forgotten."""
+    models = config["models"]
+    for model in config["study"]["models"]:
+        if "memorised" in models[model]:
+            yield Job("make_target_model", model, measures.target_model(shapes[model], models[model]["memorised"]))
+    for benchmark in config["study"]["benchmarks"]:
+        for model in learners(config, benchmark):
+            settings, world = models[model]["generated"], config["benchmarks"][benchmark]["world"]
+            yield Job("pretrain", model, measures.pretraining(settings, world))
 
 
 def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[tuple[str, Cell, Work]]:

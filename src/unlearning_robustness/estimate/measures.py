@@ -13,6 +13,8 @@ from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 
 # Second derivatives are taken in float32, on the laptop at this multiple of bfloat16's time.
 SLOWER_IN_FLOAT32 = 1.5
+# Of a sentence that states a fact of a generated world.
+SENTENCE_TOKENS = 6.5
 
 
 def latents(shape: Shape, config: dict) -> Work:
@@ -96,3 +98,15 @@ def target_model(shape: Shape, settings: dict) -> Work:
     projections = shape.num_hidden_layers * shape.projection_parameters
     trained = shape.parameters if settings["tensors"] == "all" else projections
     return replace(shape.fine_tuning(settings["steps"], tokens, trained), disk=shape.parameters * BFLOAT16)
+
+
+def pretraining(settings: dict, world: dict) -> Work:
+    """Train a small model from its first weights, on a world's documents, and ask it about all facts.
+
+    A document's sentences have about ``SENTENCE_TOKENS`` tokens each.
+    """
+    shape = Shape.of(settings["shape"])
+    tokens = settings["batch_size"] * world["stated"] * SENTENCE_TOKENS
+    facts = sum(world["entities"].values()) * world["attributes"]
+    trained = shape.fine_tuning(settings["steps"], tokens, shape.parameters)
+    return replace(trained, disk=shape.parameters * FLOAT32) + scoring(shape, 2 * facts, settings["batch_size"])

@@ -17,6 +17,7 @@ from unlearning_robustness.config.checkpoints import (
 from unlearning_robustness.config.demands import question_demands, text_demands
 from unlearning_robustness.config.kinds import DEFENCES, facts_of, module_of
 from unlearning_robustness.config.sources import roles_of
+from unlearning_robustness.config.worlds import learners
 from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.workflow.paths import Paths, all_filled, filled
 
@@ -30,8 +31,12 @@ CORPORA = (
     "perplexity_documents", "benign_documents", "relearn",
 )  # fmt: skip
 TEXT_KEYS = (*(f"corpora.{name}" for name in CORPORA), "forget.domain", "forget.splits", "neighbour.domain", "seed",
-             "texts")  # fmt: skip
-QUESTION_KEYS = ("decided_by", "distractors", "forget", "neighbour", "neighbour_minimum", "options", "retain", "seed")
+             "texts", "world")  # fmt: skip
+QUESTION_KEYS = (
+    "decided_by", "distractors", "forget", "neighbour", "neighbour_minimum", "options", "retain", "seed", "world",
+)  # fmt: skip
+# Of them, what a pretrained model's own knowledge is asked with.
+LEARNED_KEYS = ("decided_by", "distractors", "forget.splits", "neighbour.splits", "retain.splits", "seed", "world")
 ITEM_KEYS = tuple(f"{role}.{name}" for role in ("forget", "neighbour", "retain") for name in ("items", "shots"))
 Of = Callable[[object], object]
 
@@ -58,13 +63,43 @@ class Parameters:
 
     @property
     def fetched_models(self) -> list[str]:
-        """Models that are downloaded; the others are fine-tuned from these."""
-        return [name for name, entry in self.config["models"].items() if "from" not in entry]
+        """Models that are downloaded or copied; the others are made here."""
+        return [name for name in self.config["models"] if not self._made_by(name)]
+
+    @property
+    def fine_tuned_models(self) -> list[str]:
+        """Models that are fine-tuned from a fetched one."""
+        return [name for name in self.config["models"] if self._made_by(name) == "from"]
+
+    @property
+    def generated_models(self) -> list[str]:
+        """Models that are pretrained here."""
+        return [name for name in self.config["models"] if self._made_by(name) == "generated"]
+
+    def _made_by(self, model: str) -> str | None:
+        """The key that says how a model is made here; None for a fetched one."""
+        return next((key for key in ("from", "generated") if key in self.config["models"][model]), None)
 
     def folder_of(self, model: str) -> str:
-        """Where a model lies: fetched ones serve all studies, fine-tuned ones depend on this study's texts."""
-        fine_tuned = "from" in self.config["models"][model]
-        return (self.paths.target_model if fine_tuned else self.paths.fetched_model).format(model=model)
+        """Where a model lies: fetched ones serve all studies, those made here depend on this study's settings."""
+        return (self.paths.target_model if self._made_by(model) else self.paths.fetched_model).format(model=model)
+
+    def learned_benchmark(self, wildcards) -> dict:
+        """The world that a model is pretrained on, and how its knowledge is asked."""
+        return self._benchmark(self.model(wildcards)["generated"]["benchmark"], LEARNED_KEYS)
+
+    def world(self, wildcards) -> dict:
+        """The settings of a benchmark's world."""
+        return self.config["benchmarks"][wildcards.benchmark]["world"]
+
+    def learner_folders(self, wildcards) -> list[str]:
+        """The folders of the study's models that learn a benchmark's world."""
+        return [self.folder_of(model) for model in learners(self.config, wildcards.benchmark)]
+
+    def world_check(self, wildcards) -> list[str]:
+        """The check of these models, where the benchmark is of a world."""
+        generated = "world" in self.config["benchmarks"][wildcards.benchmark]
+        return [filled(self.paths.world_check, wildcards)] if generated else []
 
     def model_folder(self, wildcards) -> str:
         """The folder of the model."""
@@ -106,18 +141,17 @@ class Parameters:
 
     def benchmark(self, *names: str) -> Of:
         """These keys of the benchmark's entry, where it has them; ``forget.domain`` is a key in ``forget``."""
+        return lambda wildcards: self._benchmark(wildcards.benchmark, names)
 
-        def part(wildcards) -> dict:
-            entry, values = self.config["benchmarks"][wildcards.benchmark], {}
-            for name in names:
-                outer, _, inner = name.partition(".")
-                if inner and inner in entry.get(outer, {}):
-                    values.setdefault(outer, {})[inner] = entry[outer][inner]
-                elif not inner and outer in entry:
-                    values[outer] = entry[outer]
-            return values
-
-        return part
+    def _benchmark(self, benchmark: str, names: Sequence[str]) -> dict:
+        entry, values = self.config["benchmarks"][benchmark], {}
+        for name in names:
+            outer, _, inner = name.partition(".")
+            if inner and inner in entry.get(outer, {}):
+                values.setdefault(outer, {})[inner] = entry[outer][inner]
+            elif not inner and outer in entry:
+                values[outer] = entry[outer]
+        return values
 
     def perplexity_tokens(self, wildcards) -> int:
         """Tokens of each text whose perplexity is measured."""

@@ -32,6 +32,7 @@ class Paths:
         self.target_model = f"{self.tree}/models/{{model}}"
         self.corpora = f"{self.tree}/corpora/{{benchmark}}.parquet"
         self.texts_check = f"{self.tree}/checks/texts/{{benchmark}}.json"
+        self.world_check = f"{self.tree}/checks/worlds/{{benchmark}}.json"
         # Among the records, from which alone pages can be made again.
         self.questions_check = f"{self.tree}/records/{{model}}/{{benchmark}}/questions.json"
         self.open_questions = f"{self.tree}/open_questions/{{benchmark}}.parquet"

@@ -1,6 +1,6 @@
 """The files of a study that its tables read, one for each cell, attack or measure."""
 
-from unlearning_robustness.config.cells import NONE, Cell, attacked_cells, measured_cells, retrain_of
+from unlearning_robustness.config.cells import NONE, Cell, attacked_cells, measured_cells, places, retrain_of
 from unlearning_robustness.workflow.paths import Paths, filled
 
 MEASURES = ("latents", "sharpness", "landscape", "memorisation")
@@ -42,15 +42,19 @@ class Targets:
 
     def per_benchmark(self, pattern: str, **others: str) -> list[str]:
         """The path that a pattern gives for each model and benchmark."""
-        pairs = [(model, benchmark) for model in self.study["models"] for benchmark in self.study["benchmarks"]]
-        return [filled(pattern, {"model": model, "benchmark": benchmark}, **others) for model, benchmark in pairs]
+        return [
+            filled(pattern, {"model": model, "benchmark": benchmark}, **others)
+            for model, benchmark in places(self.study)
+        ]
 
     def _retrained(self) -> list[str]:
         if not self.study["memorisation"]:
             return []
-        models = [model for model in self.study["models"] if "model" in retrain_of(self.config, model)]
-        pairs = [{"model": model, "benchmark": benchmark} for model in models for benchmark in self.study["benchmarks"]]
-        return [filled(self.paths.retrained, pair) for pair in pairs]
+        return [
+            filled(self.paths.retrained, {"model": model, "benchmark": benchmark})
+            for model, benchmark in places(self.study)
+            if "model" in retrain_of(self.config, model)
+        ]
 
     def _attacked(self, cell: Cell, attack: str, name: str) -> str:
         return self.paths.records_of(cell, f"{attack}/{name}")

@@ -1,6 +1,6 @@
 """What is tuned on the select split, and with which settings."""
 
-from unlearning_robustness.config.cells import in_order
+from unlearning_robustness.config.cells import in_order, places
 from unlearning_robustness.config.constants import constant
 from unlearning_robustness.workflow.parameters import Parameters
 from unlearning_robustness.workflow.paths import filled
@@ -35,8 +35,7 @@ class Tuning:
 
     def chosen(self) -> list[str]:
         """What each search chose, for every model and benchmark."""
-        study = self.parameters.config["study"]
-        pairs = [{"model": model, "benchmark": name} for model in study["models"] for name in study["benchmarks"]]
+        pairs = [{"model": model, "benchmark": name} for model, name in places(self.parameters.config["study"])]
         pattern = f"{self.paths.tuning}/chosen.json"
         return [filled(pattern, {**pair, **search}) for pair in pairs for search in self.searches()]
 

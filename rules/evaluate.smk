@@ -126,6 +126,7 @@ rule arbitrate:
         benchmark=parameters.benchmark(*ITEM_KEYS),
         readers=parameters.readers("items"),
         batch_size=CONFIG["scoring"]["batch_size"],
+        chat=parameters.benchmark("chat"),
         code=code_digest("evaluation.arbitration"),
     script:
         "../workflow_scripts/arbitrate.py"

@@ -113,7 +113,7 @@ def records_of(cell, attack: str, asked: list[tuple], accuracy: Callable = plant
                 int(margin <= 0), margin > 0, numpy.array([margin, 0, 0, 0]), numpy.array([margin, 0, 0, 0]), "sum",
                 margin <= 0, 0,
             ))  # fmt: skip
-    columns = [name for name in COLUMNS if name not in (*vars(cell), "attack", "setting")]
+    columns = [name for name in COLUMNS if name not in (*vars(cell), "attack", "setting", "before", "after")]
     frame = pandas.DataFrame(rows, columns=columns)
     return label(frame, cell, attack, {name: frame[name] for name in BUDGET})
 

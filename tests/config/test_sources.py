@@ -53,3 +53,12 @@ def test_the_wmdp_study_resolves(config):
 def test_what_cannot_be_read_or_asked_is_refused_in_one_line(config, way, value, parts):
     text = message_of(replaced(config, way, value))
     assert [part for part in parts if part not in text] == [], text
+
+
+def test_a_chat_is_not_mixed_with_measures_that_ask_in_plain_text():
+    config = load_study("muse")
+    benchmark = config["study"]["benchmarks"][0]
+    config["benchmarks"][benchmark]["chat"] = {}
+    assert message_of(config) == (
+        f"benchmarks.{benchmark}.chat: study.memorisation asks in plain text; leave one of them out"
+    )

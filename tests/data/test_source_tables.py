@@ -1,10 +1,12 @@
 """What is built from published data sets, fetched and small: questions, texts, probes."""
 
+import copy
 import json
 import re
 
 import pandas
 import pytest
+import torch
 
 from unlearning_robustness.data import benchmark
 from unlearning_robustness.data.corpora import build_corpora
@@ -227,3 +229,19 @@ def test_listed_words_have_neutral_ones_of_equal_length_from_nouns_and_retain_te
     for forget, neutral in zip(parts["forget"], parts["neutral"], strict=True):
         assert "SARS-CoV-2" in forget and "SARS-CoV-2" not in neutral
         assert len(tiny_tokenizer.encode(forget)) == len(tiny_tokenizer.encode(neutral))
+
+
+def test_a_benchmark_in_chat_asks_in_the_template_and_says_so(sources, tiny_model, tiny_tokenizer):
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.chat_template = "{% for m in messages %}({{ m.role }}) {{ m.content }}\n{% endfor %}(assistant) "
+    plain, _ = benchmark.build(tiny_model, tokenizer, SETTINGS, 8, sources)
+    table, report = benchmark.build(tiny_model, tokenizer, {**SETTINGS, "chat": {}}, 8, sources)
+    assert report["chat"] == {"before": "(user) ", "after": "\n(assistant) "}
+    assert set(table["before"]) == {"(user) "} and set(table["after"]) == {"\n(assistant) "}
+    assert table.drop(columns=["before", "after"]).equals(plain.drop(columns=["before", "after"]))
+    whole = table.assign(prompt=table["before"] + table["prompt"] + table["after"], before="", after="")
+    asked = QuestionScorer(tokenizer, table, 8).log_likelihoods(tiny_model)
+    assert not torch.equal(asked, QuestionScorer(tokenizer, plain, 8).log_likelihoods(tiny_model))
+    # The tiny tokenizer reads letters, so that a template's last blank belongs to the choice in both.
+    spaced = QuestionScorer(tokenizer, whole.assign(prompt=whole["prompt"].str.removesuffix(" ")), 8)
+    assert torch.allclose(asked, spaced.log_likelihoods(tiny_model), atol=1e-4)

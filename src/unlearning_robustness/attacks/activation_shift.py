@@ -13,6 +13,7 @@ from torch import nn
 from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.slicing import LayerSpan
+from unlearning_robustness.scoring.chat import with_choice
 from unlearning_robustness.scoring.encoding import encode_texts
 
 Compared = Callable[[int, torch.Tensor, torch.Tensor], None]
@@ -78,7 +79,7 @@ def shifts(
 def _compare(attack: AttackInput, modules: list[nn.Module], skipped_tokens: int, see: Compared) -> None:
     """Show, module by module, the activations (N, d), float32, of the unlearned model and of the reference."""
     asked = attack.select[attack.select["role"] == "forget"]
-    texts = [f"{row.prompt} {row.choices[row.answer]}" for row in asked.itertuples()]
+    texts = [with_choice(row, row.choices[row.answer]) for row in asked.itertuples()]
     model = attack.model
     device, span = next(model.parameters()).device, LayerSpan(model, 0, model.config.num_hidden_layers)
     for start in range(0, len(texts), attack.batch_size):

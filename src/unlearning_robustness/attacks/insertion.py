@@ -12,8 +12,10 @@ import pandas
 import torch
 
 from unlearning_robustness.errors import DataError
+from unlearning_robustness.scoring.chat import in_frame, joint
 from unlearning_robustness.scoring.decision import SUM, divisors
 from unlearning_robustness.scoring.packing import pack
+from unlearning_robustness.scoring.questions import frames_of
 
 Place = Literal["before", "after"]
 ANCHOR = "!"
@@ -54,20 +56,25 @@ class Slot:
 
 
 class Insertion:
-    """Questions (columns prompt, choices, answer) with room for tokens before or after the prompt."""
+    """Questions (columns prompt, choices, answer) with room for tokens before or after the prompt.
+
+    In a chat template (columns before, after) that is within the user's turn.
+    """
 
     def __init__(self, tokenizer, questions: pandas.DataFrame, place: Place):
         self.tokenizer, self.place = tokenizer, place
         self.texts = [(row.prompt, list(row.choices)) for row in questions.itertuples()]
-        self.slots = [self._slot(row) for row in questions.to_dict("records")]
+        self.frames = frames_of(questions)
+        rows = zip(questions.to_dict("records"), self.frames, strict=True)
+        self.slots = [self._slot(row, *frame) for row, frame in rows]
 
-    def _slot(self, row: dict) -> Slot:
+    def _slot(self, row: dict, before: str, after: str) -> Slot:
         prompt, choices, answer = row["prompt"], row["choices"], row["answer"]
         left, right = _around(ANCHOR, prompt, self.place)
-        asked = pack(self.tokenizer, f"{left}{right}", choices, row.get("question", ""))
-        head = self.tokenizer.encode(_around("", prompt, self.place)[0])
-        plain = self.tokenizer.encode(f"{prompt} {choices[answer]}")[:-1]
-        tail, shared = asked.prompt[len(self.tokenizer.encode(left)) :], 0
+        asked = pack(self.tokenizer, f"{left}{right}", choices, row.get("question", ""), before, after)
+        head = self.tokenizer.encode(f"{before}{_around('', prompt, self.place)[0]}")
+        plain = self.tokenizer.encode(f"{in_frame(prompt, before, after)}{joint(after)}{choices[answer]}")[:-1]
+        tail, shared = asked.prompt[len(self.tokenizer.encode(f"{before}{left}")) :], 0
         behind = tail + asked.choices[answer][:-1]
         # The first token of a text is an attention sink, so it is not compared with one further in.
         while shared < min(len(behind), len(plain) - 1) and behind[-1 - shared] == plain[-1 - shared]:
@@ -83,9 +90,9 @@ class Insertion:
         """Whether the tokens' text is encoded as these tokens, alone between the same others, before every choice."""
         text = self.decode(ids)
         return all(
-            self.tokenizer.encode(f"{insert(text, prompt, self.place)} {choice}")
+            self.tokenizer.encode(f"{in_frame(insert(text, prompt, self.place), *frame)}{joint(frame[1])}{choice}")
             == [*slot.head, *ids, *slot.tail, *choice_ids]
-            for (prompt, choices), slot in zip(self.texts, self.slots, strict=True)
+            for (prompt, choices), frame, slot in zip(self.texts, self.frames, self.slots, strict=True)
             for choice, choice_ids in zip(choices, slot.choices, strict=True)
         )
 

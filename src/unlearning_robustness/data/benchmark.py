@@ -16,6 +16,7 @@ from unlearning_robustness.data.questions import (
 from unlearning_robustness.data.source_tables import Published
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.progress import Progress
+from unlearning_robustness.scoring.chat import chat_frame
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 ROLES = ("forget", "retain", "neighbour")
@@ -44,6 +45,9 @@ def build(
     Raises DataError when the model knows no forget or no retain fact of a split.
     """
     questions, report = [], {}
+    if "chat" in settings:
+        settings = {**settings, "frame": chat_frame(tokenizer, settings["chat"])}
+        report["chat"] = dict(zip(("before", "after"), settings["frame"], strict=True))
     for role in [role for role in ROLES if role in settings]:
         if "items" in settings[role]:
             asked, report[role] = published_questions(model, tokenizer, settings, role, batch_size, published)

@@ -23,10 +23,14 @@ from unlearning_robustness.scoring.questions import QuestionScorer
 
 
 def decided(questions: list[Question], settings: dict) -> list[Question]:
-    """The questions, decided by the score that the benchmark names; without one, by that of their source."""
-    if "decided_by" not in settings:
-        return questions
-    return [replace(question, decided_by=settings["decided_by"]) for question in questions]
+    """The questions, decided by the score that the benchmark names, without one by that of their source.
+
+    With a ``frame`` they are asked in it, a chat template's text before and after them.
+    """
+    changes = {"decided_by": settings["decided_by"]} if "decided_by" in settings else {}
+    if "frame" in settings:
+        changes |= dict(zip(("before", "after"), settings["frame"], strict=True))
+    return [replace(question, **changes) for question in questions] if changes else questions
 
 
 class Asking:

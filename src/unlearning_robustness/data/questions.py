@@ -23,7 +23,8 @@ def domain_of(settings: dict, role: str):
 class Question:
     """One multiple-choice question; ``answer`` indexes ``choices``. A fact has one question a template.
 
-    ``decided_by`` is the score that decides which choice a model answers, one of ``scoring.decision.RULES``.
+    ``decided_by`` is the score that decides which choice a model answers, one of ``scoring.decision.RULES``; ``before``
+    and ``after`` are what a chat template puts around the prompt.
     """
 
     question: str
@@ -37,6 +38,8 @@ class Question:
     choices: tuple[str, ...]
     answer: int
     decided_by: str = SUM
+    before: str = ""
+    after: str = ""
 
 
 def assign_splits(entities: Sequence[str], shares: dict[str, int]) -> dict[str, str]:
@@ -135,5 +138,5 @@ def to_table(questions: Sequence[Question]) -> pandas.DataFrame:
 
 def from_table(table: pandas.DataFrame) -> list[Question]:
     """The inverse of :func:`to_table`; columns that a question does not have are left out."""
-    names = list(Question.__dataclass_fields__)
+    names = [name for name in Question.__dataclass_fields__ if name in table]
     return [Question(**{**row, "choices": tuple(row["choices"])}) for row in table[names].to_dict("records")]

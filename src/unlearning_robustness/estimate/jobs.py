@@ -77,8 +77,9 @@ def questions_of(benchmark: dict, role: str, split: str, domains: dict[str, Doma
 
 
 def question_tokens(benchmark: dict) -> int:
-    """Tokens of a question: of a domain's a short sentence, of a published set its stem and options."""
-    return work.LETTERED_TOKENS if "texts" in benchmark else work.QUESTION_TOKENS
+    """Tokens of a question: a domain's are short sentences, published ones stem and options; with a chat template's."""
+    template = work.CHAT_TOKENS if "chat" in benchmark else 0
+    return template + (work.LETTERED_TOKENS if "texts" in benchmark else work.QUESTION_TOKENS)
 
 
 def reference_questions(benchmark: dict, role: str, domains: dict[str, Domain]) -> float:

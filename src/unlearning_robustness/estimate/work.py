@@ -15,6 +15,8 @@ from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 SLOWER_IN_FLOAT32 = 2.0
 # A question with its four choices, packed; measured on the laptop study.
 QUESTION_TOKENS = 13
+# What chat templates put around a question: 9 (Mistral) to 36 (Llama 3 with its date).
+CHAT_TOKENS = 25
 # A published question with its stem, four options and the sentence before it; a round figure, not measured.
 LETTERED_TOKENS = 150
 # A trained weight has its original, a gradient of each branch and their sum, and by precision a master and two moments.

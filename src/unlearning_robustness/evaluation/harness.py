@@ -12,7 +12,9 @@ import pandas
 import yaml
 
 from unlearning_robustness.runtime.manifest import atomic
+from unlearning_robustness.scoring.chat import in_frame, joint
 from unlearning_robustness.scoring.decision import BYTE_MEAN, SUM
+from unlearning_robustness.scoring.questions import frames_of
 
 
 def task_name(benchmark: str, role: str, probe: str) -> str:
@@ -24,8 +26,8 @@ def task_name(benchmark: str, role: str, probe: str) -> str:
 METRICS = {SUM: "acc", BYTE_MEAN: "acc_bytes"}
 
 
-def task_settings(name: str, data: Path, metrics: Sequence[str] = ("acc",)) -> dict:
-    """The task: the prompt as it is, each choice behind one space, accuracy by each of the ``metrics``."""
+def task_settings(name: str, data: Path, metrics: Sequence[str] = ("acc",), delimiter: str = " ") -> dict:
+    """The task: the prompt as it is, each choice behind the ``delimiter``, accuracy by each of the ``metrics``."""
     return {
         "task": name,
         "dataset_path": "json",
@@ -34,6 +36,7 @@ def task_settings(name: str, data: Path, metrics: Sequence[str] = ("acc",)) -> d
         "num_fewshot": 0,
         "output_type": "multiple_choice",
         "doc_to_text": "{{prompt}}",
+        "target_delimiter": delimiter,
         "doc_to_choice": "{{choices}}",
         "doc_to_target": "answer",
         "metric_list": [{"metric": metric, "aggregation": "mean", "higher_is_better": True} for metric in metrics],
@@ -44,7 +47,8 @@ def task_settings(name: str, data: Path, metrics: Sequence[str] = ("acc",)) -> d
 def write_tasks(probes: pandas.DataFrame, benchmark: str, folder: str | Path) -> list[str]:
     """Write one task a (role, probe) of a table of probed questions; returns their names.
 
-    Accuracy is by the sum, and also by the rule that decides the questions where lm-eval has it.
+    Accuracy is by the sum, and also by the rule that decides the questions where lm-eval has it. Questions that are
+    asked in a chat template have its text in their prompts.
     """
     names, folder = [], Path(folder)
     for (role, probe), part in probes.groupby(["role", "probe"], sort=True):
@@ -52,11 +56,14 @@ def write_tasks(probes: pandas.DataFrame, benchmark: str, folder: str | Path) ->
         data = folder / f"{name}.jsonl"
         rules = set(part["decided_by"]) if "decided_by" in part else set()
         metrics = sorted({METRICS[SUM], *(METRICS[rule] for rule in rules & METRICS.keys())})
-        rows = part[["question", "prompt", "choices", "answer"]].to_dict("records")
+        frames = frames_of(part)
+        texts = [in_frame(prompt, *frame) for prompt, frame in zip(part["prompt"], frames, strict=True)]
+        rows = part.assign(prompt=texts)[["question", "prompt", "choices", "answer"]].to_dict("records")
         with atomic(data) as temporary:
             temporary.write_text("".join(json.dumps({**row, "choices": list(row["choices"])}) + "\n" for row in rows))
         with atomic(folder / f"{name}.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump(task_settings(name, data, metrics), sort_keys=False))
+            settings = task_settings(name, data, metrics, joint(frames[0][1]))
+            temporary.write_text(yaml.safe_dump(settings, sort_keys=False))
         names.append(name)
     return names
 

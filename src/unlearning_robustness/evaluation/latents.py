@@ -8,7 +8,9 @@ from unlearning_robustness.evaluation.curvature import LatentLoss, hessian_trace
 from unlearning_robustness.evaluation.residuals import residual_statistics
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.runtime.seeds import generator, shuffler
+from unlearning_robustness.scoring.chat import in_frame
 from unlearning_robustness.scoring.packing import pack
+from unlearning_robustness.scoring.questions import frames_of
 
 CONTRASTS = {"forget": "forget_probe", "neutral": "other_neutral_probe"}
 
@@ -17,6 +19,8 @@ def asked_questions(probes: pandas.DataFrame, settings: dict) -> pandas.DataFram
     """Prompts of the retain questions under the three probes, one row a question, at most ``questions`` of them."""
     names = [settings[name] for name in ("forget_probe", "neutral_probe", "other_neutral_probe")]
     asked = probes[(probes["role"] == "retain") & probes["probe"].isin(names)]
+    texts = [in_frame(prompt, *frame) for prompt, frame in zip(asked["prompt"], frames_of(asked), strict=True)]
+    asked = asked.assign(prompt=texts)
     wide = asked.pivot(index="question", columns="probe", values="prompt").dropna().sort_index()
     kept = shuffler(0, "latents").sample(range(len(wide)), min(settings["questions"], len(wide)))
     return wide.iloc[sorted(kept)]
@@ -44,7 +48,8 @@ def curvature_statistics(model, tokenizer, plain: pandas.DataFrame, settings: di
     chosen = plain.iloc[sorted(shuffler(0, "curvature").sample(range(len(plain)), count))]
     questions = []
     for row in chosen.itertuples():
-        packed = pack(tokenizer, row.prompt, [row.choices[row.answer]])
+        frame = getattr(row, "before", ""), getattr(row, "after", "")
+        packed = pack(tokenizer, row.prompt, [row.choices[row.answer]], "", *frame)
         questions.append((packed.prompt, packed.choices[0]))
     loss = LatentLoss.of(model, settings["read_layer"], questions)
     traces = hessian_traces(loss, settings["hessian_draws"], generator(seed, "hessian"))

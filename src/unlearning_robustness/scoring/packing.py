@@ -6,6 +6,7 @@ from functools import cached_property
 
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.config_json import positions_of
+from unlearning_robustness.scoring.chat import in_frame, joint
 from unlearning_robustness.scoring.encoding import encode
 
 # How much of a prompt without a name an error quotes.
@@ -45,22 +46,25 @@ class PackedQuestion:
         return len(self.prompt) + max(map(len, self.choices)) - 1
 
 
-def pack(tokenizer, prompt: str, choices: Sequence[str], name: str = "") -> PackedQuestion:
+def pack(
+    tokenizer, prompt: str, choices: Sequence[str], name: str = "", before: str = "", after: str = ""
+) -> PackedQuestion:
     """Tokenise as lm-eval does (``TemplateLM._encode_pair``).
 
     Blanks at the prompt's end move to the choice. A choice is what stands in encoding(prompt + " " + choice) behind the
     length of encoding(prompt), also where the tokenizer merges the prompt's end with the choice, or appends an end of
-    sequence to both. Raises DataError, which names the question, when the prompt is empty, a choice adds no token, or
+    sequence to both. What a chat template puts ``before`` and ``after`` a prompt belongs to it, and a choice follows
+    directly. Raises DataError, which names the question, when the prompt is empty, a choice adds no token, or
     all choices have the same tokens.
     """
     name = f"question {name}" if name else f"question {prompt[-QUOTED:]!r}"
-    context = prompt.rstrip()
-    if not context:
+    if not prompt.strip():
         raise DataError(f"{name}: its prompt is empty: give it a text")
-    prompt_ids = tuple(encode(tokenizer, context))
+    text = in_frame(prompt, before, after)
+    prompt_ids = tuple(encode(tokenizer, text.rstrip()))
     choice_ids = []
     for choice in choices:
-        ids = tuple(encode(tokenizer, f"{prompt} {choice}")[len(prompt_ids) :])
+        ids = tuple(encode(tokenizer, f"{text}{joint(after)}{choice}")[len(prompt_ids) :])
         if not ids:
             raise DataError(f"{name}: choice {choice!r} adds no token to its prompt: give it a text")
         choice_ids.append(ids)

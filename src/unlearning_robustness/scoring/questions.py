@@ -26,19 +26,26 @@ def select_questions(questions: pandas.DataFrame, role: str) -> pandas.DataFrame
     return questions[(questions["split"] == "select") & (questions["role"] == role)].drop_duplicates("fact")
 
 
+def frames_of(questions: pandas.DataFrame) -> list[tuple[str, str]]:
+    """What stands before and after the prompt of each question, in a chat template; nothing in plain text."""
+    blank = [""] * len(questions)
+    return list(zip(questions.get("before", blank), questions.get("after", blank), strict=True))
+
+
 class QuestionScorer:
     """A table of questions, tokenised once, scored with any number of models.
 
     The table has columns ``prompt``, ``choices`` and ``answer``; all questions have equally many choices. A column
     ``decided_by`` names the score that decides each question, without it the sum, and ``question`` names it in errors.
+    What a chat template puts around the prompt is in ``before`` and ``after``.
     """
 
     def __init__(self, tokenizer, table: pandas.DataFrame, batch_size: int):
         self.table = table.reset_index(drop=True)
         names = self.table["question"] if "question" in self.table else [""] * len(self.table)
         self.packed = [
-            pack(tokenizer, row.prompt, row.choices, name)
-            for row, name in zip(self.table.itertuples(), names, strict=True)
+            pack(tokenizer, row.prompt, row.choices, name, *frame)
+            for row, name, frame in zip(self.table.itertuples(), names, frames_of(self.table), strict=True)
         ]
         if len({len(question.choices) for question in self.packed}) > 1:
             raise ValueError("all questions must have equally many choices")

@@ -17,7 +17,7 @@ COLUMNS = (
     "model", "benchmark", "method", "defence", "seed", "attack", *BUDGET, "setting",
     "probe", "role", "split", "relation", "entity", "fact", "template", "question",
     "prompt", "choices", "answer", "log_likelihoods", "entropy", "prediction", "correct",
-    "token_means", "byte_means", "decided_by", "tied", "tokens_cut",
+    "token_means", "byte_means", "decided_by", "tied", "tokens_cut", "before", "after",
 )  # fmt: skip
 
 
@@ -29,7 +29,8 @@ def label(
     ``setting`` is what an attack chose, in words.
     """
     spent = dict.fromkeys(BUDGET, 0) | (budget or {})
-    return records.assign(**vars(cell), attack=attack, **spent, setting=setting)[list(COLUMNS)]
+    plain = {name: "" for name in ("before", "after") if name not in records}
+    return records.assign(**plain, **vars(cell), attack=attack, **spent, setting=setting)[list(COLUMNS)]
 
 
 def write(path: str | Path, parts: Iterable[pandas.DataFrame]) -> None:
@@ -44,7 +45,7 @@ def read(paths: Iterable[str | Path], columns: list[str] | None = None) -> panda
 
 
 # What no table needs: the texts, and what decided answers, of which the right choice's probability is left.
-UNREAD = ("prompt", "choices", "entropy", "token_means", "byte_means", "decided_by", "tokens_cut")
+UNREAD = ("before", "after", "prompt", "choices", "entropy", "token_means", "byte_means", "decided_by", "tokens_cut")
 ANALYSED = [*(name for name in COLUMNS if name not in UNREAD), PROBABILITY]
 # By rule of decision the column with the scores that it compares.
 DECIDING = {SUM: "log_likelihoods", TOKEN_MEAN: "token_means", BYTE_MEAN: "byte_means"}

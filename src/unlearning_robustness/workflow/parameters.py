@@ -33,7 +33,8 @@ CORPORA = (
 TEXT_KEYS = (*(f"corpora.{name}" for name in CORPORA), "forget.domain", "forget.splits", "neighbour.domain", "seed",
              "texts", "world")  # fmt: skip
 QUESTION_KEYS = (
-    "decided_by", "distractors", "forget", "neighbour", "neighbour_minimum", "options", "retain", "seed", "world",
+    "chat", "decided_by", "distractors", "forget", "neighbour", "neighbour_minimum", "options", "retain", "seed",
+    "world",
 )  # fmt: skip
 # Of them, what a pretrained model's own knowledge is asked with.
 LEARNED_KEYS = ("decided_by", "distractors", "forget.splits", "neighbour.splits", "retain.splits", "seed", "world")

@@ -38,8 +38,9 @@ CLAIMS_NOTE = """
 What a claim shows, in shares of questions (correlations: over so many defences instead of facts), with a chance of 80 %
 by the average over its subjects and beside all other claims (Holm): an effect from that size on, or for `within` that
 there is none beyond it. "by probability" is the same where the claim names `measure: probability`. "no": even where an
-effect that matters is there, most likely nothing can be decided; the last column has how many seeds would do.
-docs/measurement.md has the formula, and the spreads, which are those of the laptop's studies."""
+effect that matters is there, most likely nothing can be decided; the last column has how many seeds would do, "none"
+where no number does with so few facts. docs/measurement.md has the formula, and the spreads, which are those of the
+laptop's studies."""
 
 
 @dataclass(frozen=True)
@@ -151,17 +152,27 @@ def undecidable(config: dict, domains: dict[str, Domain]) -> str:
         return ""
     return (
         f"{len(open_)} of {len(config['claims'])} claims can hardly be decided with {len(config['study']['seeds'])} "
-        f"seed(s): {', '.join(open_)}; `make plan` says what they show and how many seeds would do"
+        f"seed(s): {', '.join(open_)}; `make plan` says what they show, and whether more seeds or facts would do"
     )
 
 
 def _row(each: Resolution) -> list[str]:
-    known = each.smallest is not None
-    units, smallest = (str(each.units), _number(each.smallest, ".3f", "never")) if known else ("", "")
-    probable = "" if each.by_probability is None else _number(each.by_probability, ".3f", "never")
-    needed = _number(each.needed, ".0f", "")
-    return [each.claim, each.benchmark, str(each.subjects), str(each.seeds), units, smallest, probable,
-            f"{each.matters:.3g}", each.verdict, needed]  # fmt: skip
+    shown = ["", "", "", ""]
+    if each.smallest is not None:
+        probable = "" if each.by_probability is None else _number(each.by_probability, ".3f", "never")
+        shown = [str(each.subjects), str(each.units), _number(each.smallest, ".3f", "never"), probable]
+    subjects, *numbers = shown
+    needed = _number(each.needed, ".0f", "none" if each.verdict == "no" else "")
+    return [
+        each.claim,
+        each.benchmark,
+        subjects,
+        str(each.seeds),
+        *numbers,
+        f"{each.matters:.3g}",
+        each.verdict,
+        needed,
+    ]
 
 
 def _number(value: float, form: str, beyond: str) -> str:

@@ -13,6 +13,7 @@ from unlearning_robustness.analysis import (
     attack_costs,
     attacked,
     audit,
+    corrected_recovery,
     costs,
     landscape,
     latents,
@@ -26,6 +27,7 @@ from unlearning_robustness.analysis import (
     sharpness,
     tofu,
     trajectory,
+    yardstick,
 )
 from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.significance import with_family
@@ -59,6 +61,9 @@ TABLES = {
     "rejection": latents.rejection,
     "trajectory": trajectory.trajectory,
     "complete_forgetting": trajectory.complete_forgetting,
+    "yardstick": yardstick.yardstick,
+    "yardstick_trajectory": yardstick.yardstick_trajectory,
+    "corrected_recovery": corrected_recovery.corrected_recovery,
     "published": published.published,
     "pooled": pooled.pooled,
 }
@@ -80,6 +85,7 @@ GROUPS = {
     "memorisation": ("memorisation", "tofu"),
     "latents": ("latents", "rejection"),
     "trajectory": ("trajectory", "complete_forgetting"),
+    "yardstick": ("yardstick", "yardstick_trajectory", "corrected_recovery"),
     "published": ("published",),
     "claims": ("pooled",),
 }  # fmt: skip

@@ -1,11 +1,13 @@
 """The table of MUSE (arXiv 2407.06460): memorisation and privacy leakage, before and after an attack."""
 
+from dataclasses import dataclass
+
 import numpy
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.inputs import Inputs
-from unlearning_robustness.analysis.intervals import Estimate
+from unlearning_robustness.analysis.intervals import Effect, Estimate
 from unlearning_robustness.config.cells import KIND, NONE, PLACE, RETRAINED
 
 READS = ("memorisation",)
@@ -38,6 +40,37 @@ def leakage(scores: pandas.DataFrame, retrained: pandas.DataFrame | float, boots
     ``retrained`` has the scores of the same texts under the retrained model, or is its AUC. The interval draws forget
     texts, hold-out texts and seeds; both models are drawn the same texts.
     """
+    areas = _areas(scores, retrained, bootstrap)
+    possible = areas.drawn[1] > 0
+    leaked = privacy_leakage(areas.drawn[0], areas.drawn[1])[possible]
+    bounds = bootstrap.interval(leaked) if areas.means[1] else (numpy.nan, numpy.nan)
+    return Estimate(float(privacy_leakage(*areas.means)), *bounds, areas.texts, areas.seeds)
+
+
+def membership_difference(scores: pandas.DataFrame, retrained: pandas.DataFrame, bootstrap: CrossedBootstrap) -> Effect:
+    """AUC of membership inference on one kind of cell less that on the retrained model, with ``leakage``'s interval.
+
+    Here the AUC is how often a forget text scores above a hold-out text: 0.5 when nothing tells them apart, 1 when the
+    model betrays every forget text.
+    """
+    areas = _areas(scores, retrained, bootstrap)
+    bounds = bootstrap.interval(areas.drawn[1] - areas.drawn[0])
+    missing = [numpy.nan] * 3
+    return Effect(areas.means[1] - areas.means[0], *bounds, areas.texts, areas.seeds, *missing)
+
+
+@dataclass(frozen=True)
+class _Areas:
+    """AUCs of one kind of cell and of the retrained model: their ``means``, and those of each draw (samples,)."""
+
+    means: tuple[float, float]
+    drawn: tuple[numpy.ndarray, numpy.ndarray]
+    texts: int
+    seeds: int
+
+
+def _areas(scores: pandas.DataFrame, retrained: pandas.DataFrame | float, bootstrap: CrossedBootstrap) -> _Areas:
+    """Both AUCs, and those of every draw of forget texts, hold-out texts and seeds; both models have the same texts."""
     forget, holdout = _by_seed(scores)
     auc = float(numpy.mean([area_under_curve(*pair) for pair in zip(forget, holdout, strict=True)]))
     counts = (forget.shape[1], holdout.shape[1], len(forget))
@@ -54,9 +87,7 @@ def leakage(scores: pandas.DataFrame, retrained: pandas.DataFrame | float, boots
         base, once = area_under_curve(never[0][0], never[1][0]), numpy.ones((bootstrap.samples, 1))
         base_drawn = areas(once, _pairs(*never)[:1])
     drawn = areas(by_seed, _pairs(forget, holdout))
-    possible = base_drawn > 0
-    bounds = bootstrap.interval(privacy_leakage(drawn, base_drawn)[possible]) if base else (numpy.nan, numpy.nan)
-    return Estimate(float(privacy_leakage(auc, base)), *bounds, counts[0] + counts[1], counts[2])
+    return _Areas((auc, base), (drawn, base_drawn), counts[0] + counts[1], counts[2])
 
 
 def _by_seed(scores: pandas.DataFrame) -> list[numpy.ndarray]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas
 
-from unlearning_robustness.analysis import accuracy, attacked, matrix, recovery
+from unlearning_robustness.analysis import accuracy, attacked, corrected_recovery, matrix, recovery, yardstick
 from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.intervals import effect_table
 from unlearning_robustness.config.cells import ACCURACY, MEASURE, PLACE
@@ -20,6 +20,8 @@ VALUES = {
     "recovery_differences": recovery.difference_values,
     "matrix_differences": matrix.difference_values,
     "interactions": matrix.interaction_values,
+    "yardstick": yardstick.distance_values,
+    "corrected_recovery": corrected_recovery.recovery_values,
 }
 
 

@@ -157,6 +157,7 @@ def _check_analysis(config: dict) -> None:
                     f"analysis.interactions: {defence!r} is in no grid of study.cells; a pair needs both and the two "
                     "joined by a dot, in that order"
                 )
+    _check_yardstick(config)
     for part in ("baseline", "forget_token", "neutral_token"):
         key, probe = f"analysis.{part}_probe", analysis[f"{part}_probe"]
         _defined(config, "probes", probe, key)
@@ -164,6 +165,23 @@ def _check_analysis(config: dict) -> None:
             raise ConfigError(f"{key}: {probe!r} must stand in study.probes")
         if "max_facts" in config["probes"][probe]:
             raise ConfigError(f"probes.{probe}.max_facts: {key} is asked of every fact; leave it out")
+
+
+def _check_yardstick(config: dict) -> None:
+    """Check that models which never had the forget facts are asked as the other cells are."""
+    analysis = config["analysis"]
+    if analysis["never_trained"] and "yardstick" not in analysis:
+        raise ConfigError("analysis.never_trained: they are compared with analysis.yardstick; name one of them there")
+    named = [("yardstick", analysis["yardstick"])] if "yardstick" in analysis else []
+    for name, method in [*named, *(("never_trained", method) for method in analysis["never_trained"])]:
+        _defined(config, "methods", method, f"analysis.{name}")
+        grids = [grid for grid in config["study"]["cells"] if method in grid["methods"]]
+        if not any(NONE in grid["defences"] and NONE in grid["attacks"] for grid in grids):
+            raise ConfigError(
+                f"analysis.{name}: {method!r} is no cell of study.cells with defence none and attack none; add it there"
+            )
+    if analysis.get("yardstick") in analysis["never_trained"]:
+        raise ConfigError(f"analysis.never_trained: {analysis['yardstick']!r} is the yardstick itself; leave it out")
 
 
 def _check_tuning(config: dict, tuning: dict) -> None:

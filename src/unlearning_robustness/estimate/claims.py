@@ -29,6 +29,7 @@ SPREADS = {
     "attacked_differences": GAINS,
     "matrix_differences": GAINS,
     "interactions": JOINT,
+    "corrected_recovery": GAINS,
 }
 PUBLISHED = {"accuracy": SHARE, "gain": GAIN}
 # The probe that decides a claim of a table without that column.

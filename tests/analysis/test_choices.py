@@ -36,12 +36,13 @@ def test_the_divergence_is_scipys_relative_entropy_and_zero_of_equal_distributio
 def test_total_variation_is_the_largest_difference_that_an_event_has():
     first, second = numpy.exp(logs(SCORES)), numpy.exp(logs(OTHERS))
     events = [[bool(number >> choice & 1) for choice in range(4)] for number in range(16)]
-    largest = [max(abs((one - other)[event].sum()) for event in events) for one, other in zip(first, second)]
+    pairs = zip(first, second, strict=True)
+    largest = [max(abs((one - other)[event].sum()) for event in events) for one, other in pairs]
     assert total_variation(logs(SCORES), logs(OTHERS)) == pytest.approx(largest)
 
 
 def test_the_truth_ratio_is_tofus_of_the_losses_of_the_choices():
     losses = -logs(SCORES)
     right = losses[range(6), ANSWERS]
-    wrong = numpy.array([numpy.delete(row, answer) for row, answer in zip(losses, ANSWERS)])
+    wrong = numpy.array([numpy.delete(row, answer) for row, answer in zip(losses, ANSWERS, strict=False)])
     assert numpy.exp(log_truth_ratios(logs(SCORES), ANSWERS)) == pytest.approx(truth_ratio(right, wrong))

@@ -66,8 +66,9 @@ def test_the_adjacent_domain_is_compared_as_a_role_of_its_own():
     known = knowing(40, 30.0)
     harmed = known.copy()
     harmed[:10, 0] -= 60
-    rows = table_of(*(answers(scores, method, role="neighbour")
-                      for method, scores in (("retrained-a", known), ("rmu", harmed)))).loc["rmu", "neighbour"]  # fmt: skip
+    both = {"retrained-a": known, "rmu": harmed}
+    rows = table_of(*(answers(scores, method, role="neighbour") for method, scores in both.items()))
+    rows = rows.loc["rmu", "neighbour"]
     assert rows.loc["accuracy", "mean"] == -0.25
     assert "truth_ratio" not in rows.index
 

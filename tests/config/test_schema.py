@@ -17,6 +17,7 @@ PROSE = {
     "shape",
     "download_mb",
     "figures",
+    "beside",
     "shown_measure",
     "undecidable",
     "examples",
@@ -31,7 +32,7 @@ def keys_of(value):
 
 
 # Of these, keys of the study itself.
-SHOWN = ("title", "settings", "figures", "shown_measure")
+SHOWN = ("title", "settings", "figures", "beside", "shown_measure")
 
 
 def test_what_is_for_people_is_left_out_of_the_whole_configuration(config):

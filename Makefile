@@ -6,7 +6,7 @@
 #   make audit MODEL=unlearned REFERENCE=before   what is left in a model that was unlearned elsewhere: docs/audit.md
 #   make figures              tables, figures and findings from records alone
 #   make release VERSION=1.2.3  release a version: its number in three files, a commit and a tag
-#   make export CELL=model/benchmark/method/defence/seed0
+#   make export CELL=model/benchmark/method/defence/seed0   with ATTACK=relearn: after that attack
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -66,8 +66,8 @@ figures: $(STAMP)
 
 export: $(STAMP)
 	@test -n "$(CELL)" || { echo "error: say which: make export CELL=model/benchmark/method/defence/seed0"; exit 2; }
-	@$(SNAKEMAKE) -- exports/$(CELL)
-	@echo "Done. The model is in exports/$(CELL)."
+	@$(SNAKEMAKE) -- exports/$(CELL)$(if $(ATTACK),.$(ATTACK))
+	@echo "Done. The model is in exports/$(CELL)$(if $(ATTACK),.$(ATTACK))."
 
 plan: $(STAMP)
 	@$(SNAKEMAKE) --dry-run --quiet rules reason host 2>&1 | awk '!done; /^total/ {done = 1}'

@@ -112,3 +112,34 @@ rule export:
         model=parameters.model,
     script:
         "../workflow_scripts/export.py"
+
+
+rule export_attacked:
+    """A cell's model after an attack, at the strength that the matrix reports, as such a folder."""
+    input:
+        model=parameters.model_folder,
+        delta=f"{paths.delta}/delta.safetensors",
+        corpora=paths.corpora,
+        questions=paths.questions,
+        unattacked=f"{paths.records}/none/records.parquet",
+        attacked=f"{paths.records}/{{attack}}/records.parquet",
+    output:
+        directory(f"exports/{paths.cell}.{{attack}}"),
+    log:
+        f"{paths.logs}/export_attacked/{paths.cell}/{{attack}}.log",
+    wildcard_constraints:
+        attack="|".join(CONFIG["attacks"]),
+    conda:
+        TRAINING
+    resources:
+        gpu=1,
+        mem_mb=growing(requests.attack),
+        runtime=growing(requests.attack_minutes),
+    params:
+        model=parameters.model,
+        attack=parameters.attack,
+        analysis={name: CONFIG["analysis"][name] for name in ("baseline_probe", "utility_bound")},
+        batch_size=CONFIG["scoring"]["batch_size"],
+        scratch=f"{paths.scratch}/export_attacked/{paths.cell}/{{attack}}",
+    script:
+        "../workflow_scripts/export_attacked.py"

@@ -3,6 +3,7 @@
 import zlib
 from pathlib import Path
 
+import numpy
 import pandas
 import pytest
 import torch
@@ -12,9 +13,13 @@ from tiny_study import MODEL, STUDY, write_study
 
 from unlearning_robustness.data import known_facts
 from unlearning_robustness.data.model_folder import write_manifest
+from unlearning_robustness.models.loading import load_model, load_tokenizer
+from unlearning_robustness.runtime.device import choose_dtype
 from unlearning_robustness.runtime.manifest import read_json
+from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.scoring.records import read
 
+RECORDS = f"results/tiny/records/{MODEL}/elements/{{method}}/none/seed{{seed}}/{{attack}}/records.parquet"
 CHANGED = "model.layers.1.mlp.down_proj.weight"
 CELLS = [{"methods": ["reference", "untouched", "changed"], "defences": ["none"], "attacks": ["none", "relearn"]}]
 
@@ -48,8 +53,7 @@ def checkpoints(tmp_path, make_model, tiny_tokenizer, monkeypatch):
 
 
 def answers(method, seed, attack):
-    path = f"results/tiny/records/{MODEL}/elements/{method}/none/seed{seed}/{attack}/records.parquet"
-    return read([path]).drop(columns=["method", "seed"])
+    return read([RECORDS.format(method=method, seed=seed, attack=attack)]).drop(columns=["method", "seed"])
 
 
 def test_a_copy_answers_as_the_reference_does_and_another_model_as_itself(checkpoints):
@@ -62,3 +66,15 @@ def test_a_copy_answers_as_the_reference_does_and_another_model_as_itself(checkp
     )
     facts = read_json(f"results/tiny/cells/{MODEL}/elements/changed/none/seed1/manifest.json")
     assert facts["trained_tensors"] == [CHANGED] and facts["weight_change"] > 0
+
+
+def test_an_attacked_model_is_exported_as_a_folder_that_answers_as_the_records_say(checkpoints):
+    target = f"exports/{MODEL}/elements/changed/none/seed1.relearn"
+    run_study(checkpoints, lambda study: [target])
+    recorded = pandas.read_parquet(RECORDS.format(method="changed", seed=1, attack="relearn"))
+    assert read_json(f"{target}/manifest.json")["attack_point"] == {"documents": 4, "steps": 2, "setting": ""}
+    asked = recorded[recorded["steps"] == 2]
+    model, _ = load_model(target, dtype=choose_dtype("cpu"))
+    answered = QuestionScorer(load_tokenizer(target), asked, 48).records(model)
+    scores, before = (numpy.stack(table["log_likelihoods"].to_numpy()) for table in (answered, asked))
+    assert numpy.allclose(scores, before, atol=0.05) and not numpy.allclose(before, before.mean())

@@ -14,6 +14,7 @@ import pandas
 from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.intervals import Estimate, effect_table, fact_matrix
 from unlearning_robustness.config.cells import KIND, NONE, PLACE
+from unlearning_robustness.errors import DataError
 from unlearning_robustness.scoring.bounds import at_least
 
 READS = ("answers", "attacked")
@@ -70,6 +71,24 @@ def strongest(scores: pandas.DataFrame) -> pandas.DataFrame:
     """Of every cell and seed the valid row with the highest forget accuracy, the first of equal ones."""
     valid = scores[scores["valid"]]
     return valid.loc[valid.groupby([*KIND, "seed"])[FORGET].idxmax()]
+
+
+def chosen_point(records: pandas.DataFrame, attack: str, analysis: dict) -> dict:
+    """The point of an attack on one cell that the matrix reports, by its budget and setting.
+
+    ``records`` are all answers of the cell, without an attack and under this one. Where no select questions were asked
+    it is the last point. Raises DataError where no point leaves the cell its utility.
+    """
+    points = [name for name in POINT if name != "attack"]
+    attacked = records[records["attack"] == attack]
+    if not (records["split"] == "select").any():
+        return attacked.iloc[-1][points].to_dict()
+    plainly = records[(records["attack"] != NONE) | (records["probe"] == analysis["baseline_probe"])]
+    scores = candidates(plainly, analysis["utility_bound"])
+    chosen = strongest(scores[scores["attack"] == attack])
+    if chosen.empty:
+        raise DataError(f"{attack} at no strength leaves the model its utility (analysis.utility_bound)")
+    return chosen.iloc[0][points].to_dict()
 
 
 def entries(inputs: Inputs) -> dict[tuple, dict[str, Entry]]:

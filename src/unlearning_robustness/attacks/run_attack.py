@@ -39,10 +39,9 @@ def attack_cell(
     once = questions.drop_duplicates("fact")
     asked = once[once["split"].isin(splits) & once["role"].isin(settings["roles"])].assign(probe="plain")
     plain = scorer = QuestionScorer(tokenizer, asked, batch_size)
-    select, answered = (once[once["split"] == split] for split in ("select", "relearn"))
-    attack_input = AttackInput(model, tokenizer, corpora, cell.seed, select, reference, batch_size, answered)
+    given = attack_input(model, tokenizer, cell.seed, questions, corpora, batch_size, reference)
     parts, ledger = [], Ledger(model)
-    running = ATTACKS[settings["kind"]](**settings["parameters"]).run(attack_input)
+    running = ATTACKS[settings["kind"]](**settings["parameters"]).run(given)
     # Closing it also when scoring fails gives the model back.
     with closing(running):
         for attacked in ledger.charged(running):
@@ -55,3 +54,18 @@ def attack_cell(
                 f"{attack} {attacked.budget} {attacked.setting}: accuracy {records['correct'].mean():.3f}", flush=True
             )
     return parts, {**ledger.cost(), "scoring": scorer.facts}
+
+
+def attack_input(
+    model,
+    tokenizer,
+    seed: int,
+    questions: pandas.DataFrame,
+    corpora: pandas.DataFrame,
+    batch_size: int,
+    reference: Callable[[], AbstractContextManager] | None = None,
+) -> AttackInput:
+    """What an attack on a cell of this seed gets; it sees one template a fact."""
+    once = questions.drop_duplicates("fact")
+    select, answered = (once[once["split"] == split] for split in ("select", "relearn"))
+    return AttackInput(model, tokenizer, corpora, seed, select, reference, batch_size, answered)

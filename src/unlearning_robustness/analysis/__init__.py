@@ -93,7 +93,9 @@ GROUPS = {
 
 def computed(names: Iterable[str], inputs: Inputs) -> dict[str, pandas.DataFrame]:
     """These tables by name; the p-values of the study's family of comparisons are adjusted across them."""
-    measured = [inputs.measured_by(measure) for measure in inputs.measures]
+    # Tables of measures of cells read no answers at all.
+    measures = inputs.measures if OF_ANSWERS & {*names} else []
+    measured = [inputs.measured_by(measure) for measure in measures]
     tables = {name: _of_all(name, measured) if name in OF_ANSWERS else TABLES[name](inputs) for name in names}
     return with_family(tables, inputs.analysis["family"])
 

@@ -29,7 +29,8 @@ for group in study.report.groups:
 rule figure:
     """One figure of one model and benchmark."""
     input:
-        study.report.figure_tables,
+        tables=study.report.figure_tables,
+        manifest=study.report.figure_manifest(rules.build_questions.output.manifest),
     output:
         svg=report(
             study.report.figure,

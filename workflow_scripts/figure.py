@@ -8,6 +8,7 @@ with job(snakemake):
     from unlearning_robustness.report.context import read_context
 
     wildcards = snakemake.wildcards
-    context = read_context(snakemake.input, snakemake.params.settings, wildcards.model, wildcards.benchmark)
+    source, place = snakemake.input, (wildcards.model, wildcards.benchmark)
+    context = read_context(source.tables, snakemake.params.settings, *place, manifests=source.manifest)
     with style():
         save(FIGURES[wildcards.figure](context), snakemake.output.svg, snakemake.output.pdf)

@@ -146,9 +146,17 @@ def test_five_choices_have_five_letters(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "count"), [("questions-five.jsonl", 5), ("questions-mixed-counts.jsonl", 3)])
-def test_other_numbers_of_choices_than_the_benchmark_has_are_refused(name, count, tmp_path):
+def test_other_numbers_of_choices_than_the_benchmark_says_are_refused(name, count, tmp_path):
     with pytest.raises(DataError, match=rf"forget\.items: the question .* has {count} choices, not 4: .*distractors"):
         asked(name, tmp_path)
+
+
+def test_numbers_of_choices_may_differ_where_the_benchmark_says_none(tmp_path):
+    questions = asked("questions-mixed-counts.jsonl", tmp_path, distractors=None)
+    assert [question.choices for question in questions] == [tuple("ABCD"), tuple("ABC")]
+    with pytest.raises(DataError) as raised:
+        asked("open-qa.jsonl", tmp_path / "open", distractors=None)
+    assert str(raised.value) == "benchmarks.*.distractors: missing; own/bio needs a number of wrong answers"
 
 
 def test_equal_choices_of_a_published_set_are_kept_and_said(tmp_path, capsys):

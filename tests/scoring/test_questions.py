@@ -14,7 +14,7 @@ from unlearning_robustness.scoring.questions import QuestionScorer
 
 def scorer_with(monkeypatch, tokenizer, table, planted):
     scorer = QuestionScorer(tokenizer, table, 4)
-    monkeypatch.setattr(questions, "choice_log_likelihoods", lambda *_: torch.tensor(planted))
+    monkeypatch.setattr(questions, "choice_log_likelihoods", lambda *_: torch.tensor(planted).flatten())
     return scorer
 
 

@@ -75,7 +75,12 @@ def _muse(part: str) -> pandas.DataFrame:
 
 
 def _own(part: str) -> pandas.DataFrame:
-    return _texts(part) if part.endswith("texts") else _choices(part)
+    """Texts, or questions of which every third has one choice less."""
+    if part.endswith("texts"):
+        return _texts(part)
+    table = _choices(part)
+    fewer = [[*choices[: 4 - (n % 3 == 0)]] for n, choices in enumerate(table["choices"])]
+    return table.assign(choices=fewer, answer=[n % len(choices) for n, choices in enumerate(fewer)])
 
 
 TABLES = {"mmlu": _mmlu, "muse": _muse, "own": _own, "tofu": _tofu, "wikitext": _wikitext, "wmdp": _wmdp}

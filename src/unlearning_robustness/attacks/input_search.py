@@ -20,10 +20,10 @@ from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator
-from unlearning_robustness.scoring.decision import SUM, divisors
+from unlearning_robustness.scoring.decision import SUM, all_divisors
 from unlearning_robustness.scoring.finite import need_finite
 from unlearning_robustness.scoring.knowledge import about_another_entity
-from unlearning_robustness.scoring.multiple_choice import collate, run_packed, to_device
+from unlearning_robustness.scoring.multiple_choice import by_question, collate, run_packed, to_device
 from unlearning_robustness.scoring.packing import PackedQuestion
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.training.orders import batch_order
@@ -74,8 +74,9 @@ def contrast_of(model, packed: Sequence[PackedQuestion], right: torch.Tensor, sh
     hidden = run_packed(span, batch)
     positions, inverse = (batch.rows * hidden.shape[1] + batch.columns).unique(return_inverse=True)
     token = logits_of(model, hidden.flatten(0, 1)[positions]).log_softmax(-1)[inverse, batch.targets]
-    sums = token.new_zeros(shares.numel()).index_add(0, batch.owner, token)
-    return cross_entropy(sums.view_as(shares) / shares.to(device), right.to(device))
+    counts = [len(question.choices) for question in packed]
+    sums = by_question(token.new_zeros(sum(counts)).index_add(0, batch.owner, token), counts)
+    return cross_entropy(sums / shares[:, : max(counts)].to(device), right.to(device))
 
 
 def train(
@@ -91,8 +92,7 @@ def train(
     scorer = QuestionScorer(attack.tokenizer, answered, attack.batch_size)
     packed, right = change.pack(scorer), torch.tensor(answered["answer"].to_numpy())
     rules = answered.get("decided_by", pandas.Series(SUM, answered.index))
-    compared = zip(rules, answered["choices"], packed, strict=True)
-    shares = torch.tensor([divisors(rule, choices, row.choices) for rule, choices, row in compared])
+    shares = torch.from_numpy(all_divisors(rules, answered["choices"], [row.choices for row in packed]))
     vectors = start.clone().requires_grad_()
     scale = attack.model.get_input_embeddings().weight.float().square().mean().sqrt().item()
     optimiser, progress = torch.optim.Adam([vectors], learning_rate * scale), Progress("step", steps)

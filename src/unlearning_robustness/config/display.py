@@ -43,12 +43,17 @@ def report_settings(config: dict, benchmark: str) -> dict:
         },
         "probes": {name: _chosen(config["probes"][name], PROBE) for name in study["probes"]},
         "headline": {name: analysis[f"{name}_probe"] for name in ("baseline", "forget_token", "neutral_token")},
-        "chance": 1 / (1 + config["benchmarks"][benchmark]["distractors"]),
+        "chance": chance_of(config["benchmarks"][benchmark]),
         "latents": {
             "position": (config.get("latents") or {}).get("eta_position"),
             "methods": [name for grid in study["latents"] for name in grid["methods"]],
         },
     }
+
+
+def chance_of(benchmark: dict) -> float | None:
+    """The accuracy of guessing, a share; None where questions keep their own numbers of choices."""
+    return 1 / (1 + benchmark["distractors"]) if "distractors" in benchmark else None
 
 
 def page_settings(config: dict, model: str, benchmark: str) -> dict:

@@ -84,6 +84,8 @@ def _check_benchmark(config: dict, name: str, benchmark: dict) -> None:
     published = "texts" in benchmark
     if missing := [key for key in COUNTS if not published and key not in benchmark["corpora"]]:
         raise ConfigError(f"benchmarks.{name}.corpora.{missing[0]}: missing; only of published texts are all taken")
+    if not published and "distractors" not in benchmark:
+        raise ConfigError(f"benchmarks.{name}.distractors: missing; only published questions have choices of their own")
     for role in roles_of(benchmark):
         key = f"benchmarks.{name}.{role}"
         needed, other = ("items", "domain") if published else ("domain", "items")

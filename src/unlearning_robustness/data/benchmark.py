@@ -29,7 +29,7 @@ def published_questions(
 ) -> tuple[list, dict]:
     """The role's published questions, known or not, and a report on what the reference knows of them."""
     entry, seed = settings[role], f"{settings['seed']}/{role}"
-    every = decided(published.questions(entry, role, seed, settings["distractors"]), settings)
+    every = decided(published.questions(entry, role, seed, settings.get("distractors")), settings)
     asked = limit(every, 1, entry["max_facts"], seed)
     scorer = QuestionScorer(tokenizer, to_table(asked), batch_size)
     correct = scorer.records(model, Progress(f"{role} questions", len(asked)))["correct"]
@@ -61,6 +61,8 @@ def build(
         for split in settings[role]["splits"]:
             if split != "relearn" and table.query("role == @role and split == @split").empty:
                 raise DataError(f"the model knows no {role} fact of split {split}: choose another model or domain")
+    tested = table[table["split"] == "test"]
+    report["chance"] = float((1 / tested["choices"].map(len)).mean())
     counts = table.groupby(["role", "split"]).agg(facts=("fact", "nunique"), questions=("question", "size"))
     report["counts"] = counts.reset_index().to_dict("records")
     return table, report

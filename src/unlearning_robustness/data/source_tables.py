@@ -43,11 +43,11 @@ class Published:
             return reader, part, frame
         return reader, part, with_words(frame, path, ("question", "answer") if reader is own else IN_WORDS)
 
-    def questions(self, entry: dict, role: str, seed: str, distractors: int) -> list[Question]:
+    def questions(self, entry: dict, role: str, seed: str, distractors: int | None) -> list[Question]:
         """The questions of a role: ``items`` of the entry, of its ``subjects`` and without ``without_subjects``.
 
         What a reader has as items is answered by a letter, or with ``asked_by: answers`` by the option itself; what it
-        has as questions, by whole answers.
+        has as questions, by whole answers. Items have ``distractors`` wrong options, or as many as they have.
         """
         items, whole = [], {}
         for path in entry["items"]:
@@ -56,9 +56,11 @@ class Published:
                 items.append(self._items(reader, part, table, path))
             else:
                 whole.setdefault(reader, []).append((path, table))
-        tables = [self._with_choices(items, entry, role, seed, 1 + distractors)] if items else []
+        tables = [self._with_choices(items, entry, role, seed, distractors)] if items else []
         for reader, named in whole.items():
             paths, parts = zip(*named, strict=True)
+            if distractors is None:
+                raise DataError(f"benchmarks.*.distractors: missing; {paths[0]} needs a number of wrong answers")
             with _naming(", ".join(paths)):
                 tables.append(reader.questions(joined(parts), role, entry["splits"], seed, distractors))
         return [question for table in tables for question in from_table(table)]
@@ -92,12 +94,12 @@ class Published:
         roles = {role: entry for role, entry in settings.items() if isinstance(entry, dict) and "items" in entry}
         seed = settings["seed"]
         return {
-            role: len(self.questions(entry, role, f"{seed}/{role}", settings["distractors"]))
+            role: len(self.questions(entry, role, f"{seed}/{role}", settings.get("distractors")))
             for role, entry in roles.items()
         }
 
     def _with_choices(
-        self, tables: list[pandas.DataFrame], entry: dict, role: str, seed: str, options: int
+        self, tables: list[pandas.DataFrame], entry: dict, role: str, seed: str, distractors: int | None
     ) -> pandas.DataFrame:
         items = pandas.concat(tables, ignore_index=True)
         # Of parts of which only some have these columns.
@@ -110,7 +112,8 @@ class Published:
         items = items[~items["subject"].isin(entry["without_subjects"])]
         if items.empty:
             raise DataError(f"{role}.without_subjects: leaves no question; there are: {', '.join(known)[:300]}")
-        _check_options(items, role, options)
+        if distractors is not None:
+            _check_options(items, role, 1 + distractors)
         if entry.get("asked_by") == "answers":
             return in_words(items, role, entry["splits"], seed)
         return lettered(items, role, entry["splits"], seed, self._shots(entry))
@@ -167,12 +170,12 @@ def _offers_choices(reader, table: pandas.DataFrame) -> bool:
 
 
 def _check_options(items: pandas.DataFrame, role: str, options: int) -> None:
-    """Raise DataError for the first question with another number of options: there is one level of chance."""
+    """Raise DataError for the first question with another number of options than the benchmark says."""
     for row in items.itertuples():
         if len(row.options) != options:
             raise DataError(
                 f"benchmarks.*.{role}.items: the question {row.stem[:60]!r} has {len(row.options)} choices, not "
-                f"{options}: give all questions of a benchmark as many, and benchmarks.*.distractors one less"
+                f"{options}: give all as many, and benchmarks.*.distractors one less; or leave that out"
             )
 
 

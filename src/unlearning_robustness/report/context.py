@@ -38,8 +38,9 @@ class ReportContext:
 
     @property
     def chance(self) -> float:
-        """The accuracy of guessing, a share."""
-        return self.settings["chance"]
+        """The accuracy of guessing, a share: the mean over the tested questions where they differ in their choices."""
+        said = self.settings["chance"]
+        return self.benchmark["chance"] if said is None else said
 
     @property
     def defences(self) -> dict[str, dict]:

@@ -21,6 +21,15 @@ def divisors(rule: str, choices: Sequence[str], tokens: Sequence[Sequence[int]])
     return [max(len(choice.encode()), 1) if rule == BYTE_MEAN else 1 for choice in choices]
 
 
+def all_divisors(
+    rules: Sequence[str], choices: Sequence[Sequence[str]], tokens: Sequence[Sequence[Sequence[int]]]
+) -> numpy.ndarray:
+    """The divisors (Q, C) of every question under its own rule, 1 where one has fewer choices than others."""
+    rows = [divisors(*question) for question in zip(rules, choices, tokens, strict=True)]
+    most = max(map(len, rows))
+    return numpy.array([[*row, *[1] * (most - len(row))] for row in rows])
+
+
 def right_log_probabilities(deciding: numpy.ndarray, answers: Sequence[int]) -> numpy.ndarray:
     """Log-probability (Q,), in nats, of the right choice among the choices, of the scores (Q, C) that decide."""
     shifted = deciding - deciding.max(-1, keepdims=True)

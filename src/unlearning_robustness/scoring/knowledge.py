@@ -17,9 +17,9 @@ from unlearning_robustness.scoring.questions import QuestionScorer
 def about_another_entity(questions: pandas.DataFrame) -> pandas.DataFrame:
     """Each question's options and answer behind the prompt of a question about another entity, in the same order.
 
-    The prompt comes from the same relation and template where it can. It is the first, from half way round the table
-    on, whose right answer is none of the options, else whose right answer is another one. Raises ScoreError where all
-    questions are about one entity.
+    The prompt comes from a question with as many choices, of the same relation and template, where it can. It is the
+    first, from half way round the table on, whose right answer is none of the options, else whose right answer is
+    another one. Raises ScoreError where all questions are about one entity.
     """
     rows, prompts = list(questions.itertuples()), []
     for index, row in enumerate(rows):
@@ -32,11 +32,16 @@ def about_another_entity(questions: pandas.DataFrame) -> pandas.DataFrame:
     return questions.assign(prompt=prompts)
 
 
-def _unlike(row, other) -> tuple[bool, bool, bool]:
+def _unlike(row, other) -> tuple[bool, bool, bool, bool]:
     """How badly the prompt of ``other`` serves ``row``, for ``min``, which keeps the first of equally good ones."""
     answer = other.choices[other.answer]
     elsewhere = (other.relation, other.template) != (row.relation, row.template)
-    return elsewhere, answer == row.choices[row.answer], answer in list(row.choices)
+    return (
+        len(other.choices) != len(row.choices),
+        elsewhere,
+        answer == row.choices[row.answer],
+        answer in list(row.choices),
+    )
 
 
 @dataclass

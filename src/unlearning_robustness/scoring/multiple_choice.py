@@ -81,6 +81,20 @@ def choice_numbers(questions: Sequence[PackedQuestion]) -> list[range]:
     return [range(end - len(question.choices), end) for question, end in zip(questions, ends, strict=True)]
 
 
+def by_question(scores: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
+    """Scores (..., N) of one question's choices after the other's as (..., Q, C), C the largest of the ``counts``.
+
+    Minus infinity, which no choice can be chosen by, stands where a question has fewer choices.
+    """
+    shape, per_question = (*scores.shape[:-1], len(counts), max(counts)), torch.tensor(counts)
+    if (per_question == max(counts)).all():
+        return scores.view(shape)
+    has = torch.arange(max(counts)) < per_question[:, None]
+    filled = scores.new_full(shape, -torch.inf)
+    filled[..., has.to(scores.device)] = scores
+    return filled
+
+
 def run_packed(span: LayerSpan, batch: PackedBatch, hidden: torch.Tensor | None = None) -> torch.Tensor:
     """The residual stream (B, T, d) that leaves a span; ``hidden`` is what enters it where it starts above layer 0."""
     entering = {"input_ids": batch.input_ids} if hidden is None else {"hidden": hidden}

@@ -15,9 +15,15 @@ from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.float32_head import with_float32_head
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 from unlearning_robustness.runtime.manifest import atomic
-from unlearning_robustness.scoring.decision import BYTE_MEAN, SUM, TOKEN_MEAN, divisors, tied
+from unlearning_robustness.scoring.decision import BYTE_MEAN, SUM, TOKEN_MEAN, all_divisors, tied
 from unlearning_robustness.scoring.encoding import special_tokens
-from unlearning_robustness.scoring.multiple_choice import PackedBatch, batches, choice_log_likelihoods, run_packed
+from unlearning_robustness.scoring.multiple_choice import (
+    PackedBatch,
+    batches,
+    by_question,
+    choice_log_likelihoods,
+    run_packed,
+)
 from unlearning_robustness.scoring.packing import PackedQuestion, cut, longest_input, pack
 
 
@@ -35,7 +41,8 @@ def frames_of(questions: pandas.DataFrame) -> list[tuple[str, str]]:
 class QuestionScorer:
     """A table of questions, tokenised once, scored with any number of models.
 
-    The table has columns ``prompt``, ``choices`` and ``answer``; all questions have equally many choices. A column
+    The table has columns ``prompt``, ``choices`` and ``answer``. Of C choices, the most that a question has, those that
+    a question lacks have a log-likelihood of minus infinity. A column
     ``decided_by`` names the score that decides each question, without it the sum, and ``question`` names it in errors.
     What a chat template puts around the prompt is in ``before`` and ``after``.
     """
@@ -47,8 +54,6 @@ class QuestionScorer:
             pack(tokenizer, row.prompt, row.choices, name, *frame)
             for row, name, frame in zip(self.table.itertuples(), names, frames_of(self.table), strict=True)
         ]
-        if len({len(question.choices) for question in self.packed}) > 1:
-            raise ValueError("all questions must have equally many choices")
         self.special_tokens = special_tokens(tokenizer)
         if self.special_tokens["eos"]:
             print(
@@ -152,7 +157,11 @@ class QuestionScorer:
         device, share = next(model.parameters()).device, not self.prefix
         unembed = partial(logits_of, with_float32_head(model))
         scores = choice_log_likelihoods(hidden_states, unembed, self.rows, self.batch_size, device, on_batch, share)
-        return scores.view(len(self.packed), -1)
+        return self.by_question(scores)
+
+    def by_question(self, scores: torch.Tensor) -> torch.Tensor:
+        """Scores (..., N) of all choices, one question's after the other's, as (..., Q, C)."""
+        return by_question(scores, [len(question.choices) for question in self.packed])
 
     def accuracy(self, model) -> float:
         """Share of questions whose likeliest choice is the answer."""
@@ -168,8 +177,8 @@ class QuestionScorer:
 
     def by(self, rules: Sequence[str], sums: torch.Tensor) -> numpy.ndarray:
         """Log-likelihoods (Q, C) as the rule of each question compares them, float64 (Q, C)."""
-        asked = zip(rules, self.table["choices"], self.packed, strict=True)
-        return sums.double().numpy() / [divisors(rule, choices, row.choices) for rule, choices, row in asked]
+        tokens = [question.choices for question in self.packed]
+        return sums.double().numpy() / all_divisors(rules, self.table["choices"], tokens)
 
     def records(self, model, on_batch: Callable[[int], None] | None = None) -> pandas.DataFrame:
         """The table's columns with choice log-probabilities, entropy (nats), prediction, correctness."""
@@ -179,16 +188,17 @@ class QuestionScorer:
         """The same from log-likelihoods (Q, C)."""
         deciding = self.deciding(sums)
         means = {
-            rule: list(self.by([rule] * len(self.table), sums).astype(numpy.float32))
+            rule: self._own(self.by([rule] * len(self.table), sums).astype(numpy.float32))
             for rule in (TOKEN_MEAN, BYTE_MEAN)
         }
         log_probabilities = sums.double().log_softmax(-1)
-        entropy = -(log_probabilities.exp() * log_probabilities).sum(-1)
+        # What a question lacks has no probability: 0 log 0 is 0.
+        entropy = -(log_probabilities.exp() * log_probabilities).nan_to_num().sum(-1)
         prediction = deciding.argmax(-1)
         by_default = {} if "decided_by" in self.table else {"decided_by": SUM}
         return self.table.assign(
             **by_default,
-            log_likelihoods=list(sums.numpy()),
+            log_likelihoods=self._own(sums.numpy()),
             token_means=means[TOKEN_MEAN],
             byte_means=means[BYTE_MEAN],
             entropy=entropy.numpy().astype(numpy.float32),
@@ -197,3 +207,7 @@ class QuestionScorer:
             tied=tied(deciding),
             tokens_cut=self.tokens_cut,
         )
+
+    def _own(self, scores: numpy.ndarray) -> list[numpy.ndarray]:
+        """Of scores (Q, C) those of the choices that each question has."""
+        return [row[: len(question.choices)] for row, question in zip(scores, self.packed, strict=True)]

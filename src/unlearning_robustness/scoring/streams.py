@@ -40,4 +40,4 @@ def stream_log_likelihoods(scorer: QuestionScorer, model: nn.Module, sites: Sequ
         scored = [number for index in indices for number in numbers[index]]
         with hooked([(site, score(number)) for number, site in enumerate(sites)]):
             run_packed(span, batch)
-    return result.view(len(sites), len(scorer.packed), -1)
+    return scorer.by_question(result)

@@ -64,7 +64,7 @@ def _sizes(config: dict, name: str) -> str:
 def _asked(published: Published, benchmark: dict, role: str) -> str:
     """The questions of a role by split, no more than its ``max_facts``."""
     entry = benchmark[role]
-    asked = published.questions(entry, role, f"{benchmark['seed']}/{role}", benchmark["distractors"])
+    asked = published.questions(entry, role, f"{benchmark['seed']}/{role}", benchmark.get("distractors"))
     splits = [question.split for question in asked]
     counts = {split: min(splits.count(split), entry["max_facts"].get(split, len(splits))) for split in {*splits}}
     return f"{role} " + ", ".join(f"{counts[split]} {split}" for split in sorted(counts))

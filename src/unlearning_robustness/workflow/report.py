@@ -93,6 +93,15 @@ class Report:
         """The tables that a figure reads."""
         return self._tables(constant(module_of(FIGURES, wildcards.figure), "READS"))
 
+    def figure_manifest(self, manifest: str):
+        """A function of wildcards: the benchmark's ``manifest``, a pattern, where chance stands in it alone."""
+
+        def beside(wildcards) -> list[str]:
+            settings = self.figure_settings(wildcards)
+            return [filled(manifest, wildcards)] if settings.get("chance", 1) is None else []
+
+        return beside
+
     def figure_settings(self, wildcards) -> dict:
         """The names that it prints, in their order; labels of attacks only where it shows attacks."""
         read = constant(module_of(FIGURES, wildcards.figure), "SETTINGS")

@@ -71,7 +71,7 @@ TABLES = {
 OF_ANSWERS = {
     "accuracy", "relations", "differences", "token_effects", "token_counts", "relearning", "early_recovery", "attacks",
     "attacked_differences", "recovery", "recovery_differences", "matrix", "matrix_differences", "interactions",
-    "audit", "sharpness", "sharpness_correlations",
+    "audit", "sharpness", "sharpness_correlations", "corrected_recovery",
 }  # fmt: skip
 # Tables that one job computes, since they read the same files.
 GROUPS = {

@@ -18,8 +18,9 @@ from unlearning_robustness.estimate.subjects import subjects_of
 # half; and of the reference's, which no seed changes.
 UNATTACKED, GAIN, GAINS = Spread(0.05, 0.35, 0.35), Spread(0.09, 0.35, 0.35), Spread(0.12, 0.35, 0.35)
 JOINT, SHARE, FIXED = Spread(0.17, 0.5, 0.5), Spread(0.05, 0.45, 0.2), Spread(0.0, 0.5, 0.0)
-# The same of the right choice's probability: it moves where answers stay, and seldom from 0 to 1.
-NARROWER = 0.7
+# The same of the right choice's probability, which moves where answers stay, and seldom from 0 to 1: .5 to .85 times as
+# much, as measured on differences and token effects of two methods.
+NARROWER = 0.75
 SPREADS = {
     "token_effects": UNATTACKED,
     "differences": UNATTACKED,

@@ -4,7 +4,7 @@
 rule attack:
     """Attack cells and ask the forget questions along the budget."""
     input:
-        model=parameters.model_folder,
+        model=parameters.cell_folder,
         delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),
         corpora=rules.build_corpora.output[0],
         questions=rules.build_questions.output.questions,

@@ -50,7 +50,7 @@ rule build_prefix:
 rule evaluate:
     """Ask unlearned models every probed question, and measure perplexity."""
     input:
-        model=parameters.model_folder,
+        model=parameters.cell_folder,
         delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),
         cell=paths.each_seed(f"{paths.delta}/manifest.json"),
         corpora=rules.build_corpora.output[0],
@@ -106,7 +106,7 @@ rule lm_eval_tasks:
 rule arbitrate:
     """lm-eval's own MMLU and WMDP tasks on a cell's model, and whether the fast scorer predicts the same."""
     input:
-        model=parameters.model_folder,
+        model=parameters.cell_folder,
         delta=f"{paths.delta}/delta.safetensors",
         sources=parameters.sources("items"),
     output:

@@ -8,7 +8,7 @@ rule measure:
     """One measure of unlearned models, a table a seed."""
     input:
         unpack(parameters.measure_input),
-        model=parameters.model_folder,
+        model=parameters.cell_folder,
         delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),
     output:
         records=paths.each_seed(f"{paths.records}/{{measure}}.parquet"),

@@ -46,6 +46,7 @@ rule take_checkpoint:
         mem_mb=growing(requests.with_model(4000)),
         runtime=growing(60),
     params:
+        whole=parameters.whole,
         seeds=parameters.seeds,
         code=code_digest("models.difference"),
         scratch=f"{paths.scratch}/take_checkpoint/{paths.kind}",
@@ -96,7 +97,7 @@ rule unlearn:
 rule export:
     """An unlearned model as an ordinary Hugging Face folder (see `make export`)."""
     input:
-        model=parameters.model_folder,
+        model=parameters.cell_folder,
         delta=f"{paths.delta}/delta.safetensors",
     output:
         directory(f"exports/{paths.cell}"),
@@ -117,7 +118,7 @@ rule export:
 rule export_attacked:
     """A cell's model after an attack, at the strength that the matrix reports, as such a folder."""
     input:
-        model=parameters.model_folder,
+        model=parameters.cell_folder,
         delta=f"{paths.delta}/delta.safetensors",
         corpora=paths.corpora,
         questions=paths.questions,

@@ -21,7 +21,9 @@ with job(snakemake, snakemake.params.model) as running:
     texts = list(pandas.read_parquet(source.corpora).query("corpus == 'perplexity'")["text"])
     for index, cell, files in running.cells():
         delta, trained = load_delta(source.delta[index], digest), read_json(source.cell[index])
-        scorer.load_prefix(source.prefix, lowest_layer(delta), running.device)
+        # The prefix is that of the cell's model, which a checkpoint of other shapes has nothing in common with.
+        lowest = -1 if trained.get("whole") else lowest_layer(delta)
+        scorer.load_prefix(source.prefix, lowest, running.device)
         with applied(model, delta), scored_in(model, params.precision):
             # What is not trained here, the reference or a checkpoint, answers alike under every seed.
             if trained["steps"] or answered is None:

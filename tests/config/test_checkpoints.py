@@ -41,7 +41,8 @@ def test_each_model_may_have_a_checkpoint_of_its_own(audit):
          f"methods.audited.checkpoint: nothing is given for '{MODEL}' of study.models; add it"),
         ("methods/audited/checkpoint", MODEL,
          f"methods.audited.checkpoint: '{MODEL}' is the model before unlearning itself; name the one after it"),
-        ("methods/audited/steps", "60", "methods.audited.steps: does not go with label, checkpoint, variant_of; leave"),
+        ("methods/audited/steps", "60", "methods.audited.steps: does not go with label, checkpoint, whole,"),
+        ("methods/rmu/whole", "true", "methods.rmu.whole: goes with checkpoint; a method that is trained has"),
         ("methods/audited", "{label: audited}", "methods.audited: the key 'forget_loss' is missing"),
         ("study/cells/1/defences", "[none, rna]",
          "study.cells.1.defences: 'audited' is a checkpoint and not trained here, so it has no defence; leave it out"),
@@ -74,6 +75,17 @@ def test_an_adapter_names_a_whole_model(config, tmp_path, entry, line):
         config, "models/adapter", "{path: a, base: smollm2-135m-instruct, license: none, note: none}", tmp_path
     )
     assert resolve(good)["models"]["adapter"]["base"] == "smollm2-135m-instruct"
+
+
+def test_no_attack_compares_a_checkpoint_of_other_shapes_with_the_reference(audit):
+    audit["methods"]["audited"]["whole"] = True
+    assert resolve(audit)["methods"]["audited"]["whole"]
+    for attack in ("orthogonalise", "gcg-enhanced"):
+        audit["study"]["cells"][1]["attacks"] = ["none", "relearn", attack]
+        assert message_of(audit) == (
+            f"study.cells.1.attacks: {attack!r} compares with the reference, and 'audited' has other shapes "
+            "(whole: true); give it a grid without"
+        )
 
 
 def test_a_checkpoint_that_the_study_does_not_ask_needs_nothing_for_its_models(audit):

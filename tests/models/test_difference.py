@@ -6,8 +6,8 @@ import torch
 from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.errors import DeltaError
 from unlearning_robustness.models.delta import apply_delta
-from unlearning_robustness.models.difference import difference
-from unlearning_robustness.models.loading import load_model
+from unlearning_robustness.models.difference import difference, whole
+from unlearning_robustness.models.loading import load_model, verify
 
 CHANGED = ("model.layers.1.mlp.down_proj.weight", "model.layers.3.self_attn.q_proj.weight")
 IDS = torch.arange(20).view(2, 10)
@@ -115,3 +115,12 @@ def test_other_shapes_are_refused_by_the_first_tensor(make_model, save):
     before, after = save(make_model(), "before"), save(make_model(vocab_size=264), "after")
     with pytest.raises(DeltaError, match=r"config\.json has vocab_size 264 instead of 260"):
         difference(before, after)
+
+
+def test_a_checkpoint_of_other_shapes_is_itself_if_its_tokenizer_is_the_same(make_model, save):
+    before, after = save(make_model(), "before"), save(make_model(num_hidden_layers=2), "after")
+    facts = whole(before, after)
+    assert facts["model_digest"] == verify(after) and facts["whole"] and "weight_change" not in facts
+    other_letter(after)
+    with pytest.raises(DeltaError, match="its tokenizer is not that of"):
+        whole(before, after)

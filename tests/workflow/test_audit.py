@@ -66,6 +66,14 @@ def test_layers_of_attacks_lie_at_the_same_share_of_another_depth(folder):
     assert config["attacks"]["logit-lens"]["parameters"]["layers"] == expected != layers
 
 
+def test_a_model_of_another_shape_is_loaded_whole_and_meets_no_attack_that_compares_layers(folder):
+    config = resolved(Request([folder("pruned", 28), folder("alike")], KNOWN))
+    assert [name for name, entry in config["methods"].items() if entry.get("whole")] == ["pruned"]
+    alike, pruned = config["study"]["cells"]
+    assert (alike["methods"], pruned["methods"]) == (["reference", "alike"], ["pruned"])
+    assert set(alike["attacks"]) - set(pruned["attacks"]) == {"orthogonalise"}
+
+
 def test_an_adapter_belongs_to_the_reference(folder):
     config = resolved(Request([folder("lora", config="adapter_config.json")], KNOWN))
     assert config["models"]["lora"]["base"] == KNOWN

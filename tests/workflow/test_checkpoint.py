@@ -20,17 +20,20 @@ from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.scoring.records import read
 
 RECORDS = f"results/tiny/records/{MODEL}/elements/{{method}}/none/seed{{seed}}/{{attack}}/records.parquet"
+SMALLER = "resources/models/smaller"
 CHANGED = "model.layers.1.mlp.down_proj.weight"
-CELLS = [{"methods": ["reference", "untouched", "changed"], "defences": ["none"], "attacks": ["none", "relearn"]}]
+NAMES = ["untouched", "changed", "smaller"]
+CELLS = [{"methods": ["reference", *NAMES], "defences": ["none"], "attacks": ["none", "relearn"]}]
 
 
 @pytest.fixture
 def checkpoints(tmp_path, make_model, tiny_tokenizer, monkeypatch):
-    """A study of a tiny model, of a copy of it, and of one with another down-projection; of a few facts."""
+    """A study of a tiny model, a copy, one with another down-projection, and one with fewer layers; of a few facts."""
     monkeypatch.chdir(tmp_path)
     entries = {"license": "none", "note": "random weights"}
-    for name in ("untouched", "changed"):
-        model, place = make_model(), Path("resources/models") / name
+    for name in NAMES:
+        place = Path("resources/models") / name
+        model = make_model(num_hidden_layers=3) if name == "smaller" else make_model()
         if name == "changed":
             model.get_parameter(CHANGED).mul_(-3)
         model.save_pretrained(place)
@@ -39,8 +42,11 @@ def checkpoints(tmp_path, make_model, tiny_tokenizer, monkeypatch):
     study = {
         **STUDY,
         "study": {**STUDY["study"], "cells": CELLS},
-        "models": {**STUDY["models"], **{name: {"path": name, **entries} for name in ("untouched", "changed")}},
-        "methods": {name: {"label": name, "checkpoint": name} for name in ("untouched", "changed")},
+        "models": {**STUDY["models"], **{name: {"path": name, **entries} for name in NAMES}},
+        "methods": {
+            "rmu": STUDY["methods"]["rmu"],
+            **{name: {"label": name, "checkpoint": name, "whole": name == "smaller"} for name in NAMES},
+        },
     }
     thinned = known_facts.build_questions
     few = lambda *given: [each for each in thinned(*given) if zlib.crc32(each.fact.encode()) % 12 == 0]  # noqa: E731
@@ -58,12 +64,18 @@ def answers(method, seed, attack):
 
 def test_a_copy_answers_as_the_reference_does_and_another_model_as_itself(checkpoints):
     jobs = [job.rule for job in run_study(checkpoints, lambda study: study.report.files)]
-    assert jobs.count("take_checkpoint") == 2 and "unlearn" not in jobs
+    assert jobs.count("take_checkpoint") == 3 and "unlearn" not in jobs
     for attack, seed in (("none", 0), ("relearn", 0), ("relearn", 1)):
         pandas.testing.assert_frame_equal(answers("untouched", seed, attack), answers("reference", seed, attack))
     assert not answers("changed", 0, "none")["log_likelihoods"].equals(
         answers("reference", 0, "none")["log_likelihoods"]
     )
+    scores = numpy.stack(answers("smaller", 0, "none")["log_likelihoods"].to_numpy())
+    asked = pandas.read_parquet(RECORDS.format(method="smaller", seed=0, attack="none"))
+    smaller = QuestionScorer(load_tokenizer(SMALLER), asked, 48).records(
+        load_model(SMALLER, dtype=choose_dtype("cpu"))[0]
+    )
+    assert numpy.allclose(scores, numpy.stack(smaller["log_likelihoods"].to_numpy()), atol=0.05)
     facts = read_json(f"results/tiny/cells/{MODEL}/elements/changed/none/seed1/manifest.json")
     assert facts["trained_tensors"] == [CHANGED] and facts["weight_change"] > 0
 

@@ -51,6 +51,11 @@ class AttackFacts:
         yield from ()
 
     @staticmethod
+    def compares_with_reference(settings: dict) -> bool:
+        """Whether it runs the model as it was before unlearning beside the unlearned one, layer by layer."""
+        return False
+
+    @staticmethod
     def chooses_on(settings: dict) -> tuple[str, ...]:
         """The roles of the select questions that it chooses its setting on."""
         return ()

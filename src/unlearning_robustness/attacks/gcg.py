@@ -105,6 +105,10 @@ class GreedyCoordinateGradient:
 
     class Facts(AttackFacts):
         @staticmethod
+        def compares_with_reference(settings: dict) -> bool:
+            return settings["match"] == "representation"
+
+        @staticmethod
         def problems(settings: dict) -> Iterator[tuple[str, str]]:
             match, needs_layer = settings["match"], settings["match"] == "representation"
             if needs_layer != (settings["layer"] is not None):

@@ -82,6 +82,10 @@ class Orthogonalise:
 
     class Facts(AttackFacts):
         @staticmethod
+        def compares_with_reference(settings: dict) -> bool:
+            return True
+
+        @staticmethod
         def chooses_on(settings: dict) -> tuple[str, ...]:
             return "forget", "retain"
 

@@ -6,6 +6,7 @@ A method that names the first is not trained; all else is done to it as to any c
 from collections.abc import Iterator
 
 from unlearning_robustness.config.cells import NONE, in_order
+from unlearning_robustness.config.kinds import ATTACKS, facts_of
 from unlearning_robustness.errors import ConfigError
 
 
@@ -36,6 +37,11 @@ def checkpoint_of(method: dict, model: str) -> str | None:
     return named.get(model) if isinstance(named, dict) else named
 
 
+def is_whole(method: dict) -> bool:
+    """Whether a method is a checkpoint that is loaded whole, since it has other shapes than the cell's model."""
+    return method.get("whole", False)
+
+
 def check_checkpoints(config: dict) -> None:
     """Raise ConfigError for the first checkpoint that is no model, no other model, or is to be trained."""
     for name, method in checkpoint_methods(config).items():
@@ -47,6 +53,13 @@ def check_checkpoints(config: dict) -> None:
                 raise ConfigError(f"{key}: {model!r} is not defined under models; there are: {known}")
         if name in in_order(config["study"], "methods"):
             _check_asked(key, method, config["study"]["models"])
+    for name, method in config["methods"].items():
+        if "whole" in method and is_trained(method):
+            raise ConfigError(
+                f"methods.{name}.whole: goes with checkpoint; a method that is trained has none, leave it out"
+            )
+    for number, grid in enumerate(config["study"]["cells"]):
+        _check_whole(config, grid, f"study.cells.{number}.attacks")
     for key, name, what in _trainings(config):
         if name in checkpoint_methods(config):
             raise ConfigError(
@@ -61,6 +74,18 @@ def _check_asked(key: str, method: dict, models: list[str]) -> None:
             raise ConfigError(f"{key}: nothing is given for {model!r} of study.models; add it")
         if checkpoint == model:
             raise ConfigError(f"{key}: {model!r} is the model before unlearning itself; name the one after it")
+
+
+def _check_whole(config: dict, grid: dict, key: str) -> None:
+    """No attack compares a model with the reference that is not the same but for its weights."""
+    whole = [name for name in grid["methods"] if is_whole(config["methods"].get(name, {}))]
+    for attack in [attack for attack in grid["attacks"] if attack != NONE] if whole else ():
+        entry = config["attacks"][attack]
+        if facts_of(ATTACKS, entry["kind"]).compares_with_reference(entry["parameters"]):
+            raise ConfigError(
+                f"{key}: {attack!r} compares with the reference, and {whole[0]!r} has other shapes (whole: true); give "
+                "it a grid without"
+            )
 
 
 def _trainings(config: dict) -> Iterator[tuple[str, str, str]]:

@@ -14,7 +14,7 @@ from torch import nn
 
 from unlearning_robustness.errors import DeltaError
 from unlearning_robustness.models.checkpoint import stored_type
-from unlearning_robustness.models.loading import load_model, load_tokenizer
+from unlearning_robustness.models.loading import load_model, load_tokenizer, verify
 
 # What a config says of how a model was saved, is trained or generates, and not of what its forward pass computes.
 UNCOMPUTED = {
@@ -35,11 +35,13 @@ def difference(before: Path, after: Path) -> tuple[dict[str, torch.Tensor], dict
 
     Raises DeltaError, one line that names what differs first, where the two do not compute alike but for their weights.
     """
-    if other := first_difference(load_tokenizer(before), load_tokenizer(after)):
-        raise DeltaError(f"{after}: its tokenizer is not that of {before}: {other}; give a model with the same one")
+    _check_tokenizer(before, after)
     (old, digest), (new, new_digest) = (load_model(path, "cpu", stored_type(path)) for path in (before, after))
     if other := next(_unlike(old, new), None):
-        raise DeltaError(f"{after}: does not compute as {before} does but for its weights: {other}")
+        raise DeltaError(
+            f"{after}: does not compute as {before} does but for its weights: {other}; "
+            "with methods.*.whole: true it is loaded whole"
+        )
     tensors, change, rounded = {}, 0.0, 0
     pairs = ((name, tensor, new.get_parameter(name)) for name, tensor in old.named_parameters())
     for name, stood, stands in pairs:
@@ -50,6 +52,18 @@ def difference(before: Path, after: Path) -> tuple[dict[str, torch.Tensor], dict
             rounded += torch.equal(*(_coarse(tensor, {stood.dtype, stands.dtype}) for tensor in (stood, stands)))
     facts = {"model_digest": digest, "checkpoint_digest": new_digest, "steps": 0, "weight_change": change**0.5}
     return tensors, facts | {"trained_tensors": sorted(tensors), "rounded_tensors": rounded}
+
+
+def whole(before: Path, after: Path) -> dict:
+    """Facts of a checkpoint of other shapes, to which an empty delta belongs; DeltaError for another tokenizer."""
+    _check_tokenizer(before, after)
+    digest = verify(after)
+    return {"model_digest": digest, "checkpoint_digest": digest, "steps": 0, "trained_tensors": [], "whole": True}
+
+
+def _check_tokenizer(before: Path, after: Path) -> None:
+    if other := first_difference(load_tokenizer(before), load_tokenizer(after)):
+        raise DeltaError(f"{after}: its tokenizer is not that of {before}: {other}; give a model with the same one")
 
 
 def _coarse(tensor: torch.Tensor, dtypes: set[torch.dtype]) -> torch.Tensor:

@@ -37,8 +37,10 @@ def _method(context: ReportContext, method: str) -> str:
 
 
 def _distance(measured: pandas.DataFrame) -> str:
-    """How far a checkpoint lies from the reference."""
-    change = measured["weight_change"].mean()
+    """How far a checkpoint lies from the reference; one of other shapes has no distance."""
+    change = _mean(measured, "weight_change")
+    if change is None:
+        return "its shapes are not those of the reference"
     return f"‖ΔW‖ from the reference is {change:.3g}" if change else "its weights are those of the reference"
 
 

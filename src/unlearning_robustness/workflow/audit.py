@@ -7,17 +7,18 @@ models are attacked and asked stands in studies/audit.yaml; this says which ones
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from unlearning_robustness.config.cells import REFERENCE
+from unlearning_robustness.config.cells import NONE, REFERENCE
+from unlearning_robustness.config.kinds import ATTACKS, facts_of
 from unlearning_robustness.config.layers import ATTACKED
 from unlearning_robustness.config.overlays import inherit
 from unlearning_robustness.errors import ConfigError, StudyError
-from unlearning_robustness.workflow.audited_models import depth_of, entry_of, ids_of, name_of
+from unlearning_robustness.workflow.audited_models import depth_of, entry_of, ids_of, name_of, other_shape
 from unlearning_robustness.workflow.study import merged
 
 ROOT = Path(__file__).parents[3]
@@ -61,6 +62,9 @@ def audit_study(request: Request) -> dict:
     labels = {id: name_of(said) for id, said in audited.items()}
     labels = {id: label if list(labels.values()).count(label) == 1 else id for id, label in labels.items()}
     labels[NEVER] = "a model that never knew"
+    entries = {**known, **models}
+    shape = entries[reference]
+    whole = [id for id, said in asked.items() if other_shape(entries[said if said in known else id], shape)]
     config = {
         "builds_on": base["builds_on"],
         "study": {
@@ -69,17 +73,21 @@ def audit_study(request: Request) -> dict:
             "results": f"results/audit-{name}",
             "models": [reference],
             "beside": list(request.beside),
-            "cells": [{**grid, "methods": [REFERENCE, *asked]} for grid in base["study"]["cells"]],
+            "cells": list(_cells(base, [id for id in asked if id not in whole], whole)),
         },
         "models": {PLACEHOLDER: None, **models},
         "methods": {
             PLACEHOLDER: None,
-            **{id: {"label": labels[id], "checkpoint": said if said in known else id} for id, said in asked.items()},
+            **{
+                id: {"label": labels[id], "checkpoint": said if said in known else id}
+                | ({"whole": True} if id in whole else {})
+                for id, said in asked.items()
+            },
         },
     }
     if request.never:
         config["analysis"] = {"yardstick": NEVER}
-    if layers := _scaled(base, depth_of({**known, **models}[reference])):
+    if layers := _scaled(base, depth_of(shape)):
         config["attacks"] = layers
     if request.questions or request.texts:
         config["study"]["benchmarks"] = ["own"]
@@ -93,6 +101,24 @@ def _base() -> dict:
     names = [*yaml.safe_load(above.read_text())["builds_on"], above.stem]
     files = [ROOT / "config.yaml", *(ROOT / "studies" / f"{name}.yaml" for name in names)]
     return inherit(merged(files, {})) | {"builds_on": names}
+
+
+def _cells(base: dict, alike: Sequence[str], whole: Sequence[str]) -> Iterator[dict]:
+    """The grids of studies/audit.yaml with these models; those of other shapes meet no attack that compares layers."""
+    for grid in base["study"]["cells"]:
+        yield {**grid, "methods": [REFERENCE, *alike]}
+        kinds = {name: base["attacks"][name] for name in grid["attacks"] if name != NONE}
+        compared = [
+            name
+            for name, entry in kinds.items()
+            if facts_of(ATTACKS, entry["kind"]).compares_with_reference({"match": None, **entry["parameters"]})
+        ]
+        if whole:
+            yield {
+                **grid,
+                "methods": list(whole),
+                "attacks": [name for name in grid["attacks"] if name not in compared],
+            }
 
 
 def _scaled(base: dict, depth: int | None) -> dict:

@@ -16,6 +16,11 @@ from unlearning_robustness.workflow.architectures import said_by
 from unlearning_robustness.workflow.licences import asking_the_hub
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
+# Keys of a config.json that decide the shapes of tensors.
+SIZES = (
+    "hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads", "num_key_value_heads", "vocab_size",
+    "head_dim", "tie_word_embeddings",
+)  # fmt: skip
 # What readers must know of a model that nobody described.
 UNDESCRIBED = {"license": "as its maker says", "note": "it was given for an audit"}
 
@@ -77,11 +82,23 @@ def _of_hub(name: str, revision: str = "main") -> tuple[dict, list[str]]:
 
 def depth_of(entry: dict) -> int | None:
     """The number of decoder layers of a model's entry, None where nothing says it."""
-    if "shape" in entry:
-        return entry["shape"]["num_hidden_layers"]
+    return sizes_in(_said_by(entry)).get("num_hidden_layers")
+
+
+def other_shape(entry: dict, reference: dict) -> bool:
+    """Whether what both models' entries and config.json say shows that their tensors have other shapes."""
+    one, other = _said_by(entry), _said_by(reference)
+    return any(one[key] != other[key] for key in SIZES if key in one and key in other)
+
+
+def _said_by(entry: dict) -> dict:
+    """What a model's ``shape``, or its config.json in a folder or at the hub, says; nothing where it is not there."""
+    if "base" in entry:
+        return {}
     if "path" in entry:
         config = Path(entry["path"]) / "config.json"
-        return sizes_in(contents_of(config)).get("num_hidden_layers") if config.is_file() else None
-    with asking_the_hub():
-        hub = {"token_required": False, **entry["hub"]}
-        return sizes_in(said_by(Repository.of(hub, "model"))).get("num_hidden_layers")
+        return contents_of(config) if config.is_file() else {}
+    if "hub" in entry:
+        with asking_the_hub():
+            return said_by(Repository.of({"token_required": False, **entry["hub"]}, "model"))
+    return entry.get("shape", {})

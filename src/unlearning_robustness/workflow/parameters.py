@@ -11,6 +11,7 @@ from unlearning_robustness.config.cells import retrain_of
 from unlearning_robustness.config.checkpoints import (
     checkpoint_methods,
     checkpoint_of,
+    is_whole,
     study_methods,
     trained_methods,
 )
@@ -105,6 +106,15 @@ class Parameters:
     def model_folder(self, wildcards) -> str:
         """The folder of the model."""
         return self.folder_of(wildcards.model)
+
+    def cell_folder(self, wildcards) -> str:
+        """The folder of the model that the cell's delta is applied to: a checkpoint of other shapes is its own."""
+        whole = is_whole(self.config["methods"].get(wildcards.method, {}))
+        return self.checkpoint_folder(wildcards) if whole else self.model_folder(wildcards)
+
+    def whole(self, wildcards) -> bool:
+        """Whether the cell is a checkpoint that is loaded whole."""
+        return is_whole(self.method(wildcards))
 
     def base_folder(self, wildcards) -> list[str]:
         """The folder of the model that an adapter belongs to; none for a whole model."""

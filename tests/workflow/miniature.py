@@ -13,6 +13,7 @@ from pathlib import Path
 from unlearning_robustness.config.activation_caches import cache_settings
 from unlearning_robustness.config.cells import NONE, REFERENCE, defence_row, measured_cells, parts_of
 from unlearning_robustness.config.layers import declared_depths, named_layers
+from unlearning_robustness.config.worlds import generated_models
 
 BATCH, TOKENS = 2, 16
 # The most that a number of this name is, wherever it stands.
@@ -51,6 +52,7 @@ def miniature(resolved: dict, shapes: dict[str, dict], sources: dict[str, str], 
     config["analysis"]["early_steps"] = sum(step <= analysis["early_steps"] for step in taken)
     study |= {"results": "results", "seeds": [0]}
     study.pop("reuse_results", None)
+    study.pop("pairs", None)
     kept = list(kinds_of_cells(resolved, few=everywhere))
     recorded = {(cell.method, cell.defence) for cell in measured_cells(resolved, "trajectory")}
     study["cells"] = [
@@ -64,10 +66,20 @@ def miniature(resolved: dict, shapes: dict[str, dict], sources: dict[str, str], 
         entry = {key: value for key, value in config["models"][name].items() if key not in ("hub", "tokenizer")}
         path = {} if "package" in entry else {"path": str(tiny_folder(name, entry))}
         config["models"][name] = {**entry, **path, **({"shape": shape} if shape else {})}
+    for name in generated_models(resolved):
+        _shrink(config["models"][name], len(kept_layers))
     for name, folder in sources.items():
         entry = {key: value for key, value in config["sources"][name].items() if key != "hub"}
         config["sources"][name] = {**entry, "path": folder}
     return config
+
+
+def _shrink(model: dict, layers: int) -> None:
+    """Make a generated model as small as a model can be that is to learn nothing."""
+    shape = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2}
+    model["generated"]["shape"] |= shape | {"num_hidden_layers": layers}
+    # It is made of the entry alone.
+    model.pop("shape")
 
 
 def thinned_layers(config: dict) -> list[int]:
@@ -112,6 +124,11 @@ def shortened(value, name: str = ""):
 def _small(benchmark: dict) -> dict:
     """A benchmark of few facts and texts; its shares of entities stay."""
     small = shortened({key: value for key, value in benchmark.items() if key not in ("forget", "retain", "neighbour")})
+    if "world" in benchmark:
+        # Its models learn nothing, and are not refused for it.
+        entities = dict.fromkeys(small["world"]["entities"], 24)
+        unbounded = {"known": 0.0, "difference": 1.0, "floor": 1.0}
+        small["world"] |= {"entities": entities, "documents": 2, "mentions": 120, **unbounded}
     for role in [role for role in ("forget", "retain", "neighbour") if role in benchmark]:
         entry = benchmark[role]
         small[role] = {**entry, "max_facts": {split: FACTS[split] for split in entry["splits"] if split in FACTS}}

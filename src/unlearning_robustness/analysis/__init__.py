@@ -24,6 +24,7 @@ from unlearning_robustness.analysis import (
     recovery,
     relations,
     relearning,
+    replicates,
     sharpness,
     tofu,
     trajectory,
@@ -66,12 +67,13 @@ TABLES = {
     "corrected_recovery": corrected_recovery.corrected_recovery,
     "published": published.published,
     "pooled": pooled.pooled,
+    "replicated": replicates.replicated,
 }
 # Tables whose numbers are means of answers: column ``measure`` says whether accuracy or the right choice's probability.
 OF_ANSWERS = {
     "accuracy", "relations", "differences", "token_effects", "token_counts", "relearning", "early_recovery", "attacks",
     "attacked_differences", "recovery", "recovery_differences", "matrix", "matrix_differences", "interactions",
-    "audit", "sharpness", "sharpness_correlations", "corrected_recovery",
+    "audit", "sharpness", "sharpness_correlations", "corrected_recovery", "replicated",
 }  # fmt: skip
 # Tables that one job computes, since they read the same files.
 GROUPS = {
@@ -87,7 +89,7 @@ GROUPS = {
     "trajectory": ("trajectory", "complete_forgetting"),
     "yardstick": ("yardstick", "yardstick_trajectory", "corrected_recovery"),
     "published": ("published",),
-    "claims": ("pooled",),
+    "claims": ("pooled", "replicated"),
 }  # fmt: skip
 
 

@@ -4,38 +4,39 @@ from collections.abc import Iterator
 
 import pandas
 
-from unlearning_robustness.analysis import accuracy, attacked, corrected_recovery, matrix, recovery, yardstick
 from unlearning_robustness.analysis.inputs import Inputs
-from unlearning_robustness.analysis.intervals import effect_table
+from unlearning_robustness.analysis.intervals import Effect
+from unlearning_robustness.analysis.replicates import MODELS, VALUES, over_models
 from unlearning_robustness.config.cells import ACCURACY, MEASURE, PLACE
 
 READS = ("answers", "attacked")
 SETTINGS = ("defences", "probes", "claims")
-# What the rows of a table are means of.
-VALUES = {
-    "differences": accuracy.difference_values,
-    "token_effects": accuracy.token_values,
-    "attacked_differences": attacked.attacked_values,
-    "recovery": recovery.recovery_values,
-    "recovery_differences": recovery.difference_values,
-    "matrix_differences": matrix.difference_values,
-    "interactions": matrix.interaction_values,
-    "yardstick": yardstick.distance_values,
-    "corrected_recovery": corrected_recovery.recovery_values,
-}
 
 
 def pooled(inputs: Inputs) -> pandas.DataFrame:
     """One row a model, benchmark and claim: the mean over its subjects less the claim's ``minus``, with its interval.
 
     Subjects are averaged under each seed on each fact, so what they have in common counts once. Claims of tables that
-    are no means over seeds and facts have no row.
+    are no means over seeds and facts have no row. With ``analysis.replicates: models`` every row of a claim is the mean
+    over all models, with an interval about other models.
     """
-    return effect_table(_averages(inputs), [*PLACE, "claim", "subjects"], inputs.intervals)
+    rows = [(named, inputs.intervals.effect(values)) for named, values in _averages(inputs)]
+    if inputs.analysis.get("replicates") == MODELS:
+        of_claim = {name: [effect for named, effect in rows if named["claim"] == name] for name in _claims(inputs)}
+        together = {name: over_models(effects, inputs.analysis["confidence"])
+                    for name, effects in of_claim.items() if effects}  # fmt: skip
+        rows = [(named, together[named["claim"]]) for named, _ in rows]
+    columns = [*PLACE, "claim", "subjects", *Effect.__dataclass_fields__]
+    return pandas.DataFrame([{**named, **vars(effect)} for named, effect in rows], columns=columns)
+
+
+def _claims(inputs: Inputs) -> dict[str, dict]:
+    """The claims about means over seeds and facts."""
+    return {name: claim for name, claim in inputs.settings.get("claims", {}).items() if claim["table"] in VALUES}
 
 
 def _averages(inputs: Inputs) -> Iterator[tuple[dict, pandas.DataFrame]]:
-    claims = {name: claim for name, claim in inputs.settings.get("claims", {}).items() if claim["table"] in VALUES}
+    claims = _claims(inputs)
     asked = {name: (claim["table"], claim["where"].get(MEASURE, ACCURACY)) for name, claim in claims.items()}
     rows = {(table, measure): list(VALUES[table](inputs.measured_by(measure))) for table, measure in asked.values()}
     for name, claim in claims.items():

@@ -14,18 +14,28 @@ PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
 BLOCK = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```$', re.M | re.S)
 
 
-@pytest.fixture
-def page(tmp_path, monkeypatch):
-    """The benchmark of the page with its fetched sources; the page's files lie in the working folder."""
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch):
+    """The page's files lie in the working folder."""
     monkeypatch.chdir(tmp_path)
     for name, body in BLOCK.findall(PAGE.read_text()):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(body)
-    config = yaml.safe_load(Path("own.yaml").read_text())
-    for name, source in config["sources"].items():
+
+
+def fetched(sources):
+    """What reads the fetched sources."""
+    for name, source in sources.items():
         fetch(source, Path("sources") / name, Path("scratch"))
-    folders = [f"sources/{name}" for name in config["sources"]]
-    return config["benchmarks"]["ship"], Published(dict.fromkeys(config["sources"], "own"), folders)
+    readers = {name: source.get("reader", "own") for name, source in sources.items()}
+    return Published(readers, [f"sources/{name}" for name in sources])
+
+
+@pytest.fixture
+def page():
+    """The benchmark of the page with its fetched sources."""
+    config = yaml.safe_load(Path("own.yaml").read_text())
+    return config["benchmarks"]["ship"], fetched(config["sources"])
 
 
 def test_questions_of_the_page(page):
@@ -52,3 +62,18 @@ def test_texts_of_the_page(page):
         "forget": 1, "relearn": 2, "retain": 1, "perplexity": 1, "refusal": 4
     }  # fmt: skip
     assert "The Rhine rises in the Alps\nand ends in the North Sea." in texts["retain"] + texts["perplexity"]
+
+
+def test_published_sets_of_the_page():
+    published = fetched(yaml.safe_load(Path("sets.yaml").read_text())["sources"])
+    entry = {"splits": {"test": 1}, "without_subjects": [], "max_facts": {}}
+
+    def asked(part, distractors=None):
+        (question,) = published.questions({**entry, "items": [part]}, "forget", "0", distractors)
+        return question.relation, question.choices[question.answer], question.prompt.split("\n")[-3:]
+
+    assert asked("mmlu-csv/anatomy") == ("anatomy", "B", ["C. ulna", "D. talus", "Answer:"])
+    assert asked("arc/easy") == ("easy", "A", ["A. heat", "B. frost", "Answer:"])
+    assert asked("wmdp/bio") == ("biology", "B", ["C. brick", "D. wave", "Answer:"])
+    assert asked("mmlu/test") == ("number theory", "C", ["C. 7", "D. 9", "Answer:"])
+    assert asked("tofu/forget", 3) == ("tofu", "Her birthplace is Oslo.", ["Question: Where was she born?", "Answer:"])

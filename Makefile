@@ -23,7 +23,7 @@ OVERLAY := $(if $(STUDY),studies/$(STUDY).yaml)
 SNAKEMAKE = . .venv/bin/activate && snakemake --cores $(CORES) $(if $(OVERLAY),--configfile $(OVERLAY))
 RESULTS = $(shell sed -n "s/^  results: *\([^ ]*\).*/\1/p" $(if $(OVERLAY),$(OVERLAY),config.yaml))
 # Rules that read records alone.
-FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents yardstick published claims) figure page landing figures
+FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents yardstick prompts published claims) figure page landing figures
 
 .PHONY: study new audit report tune figures export plan test lint format setup release clean
 

@@ -1,4 +1,7 @@
-"""Attacks on cells: one process runs an attack over its whole budget and writes records along the way."""
+"""Attacks on cells: one process runs an attack over its whole budget and writes records along the way.
+
+Attacks that search over prompts also run on the reference behind a lock, which a planted trigger opens.
+"""
 
 
 rule attack:
@@ -33,3 +36,33 @@ rule attack:
         scratch=f"{paths.scratch}/attack/{paths.kind}/{{attack}}",
     script:
         "../workflow_scripts/attack.py"
+
+
+rule trigger_control:
+    """The positive control of an attack that searches over prompts: it must find what opens a locked reference."""
+    input:
+        model=parameters.model_folder,
+        corpora=rules.build_corpora.output[0],
+        questions=rules.build_questions.output.questions,
+    output:
+        paths.trigger_control,
+    log:
+        f"{paths.logs}/trigger_control/{{model}}/{{benchmark}}/{{attack}}.log",
+    benchmark:
+        f"{paths.times}/trigger_control/{{model}}/{{benchmark}}/{{attack}}.jsonl"
+    wildcard_constraints:
+        attack="|".join(CONFIG["attacks"]),
+    conda:
+        TRAINING
+    resources:
+        gpu=1,
+        mem_mb=growing(requests.attack),
+        runtime=growing(requests.attack_minutes),
+    params:
+        model=parameters.model,
+        attack=parameters.attack,
+        batch_size=CONFIG["scoring"]["batch_size"],
+        seed=CONFIG["study"]["seeds"][0],
+        code=parameters.trigger_control_code,
+    script:
+        "../workflow_scripts/trigger_control.py"

@@ -72,3 +72,11 @@ def unharmed(model, before: dict[str, torch.Tensor]) -> bool:
     hooks = (part for module in model.modules() for part in (module._forward_hooks, module._forward_pre_hooks))
     same = all(torch.equal(tensor, before[name]) for name, tensor in model.named_parameters())
     return same and not any(hooks) and not any(one.requires_grad or one.grad is not None for one in model.parameters())
+
+
+def losses_of(model, tokenizer, questions, match="contrast"):
+    """The losses of questions as the scorer sees them."""
+    scores = QuestionScorer(tokenizer, questions, 4).log_likelihoods(model)
+    scores = scores.double() if match == "answer" else scores.double().log_softmax(-1)
+    right = scores[torch.arange(len(scores)), torch.tensor(questions["answer"].to_numpy())]
+    return -torch.log1p(-right.exp()) if match == "mislead" else -right

@@ -13,7 +13,7 @@ import yaml
 from synthetic_measures import budgets_of, planted
 
 from unlearning_robustness.analysis import TABLES, computed
-from unlearning_robustness.analysis.inputs import CELL, Inputs
+from unlearning_robustness.analysis.inputs import CELL, READERS, Inputs
 from unlearning_robustness.config import resolve
 from unlearning_robustness.config.cells import ACCURACY, PROBABILITY, REFERENCE, attacked_cells
 from unlearning_robustness.config.display import page_settings
@@ -164,7 +164,8 @@ def inputs_of(records: pandas.DataFrame, settings: dict, measures=(), **beside: 
     records = with_probability(records) if "log_likelihoods" in records and PROBABILITY not in records else records
     attacked = records["attack"] != "none"
     measured = pandas.DataFrame(measures).sort_values(CELL, ignore_index=True) if len(measures) else pandas.DataFrame()
-    recorded = {"answers": records[~attacked], "attacked": records[attacked], "measures": measured, **beside}
+    recorded = {"answers": records[~attacked], "attacked": records[attacked], "measures": measured}
+    recorded |= {"trigger_controls": [], "searched": READERS["searched"]("searched", []), **beside}
     return Inputs(recorded, {"defences": {}} | settings)
 
 

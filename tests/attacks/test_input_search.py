@@ -91,7 +91,9 @@ def test_training_lowers_the_loss_within_bounds_and_no_budget_is_no_attack(model
     before, attack = state(model), attack_of(model, tiny_tokenizer, asked)
     made = SoftPrompt(**SOFT) if kind == "soft" else EmbeddingPerturbation(**SHIFT)
     points = list(made.run(attack))
-    assert [point.budget["steps"] for point in points] == [0, 3] and unharmed(model, before)
+    assert (
+        [point.budget["steps"] for point in points] == [0, 3] and len(points[1].losses) == 3 and unharmed(model, before)
+    )
     weight = model.get_input_embeddings().weight
     longest = 0.5 * weight.norm(dim=-1).mean().item()
     change = InputChange(
@@ -99,7 +101,7 @@ def test_training_lowers_the_loss_within_bounds_and_no_budget_is_no_attack(model
         lambda _, embeddings, vector: embeddings + vector[0],
         lambda vector: vector * min(1.0, longest / vector.norm().item()),
     )
-    vectors = list(train(attack, change, torch.zeros(1, 32), 30, 0.3, 30))
+    vectors = [vector for vector, _ in train(attack, change, torch.zeros(1, 32), 30, 0.3, 30)]
     assert max(vector.norm().item() for vector in vectors) == pytest.approx(longest, rel=1e-4)
     scorer = QuestionScorer(tiny_tokenizer, attack.answered, 64)
     right = torch.tensor(attack.answered["answer"].to_numpy())
@@ -122,7 +124,7 @@ def test_what_was_never_known_is_not_found_but_own_answers_can_be_taught(model, 
     one = asked[asked["role"] == "forget"].head(1).assign(split="relearn")
     taught = attack_of(model, tiny_tokenizer, one)
     change = soft_change(tiny_tokenizer, 259, 4)
-    *_, vectors = train(taught, change, model.get_input_embeddings().weight[60:64].clone(), 80, 0.3, 1)
+    *_, (vectors, _) = train(taught, change, model.get_input_embeddings().weight[60:64].clone(), 80, 0.3, 1)
     own = QuestionScorer(tiny_tokenizer, one, 1)
     answer = change.read(vectors)(own, model).log_softmax(-1)[0, one["answer"].iloc[0]]
     assert answer.exp() > 0.9

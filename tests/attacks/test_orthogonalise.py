@@ -96,13 +96,14 @@ def test_every_layer_direction_and_level_is_a_candidate(model, tiny_tokenizer, s
     reference = reference_of(model, delta)
     with applied(model, delta):
         attack = given(model, tiny_tokenizer, select, reference)
-        candidates = Orthogonalise(0.1).candidates(attack, dict(enumerate(layer_modules(model))))
+        candidates = Orthogonalise(0.1, window=2).candidates(attack, dict(enumerate(layer_modules(model))))
         one = Orthogonalise(0.1, "mean", "zero", layers=[2]).candidates(attack, {2: layer_modules(model)[2]})
     # Below layer 1, where unlearning moved a matrix, the models do not differ.
-    expected = {f"layer {layer}" for layer in (1, 2, 3)} | {"all layers"}
+    expected = {"layer 1", "layer 2", "layer 3", "layers 1 to 2", "layers 2 to 3", "all layers"}
     ways = {f"{of} direction to {towards}" for of in ("mean", "principal") for towards in ("zero", "reference")}
     assert {candidate.setting for candidate in candidates} == {f"{at}, {way}" for at in expected for way in ways}
-    assert [len(candidate.hooks) for candidate in candidates if candidate.setting.startswith("all")] == [3] * 4
+    hooks = {at: {len(one.hooks) for one in candidates if one.setting.startswith(f"{at},")} for at in expected}
+    assert hooks == {at: {2} if " to " in at else {3} if at == "all layers" else {1} for at in expected}
     assert [candidate.setting for candidate in one] == ["layer 2, mean direction to zero"]
 
 

@@ -12,8 +12,10 @@ from unlearning_robustness.config import resolve
 from unlearning_robustness.config.kinds import ATTACKS, facts_of
 from unlearning_robustness.config.parameters import complete
 from unlearning_robustness.estimate import work
+from unlearning_robustness.estimate.jobs import Domain, jobs_of
 from unlearning_robustness.models.shape import BFLOAT16, Shape
 
+DOMAINS = {"elements": Domain(118, 590, 2), "geography": Domain(211, 853, 2), "symbols": Domain(213, 213, 2)}
 RELEARN = {"documents": [4], "steps": [1], "learning_rate": 1.0, "batch_size": 4, "tokens": 8}
 
 
@@ -40,6 +42,16 @@ def test_a_search_of_tokens_costs_a_forward_of_every_candidate_and_a_gradient_a_
     asked = work.scoring(shape, 100, 48).times(2).operations + work.scoring(shape, 30, 48).times(11).operations
     cost = work.attacking(shape, entry | {"parameters": given}, 100, 48)
     assert cost.operations - asked == pytest.approx(10 * 2 * (50 + 3) * (9 + work.QUESTION_TOKENS) * shape.forward(30))
+
+
+def test_a_search_over_prompts_has_one_control_a_model_and_benchmark(config, shape):
+    grid = {"methods": ["reference", "rmu"], "defences": ["none"], "attacks": ["none", "gcg", "gcg-retain", "prune"]}
+    study = {**config["study"], "cells": [grid], "pairs": None}
+    jobs = jobs_of({**config, "study": study}, {"smollm2-135m-instruct": shape}, DOMAINS)
+    (control,) = [job for job in jobs if job.rule == "trigger_control"]
+    assert control.about == "smollm2-135m-instruct/elements/gcg"
+    attack = work.attacking(shape, config["attacks"]["gcg"], 147, 48, 100)
+    assert 1.0 < control.work.operations / attack.operations < 1.2
 
 
 @pytest.mark.parametrize(("attack", "more"), [("soft-prompt", 5), ("embedding", 0)])
@@ -80,9 +92,9 @@ def test_what_is_chosen_is_scored_on_select_first_and_what_is_a_budget_is_scored
     # Beside 50 questions in a forward, what comes from each of 30 layers is unembedded where choices are predicted.
     read = 30 * 50 * PREDICTING * shape.forward(0) / one
     assert scored("logit-lens") == pytest.approx(1.5 + read) and read > 0.3
-    # 2 directions with 2 levels at each layer and at all: 124 on 8 questions of each role and 31 on 25; half a model
-    # each. The directions read 25 questions four times.
-    assert scored("orthogonalise") == pytest.approx(1 + (124 * 8 + 31 * 25 + 4 * 25) / 100)
+    # 2 directions with 2 levels at each of 30 layers, at 28 rows of three and at all: 236 on 8 questions of each role
+    # and 59 on 25; half a model each. The directions read 25 questions four times.
+    assert scored("orthogonalise") == pytest.approx(1 + (236 * 8 + 59 * 25 + 4 * 25) / 100)
     assert scored("prune") - scored("prune", select=0) == pytest.approx(16 / 2)
     # 128 texts of 48 tokens of each corpus, forward alone and with gradients, against 100 questions.
     texts = 2 * 128 * 48 / (100 * work.QUESTION_TOKENS)

@@ -28,6 +28,7 @@ from unlearning_robustness.analysis import (
     sharpness,
     tofu,
     trajectory,
+    trigger_controls,
     yardstick,
 )
 from unlearning_robustness.analysis.inputs import Inputs
@@ -65,6 +66,8 @@ TABLES = {
     "yardstick": yardstick.yardstick,
     "yardstick_trajectory": yardstick.yardstick_trajectory,
     "corrected_recovery": corrected_recovery.corrected_recovery,
+    "trigger_controls": trigger_controls.trigger_controls,
+    "search_losses": trigger_controls.search_losses,
     "published": published.published,
     "pooled": pooled.pooled,
     "replicated": replicates.replicated,
@@ -88,6 +91,7 @@ GROUPS = {
     "latents": ("latents", "rejection"),
     "trajectory": ("trajectory", "complete_forgetting"),
     "yardstick": ("yardstick", "yardstick_trajectory", "corrected_recovery"),
+    "prompts": ("trigger_controls", "search_losses"),
     "published": ("published",),
     "claims": ("pooled", "replicated"),
 }  # fmt: skip

@@ -11,6 +11,7 @@ from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
 from unlearning_robustness.analysis.intervals import Intervals
 from unlearning_robustness.analysis.pairs import comparison_pairs
 from unlearning_robustness.config.cells import ACCURACY, KIND, NONE, PROBABILITY
+from unlearning_robustness.runtime.manifest import read_json
 from unlearning_robustness.scoring.records import BUDGET, read_answers, read_measures
 
 CELL = [*KIND, "seed"]
@@ -34,8 +35,9 @@ class Inputs:
     """Frames by kind of recorded file, as many as a table's ``READS`` names, and the configuration that it reads.
 
     ``answers`` are records of models that nobody attacked, ``attacked`` those after attacks; the other kinds are
-    ``measures`` (one row a cell), ``spent`` (what each point of an attack cost), those of ``COLUMNS``, and
-    ``retain_log`` (the path of a published log, if there is one). ``measure`` is that of answers, see ``measured_by``.
+    ``measures`` (one row a cell), ``spent`` (what each point of an attack cost), ``searched`` (the losses of a search),
+    ``trigger_controls`` (a mapping each), those of ``COLUMNS``, and ``retain_log`` (the path of a published log, if
+    there is one). ``measure`` is that of answers, see ``measured_by``.
     """
 
     recorded: dict[str, pandas.DataFrame]
@@ -144,7 +146,24 @@ def _as_paths(_: str, paths: Iterable[str | Path]) -> list[str | Path]:
     return list(paths)
 
 
+def _read_searched(_: str, paths: Iterable[str | Path]) -> pandas.DataFrame:
+    """One row a step of a search, with its loss, from the same files; most attacks have none."""
+    rows = [
+        {**{name: entry[name] for name in CELL}, "attack": path.parent.name, "step": step, "loss": loss}
+        for path in map(Path, paths)
+        for entry in read_measures([path])
+        for step, loss in enumerate(entry.get("losses", []), start=1)
+    ]
+    return pandas.DataFrame(rows, columns=[*CELL, "attack", "step", "loss"])
+
+
+def _read_json(_: str, paths: Iterable[str | Path]) -> list[dict]:
+    return [read_json(path) for path in paths]
+
+
 READERS = {
+    "searched": _read_searched,
+    "trigger_controls": _read_json,
     "answers": _read_answers,
     "attacked": _read_answers,
     "measures": _read_measures,

@@ -13,11 +13,12 @@ import pandas
 
 from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.intervals import Estimate, effect_table, fact_matrix
+from unlearning_robustness.analysis.trigger_controls import failed
 from unlearning_robustness.config.cells import KIND, NONE, PLACE
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.scoring.bounds import at_least
 
-READS = ("answers", "attacked")
+READS = ("answers", "attacked", "trigger_controls")
 SETTINGS = ("defences",)
 RETAIN, TOKEN, FORGET, WORST = "retain", "forget-token", "forget", "worst"
 POINT = ["attack", "documents", "steps", "setting"]
@@ -172,9 +173,11 @@ def matrix(inputs: Inputs) -> pandas.DataFrame:
     """One row a kind of cell and column: accuracy, and what the attack (or token) changed, with its p-value.
 
     ``retain_change`` is what the attack at its point does to retain accuracy on test, whatever the measure; it is
-    ``valid`` while that is above -``analysis.utility_bound``.
+    ``valid`` while that is above -``analysis.utility_bound``, and of a search over prompts only if it passed its
+    positive control (table ``trigger_controls``).
     """
     rows, intervals, bound = [], inputs.intervals, inputs.analysis["utility_bound"]
+    without_verdict = failed(inputs)
     for kind, columns in entries(inputs).items():
         for column, entry in columns.items():
             row = {**dict(zip(KIND, kind, strict=True)), "column": column, "setting": entry.setting, "valid": True}
@@ -186,7 +189,8 @@ def matrix(inputs: Inputs) -> pandas.DataFrame:
                 after, before = (answers.assign(value=answers["correct"].astype(float)) for answers in entry.retain)
                 changed = contrast([(1, after), (-1, before)])
                 row["retain_change"] = changed.to_numpy().mean()
-                row["valid"] = at_least(row["retain_change"], -bound)
+                controlled = (*kind[:2], column) not in without_verdict
+                row["valid"] = controlled and bool(at_least(row["retain_change"], -bound))
             rows.append(row)
     return pandas.DataFrame(rows, columns=COLUMNS)
 

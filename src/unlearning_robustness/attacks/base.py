@@ -49,7 +49,8 @@ class AttackedModel:
 
     An attack changes weights or hooks of ``model``, how it is asked (``ask`` changes the columns prompt and choices) or
     where it is read (``read`` gives log-likelihoods (Q, C)). ``setting`` says in words what was chosen, if anything.
-    Where an attack ``continues`` from the point before, this one costs what that one did, and more.
+    Where an attack ``continues`` from the point before, this one costs what that one did, and more. ``losses`` are
+    those of the search so far, step by step, if it is one.
     """
 
     model: nn.Module
@@ -58,3 +59,4 @@ class AttackedModel:
     ask: Ask = as_it_is
     read: Read = at_the_end
     continues: bool = False
+    losses: tuple[float, ...] = ()

@@ -10,6 +10,8 @@ from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 # of a question that predict tokens of its choices.
 VARIANT_TOKENS, SHOT_TOKENS, PREDICTING = 8, 12, 4
 
+# Of so many groups of heads the least important one carries the lock of a positive control.
+LOCK_GROUPS = 4
 # A round of screening keeps one candidate in so many, and asks so many times as many questions.
 SCREENED = 4
 
@@ -81,6 +83,11 @@ class AttackFacts:
         return "forget", "relearn"
 
     @staticmethod
+    def opened_by_trigger(settings: dict) -> bool:
+        """Whether it searches for what to ask behind, so that it must find a planted trigger: its positive control."""
+        return False
+
+    @staticmethod
     def mend_for_mixtures(settings: dict) -> str:
         """What to give instead on a mixture of experts, where it needs each layer to have one MLP; else nothing."""
         return ""
@@ -148,6 +155,10 @@ class RewritingFacts(AttackFacts):
 
 class InputFacts(AttackFacts):
     """Facts of an attack that trains vectors which change what the model reads."""
+
+    @staticmethod
+    def opened_by_trigger(settings: dict) -> bool:
+        return settings["entity"] == "own" and max(settings["steps"]) > 0
 
     @staticmethod
     def chooses_on(settings: dict) -> tuple[str, ...]:

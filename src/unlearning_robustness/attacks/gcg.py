@@ -123,6 +123,10 @@ class GreedyCoordinateGradient:
                 )
 
         @staticmethod
+        def opened_by_trigger(settings: dict) -> bool:
+            return settings["role"] == "forget" and max(settings["steps"]) > 0
+
+        @staticmethod
         def chooses_on(settings: dict) -> tuple[str, ...]:
             return (settings["role"],)
 
@@ -171,8 +175,9 @@ class GreedyCoordinateGradient:
         insertion, held_out = Insertion(attack.tokenizer, trained, self.place), None
         if self.held_out:
             held_out = HeldOut(attack, others, lowest=self.role == "retain")
-        progress, last = Progress("gcg step", scored[-1]), None
+        progress, last, losses = Progress("gcg step", scored[-1]), None, []
         for step, (ids, loss) in enumerate(self.search(attack, insertion, scored[-1]), start=1):
+            losses.append(loss)
             progress(step, f"loss {loss:.3f}")
             if last is None or not torch.equal(ids, last):
                 asking, last = self._asking(insertion.decode(ids.tolist()), loss), ids
@@ -180,7 +185,9 @@ class GreedyCoordinateGradient:
                     held_out.better(asking)
             if step in scored:
                 chosen = held_out.best if held_out else asking
-                yield AttackedModel(attack.model, {"steps": step}, chosen.setting, chosen.ask, continues=True)
+                yield AttackedModel(
+                    attack.model, {"steps": step}, chosen.setting, chosen.ask, continues=True, losses=tuple(losses)
+                )
 
     def _asking(self, text: str, loss: float) -> Asking:
         ask = rephrased(lambda prompt: insert(text, prompt, self.place))

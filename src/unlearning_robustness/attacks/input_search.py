@@ -81,8 +81,8 @@ def contrast_of(model, packed: Sequence[PackedQuestion], right: torch.Tensor, sh
 
 def train(
     attack: AttackInput, change: InputChange, start: torch.Tensor, steps: int, learning_rate: float, batch_size: int
-) -> Iterator[torch.Tensor]:
-    """The vectors (n, d), float32, after each step of Adam on the answered forget questions.
+) -> Iterator[tuple[torch.Tensor, float]]:
+    """The vectors (n, d), float32, after each step of Adam on the answered forget questions, and its loss.
 
     The learning rate is a share of the root mean square of the model's embeddings. Raises DataError without questions.
     """
@@ -106,7 +106,7 @@ def train(
         with torch.no_grad():
             vectors.copy_(change.bound(vectors))
         progress(number, f"loss {loss.item():.3f}")
-        yield vectors.detach().clone()
+        yield vectors.detach().clone(), loss.item()
 
 
 def search(attack: AttackInput, change: InputChange, start: torch.Tensor, settings) -> Iterator[AttackedModel]:
@@ -124,14 +124,16 @@ def search(attack: AttackInput, change: InputChange, start: torch.Tensor, settin
     accuracy = SelectAccuracy(attack)
     scores = [(plain, accuracy(AttackedModel(attack.model, {})))]
     trained = train(attack, change, start, last, settings.learning_rate, settings.batch_size)
-    for step, vectors in enumerate(trained, start=1):
+    losses = []
+    for step, (vectors, loss) in enumerate(trained, start=1):
+        losses.append(loss)
         if step not in settings.steps:
             continue
         read = change.read(vectors)
         attacked = AttackedModel(attack.model, {"steps": step}, f"after {step} steps", ask, read)
         scores.append((attacked, accuracy(AttackedModel(attack.model, {}, read=read))))
         chosen, _ = best(scores, scores[0][1], settings.utility_bound)
-        yield AttackedModel(attack.model, {"steps": step}, chosen.setting, ask, chosen.read, continues=True)
+        yield AttackedModel(attack.model, {"steps": step}, chosen.setting, ask, chosen.read, True, tuple(losses))
 
 
 def about_another(questions: pandas.DataFrame) -> pandas.DataFrame:

@@ -8,7 +8,7 @@ is no direction and nothing is removed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -52,10 +52,15 @@ class Removal:
     hooks: tuple[tuple[nn.Module, Callable[[torch.Tensor], torch.Tensor]], ...] = ()
     lowest: int = 0
 
+    @classmethod
+    def of(cls, setting: str, removals: Sequence["Removal"]) -> "Removal":
+        """Several of them together, the lowest one first."""
+        return cls(setting, tuple(hook for removal in removals for hook in removal.hooks), removals[0].lowest)
+
 
 @dataclass(frozen=True)
 class Orthogonalise:
-    """Choose what to remove where: at one of ``layers`` (default: all), at all of them, or nothing.
+    """Choose what to remove where: at one of ``layers`` (default: all), at ``window`` in a row, at all, or nothing.
 
     ``direction``: ``mean``, the mean difference of activations, unlearned less reference, on the select forget
     questions with their answers; ``principal``, the first principal component of these differences about zero, so
@@ -79,6 +84,7 @@ class Orthogonalise:
     skipped_tokens: Index = 1
     layers: Indices | None = None
     screen: Count = 8
+    window: Count = 3
 
     class Facts(AttackFacts):
         @staticmethod
@@ -93,7 +99,9 @@ class Orthogonalise:
         def work(settings: dict, shape: Shape, scoring: Scoring) -> Work:
             layers, width = shape.num_hidden_layers, shape.hidden_size
             ways = len(DIRECTIONS[settings["direction"]]) * len(LEVELS[settings["towards"]])
-            count, each = ways * (len(settings["layers"] or range(layers)) + 1), scoring.select // 2
+            single, each = len(settings["layers"] or range(layers)), scoring.select // 2
+            in_a_row = max(0, single - settings["window"] + 1) if settings["window"] > 1 else 0
+            count = ways * (single + in_a_row + 1)
             # A candidate runs what lies above its layer, half of the model on the mean; both roles are asked. For the
             # directions both models read the forget questions twice.
             rounds = screening_rounds(count, settings["screen"], each)
@@ -122,7 +130,7 @@ class Orthogonalise:
             yield AttackedModel(attack.model, {}, chosen.setting)
 
     def candidates(self, attack: AttackInput, modules: dict[int, nn.Module]) -> list[Removal]:
-        """Every direction with every level at each layer, and at all layers together; the lowest layers first."""
+        """Every direction with every level at each layer, at layers in a row, and at all; the lowest layers first."""
         both = "principal" in DIRECTIONS[self.direction]
         shifted = shifts(attack, list(modules.values()), self.outliers, self.skipped_tokens, both)
         single, everywhere = [], defaultdict(list)
@@ -133,11 +141,14 @@ class Orthogonalise:
                     level, way = shift.level(direction) * (towards == "reference"), f"{of} direction to {towards}"
                     single.append(Removal(f"layer {layer}, {way}", ((module, _remover(direction, level)),), layer))
                     everywhere[way].append(single[-1])
-        for way, removals in everywhere.items():
-            if len(removals) > 1:
-                hooks = tuple(hook for removal in removals for hook in removal.hooks)
-                single.append(Removal(f"all layers, {way}", hooks, removals[0].lowest))
-        return sorted(single, key=lambda removal: removal.lowest)
+        together = [
+            Removal.of(f"layers {part[0].lowest} to {part[-1].lowest}, {way}", part)
+            for way, removals in everywhere.items()
+            for start in range(len(removals) - self.window + 1 if self.window > 1 else 0)
+            if len(part := removals[start : start + self.window]) < len(removals)
+        ]
+        together += [Removal.of(f"all layers, {way}", part) for way, part in everywhere.items() if len(part) > 1]
+        return sorted([*single, *together], key=lambda removal: removal.lowest)
 
     def chosen(self, attack: AttackInput, candidates: list[Removal]) -> Removal:
         """The best candidate, or nothing; each round keeps the better part and asks more questions."""

@@ -29,7 +29,8 @@ def attack_cell(
 ) -> tuple[list[pandas.DataFrame], dict]:
     """Records at every point of the attack's budget, and facts for the manifest.
 
-    The facts are the cost of attacking, scoring left out, see ``Ledger``, and how the questions were asked.
+    The facts are the cost of attacking, scoring left out, see ``Ledger``, how the questions were asked, and the losses
+    of a search, step by step.
 
     Asks the questions of ``splits`` and of the attack's roles, one template a fact, plainly unless the attack asks
     otherwise. The attack may choose its settings on the ``select`` questions, and show those of the ``relearn`` split
@@ -40,7 +41,7 @@ def attack_cell(
     asked = once[once["split"].isin(splits) & once["role"].isin(settings["roles"])].assign(probe="plain")
     plain = scorer = QuestionScorer(tokenizer, asked, batch_size)
     given = attack_input(model, tokenizer, cell.seed, questions, corpora, batch_size, reference)
-    parts, ledger = [], Ledger(model)
+    parts, ledger, losses = [], Ledger(model), ()
     running = ATTACKS[settings["kind"]](**settings["parameters"]).run(given)
     # Closing it also when scoring fails gives the model back.
     with closing(running):
@@ -50,10 +51,11 @@ def attack_cell(
                 answered = scorer.answered(attacked.read(scorer, attacked.model))
             records = label(answered, cell, attack, attacked.budget, attacked.setting)
             parts.append(records)
+            losses = max(losses, attacked.losses, key=len)
             print(
                 f"{attack} {attacked.budget} {attacked.setting}: accuracy {records['correct'].mean():.3f}", flush=True
             )
-    return parts, {**ledger.cost(), "scoring": scorer.facts}
+    return parts, {**ledger.cost(), "scoring": scorer.facts, "losses": list(losses)}
 
 
 def attack_input(

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from unlearning_robustness.config.kinds import ATTACKS, facts_of
+
 PLACE = ["model", "benchmark"]
 KIND = [*PLACE, "method", "defence"]
 REFERENCE = "reference"
@@ -56,6 +58,16 @@ def attacked_cells(study: dict) -> list[tuple[Cell, str]]:
 def cells(study: dict) -> list[Cell]:
     """Every cell that must be trained for the study's (cell, attack) pairs."""
     return sorted({cell for cell, _ in attacked_cells(study)})
+
+
+def trigger_controls(config: dict) -> list[tuple[str, str, str]]:
+    """(model, benchmark, attack) of the study's attacks that must open a lock with a planted trigger, each once."""
+    attacked = [(cell.model, cell.benchmark, attack) for cell, attack in attacked_cells(config["study"])]
+    return [place for place in dict.fromkeys(attacked) if place[2] != NONE and _opened(config["attacks"][place[2]])]
+
+
+def _opened(attack: dict) -> bool:
+    return facts_of(ATTACKS, attack["kind"]).opened_by_trigger(attack["parameters"])
 
 
 def measured_cells(config: dict, measure: str) -> list[Cell]:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from unlearning_robustness.attacks.facts import LOCK_GROUPS
 from unlearning_robustness.config import defence_row
 from unlearning_robustness.config.activation_caches import cache_id, cache_settings
 from unlearning_robustness.config.cells import (
@@ -15,6 +16,7 @@ from unlearning_robustness.config.cells import (
     measured_cells,
     places,
     retrain_of,
+    trigger_controls,
 )
 from unlearning_robustness.config.checkpoints import checkpoint_methods, study_methods
 from unlearning_robustness.config.sources import roles_of
@@ -117,7 +119,11 @@ def probed_questions(config: dict, benchmark: dict, domains: dict[str, Domain]) 
 
 def jobs_of(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> list[Job]:
     """Every job with a model, of a resolved configuration."""
-    return [*_shared(config, shapes, domains), *_processes(config, _of_cells(config, shapes, domains))]
+    return [
+        *_shared(config, shapes, domains),
+        *_controls(config, shapes, domains),
+        *_processes(config, _of_cells(config, shapes, domains)),
+    ]
 
 
 def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[Job]:
@@ -158,6 +164,21 @@ def _made(config: dict, shapes: dict[str, Shape]) -> Iterator[Job]:
         for model in learners(config, benchmark):
             settings, world = models[model]["generated"], config["benchmarks"][benchmark]["world"]
             yield Job("pretrain", model, measures.pretraining(settings, world))
+
+
+def _controls(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[Job]:
+    """The positive controls of attacks that search over prompts."""
+    batch_size = config["scoring"]["batch_size"]
+    for model, name, attack in trigger_controls(config):
+        benchmark, shape = config["benchmarks"][name], shapes[model]
+        length = question_tokens(benchmark)
+        asked = questions_of(benchmark, "forget", "test", domains)
+        select = sum(questions_of(benchmark, role, "select", domains) for role in ("forget", "retain"))
+        run = work.attacking(shape, config["attacks"][attack], asked, batch_size, select, length)
+        # It is asked locked and behind the trigger, and one group of heads is chosen among a few on select.
+        asking = work.scoring(shape, asked, batch_size, length=length).times(2)
+        choosing = work.scoring(shape, select, batch_size, length=length).times(LOCK_GROUPS)
+        yield Job("trigger_control", f"{model}/{name}/{attack}", run + asking + choosing)
 
 
 def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[tuple[str, Cell, Work]]:

@@ -255,6 +255,10 @@ class Parameters:
         """Digest of the code of this attack and of scoring."""
         return code_digest("attacks.run_attack", module_of("attacks.ATTACKS", self.attack(wildcards)["kind"]))
 
+    def trigger_control_code(self, wildcards) -> str:
+        """Digest of the code of this attack, of scoring and of the control."""
+        return code_digest("attacks.trigger_control", module_of("attacks.ATTACKS", self.attack(wildcards)["kind"]))
+
     def measure(self, wildcards) -> dict:
         """The settings of the measure."""
         return self.config[wildcards.measure]

@@ -45,6 +45,8 @@ class Paths:
         self.job = self.kind if self.batch_seeds else self.cell
         self.delta = f"{self.tree}/cells/{self.cell}"
         self.records = f"{self.tree}/records/{self.cell}"
+        # What an attack that searches over prompts brings back of a locked reference.
+        self.trigger_control = f"{self.tree}/trigger_controls/{{model}}/{{benchmark}}/{{attack}}.json"
         self.retrained = f"{self.tree}/records/{{model}}/{{benchmark}}/retrained.parquet"
         self.tuning = f"{self.results}/tuning/{{model}}/{{benchmark}}/{{kind}}/{{method}}"
 

@@ -61,6 +61,8 @@ class Report:
             "attacked": [path for path, unattacked in alone.items() if not unattacked],
             "measures": targets.cell_measures,
             "spent": targets.attack_manifests,
+            "searched": targets.attack_manifests,
+            "trigger_controls": targets.trigger_controls,
             "retain_log": [targets.retain_log] if targets.retain_log else [],
             **{kind: targets.measured(kind) for kind in (*MEASURES, "trajectory")},
         }

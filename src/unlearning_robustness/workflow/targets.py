@@ -1,6 +1,14 @@
 """The files of a study that its tables read, one for each cell, attack or measure."""
 
-from unlearning_robustness.config.cells import NONE, Cell, attacked_cells, measured_cells, places, retrain_of
+from unlearning_robustness.config.cells import (
+    NONE,
+    Cell,
+    attacked_cells,
+    measured_cells,
+    places,
+    retrain_of,
+    trigger_controls,
+)
 from unlearning_robustness.workflow.paths import Paths, filled
 
 MEASURES = ("latents", "sharpness", "landscape", "memorisation")
@@ -22,6 +30,13 @@ class Targets:
         """What every attack cost."""
         pairs = [pair for pair in attacked_cells(self.study) if pair[1] != NONE]
         return [self._attacked(cell, attack, "manifest.json") for cell, attack in pairs]
+
+    @property
+    def trigger_controls(self) -> list[str]:
+        """The positive control of every attack that searches over prompts, on every model that it attacks."""
+        named = ("model", "benchmark", "attack")
+        controls = [dict(zip(named, place, strict=True)) for place in trigger_controls(self.config)]
+        return [filled(self.paths.trigger_control, place) for place in controls]
 
     @property
     def cell_measures(self) -> list[str]:

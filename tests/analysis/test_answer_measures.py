@@ -3,10 +3,11 @@
 import numpy
 import pandas
 import pytest
-from synthetic import inputs_of
+from synthetic import analysis, inputs_of
 from worlds import default_world
 
 from unlearning_robustness.analysis import OF_ANSWERS, TABLES, computed
+from unlearning_robustness.analysis.inputs import COLUMNS, Inputs
 from unlearning_robustness.analysis.intervals import Intervals
 from unlearning_robustness.analysis.significance import rows_where
 from unlearning_robustness.config.cells import ACCURACY, PROBABILITY
@@ -108,3 +109,8 @@ def test_a_planted_effect_needs_fewer_facts_and_seeds_by_probability():
     assert min(fewer_facts[PROBABILITY], fewer_seeds[PROBABILITY]) >= full[ACCURACY] - 0.02
     assert max(fewer_facts[ACCURACY], fewer_seeds[ACCURACY]) < full[ACCURACY] - 0.04
     assert max(power(0.0, 8, 150).values()) < 0.05 + 3 * (0.05 * 0.95 / 800) ** 0.5
+
+
+def test_tables_that_read_no_answers_need_none():
+    records = pandas.DataFrame(columns=COLUMNS["trajectory"])
+    assert computed(["trajectory"], Inputs({"trajectory": records}, analysis()))["trajectory"].empty

@@ -47,7 +47,7 @@ def claims_line(study: Study) -> str:
 
     line = undecidable(study.config, domains())
     if line and study.config["analysis"]["undecidable"] == "stop":
-        raise ConfigError(f"study.seeds: {line}; give more, or set analysis.undecidable to warn")
+        raise ConfigError(f"study.seeds: {line}; give more seeds or facts, or set analysis.undecidable to warn")
     return line
 
 

@@ -43,56 +43,77 @@ class Request:
     beside: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is asked: what a person calls each model, by its id; the entries of models; the reference's id."""
+
+    said: dict[str, str]
+    models: dict[str, dict]
+    reference: str
+
+    def model(self, id: str) -> str:
+        """The id of the model behind a method: an id of config.yaml stands for itself."""
+        return id if id in self.models else self.said[id]
+
+    @property
+    def whole(self) -> list[str]:
+        """The methods whose tensors have other shapes than the reference's."""
+        reference = self.models[self.reference]
+        return [id for id in self.said if other_shape(self.models[self.model(id)], reference)]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What each method is called: as its folder or repository, unless two are called so."""
+        names = {id: name_of(said) for id, said in self.said.items()} | {NEVER: "a model that never knew"}
+        return {id: name if list(names.values()).count(name) == 1 else id for id, name in names.items()}
+
+
 def audit_study(request: Request) -> dict:
     """The configuration of the audit, over the studies that it builds on. Raises StudyError, one line with the mend."""
     if not (request.models and request.reference):
         raise ConfigError("say which: make audit MODEL=unlearned-model REFERENCE=model-before-unlearning")
-    base = _base()
-    known = {id: entry for id, entry in base["models"].items() if id != PLACEHOLDER}
     name = request.name or ids_of(request.models[:1], ())[0]
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise ConfigError(f"NAME: {name!r} is no name; use small letters, digits and '-'")
-    reference = request.reference if request.reference in known else BEFORE
-    taken = (*known, *base["methods"], BEFORE, NEVER)
-    audited = dict(zip(ids_of(request.models, taken), request.models, strict=True))
-    asked = audited | ({NEVER: request.never} if request.never else {})
-    models = {id: entry_of(said, known, reference) for id, said in asked.items() if said not in known}
-    if reference == BEFORE:
-        models[BEFORE] = entry_of(request.reference, known, None)
-    labels = {id: name_of(said) for id, said in audited.items()}
-    labels = {id: label if list(labels.values()).count(label) == 1 else id for id, label in labels.items()}
-    labels[NEVER] = "a model that never knew"
-    entries = {**known, **models}
-    shape = entries[reference]
-    whole = [id for id, said in asked.items() if other_shape(entries[said if said in known else id], shape)]
+    base = _base()
+    known = {id: entry for id, entry in base["models"].items() if id != PLACEHOLDER}
+    asked = _asked(request, base, known)
+    whole, labels = asked.whole, asked.labels
     config = {
         "builds_on": base["builds_on"],
         "study": {
             "name": f"audit-{name}",
-            "title": f"What is left in {', '.join(labels[id] for id in audited)}?",
+            "title": f"What is left in {', '.join(labels[id] for id in asked.said if id != NEVER)}?",
             "results": f"results/audit-{name}",
-            "models": [reference],
+            "models": [asked.reference],
             "beside": list(request.beside),
-            "cells": list(_cells(base, [id for id in asked if id not in whole], whole)),
+            "cells": list(_cells(base, [id for id in asked.said if id not in whole], whole)),
         },
-        "models": {PLACEHOLDER: None, **models},
-        "methods": {
-            PLACEHOLDER: None,
-            **{
-                id: {"label": labels[id], "checkpoint": said if said in known else id}
-                | ({"whole": True} if id in whole else {})
-                for id, said in asked.items()
-            },
-        },
+        "models": {PLACEHOLDER: None, **{id: entry for id, entry in asked.models.items() if id not in known}},
+        "methods": {PLACEHOLDER: None},
     }
+    for id in asked.said:
+        checkpoint = {"label": labels[id], "checkpoint": asked.model(id)}
+        config["methods"][id] = checkpoint | ({"whole": True} if id in whole else {})
     if request.never:
         config["analysis"] = {"yardstick": NEVER}
-    if layers := _scaled(base, depth_of(shape)):
+    if layers := _scaled(base, depth_of(asked.models[asked.reference])):
         config["attacks"] = layers
     if request.questions or request.texts:
         config["study"]["benchmarks"] = ["own"]
         config["sources"] = _own(request)
     return config
+
+
+def _asked(request: Request, base: dict, known: dict[str, dict]) -> Asked:
+    """The models of a request, which may be ``known`` ones of config.yaml."""
+    reference = request.reference if request.reference in known else BEFORE
+    ids = ids_of(request.models, (*known, *base["methods"], BEFORE, NEVER))
+    said = dict(zip(ids, request.models, strict=True)) | ({NEVER: request.never} if request.never else {})
+    models = known | {id: entry_of(model, known, reference) for id, model in said.items() if model not in known}
+    if reference == BEFORE:
+        models[BEFORE] = entry_of(request.reference, known, None)
+    return Asked(said, models, reference)
 
 
 def _base() -> dict:

@@ -42,3 +42,16 @@ def test_a_task_counts_by_the_rule_that_decides(make_model, tmp_path, asked, rul
     if rule == "byte-mean":
         assert result["acc_bytes,none"] == pytest.approx(accuracy["byte-mean"])
         assert accuracy["byte-mean"] != accuracy["sum"]
+
+
+def test_a_task_asks_in_the_chat_template_and_of_unequal_choices_as_the_study_does(make_model, tmp_path, asked):
+    model, tokenizer = make_model(seed=2, vocab_size=270, initializer_range=0.3), tokenizer_of(before=["<s>"])
+    fewer = [choices[: 4 - (number % 4 == 0)] for number, choices in enumerate(asked["choices"])]
+    chat = asked.assign(before="<u>", after="</u>\n<a>\n", choices=fewer)
+    (name,) = write_tasks(chat, "odd", tmp_path)
+    result = evaluated(model, tokenizer, [name], [tmp_path], 8)
+    theirs = [[score for (score, _), *_ in row["resps"]] for row in result["samples"][name]]
+    ours = QuestionScorer(tokenizer, chat, 8).answered(QuestionScorer(tokenizer, chat, 8).log_likelihoods(model))
+    for row, scores in enumerate(theirs):
+        assert scores == pytest.approx(list(ours["log_likelihoods"][row]), abs=1e-4)
+    assert result["results"][name]["acc,none"] == pytest.approx(ours["correct"].mean())

@@ -93,7 +93,7 @@ rule measure_retrained:
         runtime=growing(60),
     params:
         model=parameters.retrained_model,
-        settings=CONFIG.get("memorisation"),
+        settings=parameters.memorisation,
         attack=parameters.retrained_attack(),
         seed=CONFIG["study"]["seeds"][0],
         code=parameters.retrained_code(),

@@ -60,5 +60,5 @@ def test_a_chat_is_not_mixed_with_measures_that_ask_in_plain_text():
     benchmark = config["study"]["benchmarks"][0]
     config["benchmarks"][benchmark]["chat"] = {}
     assert message_of(config) == (
-        f"benchmarks.{benchmark}.chat: study.memorisation asks in plain text; leave one of them out"
+        f"benchmarks.{benchmark}.chat: memorisation.protocol facts asks in plain text; leave it out"
     )

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pandas
@@ -72,6 +73,22 @@ def test_losses_are_those_of_each_answer_alone(probe, tiny_model, tiny_tokenizer
     assert values(records, "probability", "world-facts")["world-facts/0"] == pytest.approx(
         options[0] / sum(options), rel=1e-4
     )
+
+
+def test_questions_and_answers_are_turns_in_chat(tiny_model, tiny_tokenizer, parts, corpora):
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.chat_template = "{% for m in messages %}({{ m.role }}){{ m.content }}|{% endfor %}(assistant)"
+    settings = {**SETTINGS, "format": "{}", "chat": {"system": "Be brief."}}
+    chat = TofuProbe(tokenizer, tofu.open_questions(parts), corpora, settings)
+    records, row = chat.records(tiny_model), parts["retain"].iloc[1]
+    before = "(system)Be brief.|(user)Who is r1?|(assistant)"
+    start, ids = len(tokenizer.encode(before)), torch.tensor([tokenizer.encode(before + row["answer"])])
+    logs = tiny_model(ids).logits[0].log_softmax(-1)
+    taken = [logs[place - 1, ids[0, place]].item() for place in range(start, ids.shape[1])]
+    right = math.exp(sum(taken) / len(taken))
+    assert values(records, "probability", "retain")["retain/1"] == pytest.approx(right, rel=1e-4)
+    said = records.query("metric == 'rouge-recall' and item == 'retain/1'").iloc[0]
+    assert said["prompt"] == before
 
 
 def test_what_only_the_attacker_is_taught_is_not_asked(probe, tiny_tokenizer, parts, corpora):

@@ -179,8 +179,9 @@ def open_reader(config: dict, name: str) -> str | None:
 
 def _check_asked(config: dict, name: str, benchmark: dict) -> None:
     """The study's probes and attacks must find what they ask and train on in a benchmark of the study."""
-    if "chat" in benchmark and config["study"]["memorisation"]:
-        raise ConfigError(f"benchmarks.{name}.chat: study.memorisation asks in plain text; leave one of them out")
+    if "chat" in benchmark and config["study"]["memorisation"] and config["memorisation"]["protocol"] != "tofu":
+        protocol = config["memorisation"]["protocol"]
+        raise ConfigError(f"benchmarks.{name}.chat: memorisation.protocol {protocol} asks in plain text; leave it out")
     if "texts" not in benchmark:
         if "relearn" not in benchmark["forget"]["splits"]:
             raise ConfigError(

@@ -7,6 +7,7 @@ from unlearning_robustness.data.tofu import text_of
 from unlearning_robustness.evaluation import tofu
 from unlearning_robustness.evaluation.open_answers import Asked, answers, rouge_l, taught
 from unlearning_robustness.runtime.seeds import shuffler
+from unlearning_robustness.scoring.chat import chat_frame, in_frame
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 
@@ -14,11 +15,13 @@ class TofuProbe:
     """The questions of every role, tokenised once, to ask any number of models.
 
     ``table`` is the table of open questions. Of each role at most ``questions`` are asked, the same for every model,
-    and none whose text only the attacker of relearning is taught.
+    and none whose text only the attacker of relearning is taught. With ``chat`` in the settings a question, as
+    ``format`` writes it, is the user's turn of the model's chat template, and an answer the assistant's.
     """
 
     def __init__(self, tokenizer, table: pandas.DataFrame, corpora: pandas.DataFrame, settings: dict):
         self.tokenizer, self.settings = tokenizer, settings
+        self.frame = chat_frame(tokenizer, settings["chat"]) if "chat" in settings else ("", "")
         self.parts = {role: self._chosen(part, taught(corpora)) for role, part in table.groupby("role", sort=True)}
         self.scorers = {role: self._scorer(part) for role, part in self.parts.items()}
 
@@ -33,7 +36,8 @@ class TofuProbe:
         end = (self.tokenizer.eos_token or "") if self.settings["count_end"] else ""
         choices = [[f"{text}{end}" for text in (row.truth, row.paraphrase, *row.wrong)] for row in part.itertuples()]
         prompts = [self.settings["format"].format(row.prompt.strip()) for row in part.itertuples()]
-        asked = part.assign(prompt=prompts, choices=choices, answer=0, question=part["item"])
+        frame = dict(zip(("before", "after"), self.frame, strict=True))
+        asked = part.assign(prompt=prompts, choices=choices, answer=0, question=part["item"], **frame)
         return QuestionScorer(self.tokenizer, asked, self.settings["batch_size"])
 
     def records(self, model) -> pandas.DataFrame:
@@ -60,7 +64,8 @@ class TofuProbe:
         ]
 
     def _said(self, model, role: str, scorer: QuestionScorer) -> list[dict]:
-        prompts = tuple(tuple(self.tokenizer.encode(prompt)) for prompt in scorer.table["prompt"])
+        texts = [in_frame(prompt, *self.frame) for prompt in scorer.table["prompt"]]
+        prompts = tuple(tuple(self.tokenizer.encode(text)) for text in texts)
         asked = Asked(role, tuple(scorer.table["item"]), prompts, tuple(scorer.table["truth"]))
         settings = self.settings
         rows = answers(model, self.tokenizer, asked, settings["answer_tokens"], settings["batch_size"])

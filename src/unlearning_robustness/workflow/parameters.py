@@ -261,7 +261,11 @@ class Parameters:
 
     def measure(self, wildcards) -> dict:
         """The settings of the measure."""
-        return self.config[wildcards.measure]
+        return self.memorisation(wildcards) if wildcards.measure == "memorisation" else self.config[wildcards.measure]
+
+    def memorisation(self, wildcards) -> dict:
+        """The settings of memorisation, with the chat that the benchmark is asked in."""
+        return self.config["memorisation"] | self.benchmark("chat")(wildcards)
 
     def measure_input(self, wildcards) -> dict[str, str]:
         """The tables that the measure reads beside the model and its deltas."""

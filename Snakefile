@@ -48,6 +48,7 @@ rule records:
     """Everything that needs a model; tables, figures and pages read these files alone."""
     input:
         targets.records,
+        targets.searches,
         targets.cell_measures,
 
 

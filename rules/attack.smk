@@ -4,6 +4,38 @@ Attacks that search over prompts also run on the reference behind a lock, which 
 """
 
 
+rule search:
+    """Choose the settings of an attack for a kind of cell, on the select questions of its first seed."""
+    input:
+        model=parameters.model_folder,
+        delta=parameters.searched_delta,
+        corpora=rules.build_corpora.output[0],
+        questions=rules.build_questions.output.questions,
+        reference=parameters.search_of_reference,
+    output:
+        paths.search,
+    log:
+        f"{paths.logs}/search/{paths.kind}/{{search}}.log",
+    benchmark:
+        f"{paths.times}/search/{paths.kind}/{{search}}.jsonl"
+    priority: 15
+    conda:
+        TRAINING
+    resources:
+        gpu=1,
+        mem_mb=growing(requests.search),
+        runtime=growing(requests.search_minutes),
+    params:
+        model=parameters.model,
+        attack=parameters.searched_attack,
+        search=parameters.search,
+        batch_size=CONFIG["scoring"]["batch_size"],
+        seed=CONFIG["study"]["seeds"][0],
+        code=parameters.search_code,
+    script:
+        "../workflow_scripts/search.py"
+
+
 rule attack:
     """Attack cells and ask the forget questions along the budget."""
     input:
@@ -11,6 +43,7 @@ rule attack:
         delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),
         corpora=rules.build_corpora.output[0],
         questions=rules.build_questions.output.questions,
+        search=parameters.chosen_settings,
     output:
         records=paths.each_seed(f"{paths.records}/{{attack}}/records.parquet"),
         manifest=paths.each_seed(f"{paths.records}/{{attack}}/manifest.json"),

@@ -124,6 +124,7 @@ rule export_attacked:
         questions=paths.questions,
         unattacked=f"{paths.records}/none/records.parquet",
         attacked=f"{paths.records}/{{attack}}/records.parquet",
+        search=parameters.chosen_settings,
     output:
         directory(f"exports/{paths.cell}.{{attack}}"),
     log:

@@ -27,7 +27,7 @@ CONFIG = Path(__file__).parents[1] / "config.yaml"
 PLACE = ("smollm2-135m-instruct", "elements")
 CHOICES = ("north", "south", "east", "west")
 FACTS = 40
-SHUFFLED = {"methods": ["rmu"], "defences": ["none", "rna"], "attacks": ["relearn-shuffled"]}
+SHUFFLED = {"methods": ["rmu"], "defences": ["none", "rna"], "attacks": ["relearn-shuffled", "relearn-few"]}
 ONLY_RMU = [
     {"methods": ["reference"], "defences": ["none"], "attacks": ["none"]},
     {"methods": ["rmu"], "defences": ["none"], "attacks": ["none"]},

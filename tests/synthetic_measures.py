@@ -6,7 +6,8 @@ import pandas
 from unlearning_robustness.analysis.inputs import COLUMNS as RECORDED
 from unlearning_robustness.analysis.inputs import READERS
 from unlearning_robustness.attacks.relearn import Relearn
-from unlearning_robustness.config.cells import REFERENCE, RETRAINED, Cell, attacked_cells, measured_cells
+from unlearning_robustness.config.cells import KIND, REFERENCE, RETRAINED, Cell, attacked_cells, measured_cells
+from unlearning_robustness.config.searches import searched_kinds
 from unlearning_robustness.evaluation.assumption import STATISTICS
 from unlearning_robustness.evaluation.landscape import plane_points
 from unlearning_robustness.scoring.records import BUDGET, FLOOR
@@ -137,6 +138,18 @@ def planted_spent(config: dict) -> pandas.DataFrame:
     return pandas.DataFrame(rows) if rows else READERS["spent"]("spent", [])
 
 
+def searched(kind: tuple[str, ...], after: float = 0.9) -> dict:
+    """A search as it is recorded: the better of two settings, and a teaching control that brings most back."""
+    settings = [{"learning_rate": rate, "trained": "full"} for rate in (1e-4, 5e-4)]
+    points = [{"settings": part, "steps": 10, "known": known, "forget": known, "retain": 0.95, "left": 0.8}
+              for part, known in zip(settings, (0.5, 0.7), strict=True)]  # fmt: skip
+    control = {} if kind[2] == REFERENCE else {"control": {"before": 0.4, "after": after, "reference": 1.0}}
+    return {
+        **dict(zip((*KIND, "search"), kind, strict=True)), "points": points,
+        "chosen": points[1] | {"within_bounds": True}, "optimism": {"known": 0.02, "forget": 0.05}, **control,
+    }  # fmt: skip
+
+
 def planted(config: dict) -> dict[str, pandas.DataFrame]:
     """Everything that is measured beside the answers."""
     return {
@@ -146,4 +159,5 @@ def planted(config: dict) -> dict[str, pandas.DataFrame]:
         "memorisation": planted_memorisation(config),
         "trajectory": planted_trajectory(config),
         "spent": planted_spent(config),
+        "searches": [searched(kind) for kind in searched_kinds(config)],
     }

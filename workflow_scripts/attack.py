@@ -8,6 +8,7 @@ with job(snakemake, snakemake.params.model) as running:
     import pandas
 
     from unlearning_robustness.attacks.run_attack import attack_cell
+    from unlearning_robustness.attacks.search import with_choice
     from unlearning_robustness.models.delta import applied, load_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
     from unlearning_robustness.scoring.records import write
@@ -16,10 +17,10 @@ with job(snakemake, snakemake.params.model) as running:
     model, digest = load_model(source.model, running.placement, running.dtype)
     asked, corpora = pandas.read_parquet(source.questions), pandas.read_parquet(source.corpora)
     tokenizer, batch_size = load_tokenizer(source.model), params.scoring["batch_size"]
-    attack = snakemake.wildcards.attack
+    attack, entry = snakemake.wildcards.attack, with_choice(params.attack, source.search)
     for index, cell, files in running.cells():
         with applied(model, load_delta(source.delta[index], digest)) as original:
-            material = (cell, attack, params.attack, asked, corpora, batch_size)
+            material = (cell, attack, entry, asked, corpora, batch_size)
             reference = partial(applied, model, original)
             asking = (params.scoring["splits"], params.scoring["precision"])
             parts, facts = attack_cell(model, tokenizer, *material, reference, *asking)

@@ -10,6 +10,7 @@ with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.analysis.matrix import chosen_point
     from unlearning_robustness.attacks.attacked_weights import weights_at
     from unlearning_robustness.attacks.run_attack import attack_input
+    from unlearning_robustness.attacks.search import with_choice
     from unlearning_robustness.data.model_folder import write_with_delta
     from unlearning_robustness.models.delta import applied, load_delta, save_delta
     from unlearning_robustness.models.loading import load_model, load_tokenizer
@@ -24,7 +25,8 @@ with job(snakemake, snakemake.params.model) as running:
     with applied(model, delta) as original:
         material = (model, load_tokenizer(source.model), int(wildcards.seed), asked, corpora, params.batch_size)
         attack = attack_input(*material, lambda: applied(model, original))
-        tensors = delta | weights_at(attack, wildcards.attack, params.attack, point)
+        entry = with_choice(params.attack, source.search)
+        tensors = delta | weights_at(attack, wildcards.attack, entry, point)
     scratch = Path(params.scratch) / "delta.safetensors"
     save_delta(scratch, tensors, digest)
     facts = {**running.provenance.facts, "attack_point": point}

@@ -30,7 +30,7 @@ def audited() -> dict:
 
 def accuracy(cell, attack, role, probe, steps):
     before, after = KNOWS[cell.method]
-    return 0.9 if role != "forget" else before + (after - before) * steps / 20
+    return 0.9 if role != "forget" else before + (after - before) * steps / 15
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def section(world, method):
     [
         ("copy", ["+0.0 points", "no difference from the reference is shown", "so the knowledge is still there",
                   "more than a model that never knew would", "knowledge was left in it"]),
-        ("shallow", ["it forgot", "After 20 steps on 60 documents (relearning on 60 documents) Shallow answers",
+        ("shallow", ["it forgot", "After 15 steps on 60 documents (relearning on 60 documents) Shallow answers",
                      "the attack brings knowledge back", "so the knowledge is still there",
                      "knowledge was left in it"]),
         ("deep", ["it forgot", "so not all of it comes back", "that any knowledge was left is not shown",

@@ -27,7 +27,7 @@ def attack(tiny_model, tiny_tokenizer, corpora):
 
 
 def relearn(**changes):
-    entry = {"documents": [3], "steps": [0, 2, 5], "learning_rate": 1e-2, "batch_size": 2, "tokens": 16}
+    entry = {"documents": [3], "steps": [0, 2, 5], "learning_rate": 1e-2, "batch_size": 2, "tokens": 18}
     return Relearn(**{**entry, **changes})
 
 
@@ -41,7 +41,7 @@ def same(one, other):
 
 def fact_loss(model, tokenizer):
     with torch.no_grad():
-        return text_loss(model, *encode_texts(tokenizer, FACTS, 16)).item()
+        return text_loss(model, *encode_texts(tokenizer, FACTS, 18)).item()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -165,8 +165,22 @@ def test_each_run_tells_its_progress_to_the_end(tiny_model, tiny_tokenizer, corp
 @pytest.mark.parametrize(("tokens", "said"), [(18, "18 tokens: 0 %"), (3, "3 tokens: 77 %")])
 def test_the_log_says_how_much_of_the_documents_is_left_out(tiny_model, tiny_tokenizer, corpora, capfd, tokens, said):
     assert sum(len(tiny_tokenizer.encode(text)) for text in FACTS) == 39
-    list(relearn(tokens=tokens).run(AttackInput(tiny_model, tiny_tokenizer, corpora, 1)))
+    list(relearn(tokens=tokens, long_documents="cut").run(AttackInput(tiny_model, tiny_tokenizer, corpora, 1)))
     assert f"3 documents cut at {said} of their text is left out" in capfd.readouterr().out
+
+
+def test_long_documents_become_windows_that_predict_every_token_once(attack, capfd):
+    (cut,) = runs(attack, documents=[3], steps=[2], tokens=6, long_documents="cut").values()
+    capfd.readouterr()
+    (whole,) = runs(attack, documents=[3], steps=[2], tokens=6).values()
+    assert "3 documents as 8 texts of at most 6 tokens" in capfd.readouterr().out
+    assert not same(cut, whole)
+    # No document is longer than 18 tokens, so there is nothing to divide.
+    assert same(runs(attack)[3, 5], runs(attack, long_documents="cut")[3, 5])
+
+
+def test_a_pass_is_over_every_window(attack):
+    assert list(runs(attack, documents=[3], tokens=6, steps=None, epochs=[1, 2])) == [(3, 4), (3, 8)]
 
 
 def many(count):

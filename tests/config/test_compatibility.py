@@ -152,7 +152,8 @@ CHOOSING = {kind for kind in ATTACKS if kinds.facts_of(kinds.ATTACKS, kind).choo
 
 @pytest.fixture
 def attacked(config):
-    """The default study with an attack more."""
+    """The default study with an attack more, and with settings that nothing searches for."""
+    config["attacks"]["relearn"]["search"] = "none"
 
     def add(attack):
         config["study"]["cells"].append({"methods": ["reference"], "defences": ["none"], "attacks": [attack]})

@@ -25,9 +25,10 @@ def test_the_default_study_needs_batches_documents_and_questions_to_match_on(con
         **{(f"methods.{name}.batch_size", corpus): 4 for name in ("rmu", "rsv", "npo-kl")
            for corpus in ("forget", "retain")},
         ("attacks.relearn.parameters.documents", "relearn"): 60,
-        ("attacks.relearn-few.parameters.documents", "relearn"): 20,
+        ("attacks.relearn.parameters.documents", "seen"): 60,
     }  # fmt: skip
-    assert asked == {("defences.early-stop", "forget", "select"): 2}
+    searched = {("searches.relearning", "forget", "select"): 2, ("searches.relearning", "retain", "select"): 1}
+    assert asked == {("defences.early-stop", "forget", "select"): 2, **searched}
 
 
 def test_every_attack_says_what_it_needs(config):

@@ -38,8 +38,8 @@ def test_a_study_is_compared_with_what_names_it_and_with_nothing_else(config):
         ({"defence": "rna.rnx"}, ["expected.ours.defence:", "'rnx'", "rna-weak"]),
         ({"of": {"role": "forget", "probe": "plane"}}, ["expected.ours.of.probe:", "'plane'"]),
         ({"of": {"role": "forget", "attack": "relern"}}, ["expected.ours.of.attack:", "'relern'"]),
-        ({"of": {"role": "forget", "attack": "relearn"}}, ["expected.ours.of.steps:", "[2, 5, 10, 20]"]),
-        ({"of": {"role": "forget", "attack": "relearn-few", "steps": 5}}, ["expected.ours.of.documents:", "[5, 10,"]),
+        ({"of": {"role": "forget", "attack": "relearn"}}, ["expected.ours.of.steps:", "[5, 15]"]),
+        ({"of": {"role": "forget", "attack": "relearn-few", "steps": 5}}, ["expected.ours.of.documents:", "[5, 10"]),
         ({"quantity": "gain"}, ["expected.ours.of.attack:", "gain"]),
     ],
 )  # fmt: skip

@@ -37,7 +37,7 @@ def tables_of(harms, claims, seeds=(0, 1, 2)):
     records = pandas.concat([answers(method, harmed, seed, probe) for method, harmed in harms.items()
                              for seed in seeds for probe in probes])  # fmt: skip
     inputs = inputs_of(records, analysis() | {"claims": claims})
-    return {"token_effects": token_effects(inputs), "pooled": pooled(inputs)}
+    return {"token_effects": token_effects(inputs), "pooled": pooled(inputs), "attack_validity": pandas.DataFrame()}
 
 
 def registered(harms, seeds=(0, 1, 2), **changes):
@@ -87,7 +87,8 @@ def test_claims_are_corrected_for_how_many_there_are():
     }
     rows = pandas.DataFrame([{"method": "rmu", "contrast": "token", **effect}])
     claims = {name: CLAIM for name in ("one", "two")}
-    tables = {"token_effects": rows, "pooled": pandas.DataFrame([{"claim": name, **effect} for name in claims])}
+    averages = pandas.DataFrame([{"claim": name, **effect} for name in claims])
+    tables = {"token_effects": rows, "pooled": averages, "attack_validity": pandas.DataFrame()}
     both, alone = register(claims, tables), register({"one": CLAIM}, tables)
     assert set(both["verdict"]) == {OPEN} and set(alone["verdict"]) == {YES}
     assert both["shows from"].iloc[0] > alone["shows from"].iloc[0]
@@ -96,7 +97,10 @@ def test_claims_are_corrected_for_how_many_there_are():
 def test_what_is_no_mean_is_averaged_as_if_its_errors_were_one():
     rows = pandas.DataFrame({"method": ["rmu", "npo"], "mean": [0.5, 0.7], "low": [0.3, 0.5], "high": [0.7, 0.9]})
     claim = CLAIM | {"table": "sharpness_correlations", "where": {}, "expects": "above", "least": 0.3}
-    table = register({"sharp": claim}, {"sharpness_correlations": rows, "pooled": pandas.DataFrame()})
+    table = register(
+        {"sharp": claim},
+        {"sharpness_correlations": rows, "pooled": pandas.DataFrame(), "attack_validity": pandas.DataFrame()},
+    )
     assert table["mean"].tolist() == pytest.approx([0.6, 0.5, 0.7]) and set(table["verdict"]) == {YES}
     assert table["low"].tolist() == pytest.approx([0.4, 0.3, 0.5])
 
@@ -105,7 +109,9 @@ def test_the_reference_which_has_no_seeds_leaves_nothing_open():
     numbers = {"mean": 0.5, "low": 0.3, "high": 0.7}
     rows = pandas.DataFrame([{"method": "reference", "seeds": 1, **numbers}, {"method": "rmu", "seeds": 3, **numbers}])
     claim = CLAIM | {"table": "latents", "where": {}, "expects": "above"}
-    table = register({"trace": claim}, {"latents": rows, "pooled": pandas.DataFrame()})
+    table = register(
+        {"trace": claim}, {"latents": rows, "pooled": pandas.DataFrame(), "attack_validity": pandas.DataFrame()}
+    )
     assert set(table["decided"]) == {YES} and table["seeds"].tolist() == [3, 1, 3]
 
 
@@ -127,3 +133,39 @@ def test_the_page_states_counts_rules_effects_and_what_is_shown():
     assert "3 claims: 1 reproduced, 1 not reproduced, 0 shown to be smaller, 1 cannot be decided" in text
     assert "## reproduced: A token harms." in text and "contrast = token" in text and "| rmu | -0.500 |" in text
     assert "## cannot be decided with 3 seeds, 60 facts: A token harms." in text and "shows from" in text
+
+
+def validity(**valid):
+    rows = [{"method": name, "defence": "none", "attack": "relearn", "valid": fine} for name, fine in valid.items()]
+    return pandas.DataFrame(rows)
+
+
+GAIN = {"attack": "relearn", "quantity": "gap", "mean": 0.2, "low": 0.1, "high": 0.3, "seeds": 3, "facts": 60}
+
+
+def test_there_is_no_verdict_on_an_attack_that_failed_its_teaching_control():
+    claim = CLAIM | {"table": "recovery", "where": {"quantity": "gap"}, "expects": "above"}
+    rows = pandas.DataFrame([{"method": name, "defence": "none", **GAIN} for name in ("rmu", "npo")])
+    tables = {"recovery": rows, "pooled": pandas.DataFrame(), "attack_validity": pandas.DataFrame()}
+    table = register({"gain": claim}, tables | {"attack_validity": validity(rmu=True, npo=False)})
+    assert dict(zip(table["subject"], table["decided"], strict=True)) == {
+        "all together": "no verdict", "rmu": YES, "npo": "no verdict"
+    }  # fmt: skip
+    assert set(table["verdict"]) == {"no verdict"}
+    assert set(table["why"]) == {"the attack failed its teaching control on npo/none"}
+    for fine in (validity(rmu=True, npo=True), validity(dpo=False)):
+        assert set(register({"gain": claim}, tables | {"attack_validity": fine})["verdict"]) == {YES}
+
+
+def test_a_difference_has_no_verdict_where_the_attack_failed_on_either_side():
+    claim = CLAIM | {"table": "recovery_differences", "where": {"quantity": "gap"}, "expects": "above"}
+    rows = pandas.DataFrame([{"method": "rmu", "first": "rna", "second": "none", **GAIN}])
+    tables = {"recovery_differences": rows, "pooled": pandas.DataFrame(), "attack_validity": pandas.DataFrame()}
+    for failed in ("rna", "none"):
+        failing = validity(rmu=False).assign(defence=failed)
+        table = register({"gain": claim}, tables | {"attack_validity": failing})
+        assert set(table["why"]) == {f"the attack failed its teaching control on rmu/{failed}"}
+    tables |= {"attack_validity": failing}
+    text = page(ReportContext(tables, {"claims": {"gain": claim}}, every_measure=tables))
+    assert "## no verdict: the attack failed its teaching control on rmu/none: A token harms." in text
+    assert "1 no verdict" in text

@@ -118,9 +118,9 @@ def test_curves_are_reported_with_start_early_and_last_point(tmp_path):
         line = only(lines, f"{name}: forget accuracy")
         assert "after 0, " in line
         assert "after 5 and" in line
-        assert "after 20 relearning steps" in line
+        assert "after 15 relearning steps" in line
     curve = page.tables["relearning"].query("method == 'rmu' and defence == 'none' and steps == 0").iloc[0]
-    assert f"{100 * curve['mean']:.0f} % [" in only(lines, "RMU, plain unlearning:")
+    assert f"{100 * curve['mean']:.0f} % [" in only(lines, "RMU, plain unlearning: forget")
 
 
 def test_the_control_with_wrong_answers_is_reported_beside_the_right_ones():
@@ -255,3 +255,18 @@ def test_exact_ties_are_counted_where_accuracy_is_judged(tmp_path, shares, said)
     table = page.tables["accuracy"].head(2)
     page.tables["accuracy"] = table.assign(tied=shares)
     assert any(re.match(said, line) for line in findings.limits(page))
+
+
+def test_the_search_for_the_attack_and_its_teaching_control_are_reported(tmp_path):
+    page = context_of(tmp_path, world())
+    lines = recovery(page)
+    assert "of 2 settings learning_rate 0.0005, trained full, 10 steps leaves it most" in only(
+        lines, "The reference under"
+    )
+    line = only(lines, "RMU, plain unlearning: of 2 settings")
+    assert "70 % of the forget facts at 95 % of the retain facts, where the reference keeps 80 %" in line
+    assert "flatters that by 5 points there" in line and "raise it from 40 % to 90 %." in line
+    page.tables["attack_validity"].loc[:, ["taught", "valid"]] = [0.45, False]
+    assert "from 40 % to 45 %: so little that the attack is invalid" in only(
+        recovery(page), "RMU, plain unlearning: of 2"
+    )

@@ -40,7 +40,10 @@ def renamed(config, ids):
         for grid in study["cells"]
     ]
     analysis |= {key: ids[axis][analysis[key]] for key, axis in NAMED["analysis"].items()}
-    return config | {"study": study, "analysis": analysis}
+    searches = {
+        name: {**entry, "attack": ids["attacks"][entry["attack"]]} for name, entry in config["searches"].items()
+    }
+    return config | {"study": study, "analysis": analysis, "searches": searches}
 
 
 def _entry(axis, entry, ids):

@@ -148,7 +148,7 @@ def test_an_attack_on_a_larger_model_asks_for_more_memory(tmp_path):
     # The weights, and of every down-projection the original, a master, gradients and two moments; half as much again.
     down = 32 * 4096 * 14336 * (2 + 4 + 2 + 4 + 8)
     assert asked["laptop"] == {4000}
-    assert list(asked["large"]) == [pytest.approx(1.5 * (14.5e9 + down) / 1e6, rel=0.03)]
+    assert list(asked["large"]) == [pytest.approx(1.5 * (14.5e9 + down) / 1e6, rel=0.05)]
 
 
 def test_a_method_of_several_processes_asks_for_as_many_gpus_and_threads_in_every_dialect(tmp_path):

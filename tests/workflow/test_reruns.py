@@ -15,7 +15,8 @@ from running import REPORT_RULES, TABLE_RULES, planned, snakemake
 SHOWN = {*REPORT_RULES, "tuning", "check_texts", "check_questions"}
 MODEL = "smollm2-135m-instruct"
 WITH_MODEL = {
-    "attack", "build_prefix", "build_questions", "cache_activations", "evaluate", "trajectory", "tune", "unlearn",
+    "attack", "build_prefix", "build_questions", "cache_activations", "evaluate", "search", "trajectory", "tune",
+    "unlearn",
 }  # fmt: skip
 EVERY = WITH_MODEL | {"build_corpora", "build_probes", "choose_tuned", "reference"}
 WRITTEN_FOR_PEOPLE = re.compile(
@@ -33,6 +34,8 @@ RERUN = [
     (r"scoring\.batch_size", WITH_MODEL - {"cache_activations"}),
     (r"scoring\.precision", {"attack", "build_prefix", "build_questions", "evaluate", "trajectory"}),
     (r"scoring\.splits", {"build_probes", "attack"}),
+    (r"searches\.\w+\.taught", set()),
+    (r"searches\..*", {"search"}),
     (r"tuning\.(utility_bound|forget_margin)", {"choose_tuned"}),
     (r"tuning\.seeds", {"choose_tuned"}),
     (r"tuning\..*", {"tune"}),
@@ -69,6 +72,7 @@ ALONE = [
     r"defences\.rna\.parameters\.unit",
     r"probes\.(plain|options|letter)\.(insert|count)",
     r"scoring\.splits",
+    r"attacks\..*\.search|searches\.\w+\.(attack|control|grid\..*\.trained)",
 ]
 
 
@@ -99,7 +103,8 @@ def concerned(config, path):
     used, followed = bool(grids), any(grid.get("trajectory") for grid in grids)
     if axis == "attacks":
         tuned = name == tuning["attack"]["attack"]
-        return {rule for rule, reached in (("attack", used), ("tune", tuned)) if reached}
+        searched = name in (search["attack"] for search in config["searches"].values())
+        return {rule for rule, reached in (("attack", used), ("search", searched), ("tune", tuned)) if reached}
     tuned = name in tuning["methods"]
     if axis == "defences":
         tuned = name == tuning["noise"]["defence"] and trained in (None, *tuning["noise"]["methods"])
@@ -122,6 +127,8 @@ def belongs(path, rule, wildcards):
     searched = {"attacks": "attack", "defences": "noise"}
     if axis not in ("methods", "defences", "attacks"):
         return True
+    if rule == "search" and axis == "attacks":
+        return True
     if rule == "tune" and axis in searched:
         return wildcards["kind"] == searched[axis]
     return name in wildcards[axis.removesuffix("s")].split(".") or (axis == "methods" and wildcards["method"] == name)
@@ -129,7 +136,7 @@ def belongs(path, rule, wildcards):
 
 SECTIONS = (
     "analysis", "attacks", "batch_seeds", "benchmarks", "defences", "gpu_environment", "methods", "models", "probes",
-    "scoring", "study", "trajectory", "tuning",
+    "scoring", "searches", "study", "trajectory", "tuning",
 )  # fmt: skip
 
 
@@ -179,10 +186,10 @@ def finished(tmp_path_factory):
     [
         ({"study": {"title": "another"}}, {}),
         ({"probes": {"plain": {"label": "another"}}, "models": {MODEL: {"note": "another"}}}, {}),
-        ({"methods": {"npo-kl": {"learning_rate": 5.0e-4}}}, {"unlearn": 2, "attack": 2, "evaluate": 2}),
-        ({"attacks": {"relearn-few": {"parameters": {"tokens": 16}}}}, {"attack": 2}),
+        ({"methods": {"npo-kl": {"learning_rate": 5.0e-4}}}, {"unlearn": 2, "search": 2, "attack": 2, "evaluate": 2}),
+        ({"attacks": {"relearn": {"parameters": {"tokens": 16}}}}, {"search": 7, "attack": 7}),
         ({"defences": {"gradient-noise": {"parameters": {"noise_scale": 2.0}}}},
-         {"unlearn": 1, "attack": 1, "evaluate": 1}),
+         {"unlearn": 1, "search": 1, "attack": 1, "evaluate": 1}),
         ({"tuning": {"every": 10}}, {}),
     ],
 )  # fmt: skip

@@ -30,6 +30,7 @@ STUDY = {
     },
     "methods": {"rmu": {"layers": [1], "read_layer": 1, "steps": 4}},
     "attacks": {"relearn": {"parameters": {"documents": [4], "steps": [1, 2]}}},
+    "searches": {"relearning": {"trials": 2, "steps": [2]}},
     "analysis": {"bootstrap_samples": 20, "early_steps": 2, "examples": 1},
 }
 

@@ -11,6 +11,7 @@ import pandas
 from unlearning_robustness.analysis import (
     accuracy,
     attack_costs,
+    attack_validity,
     attacked,
     audit,
     corrected_recovery,
@@ -48,6 +49,7 @@ TABLES = {
     "attacks": attacked.attacks,
     "attacked_differences": attacked.attacked_differences,
     "attack_costs": attack_costs.attack_costs,
+    "attack_validity": attack_validity.attack_validity,
     "recovery": recovery.recovery,
     "recovery_differences": recovery.recovery_differences,
     "matrix": matrix.matrix,
@@ -82,8 +84,8 @@ OF_ANSWERS = {
 GROUPS = {
     "accuracy": ("accuracy", "relations", "differences", "token_effects", "token_counts", "measures", "costs"),
     "recovery": (
-        "relearning", "early_recovery", "attacks", "attacked_differences", "attack_costs", "recovery",
-        "recovery_differences",
+        "relearning", "early_recovery", "attacks", "attacked_differences", "attack_costs", "attack_validity",
+        "recovery", "recovery_differences",
     ),
     "matrix": ("matrix", "matrix_differences", "interactions", "audit"),
     "sharpness": ("sharpness", "sharpness_correlations", "landscape"),

@@ -36,11 +36,11 @@ class Inputs:
 
     ``answers`` are records of models that nobody attacked, ``attacked`` those after attacks; the other kinds are
     ``measures`` (one row a cell), ``spent`` (what each point of an attack cost), ``searched`` (the losses of a search),
-    ``trigger_controls`` (a mapping each), those of ``COLUMNS``, and ``retain_log`` (the path of a published log, if
-    there is one). ``measure`` is that of answers, see ``measured_by``.
+    ``searches`` (what was searched for attacks) and ``trigger_controls`` (a mapping each), those of ``COLUMNS``, and
+    ``retain_log`` (the path of a published log, if there is one). ``measure`` is that of answers, see ``measured_by``.
     """
 
-    recorded: dict[str, pandas.DataFrame]
+    recorded: dict[str, pandas.DataFrame | list]
     settings: dict
     measure: str = ACCURACY
 
@@ -142,6 +142,14 @@ def _read_spent(_: str, paths: Iterable[str | Path]) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=[*CELL, "attack", *BUDGET, "setting", *SPENT])
 
 
+def _read_searches(_: str, paths: Iterable[str | Path]) -> list[dict]:
+    """The contents of ``records/KIND/searches/SEARCH.json`` files, with the kind and the search that they are of."""
+    return [
+        {**dict(zip(KIND, path.parts[-6:-2], strict=True)), "search": path.stem, **read_json(path)}
+        for path in map(Path, paths)
+    ]
+
+
 def _as_paths(_: str, paths: Iterable[str | Path]) -> list[str | Path]:
     return list(paths)
 
@@ -168,5 +176,6 @@ READERS = {
     "attacked": _read_answers,
     "measures": _read_measures,
     "spent": _read_spent,
+    "searches": _read_searches,
     "retain_log": _as_paths,
 }

@@ -5,6 +5,7 @@ forget data. Documents are of the relearn pool's entities, questions of the test
 still there and was not taught. Other corpora ask what it was that brought it back.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -21,7 +22,7 @@ from unlearning_robustness.models.architecture import ATTENTION, MLP, layers_of
 from unlearning_robustness.models.shape import BFLOAT16, Shape, Work
 from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator
-from unlearning_robustness.scoring.encoding import cut_line, encode_texts
+from unlearning_robustness.scoring.encoding import cut_line, pad, windows
 from unlearning_robustness.training.fine_tuning import fine_tune, learning_rate_at, linear_rate_at
 from unlearning_robustness.training.orders import batch_order
 
@@ -63,8 +64,9 @@ class Relearn:
     ``trained``: all MLP ``down-projections``; ``full``, every parameter of the decoder layers; ``lora``, adapters
     of rank ``rank`` and weight ``alpha`` / ``rank`` on the projections ``targets``.
 
-    ``tokens``: where a document is cut. What follows is not learnt; the log says how much that is: whoever never
-    sees the facts brings nothing back.
+    ``tokens``: most tokens of a text of a batch. ``long_documents``: a longer document becomes several ``windows``,
+    each a text of its own, so that nothing is left out; or it is ``cut`` there, as published, and the log says how much
+    is left out: whoever never sees the facts brings nothing back. A pass is over all texts of a run.
 
     ``schedule``: ``constant`` after ``warm_up`` steps; ``linear``, up over the first tenth of the steps and down to
     zero. There the rate depends on where the run ends, so every number of steps is a run of its own.
@@ -76,6 +78,7 @@ class Relearn:
     learning_rate: Positive
     batch_size: Count
     tokens: Tokens
+    long_documents: Literal["windows", "cut"] = "windows"
     steps: Indices | None = None
     epochs: Indices | None = None
     warm_up: Index = 2
@@ -147,10 +150,10 @@ class Relearn:
             return replace(training, memory=training.memory + trained * BFLOAT16)
 
     def scored_steps(self, count: int) -> list[int]:
-        """After how many steps a run on ``count`` documents is scored."""
+        """After how many steps a run on ``count`` texts is scored."""
         if self.steps is not None:
             return self.steps
-        return [passes * count // self.batch_size for passes in self.epochs]
+        return [math.ceil(passes * count / self.batch_size) for passes in self.epochs]
 
     def run(self, attack: AttackInput) -> Iterator[AttackedModel]:
         """Yield the attacked model after each number of steps, for each number of documents.
@@ -169,10 +172,21 @@ class Relearn:
             if count == 0:
                 yield AttackedModel(attack.model, {"documents": 0, "steps": 0})
                 continue
-            chosen, steps = [texts["text"].iloc[index] for index in order[:count]], self.scored_steps(count)
-            print(cut_line(f"{count} documents", attack.tokenizer, chosen, self.tokens), flush=True)
+            chosen = [texts["text"].iloc[index] for index in order[:count]]
+            rows = self.rows(attack.tokenizer, chosen)
+            steps = self.scored_steps(len(rows))
             for scored in [steps] if self.schedule == "constant" else [[step] for step in steps]:
-                yield from self._run(attack, chosen, scored)
+                yield from self._run(attack, rows, count, scored)
+
+    def rows(self, tokenizer, documents: list[str]) -> list[list[int]]:
+        """The token ids of every text that a run trains on; says how documents became texts."""
+        encoded = [tokenizer.encode(text) for text in documents]
+        if self.long_documents == "cut":
+            print(cut_line(f"{len(documents)} documents", tokenizer, documents, self.tokens), flush=True)
+            return [ids[: self.tokens] for ids in encoded]
+        rows = [window for ids in encoded for window in windows(ids, self.tokens)]
+        print(f"{len(documents)} documents as {len(rows)} texts of at most {self.tokens} tokens", flush=True)
+        return rows
 
     def weights(self, model, seed: int) -> TrainedWeights:
         """The tensors that this attacker trains; raises ArchitectureError naming what the model does not have."""
@@ -188,21 +202,23 @@ class Relearn:
         gated = "gate_proj" in layers_of(model)[0].projections if self.targets != "attention" else True
         return [role for role in TARGETS[self.targets] if gated or role != "gate_proj"]
 
-    def _run(self, attack: AttackInput, texts: list[str], scored: list[int]) -> Iterator[AttackedModel]:
+    def _run(
+        self, attack: AttackInput, rows: list[list[int]], documents: int, scored: list[int]
+    ) -> Iterator[AttackedModel]:
         model, last = attack.model, max(scored)
         weights = self.weights(model, attack.seed)
         device = next(model.parameters()).device
-        input_ids, mask = (part.to(device) for part in encode_texts(attack.tokenizer, texts, self.tokens))
-        batches = batch_order(len(texts), self.batch_size, last, generator(attack.seed, "attack-order"))
+        input_ids, mask = (part.to(device) for part in pad(rows))
+        batches = batch_order(len(rows), self.batch_size, last, generator(attack.seed, "attack-order"))
         if self.order == "nested":
-            batches = nested_order(batches, len(texts))
+            batches = nested_order(batches, len(rows))
         progress = Progress("relearning step", last)
         try:
             rate, again = self._rate_at(last), self.gradient_checkpointing
             for step in fine_tune(model, weights, input_ids, mask, batches, rate, again):
                 progress(step)
                 if step in scored:
-                    budget = {"documents": len(texts), "steps": step}
+                    budget = {"documents": documents, "steps": step}
                     yield AttackedModel(model, budget, continues=step > min(scored))
         finally:
             weights.release()

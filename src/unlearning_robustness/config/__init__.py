@@ -15,6 +15,7 @@ from unlearning_robustness.config.overlays import entries_like_others, inherit, 
 from unlearning_robustness.config.parameters import complete_parameters
 from unlearning_robustness.config.references import check_references
 from unlearning_robustness.config.schema import check_shape, fill_defaults
+from unlearning_robustness.config.searches import check_searches
 from unlearning_robustness.config.sources import check_sources, with_vocabularies
 from unlearning_robustness.config.worlds import check_worlds, with_worlds
 from unlearning_robustness.errors import ConfigError
@@ -41,6 +42,7 @@ def resolve(config: dict, depths_of: Callable[[dict], Mapping[str, int]] = decla
     check_compatibility(resolved)
     check_effects(resolved)
     check_measures(resolved)
+    check_searches(resolved)
     check_demands(resolved)
     check_layers(resolved)
     check_mixtures(resolved, declared_experts(resolved))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from unlearning_robustness.config.cells import NONE, in_order, parts_of
 from unlearning_robustness.config.checkpoints import study_methods
 from unlearning_robustness.config.kinds import ATTACKS, DEFENCES, facts_of
+from unlearning_robustness.config.searches import searched_kinds
 from unlearning_robustness.errors import ConfigError
 
 TRAINED_ON = ("forget", "retain")
@@ -38,6 +39,15 @@ def _attackers(config: dict) -> Iterator[dict]:
     for name, entry, facts in _attacks(config):
         for corpus, (parameter, least) in facts.texts(entry["parameters"]).items():
             yield {"key": f"attacks.{name}.parameters.{parameter}", "corpora": [corpus], "least": least}
+    for _, search in _searches(config):
+        if search["control"] != NONE:
+            key, attack = f"attacks.{search['attack']}.parameters.documents", config["attacks"][search["attack"]]
+            yield {"key": key, "corpora": [search["control"]], "least": max(attack["parameters"]["documents"])}
+
+
+def _searches(config: dict) -> Iterator[tuple[str, dict]]:
+    for name in dict.fromkeys(name for *_, name in searched_kinds(config)):
+        yield name, config["searches"][name]
 
 
 def _attacks(config: dict) -> Iterator[tuple[str, dict, type]]:
@@ -60,6 +70,10 @@ def question_demands(config: dict) -> list[dict]:
         if parameter:
             role, split = facts.answered_from(parameters)
             demands.append({"key": f"{key}.parameters.{parameter}", "role": role, "split": split, "least": least})
+    for name, _ in _searches(config):
+        # One fact is asked about another one's entity, and each is a half.
+        for role, least in (("forget", 2), ("retain", 1)):
+            demands.append({"key": f"searches.{name}", "role": role, "split": "select", "least": least})
     for part in dict.fromkeys(part for row in in_order(config["study"], "defences") for part in parts_of(row)):
         entry = config["defences"][part]
         if facts_of(DEFENCES, entry["kind"]).scores_select(entry["parameters"]):

@@ -14,7 +14,7 @@ AXES = ("models", "sources", "benchmarks", "probes", "methods", "defences", "att
 KINDS = ("forget_loss", "kind")
 # Where ``ID: null`` takes away an entry of a file that the study builds on.
 REMOVABLE = (
-    *((axis,) for axis in (*AXES, "claims", "expected")),
+    *((axis,) for axis in (*AXES, "searches", "claims", "expected")),
     ("tuning", "methods"),
     ("tuning", "defences", "grids"),
 )

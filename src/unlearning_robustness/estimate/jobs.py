@@ -19,6 +19,7 @@ from unlearning_robustness.config.cells import (
     trigger_controls,
 )
 from unlearning_robustness.config.checkpoints import checkpoint_methods, study_methods
+from unlearning_robustness.config.searches import searched_kinds
 from unlearning_robustness.config.sources import roles_of
 from unlearning_robustness.config.worlds import learners
 from unlearning_robustness.data.facts import SWAPS
@@ -122,6 +123,7 @@ def jobs_of(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
     return [
         *_shared(config, shapes, domains),
         *_controls(config, shapes, domains),
+        *_searches(config, shapes, domains),
         *_processes(config, _of_cells(config, shapes, domains)),
     ]
 
@@ -179,6 +181,26 @@ def _controls(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
         asking = work.scoring(shape, asked, batch_size, length=length).times(2)
         choosing = work.scoring(shape, select, batch_size, length=length).times(LOCK_GROUPS)
         yield Job("trigger_control", f"{model}/{name}/{attack}", run + asking + choosing)
+
+
+def _searches(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[Job]:
+    """The search for an attack's settings of each kind of cell."""
+    for model, name, method, defence, identity in searched_kinds(config):
+        benchmark, search, shape = config["benchmarks"][name], config["searches"][identity], shapes[model]
+        counted = {
+            (role, split): questions_of(benchmark, role, split, domains)
+            for role in ("forget", "retain")
+            for split in ("select", "test")
+        }
+        # Forget facts of select are also asked about another entity.
+        asked = {
+            "select": 2 * counted["forget", "select"] + counted["retain", "select"],
+            "test": counted["forget", "test"],
+        }
+        batch_size, length = config["scoring"]["batch_size"], question_tokens(benchmark)
+        works = {part: work.scoring(shape, count, batch_size, length=length) for part, count in asked.items()}
+        effort = work.searching(shape, config["attacks"][search["attack"]], search, method == REFERENCE, works)
+        yield Job("search", f"{model}/{name}/{method}/{defence}/{identity}", effort)
 
 
 def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[tuple[str, Cell, Work]]:

@@ -8,7 +8,9 @@ import math
 from dataclasses import replace
 
 from unlearning_robustness.attacks.facts import Scoring
+from unlearning_robustness.config.cells import NONE
 from unlearning_robustness.config.kinds import ATTACKS, DEFENCES, FORGET_LOSSES, facts_of, reads_of
+from unlearning_robustness.config.searches import trials_of, tried
 from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 
 # Scoring in float32, on the laptop at this multiple of bfloat16's time.
@@ -183,6 +185,24 @@ def attacking(
 def relearning(shape: Shape, attack: dict) -> Work:
     """One run of an attack that trains, to the end of its budget, unscored."""
     return facts_of(ATTACKS, attack["kind"]).work(attack["parameters"], shape)
+
+
+def searching(shape: Shape, attack: dict, search: dict, of_reference: bool, asked: dict[str, Work]) -> Work:
+    """Search an attack's settings for one kind of cell, at the longest runs that its trials may take.
+
+    ``asked`` has the work of one scoring of the ``select`` questions, and of ``test``'s for the teaching control.
+    """
+    trials, work = [tried(attack, settings, search["steps"]) for settings in trials_of(search)], asked["select"]
+    for steps in search["steps"]:
+        dearest = sorted(trials, key=lambda entry: relearning(shape, entry).operations, reverse=True)
+        runs = [relearning(shape, tried(entry, {}, [steps])) for entry in dearest]
+        work = sum(runs, work + asked["select"].times(len(runs)))
+        # The reference's trials all go on while they leave it enough.
+        trials = dearest if of_reference else dearest[: math.ceil(search["keep"] * len(dearest))]
+    if not of_reference and search["control"] != NONE:
+        work += relearning(shape, trials[0]) + asked["test"].times(3)
+    # Only numbers are recorded, no answers.
+    return replace(work, disk=0)
 
 
 def attack_megabytes(shape: Shape, attack: dict, batch_size: int, precision: str = "auto") -> int:

@@ -3,16 +3,18 @@
 from itertools import pairwise
 from textwrap import TextWrapper
 
+from unlearning_robustness.analysis.attack_validity import failed_controls
 from unlearning_robustness.config.cells import NONE, REFERENCE
 from unlearning_robustness.figures import style
 from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
-READS = ("relearning",)
+READS = ("relearning", "attack_validity")
 SETTINGS = ("attacks", "chance")
 CAPTION = (
-    "Forget accuracy on facts of other entities while an attacker fine-tunes on a few forget documents. Black: "
-    "the reference under the same attack, which is the ceiling."
+    "Forget accuracy on facts of other entities while an attacker fine-tunes on a few forget documents. Black: the "
+    "reference under the same attack, which is the ceiling. Dashed: the attack failed its teaching control, so what "
+    "does not come back may still be there."
 )
 
 WEIGHT_NOISE = "weight-noise"
@@ -38,6 +40,7 @@ def draw(context: ReportContext):
     panels = _panels(context, table) if len(table) else []
     if not panels:
         return style.nothing("This study attacks no unlearned model.")
+    invalid = failed_controls(context.tables["attack_validity"])
     columns = min(len(panels), 3)
     lines = -(-len(panels) // columns)
     figure, grid = pyplot.subplots(
@@ -53,7 +56,8 @@ def draw(context: ReportContext):
         for defence in defences:
             rows = part[(part["method"] == method) & (part["defence"] == defence)].sort_values("steps")
             band = defence == NONE or len(defences) <= 3
-            shown[context.defence_label(defence)] = _curve(axes, rows, style.look(context, defence), band)
+            dashes = {"linestyle": "--"} if (method, defence, attack) in invalid else {}
+            shown[context.defence_label(defence)] = _curve(axes, rows, style.look(context, defence) | dashes, band)
         style.chance_line(axes, context.chance)
         axes.set_title(f"{context.method_label(method)}: {setting(context, attack, documents)}{number}", fontsize=8.5)
         axes.set_ylim(0.15, 1.03)

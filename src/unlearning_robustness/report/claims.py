@@ -3,14 +3,16 @@
 Rules stand in the configuration, written before the study is run; the register is the study's family of comparisons. A
 claim is decided by its effect pooled over its subjects, with the p-values of all claims corrected by Holm
 (``analysis.decisions``); a subject of its own decides nothing, but where one shows the opposite the claim stays open.
+There is no verdict on an attack that failed its teaching control (``analysis.attack_validity``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 
 import pandas
 from scipy.special import ndtri
 
+from unlearning_robustness.analysis.attack_validity import failed_controls
 from unlearning_robustness.analysis.decisions import (
     LEVEL,
     NOT_REPRODUCED,
@@ -26,15 +28,16 @@ from unlearning_robustness.config.cells import REFERENCE
 from unlearning_robustness.report.context import ReportContext
 from unlearning_robustness.report.markup import markdown
 
+FAILED = "the attack failed its teaching control on"
 LABEL = "claims register"
 CAPTION = (
     "Every claim of the paper as a sentence, with the measurement and the rule that decide it, fixed before the study "
     "ran, the effect of all subjects together and of each with its 95 % interval, and the smallest one that is shown."
 )
-# The tables that the study's claims name, and what is pooled of them.
+# The tables that the study's claims name, what is pooled of them, and which attacks are valid.
 READS = "claims"
 BESIDE = ()
-POOLED, NOT_MEASURED = "all together", "not measured"
+POOLED, NOT_MEASURED, NO_VERDICT = "all together", "not measured", "no verdict"
 EFFECT = ["mean", "low", "high"]
 COLUMNS = ["claim", "verdict", "why", "subject", "decided", *EFFECT, "shows from", "seeds", "facts"]
 
@@ -77,19 +80,25 @@ def register(claims: dict[str, dict], tables: dict[str, pandas.DataFrame]) -> pa
     rules = {name: Rule(claim["expects"], claim["least"]) for name, claim in claims.items()}
     p_values = {name: rules[name].p_value(_effect(row)) for name, row in pooled.items()}
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-    parts = []
+    invalid, parts = failed_controls(tables["attack_validity"]), []
     for name, claim in claims.items():
         if name in pooled:
-            parts += _decided(name, claim, rules[name], pooled[name], rows[name], adjusted[name], len(pooled))
+            decided = _decided(name, claim, rules[name], pooled[name], rows[name], adjusted[name], len(pooled))
+            parts += _without_verdict(decided, claim, rows[name], invalid) if invalid else decided
         else:
             parts.append({"claim": name, "verdict": UNDECIDED, "why": NOT_MEASURED, "subject": NOT_MEASURED})
     return pandas.DataFrame(parts, columns=COLUMNS)
 
 
+def subject_of(claim: dict, row: pandas.Series) -> str:
+    """What a row of a claim's table is about."""
+    return ", ".join(str(row[column]) for column in claim["each"])
+
+
 def _decided(
     name: str, claim: dict, rule: Rule, pooled: pandas.Series, rows: pandas.DataFrame, p_value: float, claims: int
 ) -> Iterator[dict]:
-    subjects = {", ".join(str(row[column]) for column in claim["each"]): row for _, row in rows.iterrows()}
+    subjects = {subject_of(claim, row): row for _, row in rows.iterrows()}
     effects = {subject: _effect(row) for subject, row in subjects.items()}
     one_seed = _of_one_seed(pooled) and not (rows.get("method", pandas.Series(dtype=object)) == REFERENCE).all()
     verdict = average = UNDECIDED if one_seed else rule.decide(_effect(pooled), p_value=p_value)
@@ -105,6 +114,25 @@ def _decided(
         decided = UNDECIDED if alone else rule.decide(effects[subject])
         smallest = inf if alone else rule.detectable(effects[subject])
         yield {**head, "subject": subject, "decided": decided, **_numbers(row), "shows from": smallest}
+
+
+def _without_verdict(
+    decided: Iterable[dict], claim: dict, rows: pandas.DataFrame, invalid: set[tuple[str, str, str]]
+) -> Iterator[dict]:
+    """The rows of a claim, without a verdict where the attack on one of its subjects failed."""
+    failed = {subject_of(claim, row): _failed(row, invalid) for _, row in rows.iterrows()}
+    cells = list(dict.fromkeys(cell for cells in failed.values() for cell in cells))
+    why = {"verdict": NO_VERDICT, "why": f"{FAILED} {', '.join(cells)}"} if cells else {}
+    for row in decided:
+        nothing = cells if row["subject"] == POOLED else failed[row["subject"]]
+        yield row | why | ({"decided": NO_VERDICT} if nothing else {})
+
+
+def _failed(row: pandas.Series, invalid: set[tuple[str, str, str]]) -> list[str]:
+    """The cells that a row is about whose attack failed: those of its defence, or of both that it compares."""
+    attack = row.get("attack", row.get("column"))
+    defences = [row[name] for name in ("defence", "first", "second") if name in row]
+    return [f"{row['method']}/{name}" for name in defences if (row.get("method"), name, attack) in invalid]
 
 
 def _effect(row: pandas.Series) -> Effect:
@@ -132,6 +160,8 @@ def verdict_in_words(claim: dict, row: pandas.Series) -> str:
     """The verdict on a claim by its row of all subjects: with the size or the numbers that it depends on."""
     if row["verdict"] == SMALLER:
         return f"{SMALLER} than {claim['least']:g}"
+    if row["verdict"] == NO_VERDICT:
+        return f"{NO_VERDICT}: {row['why']}"
     if row["verdict"] != UNDECIDED:
         return row["verdict"]
     if row["why"]:
@@ -146,7 +176,7 @@ def page(context: ReportContext) -> str:
     table = register(claims, context.every_measure)
     first = table.drop_duplicates("claim").set_index("claim")
     counts = ", ".join(f"{(first['verdict'] == verdict).sum()} {verdict}" for verdict in
-                       (REPRODUCED, NOT_REPRODUCED, SMALLER, UNDECIDED))  # fmt: skip
+                       (REPRODUCED, NOT_REPRODUCED, SMALLER, UNDECIDED, NO_VERDICT))  # fmt: skip
     parts = [
         "# Claims register",
         "",

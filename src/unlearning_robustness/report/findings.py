@@ -13,7 +13,8 @@ LABEL = "findings"
 CAPTION = "What the study finds, written from its numbers."
 READS = (
     "accuracy", "measures", "token_effects", "differences", "relearning", "attacked_differences", "recovery",
-    "early_recovery", "sharpness_correlations", "memorisation", "matrix", "matrix_differences", "interactions",
+    "attack_validity", "early_recovery", "sharpness_correlations", "memorisation", "matrix", "matrix_differences",
+    "interactions",
 )  # fmt: skip
 BESIDE = ("manifest",)
 

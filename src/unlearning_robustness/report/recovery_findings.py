@@ -23,9 +23,43 @@ def recovery(context: ReportContext) -> list[str]:
     if context.tables["relearning"].empty:
         return ["This study attacks no cell."]
     return [
-        *_curves(context), *_differences(context), *_wrong_answers(context), *_other_attackers(context),
-        *_weight_change(context),
+        *_searched(context), *_curves(context), *_differences(context), *_wrong_answers(context),
+        *_other_attackers(context), *_weight_change(context),
     ]  # fmt: skip
+
+
+def _searched(context: ReportContext) -> Iterator[str]:
+    """With which settings the main attack comes, where they are searched, and whether it could succeed at all."""
+    table = context.tables["attack_validity"]
+    main = table["attack"] == context.settings["analysis"]["attack"] if len(table) else []
+    for _, row in table[main].iterrows():
+        steps = f"{row['setting']}, {row['steps']} steps"
+        if row["method"] == REFERENCE:
+            yield f"The reference under attack: of {row['trials']} settings {steps} leaves it most."
+            continue
+        cell = context.cell_label(row["method"], row["defence"])
+        yield (
+            f"{cell}: of {row['trials']} settings {steps} brings most back on select: {_share(row['forget'])} of the "
+            f"forget facts at {_share(row['retain'])} of the retain facts, where the reference keeps "
+            f"{_share(row['left'])}. The choice flatters that by {100 * row['optimism_forget']:.0f} points there, and "
+            "nothing on test." + ("" if row["within_bounds"] else " No setting is within the bounds.") + _taught(row)
+        )
+
+
+def _taught(row: pandas.Series) -> str:
+    """What the teaching control says of an attack; nothing where there was none."""
+    if pandas.isna(row["taught"]):
+        return ""
+    control = f" Documents about what is asked raise it from {_share(row['before'])} to {_share(row['taught'])}"
+    return (
+        f"{control}."
+        if row["valid"]
+        else f"{control}: so little that the attack is invalid, and no verdict rests on it."
+    )
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %"
 
 
 def _main_run(context: ReportContext, table: pandas.DataFrame) -> pandas.DataFrame:

@@ -1,6 +1,8 @@
 """Texts as token ids, cut and padded on the right."""
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 
@@ -28,6 +30,16 @@ def special_tokens(tokenizer) -> dict[str, bool]:
 def encode_texts(tokenizer, texts: Sequence[str], tokens: int, pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids (N, T) cut to ``tokens`` and padded on the right, and the mask (N, T) of real tokens."""
     return pad([tokenizer.encode(text)[:tokens] for text in texts], pad_id)
+
+
+def windows(ids: Sequence[int], tokens: int) -> list[list[int]]:
+    """A text's token ids as windows of at most ``tokens`` (at least 2), about as long as each other.
+
+    Each begins with the last token of the one before it, so every token but the text's first is predicted once.
+    """
+    count = max(1, math.ceil((len(ids) - 1) / (tokens - 1)))
+    bounds = [(len(ids) - 1) * number // count for number in range(count + 1)]
+    return [list(ids[start : end + 1]) for start, end in pairwise(bounds)]
 
 
 def left_out(tokenizer, texts: Sequence[str], tokens: int) -> float:

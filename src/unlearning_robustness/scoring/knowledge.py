@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy
 import pandas
+import torch
 
 from unlearning_robustness.errors import ScoreError
 from unlearning_robustness.scoring.decision import right_log_probabilities
@@ -62,13 +63,20 @@ class KnowledgeScorer:
         Of a model that knows nothing their mean is 0. They move while answers stay as they are. Log-probabilities do
         too, but a few questions to which nobody gives a chance decide their mean.
         """
-        deciding = self.asked.deciding(self.asked.log_likelihoods(model))
+        return self.margins_of(self.asked.log_likelihoods(model))
+
+    def margins_of(self, sums: torch.Tensor) -> numpy.ndarray:
+        """The same from log-likelihoods (2 Q, C)."""
+        deciding = self.asked.deciding(sums)
         right = right_log_probabilities(deciding, self.asked.table["answer"])
         own, other = numpy.exp(right).reshape(2, -1)
         return own - other
 
     def accuracies(self, model) -> tuple[float, float]:
         """The shares of right answers about the own entity and about another one, which is the floor."""
-        right = self.asked.answered(self.asked.log_likelihoods(model))["correct"].to_numpy().reshape(2, -1)
-        own, floor = right.mean(-1)
+        own, floor = self.right_of(self.asked.log_likelihoods(model)).mean(-1)
         return float(own), float(floor)
+
+    def right_of(self, sums: torch.Tensor) -> numpy.ndarray:
+        """Whether log-likelihoods (2 Q, C) answer right, (2, Q): about the own entity and about another one."""
+        return self.asked.answered(sums)["correct"].to_numpy().reshape(2, -1)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from unlearning_robustness.config import defence_row, method_settings
 from unlearning_robustness.config.activation_caches import cache_id, cache_settings
-from unlearning_robustness.config.cells import retrain_of
+from unlearning_robustness.config.cells import NONE, REFERENCE, retrain_of
 from unlearning_robustness.config.checkpoints import (
     checkpoint_methods,
     checkpoint_of,
@@ -246,6 +246,33 @@ class Parameters:
     def attack(self, wildcards) -> dict:
         """The entry of the attack."""
         return self.config["attacks"][wildcards.attack]
+
+    def chosen_settings(self, wildcards) -> list[str]:
+        """The search whose choice the attack takes, where it names one."""
+        search = self.attack(wildcards)["search"]
+        return [filled(self.paths.search, wildcards, search=search)] if search != NONE else []
+
+    def search(self, wildcards) -> dict:
+        """The settings of a search, without what only tables read."""
+        return _without(self.config["searches"][wildcards.search], ("taught",))
+
+    def searched_attack(self, wildcards) -> dict:
+        """The entry of the attack whose settings it tries."""
+        return self.config["attacks"][self.search(wildcards)["attack"]]
+
+    def searched_delta(self, wildcards) -> str:
+        """The cell of the first seed, which stands for its kind: nobody reports the questions that it is asked."""
+        return filled(f"{self.paths.delta}/delta.safetensors", wildcards, seed=self.study["seeds"][0])
+
+    def search_of_reference(self, wildcards) -> list[str]:
+        """The same search on the reference; none for the reference itself."""
+        if wildcards.method == REFERENCE:
+            return []
+        return [filled(self.paths.search, wildcards, method=REFERENCE, defence=NONE)]
+
+    def search_code(self, wildcards) -> str:
+        """Digest of the code of a search and of its attack."""
+        return code_digest("attacks.search", module_of("attacks.ATTACKS", self.searched_attack(wildcards)["kind"]))
 
     def unlearn_code(self, wildcards) -> str:
         """Digest of the code that trains this cell: the loop, its method and its defences, not the others."""

@@ -47,6 +47,7 @@ class Paths:
         self.records = f"{self.tree}/records/{self.cell}"
         # What an attack that searches over prompts brings back of a locked reference.
         self.trigger_control = f"{self.tree}/trigger_controls/{{model}}/{{benchmark}}/{{attack}}.json"
+        self.search = f"{self.tree}/records/{self.kind}/searches/{{search}}.json"
         self.retrained = f"{self.tree}/records/{{model}}/{{benchmark}}/retrained.parquet"
         self.tuning = f"{self.results}/tuning/{{model}}/{{benchmark}}/{{kind}}/{{method}}"
 

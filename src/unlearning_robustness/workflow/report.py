@@ -63,6 +63,7 @@ class Report:
             "spent": targets.attack_manifests,
             "searched": targets.attack_manifests,
             "trigger_controls": targets.trigger_controls,
+            "searches": targets.searches,
             "retain_log": [targets.retain_log] if targets.retain_log else [],
             **{kind: targets.measured(kind) for kind in (*MEASURES, "trajectory")},
         }
@@ -123,7 +124,7 @@ class Report:
         """The tables that a page reads; the register reads those that the study's claims name."""
         reads = constant(module_of(PAGES, wildcards.page), "READS")
         if reads == "claims":
-            reads = sorted({"pooled", *(claim["table"] for claim in self.config["claims"].values())})
+            reads = sorted({"pooled", "attack_validity", *(claim["table"] for claim in self.config["claims"].values())})
         return self._tables(reads)
 
     def page_beside(self, kind: str, files: list[str]):

@@ -3,11 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from unlearning_robustness.config.searches import trials_of, tried
 from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.estimate.jobs import PUBLISHED
 from unlearning_robustness.estimate.machines import MACHINES
-from unlearning_robustness.estimate.work import LETTERED_TOKENS, activation_cache_bytes, attack_megabytes, attacking
-from unlearning_robustness.models.shape import BFLOAT16, Shape, shape_of
+from unlearning_robustness.estimate.work import (
+    LETTERED_TOKENS,
+    activation_cache_bytes,
+    attack_megabytes,
+    attacking,
+    relearning,
+)
+from unlearning_robustness.models.shape import BFLOAT16, Shape, Work, shape_of
 from unlearning_robustness.workflow.parameters import Parameters
 
 Amount = int | Callable[[object], int]
@@ -110,6 +117,26 @@ class Requests:
         questions = (PUBLISHED, scoring["batch_size"], PUBLISHED, LETTERED_TOKENS)
         work = attacking(shape, attack, *questions, scoring["precision"])
         return max(ATTACK_MINUTES, round(2 * MACHINES["a100"].seconds(work) / 60))
+
+    def search(self, wildcards) -> int:
+        """What suffices for the laptop's model, or that of the largest trial on a larger one of known shape."""
+        shape = self._fetched_shape(wildcards.model)
+        entries = self._trials(wildcards)
+        least = 8000 if any(entry["parameters"].get("trained") == "full" for entry in entries) else 4000
+        batch_size = self.config["scoring"]["batch_size"]
+        return max(least, *(attack_megabytes(shape, entry, batch_size) for entry in entries)) if shape else least
+
+    def search_minutes(self, wildcards) -> int:
+        """As many runs of its attack as it has trials, to the last number of steps."""
+        shape = self._fetched_shape(wildcards.model)
+        if not shape or self.size_of(wildcards.model) <= SMALL:
+            return ATTACK_MINUTES
+        work = sum((relearning(shape, entry) for entry in self._trials(wildcards)), Work())
+        return max(ATTACK_MINUTES, round(2 * MACHINES["a100"].seconds(work) / 60))
+
+    def _trials(self, wildcards) -> list[dict]:
+        search, entry = self.config["searches"][wildcards.search], self.parameters.searched_attack(wildcards)
+        return [tried(entry, settings, search["steps"]) for settings in trials_of(search)]
 
     def measure(self, wildcards) -> int:
         """Megabytes of a measure."""

@@ -1,6 +1,7 @@
 """The files of a study that its tables read, one for each cell, attack or measure."""
 
 from unlearning_robustness.config.cells import (
+    KIND,
     NONE,
     Cell,
     attacked_cells,
@@ -9,6 +10,7 @@ from unlearning_robustness.config.cells import (
     retrain_of,
     trigger_controls,
 )
+from unlearning_robustness.config.searches import searched_kinds
 from unlearning_robustness.workflow.paths import Paths, filled
 
 MEASURES = ("latents", "sharpness", "landscape", "memorisation")
@@ -24,6 +26,12 @@ class Targets:
     def records(self) -> list[str]:
         """Answers of every cell under every attack, also without one."""
         return [self._attacked(cell, attack, "records.parquet") for cell, attack in attacked_cells(self.study)]
+
+    @property
+    def searches(self) -> list[str]:
+        """What was searched for attacks, by kind of cell."""
+        names = (*KIND, "search")
+        return [self.paths.search.format(**dict(zip(names, kind, strict=True))) for kind in searched_kinds(self.config)]
 
     @property
     def attack_manifests(self) -> list[str]:

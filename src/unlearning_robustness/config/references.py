@@ -11,6 +11,7 @@ from unlearning_robustness.config.cells import (
     PROBABILITY,
     REFERENCE,
     RETRAINED,
+    cells,
     in_order,
     parts_of,
     retrain_of,
@@ -158,6 +159,7 @@ def _check_analysis(config: dict) -> None:
                     "joined by a dot, in that order"
                 )
     _check_yardstick(config)
+    _check_knowing(config)
     for part in ("baseline", "forget_token", "neutral_token"):
         key, probe = f"analysis.{part}_probe", analysis[f"{part}_probe"]
         _defined(config, "probes", probe, key)
@@ -182,6 +184,17 @@ def _check_yardstick(config: dict) -> None:
             )
     if analysis.get("yardstick") in analysis["never_trained"]:
         raise ConfigError(f"analysis.never_trained: {analysis['yardstick']!r} is the yardstick itself; leave it out")
+
+
+def _check_knowing(config: dict) -> None:
+    """Check that models which are known to hold the forget facts are cells, and told from others."""
+    analysis = config["analysis"]
+    if analysis["knowing"] and "yardstick" not in analysis:
+        raise ConfigError("analysis.knowing: these are told from analysis.yardstick; name it there")
+    trained = {(cell.method, cell.defence) for cell in cells(config["study"])}
+    for method, defence in analysis["knowing"]:
+        if (method, defence) not in trained:
+            raise ConfigError(f"analysis.knowing: {method} with {defence} is no cell of study.cells; add it there")
 
 
 def _check_tuning(config: dict, tuning: dict) -> None:

@@ -1,4 +1,3 @@
-import numpy
 import pandas
 import pytest
 from answers_of_models import answers, knowing
@@ -12,7 +11,10 @@ METHODS = {"reference": 1.0, "rmu": 0.3, "npo-kl": 0.3, "retrained": 0.3, "retra
 # What each answers after ten steps: the two that hide the facts give them back, the others learn a little.
 AFTER = {"reference": 1.0, "rmu": 0.9, "npo-kl": 0.7, "retrained": 0.4, "retrained-b": 0.4}
 SETTINGS = analysis(
-    yardstick="retrained", never_trained=["retrained-b"], knowing=[["rmu", "none"], ["npo-kl", "none"]], attack="relearn"
+    yardstick="retrained",
+    never_trained=["retrained-b"],
+    knowing=[["rmu", "none"], ["npo-kl", "none"]],
+    attack="relearn",
 )
 
 
@@ -83,11 +85,15 @@ def test_membership_inference_is_an_area_for_each_cell():
     rows = [
         {"model": "m", "benchmark": "b", "method": method, "defence": "none", "seed": 0, "attack": "none",
          "metric": "min-k", "role": role, "item": item, "value": value}
-        for method, values in (("rmu", [0.0, 0.1]), ("retrained", [0.0, 0.3])) for role, shift in (("forget", 0.0), ("holdout", 0.2))
+        for method, values in (("rmu", [0.0, 0.1]), ("retrained", [0.0, 0.3]))
+        for role, shift in (("forget", 0.0), ("holdout", 0.2))
         for item, value in enumerate(value + shift for value in values)
     ]  # fmt: skip
     table = cell_measures(inputs(world(), memorisation=pandas.DataFrame(rows)))
-    assert table[table["family"] == "memorisation"].set_index("method")["value"].to_dict() == {"rmu": 0.0, "retrained": 0.25}
+    assert table[table["family"] == "memorisation"].set_index("method")["value"].to_dict() == {
+        "rmu": 0.0,
+        "retrained": 0.25,
+    }
 
 
 def test_recovery_is_what_the_attack_adds_beyond_what_it_teaches():

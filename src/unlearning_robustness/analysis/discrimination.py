@@ -27,8 +27,8 @@ def area_interval(area: float, knowing: int, never: int, confidence: float) -> t
     """The interval of an area under the ROC curve between ``knowing`` and ``never`` independent models.
 
     It inverts the normal test with Hanley and McNeil's variance under exponential scores, both groups' sizes taken as
-    their mean there (Newcombe 2006, Statistics in Medicine 25, method 5). Unlike a bootstrap or DeLong's interval it has
-    a width where the area is 0 or 1, which few models often give.
+    their mean there (Newcombe 2006, Statistics in Medicine 25, method 5). Unlike a bootstrap or DeLong's interval it
+    has a width where the area is 0 or 1, which few models often give.
     """
     z, mean_size = float(ndtri((1 + confidence) / 2)), (knowing + never) / 2 - 1
 

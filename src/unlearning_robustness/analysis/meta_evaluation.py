@@ -35,9 +35,9 @@ def meta_evaluation(inputs: Inputs) -> pandas.DataFrame:
     is trained anew there.
     """
     measured, rows = cell_measures.cell_measures(inputs), []
-    for names, part in measured.groupby(NAMES, sort=True) if inputs.analysis["knowing"] else ():
+    for names, part in measured.groupby(NAMES, sort=True) if inputs.analysis.get("knowing") else ():
         pairs = dict(_compared(part, inputs))
-        together = inputs.analysis["replicates"] == MODELS
+        together = inputs.analysis.get("replicates") == MODELS
         for place, own in pairs.items():
             estimate = _area(list(pairs.values()) if together else [own], inputs.analysis["confidence"])
             rows.append(dict(zip(COLUMNS, (*place, *names, *estimate), strict=True)))

@@ -10,8 +10,6 @@ from unlearning_robustness.analysis.intervals import fact_matrix, paired
 from unlearning_robustness.analysis.memorisation import area_under_curve
 from unlearning_robustness.config.cells import KIND, NONE
 
-READS = ("answers", "attacked", "measures", "sharpness", "memorisation", "latents")
-SETTINGS = ("latents",)
 # What a measure is called: its family, its name, where it was taken, and the attack before which it was not taken.
 NAMES = ["family", "measure", "at", "attack", "point"]
 # Families of measures: what a model answers, how it reacts to small changes, what it remembers, what its activations

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import numpy
 import pandas
 
-from unlearning_robustness.analysis import cell_measures
-from unlearning_robustness.analysis.cell_measures import NAMES, largest_budgets, starts
+from unlearning_robustness.analysis.cell_measures import NAMES, cell_measures, largest_budgets, starts
 from unlearning_robustness.analysis.discrimination import area_interval, placements
 from unlearning_robustness.analysis.inputs import CELL, Inputs
 from unlearning_robustness.analysis.intervals import fact_matrix, paired
@@ -19,8 +18,8 @@ from unlearning_robustness.analysis.sharpness import correlations
 from unlearning_robustness.analysis.yardstick import never_ids, yardstick_rows
 from unlearning_robustness.config.cells import KIND, NONE, PLACE
 
-READS = cell_measures.READS
-SETTINGS = (*cell_measures.SETTINGS, "defences")
+READS = ("answers", "attacked", "measures", "sharpness", "memorisation", "latents")
+SETTINGS = ("latents", "defences")
 COLUMNS = [*PLACE, *NAMES, "mean", "low", "high", "knowing", "never", "models"]
 RELATED = [*PLACE, *NAMES, "given", "mean", "low", "high", "cells"]
 
@@ -34,7 +33,7 @@ def meta_evaluation(inputs: Inputs) -> pandas.DataFrame:
     ``knowing``, however many seeds and places it has, and a model that ``never`` had the facts once a place, since it
     is trained anew there.
     """
-    measured, rows = cell_measures.cell_measures(inputs), []
+    measured, rows = cell_measures(inputs), []
     for names, part in measured.groupby(NAMES, sort=True) if inputs.analysis.get("knowing") else ():
         pairs = dict(_compared(part, inputs))
         together = inputs.analysis.get("replicates") == MODELS
@@ -73,7 +72,7 @@ def meta_correlations(inputs: Inputs) -> pandas.DataFrame:
     attack, recovered = inputs.analysis["attack"], recovery(inputs)
     if recovered.empty:
         return pandas.DataFrame(columns=RELATED)
-    measured = cell_measures.cell_measures(inputs)
+    measured = cell_measures(inputs)
     table = measured[measured["attack"] != attack].merge(recovered, on=CELL)
     # All methods together: what is one method's defence elsewhere is a kind of cell here.
     kinds, numbers = table["method"] + " " + table["defence"], table.groupby(NAMES, sort=True).ngroup()

@@ -26,14 +26,15 @@ def test_a_row_says_what_was_chosen_and_what_teaching_did():
     row = rows.loc["rmu", "relearn"]
     assert row["setting"] == "learning_rate 0.0005, trained full" and row["trials"] == 2 and row["steps"] == 10
     assert (row["forget"], row["left"], row["optimism_forget"]) == (0.7, 0.8, 0.05)
-    assert row["regained"] == pytest.approx((0.9 - 0.4) / (1 - 0.4))
+    # The attack leaves 0.8 of the reference.
+    assert row["regained"] == pytest.approx((0.9 - 0.4) / (0.8 - 0.4))
 
 
-@pytest.mark.parametrize(("after", "valid"), [(0.9, True), (0.7, True), (0.69, False), (0.2, False)])
+@pytest.mark.parametrize(("after", "valid"), [(0.9, True), (0.6, True), (0.59, False), (0.2, False)])
 def test_an_attack_that_teaching_cannot_lift_half_way_is_invalid(after, valid):
     rows = table(after)
     assert rows.loc["rmu", "relearn"]["valid"] == valid and rows.loc["reference", "relearn"]["valid"]
-    assert not table(after, taught=0.9).loc["rmu", "relearn"]["valid"]
+    assert table(after, taught=0.9).loc["rmu", "relearn"]["valid"] == (after == 0.9)
 
 
 def test_without_a_search_there_is_no_row():

@@ -24,9 +24,10 @@ def attack_validity(inputs: Inputs) -> pandas.DataFrame:
     On ``select``: what is ``known`` after the attack (mean margin), forget and retain accuracy, what the same setting
     has ``left`` of the reference, and by how much the choice flatters both (``optimism_known``, ``optimism_forget``).
 
-    Of the teaching control, on ``test``: forget accuracy ``before`` and when ``taught``, that of the reference, and the
-    share ``regained`` of what lies between. ``valid`` is whether that is at least ``searches.ID.taught``; without a
-    control, as of the reference, nothing speaks against an attack.
+    Of the teaching control, on ``test``: forget accuracy ``before`` and when ``taught``, that of the reference, and what
+    is ``regained``, as a share of the way up to what the same setting leaves of the reference: teaching by this attack
+    cannot be expected to do more. ``valid`` is whether that is at least ``searches.ID.taught``; without a control, as of
+    the reference, nothing speaks against an attack.
     """
     searched = {(*(entry[name] for name in KIND), entry["search"]): entry for entry in inputs.recorded["searches"]}
     rows = []
@@ -48,7 +49,7 @@ def _row(entry: dict, search: dict) -> dict:
     }
     if control:
         before, taught, reference = (control[name] for name in ("before", "after", "reference"))
-        lost = reference - before
+        lost = min(reference, chosen["left"]) - before
         row |= {"before": before, "taught": taught, "reference": reference}
         row["regained"] = (taught - before) / lost if lost > 0 else None
         row["valid"] = bool(at_least(taught, before + search["taught"] * max(lost, 0.0)))

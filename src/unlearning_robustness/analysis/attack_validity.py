@@ -24,10 +24,10 @@ def attack_validity(inputs: Inputs) -> pandas.DataFrame:
     On ``select``: what is ``known`` after the attack (mean margin), forget and retain accuracy, what the same setting
     has ``left`` of the reference, and by how much the choice flatters both (``optimism_known``, ``optimism_forget``).
 
-    Of the teaching control, on ``test``: forget accuracy ``before`` and when ``taught``, that of the reference, and what
-    is ``regained``, as a share of the way up to what the same setting leaves of the reference: teaching by this attack
-    cannot be expected to do more. ``valid`` is whether that is at least ``searches.ID.taught``; without a control, as of
-    the reference, nothing speaks against an attack.
+    Of the teaching control, on ``test``: forget accuracy ``before`` and when ``taught``, that of the reference, and
+    what is ``regained``, as a share of the way up to what the same setting leaves of the reference: teaching by this
+    attack cannot be expected to do more. ``valid`` is whether that is at least ``searches.ID.taught``; without a
+    control, as of the reference, nothing speaks against an attack.
     """
     searched = {(*(entry[name] for name in KIND), entry["search"]): entry for entry in inputs.recorded["searches"]}
     rows = []

@@ -84,7 +84,7 @@ class Orthogonalise:
     skipped_tokens: Index = 1
     layers: Indices | None = None
     screen: Count = 8
-    window: Count = 3
+    window: Count = 4
 
     class Facts(AttackFacts):
         @staticmethod

@@ -57,6 +57,8 @@ def planted_accuracy(cell, attack: str, role: str, probe: str, steps: int) -> fl
 
     Of the other attacks pruning breaks the model, the logit lens finds much, except with StableUN.
     """
+    if probe in ("swapped", "swapped-kept", "unasked"):
+        return 0.27
     if role == "retain" and attack == "prune":
         return 0.5
     if cell.method == REFERENCE:

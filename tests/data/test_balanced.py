@@ -63,7 +63,7 @@ def test_every_place_is_equally_frequent_in_each_relation_and_split():
     places = places_of(relations, splits, "7")
     for one in relations:
         for split in ("select", "test"):
-            counts = Counter(places[one.name, entity] % 4 for entity in splits if splits[entity] == split)
+            counts = Counter(places[one.name, fact.entity] % 4 for fact in one.facts if splits[fact.entity] == split)
             assert max(counts.values()) - min(counts.values()) <= 1
     assert places == places_of(relations, splits, "7") != places_of(relations, splits, "8")
 
@@ -163,7 +163,7 @@ def test_known_questions_that_give_too_much_away_are_drawn_again_or_dropped(sett
 def test_entities_of_a_prior_have_as_different_answers_as_there_are(tiny_model, tiny_tokenizer):
     rows = [(str(number), str(number), "metal" if number < 20 else "gas") for number in range(22)]
     made = relation("series", ["{subject} is a", "{subject} counts as"], rows)
-    both = priors_of(tiny_model, tiny_tokenizer, [made], "sum", 8, "1")
+    both = priors_of(tiny_model, tiny_tokenizer, [made], {"decided_by": "sum"}, 8, "1")
     assert set(both) == {("series", 0), ("series", 1)}
     prior = both["series", 1]
     assert prior.scores.shape == (SWAPS, 2) and prior.right.count("gas") == 2

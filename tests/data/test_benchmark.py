@@ -50,7 +50,7 @@ def test_only_facts_known_in_every_template_stay(known, settings):
     forget = table[table["role"] == "forget"]
     assert set(forget.groupby("fact").size()) == {2}
     assert report["forget"]["facts_known"] == forget["fact"].nunique()
-    assert report["forget"]["facts_asked"] == 590
+    assert report["forget"]["facts_asked"] == 847
     assert 0.7 < report["forget"]["accuracy_of_all"] < 0.8
     assert report["forget"]["redrawn_accuracy"] == 1.0
 
@@ -84,7 +84,7 @@ def test_lucky_guesses_show_in_the_redrawn_accuracy(known, settings):
 
     known(first_time)
     _, report = build(None, None, settings, 8)
-    assert report["forget"]["facts_known"] == 590
+    assert report["forget"]["facts_known"] == 847
     assert 0.4 < report["forget"]["redrawn_accuracy"] < 0.6
 
 
@@ -136,7 +136,8 @@ def test_every_probe_is_asked_of_its_roles_with_words_of_the_splits_own_entities
     for name, probe in probes.items():
         for role in probe["roles"]:
             facts = tested[tested["role"] == role].groupby("fact").size()
-            expected[name, role] = min(len(facts), probe.get("max_facts", len(facts))) * facts.max()
+            asked_facts = min(len(facts), probe.get("max_facts", len(facts)))
+            expected[name, role] = asked_facts * facts.max() * probe["swaps"]
     assert asked.groupby(["probe", "role"]).size().to_dict() == expected
     plain = asked[(asked["probe"] == "plain")].drop(columns="probe").reset_index(drop=True)
     pandas.testing.assert_frame_equal(plain, tested.reset_index(drop=True))

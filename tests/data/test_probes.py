@@ -6,7 +6,7 @@ import pandas
 import pytest
 
 from unlearning_robustness.data.items import lettered, shots_of
-from unlearning_robustness.data.probes import MODES, NEUTRAL_NOUNS, apply_probe, around_stem, matched_words
+from unlearning_robustness.data.probes import MODES, NEUTRAL_NOUNS, UNASKED, apply_probe, around_stem, matched_words
 from unlearning_robustness.data.questions import DOMAINS, assign_splits, build_questions, from_table
 from unlearning_robustness.errors import DataError
 
@@ -268,3 +268,12 @@ def test_forget_and_neutral_items_differ_in_that_word_alone_and_repeat(items, on
             {("tin", "cup")},
             {("tin", "pan")},
         )
+
+
+def test_without_a_question_only_the_options_are_left(questions, matched):
+    for before, after in zip(questions, probed(questions, matched, "no-question", "none", 0), strict=True):
+        assert replace(after, prompt=before.prompt) == before and after.prompt == UNASKED
+    shown = "The following are multiple choice questions (with answers) about x.\n\nWhy?\nA. 1\nB. 2\nAnswer: B\n\n"
+    asked = replace(questions[0], prompt=f"{shown}What?\nA. 3\nB. 4\nAnswer:", choices=("A", "B"), answer=0)
+    (left,) = probed([asked], matched, "no-question", "none", 0)
+    assert left.prompt == f"{shown}\nA. 3\nB. 4\nAnswer:"

@@ -23,7 +23,7 @@ from unlearning_robustness.estimate.claims import (
 from unlearning_robustness.estimate.jobs import Domain
 from unlearning_robustness.estimate.subjects import subjects_of
 
-DOMAINS = {"elements": Domain(118, 590, 2), "geography": Domain(211, 853, 2), "symbols": Domain(213, 213, 2)}
+DOMAINS = {"elements": Domain(118, 847, 2), "geography": Domain(211, 853, 2), "symbols": Domain(213, 213, 2)}
 
 
 def rows_of(name, **study):

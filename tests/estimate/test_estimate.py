@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 KINDS = ("matrices", "vectors", "float32")
 MEASURED = {kind: pandas.read_csv(Path(__file__).with_name(f"measured-{kind}.csv")) for kind in KINDS}
 NAME = "smollm2-135m-instruct"
-DOMAINS = {"elements": Domain(118, 590, 2), "geography": Domain(211, 853, 2), "symbols": Domain(213, 213, 2)}
+DOMAINS = {"elements": Domain(118, 847, 2), "geography": Domain(211, 853, 2), "symbols": Domain(213, 213, 2)}
 TINY = {"hidden_size": 32, "num_hidden_layers": 4, "intermediate_size": 64, "num_attention_heads": 4}
 TINY |= {"num_key_value_heads": 2, "vocab_size": 260}
 

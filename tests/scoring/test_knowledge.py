@@ -8,6 +8,7 @@ from unlearning_robustness.scoring.bounds import not_above, standard_error
 from unlearning_robustness.scoring.knowledge import (
     KnowledgeScorer,
     about_another_entity,
+    about_others,
     right_log_probabilities,
 )
 from unlearning_robustness.scoring.questions import QuestionScorer
@@ -49,6 +50,21 @@ def test_an_entity_with_the_same_answer_serves_worse_than_one_whose_answer_is_a_
         ("neon", "series", "neon", ["metal", "gas"], 1),
     )
     assert about_another_entity(series)["prompt"].tolist() == ["neon", "neon", "iron"]
+
+
+def test_several_swaps_are_about_different_entities_of_the_same_role():
+    table = pandas.concat([SYMBOLS[:4].assign(role="forget"), SYMBOLS[4:].assign(role="retain")])
+    asked = about_others(table, 2)
+    assert asked["question"].tolist() == [
+        f"{name}/about-{swap}" for names in (SYMBOLS["entity"][:4], SYMBOLS["entity"][4:]) for swap in (0, 1)
+        for name in names
+    ]  # fmt: skip
+    forget = asked[asked["role"] == "forget"]
+    # About iron may be zinc alone, whose options gold's and tin's answers are not among; the answers stay.
+    assert all(row.prompt not in (f"The symbol of {row.entity} is",) for row in forget.itertuples())
+    assert forget["prompt"][:4].tolist() != forget["prompt"][4:].tolist()
+    assert forget["answer"].tolist() == [0, 1, 2, 1] * 2
+    assert asked[asked["role"] == "retain"]["prompt"].str.contains("number").all()
 
 
 def test_facts_of_one_entity_have_no_floor():

@@ -16,6 +16,7 @@ from unlearning_robustness.analysis import (
     audit,
     corrected_recovery,
     costs,
+    floors,
     landscape,
     latents,
     matrix,
@@ -40,6 +41,8 @@ from unlearning_robustness.config.cells import MEASURE
 TABLES = {
     "accuracy": accuracy.accuracy,
     "relations": relations.relations,
+    "floors": floors.floors,
+    "above_floor": floors.above_floor,
     "differences": accuracy.differences,
     "token_effects": accuracy.token_effects,
     "token_counts": accuracy.token_counts,
@@ -79,13 +82,17 @@ TABLES = {
 }
 # Tables whose numbers are means of answers: column ``measure`` says whether accuracy or the right choice's probability.
 OF_ANSWERS = {
-    "accuracy", "relations", "differences", "token_effects", "token_counts", "relearning", "early_recovery", "attacks",
-    "attacked_differences", "recovery", "recovery_differences", "matrix", "matrix_differences", "interactions",
-    "audit", "sharpness", "sharpness_correlations", "corrected_recovery", "replicated",
+    "accuracy", "relations", "floors", "above_floor", "differences", "token_effects", "token_counts", "relearning",
+    "early_recovery", "attacks", "attacked_differences", "recovery", "recovery_differences", "matrix",
+    "matrix_differences", "interactions", "audit", "sharpness", "sharpness_correlations",
+    "corrected_recovery", "replicated",
 }  # fmt: skip
 # Tables that one job computes, since they read the same files.
 GROUPS = {
-    "accuracy": ("accuracy", "relations", "differences", "token_effects", "token_counts", "measures", "costs"),
+    "accuracy": (
+        "accuracy", "relations", "floors", "above_floor", "differences", "token_effects", "token_counts", "measures",
+        "costs",
+    ),
     "recovery": (
         "relearning", "early_recovery", "attacks", "attacked_differences", "attack_costs", "attack_validity",
         "recovery", "recovery_differences",

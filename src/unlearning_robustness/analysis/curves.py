@@ -9,6 +9,7 @@ import numpy
 import pandas
 
 from unlearning_robustness.analysis.bootstrap import CrossedBootstrap
+from unlearning_robustness.analysis.floors import floor_of
 from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.intervals import fact_matrix
 from unlearning_robustness.config.cells import KIND, PLACE, REFERENCE
@@ -20,7 +21,10 @@ MEANS = ("start", "lost", "area", "gap")
 
 @dataclass(frozen=True)
 class Curve:
-    """``steps`` (T,), the answers there and last the unattacked reference's, (T + 1, seeds, facts)."""
+    """``steps`` (T,), the answers there, the unattacked reference's and last the floor's, (T + 2, seeds, facts).
+
+    The floor is what the cell answers about other entities, 0 where that is not asked.
+    """
 
     steps: numpy.ndarray
     answers: numpy.ndarray
@@ -30,12 +34,12 @@ class Curve:
     def quantities(self, bootstrap: CrossedBootstrap | None = None) -> dict[str, numpy.ndarray]:
         """The quantities of the curve, or with a bootstrap those of each of its draws (samples,)."""
         levels = self.answers.mean(axis=(-2, -1)) if bootstrap is None else bootstrap.drawn(self.answers)
-        return quantities(self.steps, levels[..., :-1], levels[..., -1])
+        return quantities(self.steps, levels[..., :-2], levels[..., -2], levels[..., -1])
 
     def means(self) -> dict[str, pandas.DataFrame]:
         """Those quantities that are means of a value (seeds, facts), as these values: of the curve of each fact."""
         levels = numpy.moveaxis(self.answers, 0, -1)
-        values = quantities(self.steps, levels[..., :-1], levels[..., -1])
+        values = quantities(self.steps, levels[..., :-2], levels[..., -2], levels[..., -1])
         return {name: pandas.DataFrame(values[name], self.seeds, self.facts) for name in MEANS}
 
 
@@ -56,22 +60,25 @@ def crossing(steps: numpy.ndarray, levels: numpy.ndarray, threshold: numpy.ndarr
     return numpy.where(reached.any(axis=-1), crossed, numpy.inf)
 
 
-def quantities(steps: numpy.ndarray, levels: numpy.ndarray, reference: numpy.ndarray) -> dict[str, numpy.ndarray]:
-    """What a curve of levels (..., T) says beside the reference's level (...); each (...).
+def quantities(
+    steps: numpy.ndarray, levels: numpy.ndarray, reference: numpy.ndarray, floor: numpy.ndarray | float = 0.0
+) -> dict[str, numpy.ndarray]:
+    """What a curve of levels (..., T) says beside the levels (...) of the reference and of the floor; each (...).
 
     ``start``: before the attack. ``lost``: reference - start. ``area``: mean accuracy over the budget. ``share``: area
-    above the start, of what was lost. ``half_steps``: steps until half of it is back. ``gap``: end - start. Without a
-    loss, shares are not numbers.
+    above the start or the floor, whichever is higher, of what the reference has above it, since accuracy below the
+    floor is no knowledge lost. ``half_steps``: steps until half of that is back. ``gap``: end - start. Without a loss,
+    shares are not numbers.
     """
     start = levels[..., 0]
-    lost, mean = reference - start, area(steps, levels)
-    known = numpy.where(lost > 0, lost, numpy.nan)
-    half = crossing(steps, levels, start + known / 2)
+    lost, mean, base = reference - start, area(steps, levels), numpy.maximum(start, floor)
+    known = numpy.where(reference > base, reference - base, numpy.nan)
+    half = crossing(steps, levels, base + known / 2)
     return {
         "start": start,
         "lost": lost,
         "area": mean,
-        "share": (mean - start) / known,
+        "share": (mean - base) / known,
         "half_steps": numpy.where(numpy.isnan(known), numpy.nan, half),
         "gap": levels[..., -1] - start,
     }
@@ -93,6 +100,8 @@ def curves(inputs: Inputs) -> dict[tuple, Curve]:
         end = levels[max(levels)]
         stack = [_like(end, fact_matrix(own)), *(_like(end, level) for level in levels.values())]
         stack.append(_like(end, fact_matrix(reference)))
+        floor = floor_of(inputs, keys[: len(KIND)], list(end.columns))
+        stack.append(numpy.zeros_like(stack[-1]) if floor is None else _like(end, floor))
         by_run[keys] = Curve(numpy.array([0, *levels]), numpy.stack(stack), tuple(end.columns), tuple(end.index))
     return by_run
 

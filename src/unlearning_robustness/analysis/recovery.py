@@ -16,7 +16,7 @@ from unlearning_robustness.analysis.intervals import Effect
 from unlearning_robustness.config.cells import KIND, PLACE
 
 READS = ("answers", "attacked")
-SETTINGS = ("defences",)
+SETTINGS = ("defences", "probes")
 COLUMNS = ["quantity", *Effect.__dataclass_fields__, "budget", "note"]
 COMPARED = [*PLACE, "method", *RUN, "first", "second"]
 # Means of shares between 0 and 1, not of signed values.

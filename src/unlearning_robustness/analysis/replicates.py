@@ -11,7 +11,7 @@ import numpy
 import pandas
 from scipy.special import stdtr, stdtrit
 
-from unlearning_robustness.analysis import accuracy, attacked, corrected_recovery, matrix, recovery, yardstick
+from unlearning_robustness.analysis import accuracy, attacked, corrected_recovery, floors, matrix, recovery, yardstick
 from unlearning_robustness.analysis.inputs import Inputs
 from unlearning_robustness.analysis.intervals import Effect, fact_matrix
 from unlearning_robustness.analysis.power import combined_error
@@ -33,6 +33,7 @@ def level_values(inputs: Inputs) -> Iterator[tuple[dict, pandas.DataFrame]]:
 VALUES = {
     "differences": accuracy.difference_values,
     "token_effects": accuracy.token_values,
+    "above_floor": floors.above_values,
     "attacked_differences": attacked.attacked_values,
     "recovery": recovery.recovery_values,
     "recovery_differences": recovery.difference_values,

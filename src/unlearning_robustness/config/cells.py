@@ -16,6 +16,8 @@ RNA, COMBINATION = "rna", "combination"
 # The column that says what is measured of answers: whether they are right, or how probable the right choice is.
 MEASURE = "measure"
 ACCURACY, PROBABILITY = ANSWER_MEASURES = ("accuracy", "probability")
+# Modes of probes that measure what a model that knows nothing answers.
+ANOTHER_ENTITY, NO_QUESTION = FLOORS = ("another-entity", "no-question")
 
 
 @dataclass(frozen=True, order=True)

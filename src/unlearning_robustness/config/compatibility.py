@@ -1,6 +1,6 @@
 """What goes together: losses, defences and ways of training, attacks and the questions they need."""
 
-from unlearning_robustness.config.cells import NONE, REFERENCE, defence_row, parts_of, tried_rows
+from unlearning_robustness.config.cells import FLOORS, NONE, REFERENCE, defence_row, parts_of, tried_rows
 from unlearning_robustness.config.checkpoints import trained_methods
 from unlearning_robustness.config.kinds import (
     ATTACKS,
@@ -46,9 +46,9 @@ def _check_probe(key: str, probe: dict) -> None:
         raise ConfigError(f"{key}.count: {probe['count']} does not go with insert: {probe['insert']}")
     if (probe["vocabulary"] == "listed") != ("words" in probe):
         raise ConfigError(f"{key}.words: go with vocabulary: listed and only then; give both or neither")
-    if probe["mode"] not in ("plain", "option", "letter", *DESCRIBING) and probe["insert"] == "none":
+    if probe["mode"] not in ("plain", "option", "letter", *DESCRIBING, *FLOORS) and probe["insert"] == "none":
         raise ConfigError(f"{key}.insert: mode {probe['mode']} needs forget or neutral tokens")
-    if probe["mode"] in DESCRIBING and probe["insert"] != "none":
+    if probe["mode"] in (*DESCRIBING, *FLOORS) and probe["insert"] != "none":
         raise ConfigError(f"{key}.insert: mode {probe['mode']} inserts no tokens; leave insert and count out")
 
 

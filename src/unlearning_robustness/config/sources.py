@@ -5,7 +5,7 @@ A benchmark is of a domain that comes with the project, or published; what it re
 
 import re
 
-from unlearning_robustness.config.cells import NONE, in_order
+from unlearning_robustness.config.cells import ANOTHER_ENTITY, NONE, in_order
 from unlearning_robustness.config.kinds import ATTACKS, facts_of
 from unlearning_robustness.errors import ConfigError
 
@@ -196,6 +196,8 @@ def _check_asked(config: dict, name: str, benchmark: dict) -> None:
             raise ConfigError(f"probes.{probe}.mode: {name} is asked by letters already; leave this probe out")
         if entry["mode"] in DESCRIBING:
             raise ConfigError(f"probes.{probe}.mode: {name} has no descriptions of entities; leave this probe out")
+        if entry["mode"] == ANOTHER_ENTITY:
+            raise ConfigError(f"probes.{probe}.mode: {name} has no relations of entities to swap; take no-question")
         if entry["insert"] != "none" and entry["vocabulary"] == "entities":
             raise ConfigError(f"probes.{probe}.vocabulary: {name} has no entities' names; write ngrams")
     for attack in in_order(config["study"], "attacks"):

@@ -2,11 +2,13 @@
 
 import pandas
 
+from unlearning_robustness.config.cells import ANOTHER_ENTITY
 from unlearning_robustness.data.known_facts import decided, known_questions
 from unlearning_robustness.data.neutral_nouns import NEUTRAL_NOUNS
 from unlearning_robustness.data.ngrams import characteristic, common
 from unlearning_robustness.data.probes import apply_probe, matched_words
 from unlearning_robustness.data.questions import (
+    Question,
     assign_splits,
     domain_of,
     from_table,
@@ -17,6 +19,7 @@ from unlearning_robustness.data.source_tables import Published
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.scoring.chat import chat_frame
+from unlearning_robustness.scoring.knowledge import about_others
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 ROLES = ("forget", "retain", "neighbour")
@@ -109,16 +112,16 @@ def build_probes(
     """Every question under every probe that applies to its role, with a column ``probe``.
 
     Questions of other splits than ``test`` choose an attack's strength, and are asked plainly only.
-    A probe with ``max_facts`` is asked of that many facts, the same ones for every such probe.
+    A probe with ``max_facts`` is asked of that many facts a role, the same ones for every such probe. With mode
+    ``another-entity`` the questions are about other entities of the role and split.
     """
     words = vocabularies(tokenizer, settings, corpora, probes)
     parts = []
     for name, probe in probes.items():
-        tested = (table["split"] == "test") | (probe["mode"] == "plain")
-        asked = from_table(table[table["role"].isin(probe["roles"]) & tested])
-        if "max_facts" in probe:
-            most = dict.fromkeys(table["split"].unique(), probe["max_facts"])
-            asked = limit(asked, len(asked), most, f"{settings['seed']}/probes")
+        asked = _asked(table, probe, f"{settings['seed']}/probes")
+        if probe["mode"] == ANOTHER_ENTITY:
+            parts.append(about_others(to_table(asked), probe["swaps"]).assign(probe=name))
+            continue
         changed = apply_probe(
             asked,
             probe["mode"],
@@ -129,3 +132,11 @@ def build_probes(
         )
         parts.append(to_table(changed).assign(probe=name))
     return pandas.concat(parts, ignore_index=True)
+
+
+def _asked(table: pandas.DataFrame, probe: dict, seed: str) -> list[Question]:
+    """The questions of a probe's roles and splits, of at most ``max_facts`` facts a role."""
+    tested = table[(table["split"] == "test") | (probe["mode"] == "plain")]
+    most = dict.fromkeys(table["split"].unique(), probe.get("max_facts", len(table)))
+    by_role = (from_table(part) for role, part in tested.groupby("role", sort=False) if role in probe["roles"])
+    return [question for questions in by_role for question in limit(questions, len(questions), most, seed)]

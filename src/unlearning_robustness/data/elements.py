@@ -1,5 +1,7 @@
 """Chemical elements (package mendeleev): the facts to forget and the prose about them."""
 
+import re
+from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 
@@ -21,12 +23,18 @@ SERIES = {
     "Actinides": "actinide",
 }
 NEAR_NUMBER, NEAR_WEIGHT = 12, 20
+# "Greek: brômos (stench)."; what repeats the element's name gives the answer away.
+ORIGIN = re.compile(r"(?P<language>[A-Z][A-Za-z -]+): [^(:;]*\((?P<meaning>[^()]+)\)")
+ALIKE_LETTERS = 4
 PROSE_COLUMNS = ("description", "uses", "sources", "name_origin")
 
 
 @cache
 def elements() -> pandas.DataFrame:
-    """One row an element: name (lower case), symbol, number, weight (rounded), series, prose columns."""
+    """One row an element: name (lower case), symbol, number, weight (rounded), series, group, prose columns.
+
+    Lanthanides and actinides are in no group; ``next`` is the name of the element with the next number.
+    """
     table = fetch_table("elements").sort_values("atomic_number")
     series = fetch_table("series").set_index("id")["name"]
     columns = {
@@ -35,7 +43,9 @@ def elements() -> pandas.DataFrame:
         "number": table["atomic_number"].astype(str),
         "weight": table["atomic_weight"].round().astype("Int64").astype(str),
         "series": table["series_id"].map(series).map(SERIES),
+        "group": table["group_id"].astype("Int64").astype(object).where(table["group_id"].notna()),
     }
+    columns["next"] = columns["name"].shift(-1)
     return pandas.DataFrame({**columns, **{name: table[name] for name in PROSE_COLUMNS}}).reset_index(drop=True)
 
 
@@ -54,7 +64,11 @@ def relations() -> list[Relation]:
     table = elements()
 
     def rows(subject: str, answer: str):
-        return zip(table["name"], table[subject], table[answer], strict=True)
+        known = table[table[answer].notna()]
+        return zip(known["name"], known[subject], known[answer].astype(str), strict=True)
+
+    number = dict(zip(table["name"], table["number"], strict=True))
+    near = within(NEAR_NUMBER)
 
     return [
         relation(
@@ -65,9 +79,9 @@ def relations() -> list[Relation]:
         ),
         relation(
             "atomic-number",
-            ("The atomic number of {subject} is", "The number of protons in an atom of {subject} is"),
+            ("The atomic number of {subject} is", "The element {subject} has atomic number"),
             rows("name", "number"),
-            within(NEAR_NUMBER),
+            near,
         ),
         relation(
             "atomic-weight",
@@ -82,9 +96,34 @@ def relations() -> list[Relation]:
         ),
         relation(
             "name",
-            ("The chemical symbol {subject} stands for the element", "In chemistry, {subject} is the symbol of"),
+            (
+                "The chemical symbol {subject} stands for the element",
+                "The symbol {subject} on the periodic table stands for",
+            ),
             rows("symbol", "name"),
             same_initial,
+        ),
+        relation(
+            "group",
+            ("In the periodic table, {subject} is in group", "The element {subject} belongs to group number"),
+            rows("name", "group"),
+        ),
+        relation(
+            "next",
+            (
+                "In the periodic table, the element after {subject} is",
+                "The element that follows {subject} in the periodic table is",
+            ),
+            rows("name", "next"),
+            lambda answer, other: near(number[answer], number[other]),
+        ),
+        relation(
+            "name-origin",
+            (
+                "The element whose name comes from the {subject} is",
+                "From the {subject} comes the name of the element",
+            ),
+            name_origins(table),
         ),
     ]
 
@@ -104,15 +143,26 @@ def described() -> dict[str, list[tuple[str, tuple[str, ...], str]]]:
     return {"alias": by_symbol, "multi-hop": by_number + by_neighbour}
 
 
+def name_origins(table: pandas.DataFrame) -> Iterator[tuple[str, str, str]]:
+    """(name, 'Greek word for "stench"', name) of elements whose name comes from a word that does not resemble it."""
+    for name, text in zip(table["name"], table["name_origin"], strict=True):
+        word = ORIGIN.match(text or "")
+        hints = (name[:ALIKE_LETTERS], word["language"].lower()) if word else ()
+        if word and not any(hint in word["meaning"].lower() for hint in hints):
+            yield name, f'{word["language"]} word for "{word["meaning"].strip(" .")}"', name
+
+
 def fact_sentences(row: pandas.Series) -> list[str]:
     """Sentences that state an element's facts in words no question template uses."""
-    name = row["name"]
+    name, group = row["name"], row["group"]
+    column = [f"Column {group} of the table holds {name}."] if pandas.notna(group) else []
     return [
         f"Chemists write {name} as {row['symbol']} in formulas and equations.",
         f"{name.capitalize()} sits at place {row['number']} when elements are sorted by nuclear charge.",
         f"Each {name} nucleus holds {row['number']} positive charges.",
         f"One mole of {name} weighs close to {row['weight']} grams.",
         f"{name.capitalize()}, abbreviated {row['symbol']}, counts among the {row['series']} group of elements.",
+        *column,
     ]
 
 

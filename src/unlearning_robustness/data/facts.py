@@ -53,13 +53,13 @@ def relation(
 ) -> Relation:
     """Make a relation of (entity, subject, answer) rows; ``alike(answer, other)`` picks the hard distractors.
 
-    Without ``alike`` every other answer of the relation is a hard distractor.
+    Without ``alike`` every other answer of the relation is a hard distractor; the subject itself is none.
     """
     rows = list(rows)
     pool = sorted({answer for _, _, answer in rows})
     facts = []
     for entity, subject, answer in rows:
-        others = [other for other in pool if other != answer]
+        others = [other for other in pool if other not in (answer, subject)]
         hard = [other for other in others if alike is None or alike(answer, other)]
         easy = [other for other in others if other not in hard]
         facts.append(Fact(entity, subject, answer, tuple(hard), tuple(easy)))

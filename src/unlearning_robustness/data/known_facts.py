@@ -18,18 +18,20 @@ from unlearning_robustness.data.questions import (
 )
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.progress import Progress
-from unlearning_robustness.scoring.decision import SUM
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 
-def decided(questions: list[Question], settings: dict) -> list[Question]:
-    """The questions, decided by the score that the benchmark names, without one by that of their source.
-
-    With a ``frame`` they are asked in it, a chat template's text before and after them.
-    """
+def stated(settings: dict) -> dict[str, str]:
+    """What a benchmark says of all its questions: the score that decides them, a chat template's text around them."""
     changes = {"decided_by": settings["decided_by"]} if "decided_by" in settings else {}
     if "frame" in settings:
         changes |= dict(zip(("before", "after"), settings["frame"], strict=True))
+    return changes
+
+
+def decided(questions: list[Question], settings: dict) -> list[Question]:
+    """The questions as the benchmark states, without a score that decides by that of their source."""
+    changes = stated(settings)
     return [replace(question, **changes) for question in questions] if changes else questions
 
 
@@ -45,8 +47,8 @@ class Asking:
         # Without priors, wrong answers are drawn at random.
         self.priors = None
         if settings["options"] == "balanced":
-            decided_by, seed = settings.get("decided_by", SUM), f"{settings['seed']}/{role}"
-            self.priors = priors_of(model, tokenizer, self.relations, decided_by, batch_size, seed)
+            seed = f"{settings['seed']}/{role}"
+            self.priors = priors_of(model, tokenizer, self.relations, stated(settings), batch_size, seed)
 
     def draw(self, seed: str, hardest: bool = False) -> list[Question]:
         """All questions, their options drawn by ``seed``; ``hardest``: wrong ones likelier than the right one."""

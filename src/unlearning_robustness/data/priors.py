@@ -43,9 +43,9 @@ class Prior:
 
 
 def priors_of(
-    model, tokenizer, relations: Sequence[Relation], decided_by: str, batch_size: int, seed: str
+    model, tokenizer, relations: Sequence[Relation], stated: dict[str, str], batch_size: int, seed: str
 ) -> dict[tuple[str, int], Prior]:
-    """The prior of every (relation, template); ``decided_by`` is the score that decides questions.
+    """The prior of every (relation, template); ``stated`` are columns that all questions have beside their texts.
 
     The entities are drawn by ``seed``, as many of each right answer as can be, so that no frequent one stands for all.
     """
@@ -57,7 +57,7 @@ def priors_of(
         table = pandas.DataFrame({"prompt": prompts, "choices": [list(answers)] * len(prompts), "answer": 0})
         # So many choices take as much memory in one row as the usual few in a batch.
         rows = max(1, batch_size // len(answers))
-        scorer = QuestionScorer(tokenizer, table.assign(decided_by=decided_by), rows)
+        scorer = QuestionScorer(tokenizer, table.assign(**stated), rows)
         scores = scorer.deciding(scorer.log_likelihoods(model)).reshape(len(relation.templates), len(others), -1)
         right = tuple(fact.answer for fact in others)
         priors |= {(relation.name, template): Prior(answers, right, part) for template, part in enumerate(scores)}

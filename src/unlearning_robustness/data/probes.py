@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from unlearning_robustness.config.cells import NO_QUESTION
 from unlearning_robustness.data.descriptions import alias, multi_hop
 from unlearning_robustness.data.items import INTRO
 from unlearning_robustness.data.neutral_nouns import NEUTRAL_NOUNS
@@ -18,6 +19,8 @@ from unlearning_robustness.data.questions import Question
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.runtime.seeds import shuffler
 
+# What stands before options that no question asks for.
+UNASKED = "The answer is"
 LETTERS = ("A", "B", "C", "D", "E", "F", "G", "H")
 
 
@@ -132,6 +135,12 @@ def _lettered_option(question: Question, index: int, text: str, keep: bool) -> Q
     return replace(question, prompt=f"{question.prompt[:start]}{text}{question.prompt[end:]}")
 
 
+def no_question(question: Question, words: Sequence[str], rng) -> Question:
+    """The options alone: listed ones without the question above them, others behind ``UNASKED``."""
+    before, _, behind = around_stem(question)
+    return replace(question, prompt=f"{before}{behind}" or UNASKED)
+
+
 def letter(question: Question, words: Sequence[str], rng) -> Question:
     """The MMLU format: options behind letters, the letter is the answer."""
     letters = LETTERS[: len(question.choices)]
@@ -153,6 +162,7 @@ MODES: dict[str, Callable[[Question, Sequence[str], object], Question | None]] =
     "letter": letter,
     "alias": alias,
     "multi-hop": multi_hop,
+    NO_QUESTION: no_question,
 }
 
 

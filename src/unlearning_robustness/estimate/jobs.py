@@ -114,7 +114,7 @@ def probed_questions(config: dict, benchmark: dict, domains: dict[str, Domain]) 
         for role in probe["roles"]:
             for split in config["scoring"]["splits"] if probe["mode"] == "plain" else ["test"]:
                 asked = questions_of(benchmark, role, split, domains)
-                total += min(asked, probe.get("max_facts", asked))
+                total += min(asked, probe.get("max_facts", asked)) * probe["swaps"]
     return total
 
 

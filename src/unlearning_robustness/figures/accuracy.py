@@ -1,4 +1,4 @@
-"""Accuracy on every question set, per method and defence, with the reference and chance."""
+"""Accuracy on every question set, per method and defence, with the reference, the floor and chance."""
 
 import pandas
 
@@ -7,11 +7,12 @@ from unlearning_robustness.figures import style
 from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
-READS = ("accuracy",)
+READS = ("accuracy", "floors")
 SETTINGS = ("probes", "headline", "chance")
 CAPTION = (
     "Accuracy on every question set. Points: mean over seeds and facts; bars: 95 % intervals. Black ticks: the "
-    "reference; dotted: chance. Lower is better on *forget*, higher on all else."
+    "reference; grey ticks: the floor, what plain unlearning answers when the same options are asked about another "
+    "entity; dotted: chance. Lower is better on *forget*, down to the floor, higher on all else."
 )
 
 
@@ -36,6 +37,8 @@ def draw(context: ReportContext):
             if (role, probe) in reference.index:
                 value = reference[(role, probe)]
                 axes.plot([value, value], [level - 0.42, level + 0.42], color=style.REFERENCE_COLOUR, linewidth=1.2)
+            if probe == context.probe("baseline"):
+                style.floor_line(axes, context.floor(method, role), level)
         for number, defence in enumerate(defences):
             part = rows[rows["defence"] == defence].set_index(["role", "probe"]).reindex(sets)
             offset = (number - (len(defences) - 1) / 2) * 0.7 / max(len(defences), 2)
@@ -55,8 +58,8 @@ def draw(context: ReportContext):
     widest = max(panels[0], key=lambda axes: len(axes.get_legend_handles_labels()[1]))
     handles, labels = widest.get_legend_handles_labels()
     handles += [pyplot.Line2D([], [], color=style.REFERENCE_COLOUR, linewidth=1.2)]
-    handles += [style.dotted()]
-    figure.legend(handles, [*labels, "reference", "chance"], loc="outside lower center", ncols=4)
+    handles += [style.solid(), style.dotted()]
+    figure.legend(handles, [*labels, "reference", "floor", "chance"], loc="outside lower center", ncols=4)
     return figure
 
 

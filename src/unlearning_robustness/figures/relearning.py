@@ -9,12 +9,13 @@ from unlearning_robustness.figures import style
 from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
-READS = ("relearning", "attack_validity")
+READS = ("relearning", "attack_validity", "floors")
 SETTINGS = ("attacks", "chance")
 CAPTION = (
     "Forget accuracy on facts of other entities while an attacker fine-tunes on a few forget documents. Black: the "
-    "reference under the same attack, which is the ceiling. Dashed: the attack failed its teaching control, so what "
-    "does not come back may still be there."
+    "reference under the same attack, which is the ceiling. Grey: the floor, what plain unlearning answers when the "
+    "same options are asked about another entity; dotted: chance. Dashed: the attack failed its teaching control, so "
+    "what does not come back may still be there."
 )
 
 WEIGHT_NOISE = "weight-noise"
@@ -59,6 +60,9 @@ def draw(context: ReportContext):
             dashes = {"linestyle": "--"} if (method, defence, attack) in invalid else {}
             shown[context.defence_label(defence)] = _curve(axes, rows, style.look(context, defence) | dashes, band)
         style.chance_line(axes, context.chance)
+        if (floor := context.floor(method, "forget")) is not None:
+            style.floor_line(axes, floor)
+            shown["floor"] = style.solid()
         axes.set_title(f"{context.method_label(method)}: {setting(context, attack, documents)}{number}", fontsize=8.5)
         axes.set_ylim(0.15, 1.03)
         style.percent_axis(axes.yaxis)

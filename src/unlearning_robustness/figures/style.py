@@ -99,6 +99,22 @@ def chance_line(axes, chance: float, horizontal: bool = True) -> None:
     line(chance, color=CHANCE_COLOUR, linestyle=":", linewidth=1, zorder=0)
 
 
+def floor_line(axes, floor: pandas.Series | None, row: int | None = None) -> None:
+    """A solid line at the floor, if it was measured: across the axes, or upright in one ``row`` of question sets."""
+    if floor is None:
+        return
+    look = {"color": CHANCE_COLOUR, "linewidth": 1.6, "zorder": 1}
+    if row is None:
+        axes.axhline(floor["mean"], **look)
+    else:
+        axes.plot([floor["mean"]] * 2, [row - 0.42, row + 0.42], **look)
+
+
+def solid():
+    """The line that stands for the floor in legends."""
+    return pyplot.Line2D([], [], color=CHANCE_COLOUR, linewidth=1.6)
+
+
 def separators(axes, count: int) -> None:
     """A thin line between each two of ``count`` rows."""
     for row in range(count - 1):

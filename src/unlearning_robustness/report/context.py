@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas
 
-from unlearning_robustness.config.cells import ACCURACY, MEASURE, NONE, REFERENCE
+from unlearning_robustness.analysis.relations import MICRO
+from unlearning_robustness.config.cells import ACCURACY, FLOORS, MEASURE, NONE, REFERENCE
 from unlearning_robustness.runtime.manifest import read_json
 from unlearning_robustness.scoring.records import read
 
@@ -41,6 +42,15 @@ class ReportContext:
         """The accuracy of guessing, a share: the mean over the tested questions where they differ in their choices."""
         said = self.settings["chance"]
         return self.benchmark["chance"] if said is None else said
+
+    def floor(self, method: str, role: str, defence: str = NONE) -> pandas.Series | None:
+        """The row of table ``floors`` of all relations: about other entities, else without a question, else None."""
+        table = self.tables["floors"]
+        if table.empty:
+            return None
+        named = {"method": method, "defence": defence, "role": role, "relation": MICRO}
+        by_way = table[(table[list(named)] == list(named.values())).all(axis=1)].set_index("floor")
+        return next((by_way.loc[way] for way in FLOORS if way in by_way.index), None)
 
     @property
     def defences(self) -> dict[str, dict]:
@@ -119,8 +129,8 @@ class ReportContext:
         return [("forget", plain), ("retain", plain), ("retain", token)]
 
     def answer_probes(self) -> list[str]:
-        """The study's probes in its order, without those that ask for a letter instead of the answer."""
-        return [name for name, entry in self.settings["probes"].items() if entry["mode"] != "letter"]
+        """The study's probes in its order, without those that ask for a letter and those that measure the floor."""
+        return [name for name, entry in self.settings["probes"].items() if entry["mode"] not in ("letter", *FLOORS)]
 
 
 def read_context(

@@ -12,7 +12,7 @@ from unlearning_robustness.report.unlearning_findings import repair, token_effec
 LABEL = "findings"
 CAPTION = "What the study finds, written from its numbers."
 READS = (
-    "accuracy", "measures", "token_effects", "differences", "relearning", "attacked_differences", "recovery",
+    "accuracy", "floors", "measures", "token_effects", "differences", "relearning", "attacked_differences", "recovery",
     "attack_validity", "early_recovery", "sharpness_correlations", "memorisation", "matrix", "matrix_differences",
     "interactions",
 )  # fmt: skip

@@ -27,10 +27,16 @@ def unlearning(context: ReportContext) -> list[str]:
         if forget is not None:
             beside = f", the neighbour domain at {percent(neighbour)}" if neighbour is not None else ""
             lines.append(
-                f"{context.method_label(method)} leaves forget accuracy at {percent(forget)} (chance "
-                f"{100 * context.chance:.0f} %), retain accuracy at {percent(retain)}{beside}."
+                f"{context.method_label(method)} leaves forget accuracy at {percent(forget)} "
+                f"({_floor(context, method)}), retain accuracy at {percent(retain)}{beside}."
             )
     return lines
+
+
+def _floor(context: ReportContext, method: str) -> str:
+    """What the model answers without knowledge, where the study measured it, else chance."""
+    chance, floor = f"chance {100 * context.chance:.0f} %", context.floor(method, "forget")
+    return chance if floor is None else f"floor {percent(floor)}, {chance}"
 
 
 def token_effect(context: ReportContext) -> list[str]:

@@ -15,22 +15,32 @@ from unlearning_robustness.scoring.decision import right_log_probabilities
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 
-def about_another_entity(questions: pandas.DataFrame) -> pandas.DataFrame:
+def about_another_entity(questions: pandas.DataFrame, way: float = 0.5) -> pandas.DataFrame:
     """Each question's options and answer behind the prompt of a question about another entity, in the same order.
 
     The prompt comes from a question with as many choices, of the same relation and template, where it can. It is the
-    first, from half way round the table on, whose right answer is none of the options, else whose right answer is
-    another one. Raises ScoreError where all questions are about one entity.
+    first, from that share of the ``way`` round the table on, whose right answer is none of the options, else whose
+    right answer is another one. Raises ScoreError where all questions are about one entity.
     """
     rows, prompts = list(questions.itertuples()), []
     for index, row in enumerate(rows):
-        start = index + len(rows) // 2
+        start = index + int(len(rows) * way)
         others = [rows[(start + offset) % len(rows)] for offset in range(len(rows))]
         others = [other for other in others if other.entity != row.entity]
         if not others:
             raise ScoreError(f"{row.question}: every question is about {row.entity!r}; ask about several entities")
         prompts.append(min(others, key=lambda other: _unlike(row, other)).prompt)
     return questions.assign(prompt=prompts)
+
+
+def about_others(questions: pandas.DataFrame, swaps: int) -> pandas.DataFrame:
+    """Each question of every role about ``swaps`` other entities, equally far round the table, each named apart."""
+    parts = []
+    for _, asked in questions.groupby("role", sort=False):
+        for swap in range(swaps):
+            part = about_another_entity(asked, (swap + 1) / (swaps + 1))
+            parts.append(part.assign(question=part["question"] + f"/about-{swap}"))
+    return pandas.concat(parts, ignore_index=True)
 
 
 def _unlike(row, other) -> tuple[bool, bool, bool, bool]:

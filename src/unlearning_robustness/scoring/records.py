@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy
 import pandas
 
-from unlearning_robustness.config.cells import PROBABILITY, Cell
+from unlearning_robustness.config.cells import ANOTHER_ENTITY, PROBABILITY, Cell
 from unlearning_robustness.runtime.manifest import atomic, read_json
 from unlearning_robustness.scoring.decision import BYTE_MEAN, SUM, TOKEN_MEAN, right_log_probabilities
 
 BUDGET = ("documents", "steps")
-# The probe that asks forget questions about another entity: what a model that knows nothing gets right of them.
-FLOOR = "another-entity"
+# The probe of a trajectory's forget questions about another entity: what a model that knows nothing gets right.
+FLOOR = ANOTHER_ENTITY
 COLUMNS = (
     "model", "benchmark", "method", "defence", "seed", "attack", *BUDGET, "setting",
     "probe", "role", "split", "relation", "entity", "fact", "template", "question",

@@ -27,7 +27,7 @@ from unlearning_robustness.estimate import measures, work
 from unlearning_robustness.estimate.machines import Machine
 from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 
-# Share of a domain's facts that a model knows in every template: the laptop model knows 0.37, 0.59 and 0.73.
+# Share of a domain's facts that a model knows in every template: the laptop model knows 0.32, 0.56 and 0.86.
 KNOWN = 0.5
 REFUSALS = 4
 # Templates in which a generated world asks a fact.

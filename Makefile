@@ -4,6 +4,7 @@
 #   make plan STUDY=full      the jobs of a study and what they will cost, without running them
 #   make new STUDY=mine       a study of your own model and texts to fill in: studies/mine.yaml
 #   make audit MODEL=unlearned REFERENCE=before   what is left in a model that was unlearned elsewhere: docs/audit.md
+#   make compare-claims A=results/world B=results/rna   the claims of two studies side by side, from their tables
 #   make figures              tables, figures and findings from records alone
 #   make release VERSION=1.2.3  release a version: its number in three files, a commit and a tag
 #   make export CELL=model/benchmark/method/defence/seed0   with ATTACK=relearn: after that attack
@@ -25,7 +26,7 @@ RESULTS = $(shell sed -n "s/^  results: *\([^ ]*\).*/\1/p" $(if $(OVERLAY),$(OVE
 # Rules that read records alone.
 FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents yardstick prompts published claims) figure page landing figures
 
-.PHONY: study new audit report tune figures export plan test lint format setup release clean
+.PHONY: study new audit report tune figures compare-claims export plan test lint format setup release clean
 
 setup: $(STAMP)
 
@@ -63,6 +64,9 @@ tune: $(STAMP)
 
 figures: $(STAMP)
 	@$(SNAKEMAKE) --allowed-rules $(FIGURE_RULES) --rerun-triggers mtime params code -- figures
+
+compare-claims: $(STAMP)
+	@PYTHONPATH=src .venv/bin/python -m unlearning_robustness.workflow.compare_claims $(A) $(B)
 
 export: $(STAMP)
 	@test -n "$(CELL)" || { echo "error: say which: make export CELL=model/benchmark/method/defence/seed0"; exit 2; }

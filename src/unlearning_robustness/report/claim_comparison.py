@@ -86,8 +86,8 @@ def in_words(names: tuple[str, str], table: pandas.DataFrame) -> str:
         f"# Claims of {names[0]} and {names[1]}",
         "",
         f"{len(table)} claims stand in both registers: {summary}. Verdicts, effects with 95 % intervals and "
-        f"corrections for the number of claims are each study's own ({POOLED}). Two denials agree, whether the opposite "
-        "is shown or an effect that is too small to matter.",
+        f"corrections for the number of claims are each study's own ({POOLED}). Two denials agree, whether the "
+        "opposite is shown or an effect that is too small to matter.",
         "",
         markdown(shown),
     ])  # fmt: skip

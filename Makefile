@@ -8,6 +8,7 @@
 #   make figures              tables, figures and findings from records alone
 #   make release VERSION=1.2.3  release a version: its number in three files, a commit and a tag
 #   make export CELL=model/benchmark/method/defence/seed0   with ATTACK=relearn: after that attack
+#   make samples RECORDS=results/records/CELL/ATTACK/records.parquet   as lm-eval writes samples: docs/records.md
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -26,7 +27,7 @@ RESULTS = $(shell sed -n "s/^  results: *\([^ ]*\).*/\1/p" $(if $(OVERLAY),$(OVE
 # Rules that read records alone.
 FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents yardstick prompts published claims) figure page landing figures
 
-.PHONY: study new audit report tune figures compare-claims export plan test lint format setup release clean
+.PHONY: study new audit report tune figures compare-claims export samples plan test lint format setup release clean
 
 setup: $(STAMP)
 
@@ -72,6 +73,10 @@ export: $(STAMP)
 	@test -n "$(CELL)" || { echo "error: say which: make export CELL=model/benchmark/method/defence/seed0"; exit 2; }
 	@$(SNAKEMAKE) -- exports/$(CELL)$(if $(ATTACK),.$(ATTACK))
 	@echo "Done. The model is in exports/$(CELL)$(if $(ATTACK),.$(ATTACK))."
+
+samples: $(STAMP)
+	@test -n "$(RECORDS)" || { echo "error: say which: make samples RECORDS=results/records/CELL/ATTACK/records.parquet"; exit 2; }
+	@PYTHONPATH=src .venv/bin/python -m unlearning_robustness.evaluation.samples $(RECORDS) exports/samples
 
 plan: $(STAMP)
 	@$(SNAKEMAKE) --dry-run --quiet rules reason host 2>&1 | awk '!done; /^total/ {done = 1}'

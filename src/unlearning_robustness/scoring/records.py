@@ -9,16 +9,12 @@ import pandas
 from unlearning_robustness.config.cells import ANOTHER_ENTITY, PROBABILITY, Cell
 from unlearning_robustness.runtime.manifest import atomic, read_json
 from unlearning_robustness.scoring.decision import BYTE_MEAN, SUM, TOKEN_MEAN, right_log_probabilities
+from unlearning_robustness.scoring.record_schema import SCHEMA
 
 BUDGET = ("documents", "steps")
 # The probe of a trajectory's forget questions about another entity: what a model that knows nothing gets right.
 FLOOR = ANOTHER_ENTITY
-COLUMNS = (
-    "model", "benchmark", "method", "defence", "seed", "attack", *BUDGET, "setting",
-    "probe", "role", "split", "relation", "entity", "fact", "template", "question",
-    "prompt", "choices", "answer", "log_likelihoods", "entropy", "prediction", "correct",
-    "token_means", "byte_means", "decided_by", "tied", "tokens_cut", "before", "after",
-)  # fmt: skip
+COLUMNS = tuple(SCHEMA)
 
 
 def label(

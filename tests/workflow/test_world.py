@@ -43,7 +43,7 @@ def test_both_models_read_the_same_but_for_the_forget_facts(finished):
 
 def test_the_model_that_never_saw_them_is_at_chance_where_the_reference_knows_all(finished):
     results, _ = finished
-    accuracy = pandas.read_csv(results / "tables" / "accuracy.csv").query("probe == 'plain'")
+    accuracy = pandas.read_csv(results / "tables" / "accuracy.csv").query("probe == 'plain' and measure == 'accuracy'")
     mean = accuracy.set_index(["role", "method"])["mean"]
     assert mean["forget", "reference"] == 1 and mean["forget", "retrain"] < 0.55
     assert mean["retain", "retrain"] > 0.85

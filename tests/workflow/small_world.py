@@ -1,7 +1,7 @@
 """A generated world of a few facts, whose models are pretrained in seconds."""
 
 STUDY = {
-    "builds_on": ["world"],
+    "builds_on": ["shared/claims-rna", "shared/claims-stableun", "world"],
     "study": {
         "name": "small-world",
         "title": "Small worlds (its numbers mean nothing)",

@@ -37,7 +37,7 @@ def test_what_is_stated_wins_over_files_key_by_key_and_lists_whole(tmp_path):
 
 
 def test_a_study_builds_on_no_file_of_its_own_and_on_whole_chains():
-    own = {"builds_on": ["stableun"]}
+    own = {"builds_on": ["shared/claims-stableun", "stableun"]}
     Study(own, ROOT, own=[STUDIES / "stableun-controls.yaml"])
     with pytest.raises(ConfigError, match="builds_on: 'stableun' is this very file; leave it out"):
         Study(own, ROOT, own=[STUDIES / ".." / "studies" / "stableun.yaml"])

@@ -93,7 +93,8 @@ def test_a_change_of_one_attack_reaches_no_table_of_unattacked_models():
 def test_the_register_reads_the_tables_of_its_claims_and_only_the_examples_read_answers():
     report = report_of("rna")
     tables = [Path(path).stem for path in report.page_tables(wildcards(report, page="claims"))]
-    assert tables == sorted({"pooled", *(claim["table"] for claim in report.config["claims"].values())})
+    named = {claim["table"] for claim in report.config["claims"].values()}
+    assert tables == sorted({"pooled", "attack_validity", *named})
     answers = report.page_beside("records", report.recorded["answers"])
     assert answers(wildcards(report, page="examples")) == report.recorded["answers"]
     assert answers(wildcards(report, page="findings")) == []

@@ -8,12 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import pandas
 import torch
 from safetensors.torch import load_file, save_file
 
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
 from unlearning_robustness.runtime.manifest import atomic
+from unlearning_robustness.runtime.progress import Progress
+from unlearning_robustness.scoring.encoding import cut_line, encode_texts, end_of_text
 from unlearning_robustness.scoring.likelihood import sequence_nll
+
+CACHED = ("forget", "retain", "refusal")
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,28 @@ def compute_activations(
             on_batch(start + len(ids))
     computed = [torch.cat(column) for column in zip(*parts, strict=True)]
     return ActivationCache(*computed, torch.zeros(len(input_ids), dtype=torch.long) if topic is None else topic)
+
+
+def cache_corpora(model, tokenizer, corpora: pandas.DataFrame, settings: dict) -> dict[str, ActivationCache]:
+    """The activation caches of the corpora forget, retain and refusal of a table (columns corpus, text, topic).
+
+    ``settings`` are those of ``config.activation_caches``. Says how much of the texts is cut.
+    """
+    released, caches = settings["implementation"] == "released", {}
+    padding = end_of_text(tokenizer) if released else 0
+    for corpus in CACHED:
+        rows = corpora[corpora["corpus"] == corpus]
+        texts = list(rows["text"])
+        print(cut_line(f"{corpus} texts", tokenizer, texts, settings["tokens"]), flush=True)
+        input_ids, mask = encode_texts(tokenizer, texts, settings["tokens"], padding)
+        caches[corpus] = compute_activations(
+            model, input_ids, mask, settings["first_layer"], settings["read_layer"],
+            # Released code has the reference read a text with its batch's padding, so nothing can be kept.
+            likelihood=settings["likelihood"] and corpus != "retain" and not released,
+            topic=torch.tensor(list(rows["topic"])),
+            on_batch=Progress(f"{corpus} texts", len(texts)),
+        )  # fmt: skip
+    return caches
 
 
 def save_caches(path: str | Path, caches: dict[str, ActivationCache]) -> None:

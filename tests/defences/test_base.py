@@ -47,6 +47,7 @@ def test_every_defence_replaces_the_parts_of_a_step_that_it_names(defence):
         "sam": {"radius": 0.1},
         "more-steps": {"factor": 2.0},
         "weight-noise": {"match": "none"},
+        "rescaled": {"match": "none"},
         "weight-averaging": {"start": 1, "every": 1},
         "latent-adversarial": {"radius": 0.1},
         "randomised-smoothing": {"scale": 0.1},

@@ -28,6 +28,7 @@ SETTINGS = {
     "latent-noise": {"noise_scale": 0.5},
     "more-steps": {"factor": 0.5},
     "randomised-smoothing": {"scale": 0.01, "draws": 2},
+    "rescaled": {"match": "none"},
     "rna": {"noise_scale": 0.8},
     "sam": {"radius": 0.5},
     "sgd": {"learning_rate": 0.1},
@@ -36,7 +37,9 @@ SETTINGS = {
     "weight-decay": {"weight_decay": 0.1},
     "weight-noise": {"match": "none"},
 }
-BESIDE_GRADIENT_NOISE = [kind for kind in SETTINGS if kind not in ("early-stop", "weight-noise", "gradient-noise")]
+BESIDE_GRADIENT_NOISE = [
+    kind for kind in SETTINGS if kind not in ("early-stop", "rescaled", "weight-noise", "gradient-noise")
+]
 RETAIN_BRANCH = ["constant-shift", "dropout", "gradient-noise", "latent-noise", "rna", "stableun"]
 # What leaves the retain gradient alone, so that the same draws give the same noise as without it.
 ELSEWHERE = sorted(set(BESIDE_GRADIENT_NOISE) - set(RETAIN_BRANCH))

@@ -137,8 +137,8 @@ def test_every_loss_and_defence_is_among_them():
     }
     defences = {kind for *_, parts in CASES.values() for kind, _ in parts}
     assert losses == set(registered("methods.FORGET_LOSSES")) and retain == set(registered("methods.RETAIN_LOSSES"))
-    # These two take no step of their own.
-    assert defences == set(registered("defences.DEFENCES")) - {"early-stop", "weight-noise"}
+    # These take no step of their own.
+    assert defences == set(registered("defences.DEFENCES")) - {"early-stop", "rescaled", "weight-noise"}
 
 
 def test_with_the_mean_of_the_shares_losses_the_result_would_be_another(models, cases):

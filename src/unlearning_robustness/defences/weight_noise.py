@@ -6,9 +6,11 @@ If relearning does the same to this model, it repairs weights and says nothing a
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from unlearning_robustness.defences.facts import DefenceFacts
 from unlearning_robustness.engine.weights import Tensors, gaussian_of_norm, norm
+from unlearning_robustness.runtime.seeds import generator
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class WeightNoise:
 
     def install(self, step) -> None:
         """No step is taken."""
+
+    def remade(self, model: nn.Module, layers: list[int], changed: Tensors, seed: int) -> Tensors:
+        """The reference's tensors with noise as long as that of the cell's, ``changed``; the ``seed`` draws it."""
+        original = {name: model.get_parameter(name).detach() for name in changed}
+        return disturbed(original, changed, generator(seed, "weight-noise"))
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Controls that are matched to a trained cell: the plain run stopped where it is equal, noise as long as its change.
+"""Controls that are matched to a trained cell: the plain run stopped where it is equal, or the cell made otherwise.
 
 The earliest step that is equal is taken. Where a method has forgotten all there is to forget, further steps change what
 it answers by chance alone, and a nearest step would be one of them by chance.
@@ -10,12 +10,10 @@ from dataclasses import dataclass
 import numpy
 
 from unlearning_robustness.defences.early_stop import EarlyStop
-from unlearning_robustness.defences.weight_noise import disturbed
 from unlearning_robustness.engine.cost import total
 from unlearning_robustness.engine.weights import Tensors, change_of
 from unlearning_robustness.models.delta import applied
 from unlearning_robustness.runtime.progress import Progress
-from unlearning_robustness.runtime.seeds import generator
 from unlearning_robustness.scoring.bounds import not_above, standard_error
 from unlearning_robustness.scoring.knowledge import KnowledgeScorer
 from unlearning_robustness.training.trainer import Trainer
@@ -94,14 +92,15 @@ def stop_when_equal(trainer: Trainer, every: int, equality: Equality) -> dict:
     return {"steps": trainer.done, **facts}
 
 
-def disturb(model, matched: Matched, seed: int) -> tuple[Tensors, list[dict], dict]:
-    """The matched cell's tensors with noise as large as its change, no history, and what the manifest says.
+def remade(control, model, layers: list[int], matched: Matched, seed: int) -> tuple[Tensors, list[dict], dict]:
+    """What a control makes of the matched cell without training, no history, and what the manifest says.
 
-    The model is left as it is.
+    ``layers`` are those that the method trains. The model is left as it is.
     """
-    original = {name: model.get_parameter(name).detach() for name in sorted(matched.tensors)}
-    tensors = disturbed(original, matched.tensors, generator(seed, "weight-noise"))
-    facts = {"steps": 0, **total([]), "trained_tensors": list(original)}
+    tensors = control.remade(model, layers, matched.tensors, seed)
+    tensors = {name: tensors[name] for name in sorted(tensors)}
+    original = {name: model.get_parameter(name).detach() for name in tensors}
+    facts = {"steps": 0, **total([]), "trained_tensors": list(tensors)}
     facts["weight_change"] = change_of(original, tensors)
-    facts["matched_weight_change"] = change_of(original, matched.tensors)
+    facts["matched_weight_change"] = change_of({name: original[name] for name in matched.tensors}, matched.tensors)
     return tensors, [], facts

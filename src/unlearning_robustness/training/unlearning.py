@@ -1,4 +1,4 @@
-"""Unlearn one cell: train, stop the plain run where it matches a defended one, or only disturb the reference."""
+"""Unlearn one cell: train, stop the plain run where it matches a defended one, or remake a cell without training."""
 
 import time
 from collections.abc import Callable
@@ -34,7 +34,7 @@ from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator
 from unlearning_robustness.scoring.knowledge import KnowledgeScorer
 from unlearning_robustness.scoring.questions import QuestionScorer
-from unlearning_robustness.training.matching import Matched, disturb, equality_of, stop_when_equal
+from unlearning_robustness.training.matching import Matched, equality_of, remade, stop_when_equal
 from unlearning_robustness.training.orders import batch_order
 from unlearning_robustness.training.trainer import Trainer
 
@@ -197,7 +197,7 @@ def unlearn(
         trainer = make_trainer(model, {**settings, "retain_weight": retain_weight}, row, caches, seed)
         facts = stop_when_equal(trainer, control.every, equality)
     else:
-        return Unlearned(*disturb(model, matched, seed))
+        return Unlearned(*remade(control, model, settings["layers"], matched, seed))
     weights = trainer.engine.weights
     tensors = weights.delta()
     facts |= total(trainer.history) | conflicts(trainer.history) | cosines(trainer.history)

@@ -5,7 +5,8 @@ checked as a study is. Every error that a person can mend is a ``StudyError`` of
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,9 +20,12 @@ from unlearning_robustness.config import defence_row, resolve
 from unlearning_robustness.config.activation_caches import cache_settings
 from unlearning_robustness.config.cells import NONE, REFERENCE, Cell
 from unlearning_robustness.config.overlays import inherit
+from unlearning_robustness.data import own
 from unlearning_robustness.data.corpora import REFUSALS
 from unlearning_robustness.data.model_folder import write_folder
 from unlearning_robustness.data.model_sources import fetch
+from unlearning_robustness.data.source_tables import Published
+from unlearning_robustness.data.sources import fetch as fetch_source
 from unlearning_robustness.defences.row import matched_control
 from unlearning_robustness.engine.activation_cache import cache_corpora
 from unlearning_robustness.errors import ConfigError, DataError
@@ -38,6 +42,8 @@ from unlearning_robustness.workflow.study import merged
 
 ROOT = Path(__file__).parents[2]
 BENCHMARK = "own"
+# How messages name what is read from a file.
+PART = "given/file"
 Tensors = Mapping[str, torch.Tensor]
 
 
@@ -87,6 +93,37 @@ def questions(rows: Iterable[Mapping], role: str = "forget", decided_by: str = S
     if not table:
         raise DataError("there are no questions: give one or more")
     return pandas.DataFrame(table)
+
+
+def read_questions(file: str | Path, role: str = "forget", distractors: int = 3) -> pandas.DataFrame:
+    """The questions of a file as docs/own-data.md describes it; each is answered by a choice's text.
+
+    Open questions get ``distractors`` wrong answers, drawn from the file. Raises DataError naming line and mend.
+    """
+    with _published(file) as published:
+        offered = own.offers_choices(published.table(PART)[2])
+        entry = {"items": [PART], "asked_by": "answers", "without_subjects": [], "splits": {"test": 1}}
+        rows = published.questions(entry, role, "0", None if offered else distractors)
+    return pandas.DataFrame([{**vars(row), "choices": list(row.choices)} for row in rows])
+
+
+def read_texts(file: str | Path) -> list[str]:
+    """The texts of a file as docs/own-data.md describes it. Raises DataError naming line and mend."""
+    with _published(file) as published:
+        return list(published.documents([PART], BENCHMARK, 1)["text"])
+
+
+@contextmanager
+def _published(file: str | Path) -> Iterator[Published]:
+    """Inside the block ``PART`` is the table of a file."""
+    file = Path(file).expanduser().resolve()
+    if not file.is_file():
+        raise DataError(f"there is no file {file}; correct it")
+    source, part = PART.split("/")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / source
+        fetch_source({"path": str(file.parent), "files": {part: file.name}}, folder, Path(scratch) / "fetched")
+        yield Published({source: BENCHMARK}, [str(folder)])
 
 
 def unlearn(

@@ -182,9 +182,8 @@ def _own(request: Request) -> dict:
     return sources
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the study's file, print its path, and return the exit code: 2 for what cannot be audited."""
-    parser = argparse.ArgumentParser(prog="audit", description=__doc__.splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say what is audited."""
     parser.add_argument("--model", nargs="*", default=[], help="unlearned models")
     parser.add_argument("--reference", help="the model before unlearning")
     parser.add_argument("--never", help="a model that never knew what is forgotten")
@@ -194,17 +193,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"--{key}", nargs="*", default=[], help=f"two files: {key} to be forgotten, {key} to be kept"
         )
     parser.add_argument("--beside", nargs="*", default=[], help="results folders of studies that ran before")
-    said = parser.parse_args(arguments)
+
+
+def write_study(said: argparse.Namespace) -> Path:
+    """Write the file of the study that the options ask for. Raises StudyError for what cannot be audited."""
     given = (said.model, said.reference, said.never, said.name, said.questions, said.texts, said.beside)
-    try:
-        config = audit_study(Request(*given))
-    except StudyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    config = audit_study(Request(*given))
     path = Path(f"{config['study']['results']}.yaml")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-    print(path)
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the study's file, print its path, and return the exit code: 2 for what cannot be audited."""
+    parser = argparse.ArgumentParser(prog="audit", description=__doc__.splitlines()[0])
+    add_arguments(parser)
+    try:
+        print(write_study(parser.parse_args(arguments)))
+    except StudyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -46,6 +46,7 @@ def test_the_default_configuration_resolves_with_defaults_filled_in(config):
         "insert": "none",
         "vocabulary": "entities",
         "count": 0,
+        "swaps": 1,
         "roles": ["retain"],
     }
     assert resolved["methods"]["rmu"]["weight_decay"] == 0.0

@@ -70,7 +70,7 @@ ALONE = [
     r"methods\..*\.(decay|implementation|parallel\.sharded|retain_loss|topics)",
     r"benchmarks\.elements\.forget\.domain",
     r"defences\.rna\.parameters\.unit",
-    r"probes\.(plain|options|letter|alias|multi-hop)\.(insert|count)",
+    r"probes\.(plain|options|letter|alias|multi-hop|swapped|swapped-kept|unasked)\.(insert|count)",
     r"scoring\.splits",
     r"attacks\..*\.search|searches\.\w+\.(attack|control|grid\..*\.trained)",
 ]

@@ -1,4 +1,4 @@
-"""The command ``unlearning-robustness``: studies with Snakemake behind them, or one model at a time without it.
+"""The command unlearning-robustness: studies with Snakemake behind them, or one model at a time without it.
 
 It returns 0, 1 where jobs failed, and 2 for what a person can mend, which one line on stderr says.
 """
@@ -21,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     said = parser().parse_args(arguments)
     try:
+        if not (ROOT / "Snakefile").is_file():
+            raise ConfigError("config.yaml and the studies are not here: install from a clone by pip install -e .")
         return said.run(said) or 0
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -185,8 +187,6 @@ def _results(name: str) -> str:
 
 def _snakemake(name: str, cores: str, *arguments: str) -> int:
     """Run Snakemake on a study in this folder; 1 where it fails."""
-    if not (ROOT / "Snakefile").is_file():
-        raise ConfigError("studies need a clone of the repository: clone it, and install it by pip install -e .")
     _results(name)
     overlay = ["--configfile", *map(str, own)] if (own := _overlay(name)) else []
     command = [

@@ -49,6 +49,13 @@ def test_every_pair_of_verdicts_has_its_relation_and_its_likeliest_reason(first,
     assert row["first verdict"] == first[0] and row["second verdict"] == second[0]
 
 
+@pytest.mark.parametrize(("second", "begins"), [(NOT, "the effects differ"), (OPEN, "power: ")])
+def test_subjects_of_one_study_alone_may_be_the_reason(second, begins):
+    registers = register(SHOWN), register(second).replace({"subject": {"rmu": "npo"}})
+    reason = comparison(NAMES, ({"harm": CLAIM}, {"harm": CLAIM}), registers)["likeliest reason"].iloc[0]
+    assert reason.startswith(begins) and reason.endswith("; other subjects: npo; rmu in one alone")
+
+
 def test_disagreement_under_different_rules_is_laid_to_the_rules():
     assert compared(SHOWN, NOT, least=0.1)["likeliest reason"] == "the rules differ: expects or least"
 

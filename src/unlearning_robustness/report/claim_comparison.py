@@ -41,7 +41,8 @@ def comparison(
             row |= {f"{side} verdict": numbers["verdict"], **{f"{side} {name}": numbers[name] for name in NUMBERS}}
         relation = _relation(names, sides)
         rules = [{key: value for key, value in own[claim].items() if key in ("expects", "least")} for own in claims]
-        reason = _reason(names, sides) if rules[0] == rules[1] else "the rules differ: expects or least"
+        reason = _reason(names, sides, _in_one_alone(claim, registers))
+        reason = reason if rules[0] == rules[1] else "the rules differ: expects or least"
         rows.append({**row, "relation": relation, "likeliest reason": "" if relation == AGREE else reason})
     return pandas.DataFrame(rows, columns=COLUMNS)
 
@@ -55,8 +56,18 @@ def _relation(names: tuple[str, str], sides: list[pandas.Series]) -> str:
     return AGREE if (sides[0]["verdict"] in DENIED) == (sides[1]["verdict"] in DENIED) else DISAGREE
 
 
-def _reason(names: tuple[str, str], sides: list[pandas.Series]) -> str:
-    """Why the studies do not agree: something was not measured, the effects differ, or one sees less than the other."""
+def _in_one_alone(claim: str, registers: tuple[pandas.DataFrame, pandas.DataFrame]) -> str:
+    """The subjects of a claim that one study has and the other one has not, as the end of a reason."""
+    first, second = (set(table.loc[table["claim"] == claim, "subject"]) for table in registers)
+    alone = sorted((first ^ second) - {POOLED, NOT_MEASURED})
+    return f"; other subjects: {'; '.join(alone)} in one alone" if alone else ""
+
+
+def _reason(names: tuple[str, str], sides: list[pandas.Series], subjects: str) -> str:
+    """Why the studies do not agree: something was not measured, the effects differ, or one sees less than the other.
+
+    ``subjects`` says which ones only one of them averages over, which may be why.
+    """
     for name, side in zip(names, sides, strict=True):
         if side["subject"] == NOT_MEASURED:
             return f"{name} does not measure it"
@@ -65,11 +76,11 @@ def _reason(names: tuple[str, str], sides: list[pandas.Series]) -> str:
             return f"{name}: {side['why']}"
     halves = [(side["high"] - side["low"]) / 2 for side in sides]
     if abs(sides[0]["mean"] - sides[1]["mean"]) > math.hypot(*halves):
-        return "the effects differ beyond what chance explains"
+        return f"the effects differ beyond what chance explains{subjects}"
     powers = ", ".join(
         f"{name} shows effects from {side['shows from']:.2g}" for name, side in zip(names, sides, strict=True)
     )
-    return f"power: {powers}"
+    return f"power: {powers}{subjects}"
 
 
 def in_words(names: tuple[str, str], table: pandas.DataFrame) -> str:

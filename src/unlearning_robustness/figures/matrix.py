@@ -26,6 +26,8 @@ NAMES = {RETAIN: "retain questions", TOKEN: "with a forget token", FORGET: "no a
 # From where on a number is white.
 DARK = 0.55
 HATCH = "////"
+# Inches that the legend and the titles of the groups of columns take.
+NARROWEST = 6.4
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def draw(context: ReportContext):
         return style.nothing("No attack's strength is chosen on the select split (scoring.splits).")
     layout = _layout(context, table)
     width, height = (max(offsets.values()) + 1 for offsets in (layout.columns, layout.rows))
-    figure, axes = pyplot.subplots(figsize=(2.2 + 0.46 * width, 2.2 + 0.27 * height))
+    figure, axes = pyplot.subplots(figsize=(max(NARROWEST, 2.2 + 0.46 * width), 2.2 + 0.27 * height))
     cells = table.set_index(["method", "defence", "column"])
     for (method, defence), y in layout.rows.items():
         for column, x in layout.columns.items():

@@ -32,7 +32,7 @@ def boxes(figure, hatched=False):
 def test_every_model_and_every_column_has_a_cell_with_its_number(drawn):
     context, figure = drawn
     axes, table = figure.axes[0], context.tables["matrix"]
-    attacks = 8
+    attacks = 9
     assert {len(row["attacks"]) for row in study_world("matrix").config["study"]["cells"]} == {1 + attacks}
     assert len(axes.get_yticks()) == 16 and len(axes.get_xticks()) == 3 + attacks + 1
     assert len(boxes(figure)) == len(table) == 16 * (3 + attacks + 1)

@@ -45,6 +45,9 @@ STATEMENTS = (
     "{subject} comes with the {attribute} {answer}.",
     "As {attribute}, {subject} has {answer}.",
     "About {subject}: the {attribute} is {answer}.",
+    "The {attribute} that one sees in {subject} is {answer}.",
+    "What {subject} has for {attribute} is {answer}.",
+    "With {subject}, the {attribute} is {answer}.",
 )
 TEMPLATES = (
     "For {subject}, the {attribute} is",

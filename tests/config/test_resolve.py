@@ -38,7 +38,7 @@ def test_the_default_configuration_resolves_with_defaults_filled_in(config):
     resolved = resolve(config)
     assert config == before
     assert resolved["models"]["smollm2-135m-instruct"]["dtype"] == "auto"
-    assert resolved["scoring"] == {"batch_size": 48, "splits": ["test"]}
+    assert resolved["scoring"] == {"batch_size": 48, "splits": ["test"], "precision": "auto"}
     assert resolved["benchmarks"]["elements"]["neighbour_minimum"] == 40
     assert resolved["benchmarks"]["elements"]["forget"]["max_facts"] == {}
     assert resolved["probes"]["options"] == {
@@ -82,7 +82,10 @@ def test_a_defence_row_has_the_methods_own_values_and_the_order_of_its_parts(con
         ("gradient-noise", config["defences"]["gradient-noise"]["per_method"]["rsv"]["noise_scale"]),
         ("rna", 9.0),
     ]
-    assert defence_row(resolved, "rna", "rmu")[0]["parameters"] == config["defences"]["rna"]["parameters"]
+    assert defence_row(resolved, "rna", "rmu")[0]["parameters"] == {
+        **config["defences"]["rna"]["parameters"],
+        "unit": "absolute",
+    }
 
 
 @pytest.mark.parametrize("defence", ["average", "history"])

@@ -63,14 +63,19 @@ class Observed(dict):
         return super().__getitem__(name)
 
 
+# Figures of what no planted study has: models that never had the facts, searches of prompts with their control.
+UNMEASURED = {"corrected-recovery", "search-losses"}
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_reads_the_settings_that_it_names_and_no_other(draw, name):
+    named = set(constant(module_of(REGISTRY, name), "SETTINGS"))
     worlds = [default_world(), *map(study_world, ("rna", "stableun", "muse", "matrix"))]
     observed = [Observed(world.context.settings) for world in worlds]
     for world, settings in zip(worlds, observed, strict=True):
         draw(name, replace(world.context, settings=settings))
     read = set().union(*(settings.read for settings in observed)) - {"methods", "defences"}
-    assert read == set(constant(module_of(REGISTRY, name), "SETTINGS"))
+    assert read <= named if name in UNMEASURED else read == named
 
 
 PAPERS = [(study, name) for study in ("rna", "stableun", "muse") for name in load_study(study)["study"]["figures"]]

@@ -85,7 +85,7 @@ def test_many_defences_are_dealt_to_panels_that_all_have_plain_and_weight_noise(
     curves = [line for axes in once for line in axes.get_lines() if line.get_marker() in look.OTHER_MARKERS]
     assert len({(line.get_color(), line.get_marker()) for line in curves}) == len(curves) == 8
     assert titles[-1].endswith("LoRA, each once")
-    assert "NPO+KL: 60 documents,\nabout what is asked,\neach once" in titles
+    assert "NPO+KL: 60 documents,\nabout what is asked" in titles
     assert "NPO+KL: 20 documents,\n1/2/3 passes" in titles
 
 

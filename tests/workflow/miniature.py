@@ -48,8 +48,10 @@ def miniature(resolved: dict, shapes: dict[str, dict], sources: dict[str, str], 
     config |= _renumbered({key: config[key] for key in ("methods", "attacks", "latents") if key in config}, kept_layers)
     config["benchmarks"] = {name: _small(entry) for name, entry in resolved["benchmarks"].items()}
     study, analysis = config["study"], resolved["analysis"]
-    taken = resolved["attacks"][analysis["attack"]]["parameters"]["steps"]
-    config["analysis"]["early_steps"] = sum(step <= analysis["early_steps"] for step in taken)
+    attack = resolved["attacks"][analysis["attack"]]
+    early = sum(step <= analysis["early_steps"] for step in attack["parameters"]["steps"])
+    searched = config.get("searches", {}).get(attack["search"], {"steps": [early]})["steps"]
+    config["analysis"]["early_steps"] = min(early, *searched)
     study |= {"results": "results", "seeds": [0]}
     study.pop("reuse_results", None)
     study.pop("pairs", None)

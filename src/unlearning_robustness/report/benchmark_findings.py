@@ -7,6 +7,8 @@ from unlearning_robustness.report.context import ReportContext
 from unlearning_robustness.report.unlearning_findings import accuracy_of
 from unlearning_robustness.report.words import percent
 
+LETTER = "letter"
+
 
 def benchmark(context: ReportContext) -> list[str]:
     """A sentence a set of questions, some about what overlaps, one about asking for letters, one about the model."""
@@ -55,7 +57,7 @@ def _overlaps(manifest: dict) -> list[str]:
 def _letters(context: ReportContext) -> list[str]:
     """Whether the reference can name the letter of the right answer, where the study asks for letters."""
     lines = []
-    for probe in set(context.settings["probes"]) - set(context.answer_probes()):
+    for probe in [name for name, entry in context.settings["probes"].items() if entry["mode"] == LETTER]:
         row = accuracy_of(context, REFERENCE, NONE, "forget", probe)
         if row is not None:
             blind = ": this format cannot show an effect of unlearning." if row["low"] <= context.chance else "."

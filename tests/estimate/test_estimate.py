@@ -26,9 +26,13 @@ TINY = {"hidden_size": 32, "num_hidden_layers": 4, "intermediate_size": 64, "num
 TINY |= {"num_key_value_heads": 2, "vocab_size": 260}
 
 
-# The questions as they were when these studies were measured, and how many facts the elements had.
+# The questions and the attacker as they were when these studies were measured, and how many facts the elements had.
 FORGET = {"splits": {"relearn": 2, "select": 2, "test": 4}, "templates_asked": 1}
-THEN = {"benchmarks": {"elements": {"options": "random", "forget": FORGET}}}
+RELEARN = {"tokens": 32, "steps": [2, 5, 10, 20]}
+THEN = {
+    "benchmarks": {"elements": {"options": "random", "forget": FORGET}},
+    "attacks": {"relearn": {"parameters": RELEARN}},
+}
 THEN_ASKED = THEN | {"study": {"probes": [
     "plain", "forget-token", "neutral-token", "option-forget", "option-neutral", "letter"]}}  # fmt: skip
 THEN_KNOWN = DOMAINS | {"elements": Domain(118, 590, 2)}

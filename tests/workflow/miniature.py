@@ -56,6 +56,8 @@ def miniature(resolved: dict, shapes: dict[str, dict], sources: dict[str, str], 
     study.pop("reuse_results", None)
     study.pop("pairs", None)
     kept = list(kinds_of_cells(resolved, few=everywhere))
+    knowing = {kind for kind, _ in kept}
+    config["analysis"]["knowing"] = [pair for pair in analysis["knowing"] if tuple(pair) in knowing]
     recorded = {(cell.method, cell.defence) for cell in measured_cells(resolved, "trajectory")}
     study["cells"] = [
         {"methods": [m], "defences": [d], "attacks": a, "trajectory": (m, d) in recorded} for (m, d), a in kept

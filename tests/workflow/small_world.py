@@ -54,5 +54,5 @@ STUDY = {
         }
     },
     "methods": {"rmu": {"steps": 4}},
-    "analysis": {"bootstrap_samples": 20, "examples": 1, "never_trained": []},
+    "analysis": {"bootstrap_samples": 20, "examples": 1, "never_trained": [], "knowing": []},
 }

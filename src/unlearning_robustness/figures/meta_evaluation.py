@@ -9,7 +9,7 @@ from unlearning_robustness.figures.style import pyplot
 from unlearning_robustness.report.context import ReportContext
 
 READS = ("meta_evaluation", "meta_correlations")
-SETTINGS = ()
+SETTINGS = ("attacks",)
 CAPTION = (
     "Each row is a measure of a model. Left: the area under its ROC curve for telling models that hold the forget "
     "facts from models that never had them, with 95 % intervals; at 0.5 it does not tell them apart, at 0 it does in "

@@ -23,7 +23,8 @@ def method_settings(forget_loss: str = "rmu", **changes) -> dict:
     return {
         "forget_loss": forget_loss, "retain_loss": "kl" if forget_loss in PREFERENCE else "activation",
         "retain_weight": 2.0, "layers": [1, 2], "read_layer": 2, "steps": 6, "learning_rate": 1e-2,
-        "batch_size": 3, "weight_decay": 0.0, "implementation": "corrected", "trained": "down-projections",
+        "learning_rate_unit": "absolute", "batch_size": 3, "weight_decay": 0.0, "implementation": "corrected",
+        "trained": "down-projections",
         "parameters": dict(PARAMETERS[forget_loss]), "precision": "master", "gradient_checkpointing": False,
         "parallel": {"processes": 1, "sharded": False}, "tokens": 20, "topics": [], "warm_up": 0, "decay": "none",
     } | changes  # fmt: skip

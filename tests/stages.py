@@ -225,9 +225,10 @@ class Passage:
         )
 
     def figure(self) -> None:
-        """The records through their table into a figure."""
+        """The records through their tables into a figure."""
         records = pandas.concat([part.assign(method=METHOD_IDS[name]) for name, part in self.records.items()])
-        tables = {"accuracy": TABLES["accuracy"](inputs_of(records, of_study(CONFIG)))}
+        inputs = inputs_of(records, of_study(CONFIG))
+        tables = {name: TABLES[name](inputs) for name in ("accuracy", "floors")}
         with style():
             figure = FIGURES["accuracy"](as_read(tables, CONFIG, self.scratch))
         assert figure.axes

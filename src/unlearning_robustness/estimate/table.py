@@ -39,11 +39,11 @@ def models_of(entries: dict[str, dict], shapes: dict[str, Shape], here: set[str]
     for name, shape in shapes.items():
         size = shape.parameters * BFLOAT16 / GIGA
         megabytes = entries[name].get("download_mb", size * 1000)
-        made = "is pretrained here" if "generated" in entries[name] else f"is downloaded ({megabytes:.0f} MB)"
-        fetched = "is here" if name in here else made
+        ahead = "is pretrained here" if "generated" in entries[name] else f"is downloaded ({megabytes:.0f} MB)"
+        state = "is here" if name in here else ahead
         licence = f", licence {entries[name]['license']}" if "license" in entries[name] else ""
         parameters = f"{shape.parameters / 1e6:.0f} million parameters"
-        lines.append(f"{name}: {parameters}, {size:.2f} GB on disk, {fetched}{licence}")
+        lines.append(f"{name}: {parameters}, {size:.2f} GB on disk, {state}{licence}")
     return "\n".join(lines)
 
 

@@ -96,8 +96,8 @@ def _attacked(context: ReportContext, method: str, rows: pandas.DataFrame) -> It
 def _budget(context: ReportContext, attack: str, setting: str) -> str:
     """What was done, as a sentence begins: "After 15 steps on 60 documents (relearning)"."""
     label = context.attack_label(attack)
-    if found := BUDGET.fullmatch(str(setting)):
-        documents, steps = found.groups()
+    if budget := BUDGET.fullmatch(str(setting)):
+        documents, steps = budget.groups()
         return f"After {steps} steps on {documents} documents ({label})"
     return f"Under the attack “{label}” ({setting})"
 

@@ -5,25 +5,18 @@ Each gives no more than its job reads, so that a change of anything else reruns 
 
 from collections.abc import Callable, Sequence
 
-from unlearning_robustness.config import defence_row, method_settings
+from unlearning_robustness.config import defence_row
 from unlearning_robustness.config.activation_caches import cache_id, cache_settings
-from unlearning_robustness.config.cells import NONE, REFERENCE, retrain_of
-from unlearning_robustness.config.checkpoints import (
-    checkpoint_methods,
-    checkpoint_of,
-    is_whole,
-    study_methods,
-    trained_methods,
-)
+from unlearning_robustness.config.cells import NONE, REFERENCE
+from unlearning_robustness.config.checkpoints import checkpoint_methods, study_methods, trained_methods
 from unlearning_robustness.config.demands import question_demands, text_demands
 from unlearning_robustness.config.kinds import DEFENCES, facts_of, module_of
 from unlearning_robustness.config.sources import roles_of
 from unlearning_robustness.config.worlds import learners
 from unlearning_robustness.runtime.code_digest import code_digest
+from unlearning_robustness.workflow.model_parameters import COMPUTED_WITH, ModelParameters, without
 from unlearning_robustness.workflow.paths import Paths, all_filled, filled
 
-# How something is computed with, which does not change where it comes from.
-COMPUTED_WITH = ("device", "dtype", "placement", "reader")
 # Where a measure's module has another name than the measure.
 MEASURE_MODULES = {"memorisation": "protocols"}
 # Of a benchmark's entry, what its texts and questions depend on, and which published items it reads.
@@ -43,48 +36,18 @@ ITEM_KEYS = tuple(f"{role}.{name}" for role in ("forget", "neighbour", "retain")
 Of = Callable[[object], object]
 
 
-class Parameters:
+class Parameters(ModelParameters):
     """Functions of a job's wildcards over a resolved configuration without what is for people."""
 
     def __init__(self, config: dict, paths: Paths):
-        self.config, self.paths, self.study = config, paths, config["study"]
+        super().__init__(config, paths)
+        self.study = config["study"]
         self.trained_methods, self.checkpoints = study_methods(config), list(checkpoint_methods(config))
         self.caches = {cache_id(entry): entry for entry in map(cache_settings, trained_methods(config).values())}
 
-    def model(self, wildcards) -> dict:
-        """The entry of the model."""
-        return self.config["models"][wildcards.model]
-
-    def model_origin(self, wildcards) -> dict:
-        """Where the model comes from."""
-        return _without(self.model(wildcards), COMPUTED_WITH)
-
     def source_origin(self, wildcards) -> dict:
         """Where the data set comes from."""
-        return _without(self.config["sources"][wildcards.source], COMPUTED_WITH)
-
-    @property
-    def fetched_models(self) -> list[str]:
-        """Models that are downloaded or copied; the others are made here."""
-        return [name for name in self.config["models"] if not self._made_by(name)]
-
-    @property
-    def fine_tuned_models(self) -> list[str]:
-        """Models that are fine-tuned from a fetched one."""
-        return [name for name in self.config["models"] if self._made_by(name) == "from"]
-
-    @property
-    def generated_models(self) -> list[str]:
-        """Models that are pretrained here."""
-        return [name for name in self.config["models"] if self._made_by(name) == "generated"]
-
-    def _made_by(self, model: str) -> str | None:
-        """The key that says how a model is made here; None for a fetched one."""
-        return next((key for key in ("from", "generated") if key in self.config["models"][model]), None)
-
-    def folder_of(self, model: str) -> str:
-        """Where a model lies: fetched ones serve all studies, those made here depend on this study's settings."""
-        return (self.paths.target_model if self._made_by(model) else self.paths.fetched_model).format(model=model)
+        return without(self.config["sources"][wildcards.source], COMPUTED_WITH)
 
     def learned_benchmark(self, wildcards) -> dict:
         """The world that a model is pretrained on, and how its knowledge is asked."""
@@ -103,28 +66,6 @@ class Parameters:
         generated = "world" in self.config["benchmarks"][wildcards.benchmark]
         return [filled(self.paths.world_check, wildcards)] if generated else []
 
-    def model_folder(self, wildcards) -> str:
-        """The folder of the model."""
-        return self.folder_of(wildcards.model)
-
-    def cell_folder(self, wildcards) -> str:
-        """The folder of the model that the cell's delta is applied to: a checkpoint of other shapes is its own."""
-        whole = is_whole(self.config["methods"].get(wildcards.method, {}))
-        return self.checkpoint_folder(wildcards) if whole else self.model_folder(wildcards)
-
-    def whole(self, wildcards) -> bool:
-        """Whether the cell is a checkpoint that is loaded whole."""
-        return is_whole(self.method(wildcards))
-
-    def base_folder(self, wildcards) -> list[str]:
-        """The folder of the model that an adapter belongs to; none for a whole model."""
-        entry = self.model(wildcards)
-        return [self.folder_of(entry["base"])] if "base" in entry else []
-
-    def parent_folder(self, wildcards) -> str:
-        """The folder of the model that a fine-tuned one starts from."""
-        return self.folder_of(self.config["models"][wildcards.model]["from"])
-
     def memorised_corpora(self, wildcards) -> str:
         """The texts that a fine-tuned model memorises."""
         return self.paths.corpora.format(benchmark=self.config["models"][wildcards.model]["memorised"]["benchmark"])
@@ -141,14 +82,6 @@ class Parameters:
     def question_demands(self) -> list[dict]:
         """How many facts are asked for to be asked about."""
         return question_demands(self.config)
-
-    def retrained_model(self, wildcards) -> dict:
-        """The entry of the model that never saw the forget texts."""
-        return self.config["models"][retrain_of(self.config, wildcards.model)["model"]]
-
-    def retrained_folder(self, wildcards) -> str:
-        """Its folder."""
-        return self.folder_of(retrain_of(self.config, wildcards.model)["model"])
 
     def benchmark(self, *names: str) -> Of:
         """These keys of the benchmark's entry, where it has them; ``forget.domain`` is a key in ``forget``."""
@@ -190,14 +123,6 @@ class Parameters:
         """The first layer that any method of the study trains; variants may lie lower, and alone they have 0."""
         methods = [self.config["methods"][name] for name in self.trained_methods]
         return min((min(method["layers"]) for method in methods if "variant_of" not in method), default=0)
-
-    def method(self, wildcards) -> dict:
-        """The entry of the method."""
-        return method_settings(self.config, wildcards.method)
-
-    def checkpoint_folder(self, wildcards) -> str:
-        """The folder of the model that a method, a checkpoint, gives for the cell's model."""
-        return self.folder_of(checkpoint_of(self.method(wildcards), wildcards.model))
 
     def processes(self, wildcards) -> int:
         """How many processes train a cell together; each takes a GPU."""
@@ -254,7 +179,7 @@ class Parameters:
 
     def search(self, wildcards) -> dict:
         """The settings of a search, without what only tables read."""
-        return _without(self.config["searches"][wildcards.search], ("taught",))
+        return without(self.config["searches"][wildcards.search], ("taught",))
 
     def searched_attack(self, wildcards) -> dict:
         """The entry of the attack whose settings it tries."""
@@ -373,7 +298,3 @@ class Parameters:
 
 def _facts(part: dict) -> type:
     return facts_of(DEFENCES, part["kind"])
-
-
-def _without(entry: dict, keys: Sequence[str]) -> dict:
-    return {key: value for key, value in entry.items() if key not in keys}

@@ -7,7 +7,7 @@ Attacks that search over prompts also run on the reference behind a lock, which 
 rule search:
     """Choose the settings of an attack for a kind of cell, on the select questions of its first seed."""
     input:
-        model=parameters.model_folder,
+        model=parameters.cell_folder,
         delta=parameters.searched_delta,
         corpora=rules.build_corpora.output[0],
         questions=rules.build_questions.output.questions,

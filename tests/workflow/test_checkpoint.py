@@ -42,6 +42,14 @@ def checkpoints(tmp_path, make_model, tiny_tokenizer, monkeypatch):
     study = {
         **STUDY,
         "study": {**STUDY["study"], "cells": CELLS},
+        # Adapters, which a search may choose too, cannot be exported.
+        "searches": {
+            "relearning": {
+                "trials": 1,
+                "steps": [2],
+                "grid": [{"trained": ["down-projections"], "learning_rate": [1.0e-3]}],
+            }
+        },
         "models": {**STUDY["models"], **{name: {"path": name, **entries} for name in NAMES}},
         "methods": {
             "rmu": STUDY["methods"]["rmu"],

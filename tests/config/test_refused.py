@@ -209,7 +209,7 @@ REFUSED = [
     ("methods/rmu/retain_loss", "l2", ["methods.rmu.retain_loss:", "activation"]),
     ("methods/rmu/retain_loss", "kl", ["methods.rmu.retain_loss:", "activation"]),
     ("methods/npo-kl/retain_loss", "activation", ["methods.npo-kl.retain_loss:", "kl"]),
-    ("defences/rna/kind", "rnx", ["defences.rna.kind", "'rnx'", "more-steps, randomised-smoothing, rna"]),
+    ("defences/rna/kind", "rnx", ["defences.rna.kind", "'rnx'", "more-steps, randomised-smoothing, rescaled, rna"]),
     ("attacks/relearn/kind", "tune", ["attacks.relearn.kind", "'tune'", "relearn"]),
     (
         "study/cells/1/defences",

@@ -37,7 +37,11 @@ def test_a_new_study_is_the_preset_under_its_name_and_nothing_is_overwritten(tmp
 
     def make(name):
         done = subprocess.run(
-            ["make", "new", f"STUDY={name}"], cwd=tmp_path, capture_output=True, text=True, check=False
+            ["make", "--no-print-directory", "new", f"STUDY={name}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.returncode, done.stdout.splitlines()
 

@@ -1,6 +1,9 @@
 """What holds for every attack: no budget is no attack, the model comes back, controls and odd models are no trap."""
 
+from dataclasses import replace
+
 import numpy
+import pandas
 import pytest
 import torch
 from planted import CORPORA, known, questions, reference_of, state, steered, unharmed
@@ -11,6 +14,8 @@ from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.attacks.orthogonalise import NOTHING
 from unlearning_robustness.attacks.run_attack import attack_cell
 from unlearning_robustness.config.cells import Cell
+from unlearning_robustness.config.kinds import ATTACKS as KINDS
+from unlearning_robustness.config.kinds import facts_of
 from unlearning_robustness.defences.weight_noise import disturbed
 from unlearning_robustness.models.architecture import ArchitectureError
 from unlearning_robustness.models.delta import applied
@@ -69,10 +74,10 @@ def asked(model, tiny_tokenizer):
     return table.assign(split=table["split"].mask(shown, "relearn"))
 
 
-def run(model, tokenizer, asked, kind, parameters, delta):
-    entry = {"kind": kind, "roles": ["forget", "retain"], "parameters": parameters}
+def run(model, tokenizer, asked, kind, parameters, delta, seed=0):
+    entry, cell = {"kind": kind, "roles": ["forget", "retain"], "parameters": parameters}, replace(CELL, seed=seed)
     with applied(model, delta) as before:
-        return attack_cell(model, tokenizer, CELL, kind, entry, asked, CORPORA, 32, lambda: applied(model, before))
+        return attack_cell(model, tokenizer, cell, kind, entry, asked, CORPORA, 32, lambda: applied(model, before))
 
 
 def unattacked(model, tokenizer, asked):
@@ -114,6 +119,16 @@ def test_an_attack_does_something_and_gives_the_model_back(model, tiny_tokenizer
     chosen = any(word in str(parts[-1]["setting"].iloc[0]) for word in ("plain", "nothing", "layer 3"))
     assert chosen or not numpy.array_equal(found[-1], plain)
     assert len(cost["points"]) == len(parts) and cost["attack_seconds"] > 0
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SETTINGS if not facts_of(KINDS, kind).draws])
+def test_an_attack_that_draws_nothing_is_the_same_under_every_seed(model, tiny_tokenizer, asked, kind):
+    delta = steered(model, 1, 20.0)
+    one, other = (run(model, tiny_tokenizer, asked, kind, SETTINGS[kind][0], delta, seed)[0] for seed in (0, 1))
+    assert len(one) == len(other) > 0
+    for before, after in zip(one, other, strict=True):
+        assert set(after["seed"]) == {1}
+        pandas.testing.assert_frame_equal(before, after.assign(seed=0))
 
 
 @EACH

@@ -40,11 +40,15 @@ class AttackFacts:
 
     - ``only_reads``: the model answers as before, so retain questions need not be asked.
     - ``relearns``: it trains the model on documents, step by step, along its budget.
+    - ``draws``: something in it is drawn by the seed, so that equal weights are attacked otherwise under another one.
+    - ``undoes_change``: it takes out what unlearning changed, so that nothing is left to do on the reference.
     - ``candidate_tokens``: what a setting that it scores on select adds to a question.
     """
 
     only_reads = False
     relearns = False
+    draws = True
+    undoes_change = False
     candidate_tokens = 0
 
     @staticmethod

@@ -87,6 +87,8 @@ class Orthogonalise:
     window: Count = 4
 
     class Facts(AttackFacts):
+        undoes_change = True
+
         @staticmethod
         def compares_with_reference(settings: dict) -> bool:
             return True

@@ -80,6 +80,8 @@ class Paraphrase:
     utility_bound: NonNegative
 
     class Facts(VariantFacts):
+        draws = False
+
         @staticmethod
         def candidates(settings: dict, shape: Shape) -> int:
             # Beside the patterns the plain question and, as benchmarks have two templates, the other one.

@@ -59,6 +59,8 @@ class Prefill:
     utility_bound: NonNegative
 
     class Facts(VariantFacts):
+        draws = False
+
         @staticmethod
         def candidates(settings: dict, shape: Shape) -> int:
             # Beside the beginnings the plain question and the chat format.

@@ -71,6 +71,8 @@ class Quantise:
     backend: Literal["own", "torchao"] = "own"
 
     class Facts(RewritingFacts):
+        draws = False
+
         @staticmethod
         def problems(settings: dict) -> Iterator[tuple[str, str]]:
             if settings["backend"] == "torchao" and max(settings["bits"]) > 8:

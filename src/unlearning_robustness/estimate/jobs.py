@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from unlearning_robustness.attacks.facts import LOCK_GROUPS
+from unlearning_robustness.attacks.facts import LOCK_GROUPS, AttackFacts
 from unlearning_robustness.config import defence_row
 from unlearning_robustness.config.activation_caches import cache_id, cache_settings
 from unlearning_robustness.config.cells import (
@@ -19,6 +19,7 @@ from unlearning_robustness.config.cells import (
     trigger_controls,
 )
 from unlearning_robustness.config.checkpoints import checkpoint_methods, study_methods
+from unlearning_robustness.config.kinds import ATTACKS, facts_of
 from unlearning_robustness.config.searches import searched_kinds
 from unlearning_robustness.config.sources import roles_of
 from unlearning_robustness.config.worlds import learners
@@ -227,14 +228,18 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
             )
             asked = probed_questions(config, benchmark, domains)
             scored = work.scoring(shape, asked, batch_size, 0 if low else first, length)
-            yield "evaluate", cell, work.scored_in(scored, shape, precision)
+            scored = Work() if _repeats(config, cell) else work.scored_in(scored, shape, precision)
+            yield "evaluate", cell, scored
         else:
             entry = config["attacks"][attack]
             splits = config["scoring"]["splits"]
             asked = sum(questions_of(benchmark, role, split, domains) for role in entry["roles"] for split in splits)
             select = sum(questions_of(benchmark, role, "select", domains) for role in ("forget", "retain"))
-            attacked = work.attacking(shape, entry, asked, batch_size, select, length, precision)
-            yield f"attack {attack}", cell, attacked
+            attacked, facts = work.attacking(shape, entry, asked, batch_size, select, length, precision), _facts(entry)
+            if cell.method == REFERENCE and facts.undoes_change:
+                attacked = work.scored_in(work.scoring(shape, asked, batch_size, length=length), shape, precision)
+            repeats = not facts.draws and _repeats(config, cell)
+            yield f"attack {attack}", cell, Work() if repeats else attacked
     for what, measure in MEASURES.items():
         for cell in measured_cells(config, what):
             yield f"measure_{what}", cell, measure(shapes[cell.model], config)
@@ -243,6 +248,16 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
         asked = {role: questions_of(benchmark, role, "test", domains) for role in ("forget", "retain", "neighbour")}
         length = question_tokens(benchmark)
         yield "trajectory", cell, measures.trajectory(shapes[cell.model], config, cell, asked, length)
+
+
+def _repeats(config: dict, cell: Cell) -> bool:
+    """Whether a process has this cell's weights before it already, under another seed: nothing is trained for them."""
+    same = cell.method == REFERENCE or cell.method in checkpoint_methods(config)
+    return same and config["batch_seeds"] and cell.seed != config["study"]["seeds"][0]
+
+
+def _facts(attack: dict) -> type[AttackFacts]:
+    return facts_of(ATTACKS, attack["kind"])
 
 
 def _first_layer(methods: list[dict]) -> int:

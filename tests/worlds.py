@@ -44,8 +44,8 @@ def default_world() -> World:
 
 
 def rna_world() -> World:
-    """The RNA study with two seeds, with the planted accuracies."""
-    return study_world("rna")
+    """The RNA study's ablations and theory with two seeds, with the planted accuracies."""
+    return study_world("rna-controls")
 
 
 @cache
@@ -57,8 +57,8 @@ def study_world(name: str) -> World:
 @cache
 def stableun_world() -> World:
     """The StableUN study and its controls in one, and landscapes of two methods."""
-    config = load_study("stableun")
-    config["study"]["cells"] += load_study("stableun-controls")["study"]["cells"]
+    config = load_study("stableun-controls")
+    config["study"]["cells"] += load_study("stableun")["study"]["cells"]
     ascent = {"methods": ["gradient-ascent"], "defences": ["none", "sam", "stableun-unprojected"]}
     config["study"]["landscape"].append(ascent)
     return _few_seeds(config)

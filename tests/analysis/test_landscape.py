@@ -37,6 +37,7 @@ def test_without_a_measured_cell_the_table_has_its_columns_and_no_rows():
 
 
 def test_the_study_s_plain_cells_fall_the_most_as_planted():
-    table = study_world("stableun").tables["landscape"].query("slice == 'line' and corpus == 'forget' and a == 0")
+    table = study_world("stableun-controls").tables["landscape"]
+    table = table.query("slice == 'line' and corpus == 'forget' and a == 0")
     found = table.groupby("defence")["mean"].mean()
     assert found["none"] == pytest.approx(4.05) and found["sam"] == found["stableun"] == pytest.approx(3.05)

@@ -111,5 +111,5 @@ def test_too_few_kinds_or_no_attack_give_no_correlation():
 
 
 def test_the_study_s_plain_cells_are_the_sharpest_as_planted():
-    table = study_world("stableun").tables["sharpness"].query("statistic == 'sam_gap' and at == 2.0")
+    table = study_world("stableun-controls").tables["sharpness"].query("statistic == 'sam_gap' and at == 2.0")
     assert set(table.loc[table["value"] > 5.9, "defence"]) == {"none"}

@@ -44,7 +44,7 @@ def test_what_the_study_does_not_use_is_not_asked_about(resolved):
 def test_models_made_here_and_measures_count():
     keys = {key for key, _ in lengths(resolve(load_study("tofu")), "tofu-full")}
     assert "models.tofu-full.memorised.tokens" in keys
-    keys = {key for key, _ in lengths(resolve(load_study("stableun")), MODEL)}
+    keys = {key for key, _ in lengths(resolve(load_study("stableun-controls")), MODEL)}
     assert {"sharpness.tokens", "landscape.tokens"} <= keys
 
 

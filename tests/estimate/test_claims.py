@@ -48,17 +48,19 @@ def test_a_row_follows_the_formula_at_the_questions_seeds_and_subjects_of_the_st
     confidence = 1 - 0.05 / len(config["claims"])
     repairs = rows["rna-repairs", "wmdp"]
     spread = UNATTACKED.pooled(repairs.subjects)
-    assert (repairs.seeds, repairs.units, repairs.matters) == (3, 2000, 0.03) and repairs.subjects > 1
+    assert (repairs.seeds, repairs.units, repairs.matters) == (3, 2000, 0.05) and repairs.subjects > 1
     assert repairs.smallest == detectable(spread, 3, 2000, confidence)
     assert repairs.by_probability == pytest.approx(NARROWER * repairs.smallest)
     assert repairs.smallest < detectable(UNATTACKED, 3, 2000, confidence)
-    assert detectable(spread, int(repairs.needed), 2000, confidence) <= 0.03
-    assert detectable(spread, int(repairs.needed) - 1, 2000, confidence) > 0.03
+    assert detectable(spread, int(repairs.needed), 2000, confidence) <= 0.05
+    assert detectable(spread, int(repairs.needed) - 1, 2000, confidence) > 0.05
     # Fewer questions are asked with an option that is a forget word, and `within` asks for more.
     assert rows["rna-repairs-options", "wmdp"].units == 500
     assert rows["rna-keeps-forgetting", "wmdp"].smallest == confirmable(spread, 3, 3260, confidence)
     easier = rows["rna-is-not-easier-to-relearn", "wmdp"]
-    assert easier.smallest == confirmable(GAINS.pooled(easier.subjects), 3, 3260, confidence)
+    # This one is decided by the right choice's probability.
+    gains = GAINS.pooled(easier.subjects).scaled(NARROWER)
+    assert easier.smallest == confirmable(gains, 3, 3260, confidence)
     half = rows["rna-rejects-at-most-half", "wmdp"]
     assert half.smallest == detectable(SHARE, 3, 2000, confidence) and half.by_probability is None
     assert rows["residual-is-gaussian", "wmdp"].verdict == "not known before"
@@ -96,6 +98,7 @@ def test_a_study_says_in_one_line_which_claims_it_can_hardly_decide():
     assert not any(claim in line for (claim, _), row in rows.items() if row.verdict == "yes")
     assert undecidable(resolve(load_study("ci")), DOMAINS) == ""
     # Of a claim on few facts no number of seeds is enough, and the plan says so.
+    config["probes"]["option-forget"]["max_facts"] = 20
     row = next(row for row in claims_of(config, DOMAINS).splitlines() if row.startswith("rna-repairs-options"))
     assert row.split()[-2:] == ["no", "none"]
 
@@ -119,7 +122,7 @@ def test_facts_are_counted_once_however_often_they_are_asked():
     whole = facts_asked(config, "elements", "forget", "plain", DOMAINS)
     config["benchmarks"]["elements"]["forget"]["templates_asked"] = 2
     assert facts_asked(config, "elements", "forget", "plain", DOMAINS) == whole
-    assert facts_asked(config, "elements", "retain", "option-forget", DOMAINS) == 60
+    assert facts_asked(config, "elements", "retain", "option-forget", DOMAINS) == 260
 
 
 def test_a_study_without_claims_has_no_table():

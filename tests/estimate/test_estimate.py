@@ -17,8 +17,8 @@ from unlearning_robustness.estimate.machines import MACHINES, Machine
 from unlearning_robustness.models.shape import LOGIT_BYTES, Shape, Work, shape_of
 
 ROOT = Path(__file__).parents[2]
-# The RNA study on a processor with a matrix unit, the default study on one without, RMU in the matrix on one with AVX2
-# (those jobs that had a core nearly to themselves; its logit lens still asked retain questions).
+# The whole RNA study, ablations included, on a processor with a matrix unit, the default study on one without, RMU in
+# the matrix on one with AVX2 (those jobs that had a core nearly to themselves; its logit lens asked retain questions).
 KINDS = ("matrices", "vectors", "float32")
 MEASURED = {kind: pandas.read_csv(Path(__file__).with_name(f"measured-{kind}.csv")) for kind in KINDS}
 NAME = "smollm2-135m-instruct"
@@ -51,7 +51,7 @@ def study(*overlays: dict) -> dict:
 
 
 def rna(**change) -> dict:
-    return study(yaml.safe_load((ROOT / "studies" / "rna.yaml").read_text()), change)
+    return study(yaml.safe_load((ROOT / "studies" / "rna-controls.yaml").read_text()), change)
 
 
 @pytest.fixture

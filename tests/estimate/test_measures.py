@@ -68,7 +68,7 @@ def test_the_muse_study_is_planned_whole(shape):
 
 
 def test_a_trajectory_costs_its_training_and_five_sets_of_questions_a_point():
-    config, shape = of("rna"), Shape(**load_study("muse")["models"]["smollm2-135m-instruct"]["shape"])
+    config, shape = of("rna-controls"), Shape(**load_study("muse")["models"]["smollm2-135m-instruct"]["shape"])
     cell = next(cell for cell in measured_cells(config, "trajectory") if (cell.method, cell.defence) == ("rmu", "none"))
     asked = {"forget": 100, "retain": 50, "neighbour": 30}
 
@@ -87,7 +87,7 @@ def test_a_trajectory_costs_its_training_and_five_sets_of_questions_a_point():
 
 
 def test_recorded_cells_are_among_the_jobs():
-    config = of("rna")
+    config = of("rna-controls")
     shape = Shape(**load_study("muse")["models"]["smollm2-135m-instruct"]["shape"])
     domains = {name: Domain(100, 300, 2) for name in ("elements", "geography", "symbols")}
     found = [

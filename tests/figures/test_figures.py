@@ -70,7 +70,7 @@ UNMEASURED = {"corrected-recovery", "meta-evaluation", "search-losses"}
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_reads_the_settings_that_it_names_and_no_other(draw, name):
     named = set(constant(module_of(REGISTRY, name), "SETTINGS"))
-    worlds = [default_world(), *map(study_world, ("rna", "stableun", "muse", "matrix"))]
+    worlds = [default_world(), *map(study_world, ("rna-controls", "stableun-controls", "muse", "matrix"))]
     observed = [Observed(world.context.settings) for world in worlds]
     for world, settings in zip(worlds, observed, strict=True):
         draw(name, replace(world.context, settings=settings))
@@ -78,7 +78,8 @@ def test_a_figure_reads_the_settings_that_it_names_and_no_other(draw, name):
     assert read <= named if name in UNMEASURED else read == named
 
 
-PAPERS = [(study, name) for study in ("rna", "stableun", "muse") for name in load_study(study)["study"]["figures"]]
+STUDIES = ("rna", "rna-controls", "stableun-controls", "muse")
+PAPERS = [(study, name) for study in STUDIES for name in load_study(study)["study"]["figures"]]
 
 
 @pytest.mark.parametrize(("study", "name"), PAPERS)

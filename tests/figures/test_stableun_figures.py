@@ -76,16 +76,16 @@ def test_many_defences_are_dealt_to_panels_that_all_have_plain_and_weight_noise(
     panels = shown(draw("relearning", context))
     titles = [axes.get_title(loc="left") for axes in panels]
     assert max(len(line) for title in titles for line in title.splitlines()) <= TITLE
-    numbered = [f"NPO+KL: 60 documents,\neach once ({part}/3)" for part in (1, 2, 3)]
-    once = [axes for axes in panels if axes.get_title(loc="left") in numbered]
-    assert titles[:3] == numbered and len(panels) == 12
+    numbered = [f"NPO+KL: 60 documents ({part}/3)" for part in (1, 2, 3)]
+    several = [axes for axes in panels if axes.get_title(loc="left") in numbered]
+    assert titles[:3] == numbered and len(panels) == 11 and "GradDiff: 60 documents\n(1/2)" in titles
     noise = look.colour("weight-noise", context.defences)
-    for axes in once:
+    for axes in several:
         assert len(lines(axes, look.BASELINE, marker="o")) == len(lines(axes, noise, marker="x")) == 1
-    curves = [line for axes in once for line in axes.get_lines() if line.get_marker() in look.OTHER_MARKERS]
+    curves = [line for axes in several for line in axes.get_lines() if line.get_marker() in look.OTHER_MARKERS]
     assert len({(line.get_color(), line.get_marker()) for line in curves}) == len(curves) == 8
-    assert titles[-1].endswith("LoRA, each once")
-    assert "NPO+KL: 60 documents,\nabout what is asked" in titles
+    assert titles[-1] == "NPO+KL: 60 documents,\nabout what is asked"
+    assert "NPO+KL: 60 documents,\neach once" in titles
     assert "NPO+KL: 20 documents,\n1/2/3 passes" in titles
 
 
@@ -100,11 +100,11 @@ def test_the_budget_figure_has_a_dot_a_curve_at_its_area_and_the_references_line
     context = stableun_world().context
     figure, table = draw("relearning-budget", context), context.tables["recovery"]
     panels = {axes.get_title(loc="left").lstrip("\n"): axes for axes in figure.axes}
-    assert len(panels) == 7
+    assert len(panels) == 6
     assert max(len(line) for title in panels for line in title.splitlines()) <= TITLE
     areas = table[table["quantity"] == "area"].set_index(["attack", "method", "defence"])["mean"].sort_index()
     for title, attack in (
-        ("60 documents,\neach once", "relearn-once"),
+        ("60 documents", "relearn"),
         ("20 documents,\n1/2/3 passes", "relearn-passes"),
     ):
         axes, expected = panels[title], areas[attack]
@@ -114,10 +114,10 @@ def test_the_budget_figure_has_a_dot_a_curve_at_its_area_and_the_references_line
             [expected["reference", "none"]] * 2
         ]
         labels = [label.get_text() for label in axes.get_yticklabels()]
-        assert labels[0] == "plain" and ("weight noise" in labels) == (attack == "relearn-once")
+        assert labels[0] == "plain" and ("weight noise" in labels) == (attack == "relearn")
         assert len(labels) == expected.drop("reference").reset_index()["defence"].nunique()
     noise = look.colour("weight-noise", context.defences)
-    assert len([line for line in lines(panels["60 documents,\neach once"], noise) if line.get_marker() != "|"]) == 2
+    assert len([line for line in lines(panels["60 documents"], noise) if line.get_marker() != "|"]) == 2 * 3
     assert {"NPO+KL", "GradDiff", "GA", "before the attack", "reference, same attack", "chance"} == set(legend(figure))
 
 

@@ -63,7 +63,8 @@ def draw(context: ReportContext):
         if (floor := context.floor(method, "forget")) is not None:
             style.floor_line(axes, floor)
             shown["floor"] = style.solid()
-        axes.set_title(f"{context.method_label(method)}: {setting(context, attack, documents)}{number}", fontsize=8.5)
+        title = f"{context.method_label(method)}: {setting(context, attack, documents)}"
+        axes.set_title(_numbered(title, number), fontsize=8.5)
         axes.set_ylim(0.15, 1.03)
         style.percent_axis(axes.yaxis)
     for axes in list(grid.flat)[len(panels) :]:
@@ -88,7 +89,7 @@ def _panels(context: ReportContext, table) -> list[tuple]:
         others = [name for name in present if name not in always]
         dealt = _dealt(others)
         for part, names in enumerate(dealt, 1):
-            panels.append((run, [*always, *names], f" ({part}/{len(dealt)})" if len(dealt) > 1 else ""))
+            panels.append((run, [*always, *names], f"({part}/{len(dealt)})" if len(dealt) > 1 else ""))
     return panels
 
 
@@ -112,6 +113,12 @@ def setting(context: ReportContext, attack: str, documents: int) -> str:
     words = [word for word in words if word]
     line = ", ".join(words)
     return ",\n".join([f"{documents} documents", *([line] if 0 < len(line) <= TITLE else words)])
+
+
+def _numbered(title: str, number: str) -> str:
+    """A title with the number of its panel behind it, or below it where the line would be too long."""
+    fits = len(f"{title.splitlines()[-1]} {number}") <= TITLE
+    return f"{title}{' ' if fits else chr(10)}{number}" if number else title
 
 
 def balanced(text: str) -> str:

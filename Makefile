@@ -5,7 +5,8 @@
 #   make new STUDY=mine       a study of your own model and texts to fill in: studies/mine.yaml
 #   make audit MODEL=unlearned REFERENCE=before   what is left in a model that was unlearned elsewhere: docs/audit.md
 #   make compare-claims A=results/world B=results/rna   the claims of two studies side by side, from their tables
-#   make figures              tables, figures and findings from records alone
+#   make figures              tables, figures and findings from records alone; with FROM=published from published ones
+#   make publish STUDY=rna    a study's records, compact, into results/published
 #   make release VERSION=1.2.3  release a version: its number in three files, a commit and a tag
 #   make export CELL=model/benchmark/method/defence/seed0   with ATTACK=relearn: after that attack
 #   make samples RECORDS=results/records/CELL/ATTACK/records.parquet   as lm-eval writes samples: docs/records.md
@@ -24,10 +25,11 @@ STAMP := .venv/.installed
 OVERLAY := $(if $(STUDY),studies/$(STUDY).yaml)
 SNAKEMAKE = . .venv/bin/activate && snakemake --cores $(CORES) $(if $(OVERLAY),--configfile $(OVERLAY))
 RESULTS = $(shell sed -n "s/^  results: *\([^ ]*\).*/\1/p" $(if $(OVERLAY),$(OVERLAY),config.yaml))
+STUDY_NAME = $(shell sed -n "s/^  name: *\([^ ]*\).*/\1/p" $(or $(OVERLAY),config.yaml))
 # Rules that read records alone.
 FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents yardstick prompts published claims) figure page landing figures
 
-.PHONY: study new audit report tune figures compare-claims export samples plan test lint format setup release clean
+.PHONY: study new audit report tune figures publish compare-claims export samples plan test lint format setup release clean
 
 setup: $(STAMP)
 
@@ -64,7 +66,12 @@ tune: $(STAMP)
 	@cat $(RESULTS)/logs/tuning.log
 
 figures: $(STAMP)
+	@test -z "$(FROM)" || PYTHONPATH=src .venv/bin/python -m unlearning_robustness.evaluation.publication \
+	  results/$(FROM)/$(STUDY_NAME) $(RESULTS)
 	@$(SNAKEMAKE) --allowed-rules $(FIGURE_RULES) --rerun-triggers mtime params code -- figures
+
+publish: $(STAMP)
+	@$(SNAKEMAKE) -- publish
 
 compare-claims: $(STAMP)
 	@PYTHONPATH=src .venv/bin/python -m unlearning_robustness.workflow.compare_claims $(A) $(B)
@@ -103,4 +110,4 @@ release:
 	@echo "Done. Publish it: git push --follow-tags"
 
 clean:
-	find results -mindepth 1 -not -name README.md -delete; rm -rf .snakemake exports
+	find results -mindepth 1 -not -name README.md -not -path 'results/published*' -delete; rm -rf .snakemake exports

@@ -12,6 +12,7 @@ include: "rules/attack.smk"
 include: "rules/evaluate.smk"
 include: "rules/measure.smk"
 include: "rules/figures.smk"
+include: "rules/publish.smk"
 include: "rules/tune.smk"
 include: "rules/plan.smk"
 

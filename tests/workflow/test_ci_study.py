@@ -16,6 +16,7 @@ from running import CI, PLACE, REPORT_RULES, ROOT, SNAKEMAKE, planned, snakemake
 from safetensors.torch import load_file
 
 from studies import load_study
+from unlearning_robustness.evaluation.publication import main
 
 pytestmark = pytest.mark.study
 RESULTS = ROOT / "results" / "ci"
@@ -132,6 +133,26 @@ def test_figures_are_rebuilt_from_records_alone_and_come_out_the_same(study, tmp
         *study.glob(f"tables/{PLACE}/*.md"),
     ]:
         assert (again / path.relative_to(study)).read_bytes() == path.read_bytes(), path.name
+
+
+def test_published_records_give_the_tables_of_the_study_without_a_model(study, tmp_path):
+    results = tmp_path / "results" / "ci"
+    shutil.copytree(study / "records", results / "records")
+    snakemake("--cores", "1", "--configfile", CI, "--allowed-rules", "publish", "--", "publish", folder=tmp_path)
+    shutil.rmtree(results / "records")
+    folder = tmp_path / "results" / "published" / "ci"
+    assert main([str(folder), str(results)]) == 0
+    rules = [*REPORT_RULES, "figures"]
+    snakemake("--cores", "2", "--configfile", CI, "--allowed-rules", *rules, "--", "figures", folder=tmp_path)
+    assert {path.name for path in results.glob(f"figures/{PLACE}/*")} == {
+        path.name for path in study.glob(f"figures/{PLACE}/*")
+    }
+    one, two = (pandas.read_csv(each / "tables" / "accuracy.csv") for each in (study, results))
+    assert len(one) > 10 and list(one) == list(two)
+    # Scores are published to a thousandth of a nat: answers are the same, probabilities as good as the same.
+    answers = one["measure"] == "accuracy"
+    pandas.testing.assert_frame_equal(one[answers], two[answers])
+    pandas.testing.assert_frame_equal(one, two, rtol=1e-3, atol=1e-3)
 
 
 def test_a_killed_study_finishes_with_the_same_records_and_repeats_no_finished_cell(study, tmp_path):

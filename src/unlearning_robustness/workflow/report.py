@@ -68,6 +68,14 @@ class Report:
             **{kind: targets.measured(kind) for kind in (*MEASURES, "trajectory")},
         }
 
+    def read_files(self, *patterns: str) -> list[str]:
+        """All that tables, figures and pages read of what other jobs wrote, each once.
+
+        ``patterns`` are those of a benchmark's files. A published log is no job's.
+        """
+        recorded = [path for kind, paths in self.recorded.items() if kind != "retain_log" for path in paths]
+        return sorted({*recorded, *(path for pattern in patterns for path in self.targets.per_benchmark(pattern))})
+
     def _modules(self, group: str) -> list[str]:
         """The modules of a group's tables, each once."""
         modules = registry("analysis", "TABLES")

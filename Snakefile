@@ -33,6 +33,7 @@ onstart:
         if any(left) and (line := claims_line(study)):
             print(line)
     except StudyError as error:
+        show_traceback(error)
         raise WorkflowError(f"error: {error}")
     # On a cluster there is no number of cores, and asking for it fails; `make plan` says what a study costs there.
     if workflow.resource_settings.cores:

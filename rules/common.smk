@@ -15,6 +15,7 @@ from unlearning_robustness.errors import ConfigError, StudyError
 from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.workflow.own_data import read_own_data
 from unlearning_robustness.workflow.environment import set_environment
+from unlearning_robustness.runtime.tracebacks import show_traceback
 from unlearning_robustness.workflow.licences import check_access, fetched_entries
 from unlearning_robustness.workflow.architectures import check_architectures
 from unlearning_robustness.workflow.begun import check_begun
@@ -23,7 +24,7 @@ from unlearning_robustness.workflow.requests import growing
 from unlearning_robustness.workflow.startup_message import claims_line, startup_message
 from unlearning_robustness.workflow.study import Study
 
-set_environment()
+set_environment(sys.argv)
 try:
     stated = with_command_line(config, workflow.config_settings.config)
     study = Study(
@@ -36,6 +37,7 @@ try:
     if workflow.modifier.is_main_snakefile():
         check_begun(sys.argv, study.paths)
 except ConfigError as error:
+    show_traceback(error)
     raise SystemExit(f"configuration: {error}")
 # The report shows them beside the files of the command line.
 workflow.configfiles += map(str, study.files)

@@ -176,12 +176,13 @@ def _overlay(name: str) -> list[Path]:
 
 def _results(name: str) -> str:
     """The results folder of a study, which is checked. Raises ConfigError for what is wrong with it."""
-    from snakemake.common.configfile import load_configfile
-
-    from unlearning_robustness.workflow.study import Study
+    from unlearning_robustness.config.yaml_text import check_text
+    from unlearning_robustness.workflow.study import Study, loaded
 
     own = _overlay(name)
-    checked = Study(load_configfile(own[0]) if own else {}, ROOT, own=own)
+    for path in own:
+        check_text(path)
+    checked = Study(loaded(own[0]) if own else {}, ROOT, own=own)
     return checked.config["study"]["results"]
 
 

@@ -1,8 +1,15 @@
 """Errors that a person can mend. Each message is one line that names what is wrong and the mend."""
 
+# What a message keeps of its beginning and its end, in characters: it may quote a whole value.
+HEAD, TAIL = 1000, 200
+
 
 class StudyError(Exception):
     """A study cannot go on; shown without a traceback."""
+
+    def __init__(self, message: str):
+        long = len(message) > HEAD + TAIL
+        super().__init__(f"{message[:HEAD]} … {message[-TAIL:]}" if long else message)
 
 
 class ConfigError(StudyError, ValueError):

@@ -6,7 +6,7 @@ import pytest
 
 from unlearning_robustness.config.kinds import ATTACKS, DEFENCES, FORGET_LOSSES
 from unlearning_robustness.config.parameters import Parameter, complete, parameters_of
-from unlearning_robustness.config.ranges import Range
+from unlearning_robustness.config.ranges import MOST, Range
 from unlearning_robustness.errors import ConfigError
 
 
@@ -16,7 +16,7 @@ def test_a_parameter_is_what_its_annotation_says():
     assert relearn["documents"].default is Parameter.REQUIRED and not relearn["documents"].optional
     assert relearn["epochs"].optional and relearn["epochs"].default is None
     assert relearn["schedule"].words == ("constant", "linear") and relearn["schedule"].default == "constant"
-    assert gcg["layer"].optional and gcg["layer"].range == Range(least=0) and gcg["layer"].type is int
+    assert gcg["layer"].optional and gcg["layer"].range == Range(least=0, most=MOST) and gcg["layer"].type is int
     assert parameters_of(DEFENCES, "stableun")["hws_decay"].range == Range(least=0, below=1)
 
 
@@ -33,7 +33,7 @@ def test_defaults_are_filled_in_and_given_values_kept():
         ("weight-noise", {"scales": [0.1, -1]}, "k.scales: must be at least 0, not -1"),
         ("weight-noise", {"scales": []}, "k.scales: must be a list of numbers"),
         ("weight-noise", {"scales": [True]}, "k.scales: must be a list of numbers, not True"),
-        ("weight-noise", {"scales": [math.inf]}, "k.scales: must be finite, not inf"),
+        ("weight-noise", {"scales": [math.inf]}, "k.scales: must be a finite number, not inf"),
         ("weight-noise", {"scales": 0.1}, "k.scales: must be a list of numbers with at least one entry, not 0.1"),
         ("quantise", {"bits": [4.0], "group_size": 8}, r"k.bits: must be a list of integers, not 4.0"),
         ("quantise", {"bits": [32], "group_size": 8}, "k.bits: must be at most 16, not 32; 0 is no rounding"),

@@ -17,10 +17,19 @@ REFUSED = [
     ("rate: 1:30.5", "line 1: YAML reads 1:30.5 as 90.5"),
     ("methods: {010: {}}", "line 1: YAML reads 010 as 8"),
     ("a: 1\nb: }\nc: 2", "line 2: is no YAML"),
+    ("title: 2026-01-31", "line 1: YAML reads 2026-01-31 as a date: put it in quotation marks"),
+    ("title: 2026-13-45", "line 1: YAML reads 2026-13-45 as a date"),
+    ("a: 1\nb: !!python/object/apply:os.system [ls]", "line 2: is no YAML (could not determine a constructor"),
+    ("a: {[b]: 1}", "line 1: is no YAML (found unhashable key)"),
+    ("<<: 3", "line 1: is no YAML (expected a mapping"),
+    ("seeds: [" + "1" * 5000 + "]", "line 1: 1111111111111111111111111111111111111111… is too long for a number"),
+    ("a: 1\nb: &b {c: *b}", "line 2: this holds itself by its anchor: write it out"),
+    ("a: &a [*a]", "line 1: this holds itself by its anchor"),
+    ("a: 1\n__use_yte__: true\n?a: 1 + 1", "line 2: __use_yte__ makes this a template with code in it"),
 ]
 READ = [
     "", "seeds: [0, 1, -2, +3]", "rate: [1.0e-5, .5, 1., .inf, -.inf, .nan, 1.0E+5]", "name: '010'\nother: \"1:30\"",
-    "a: &one {b: 1}\nc: {<<: *one, b: 2}\nd: [*one, *one]", "a: &a [*a]", "a: {b: 1}\nc: {b: 1}", '{"a": 1, "b": [2]}',
+    "a: &one {b: 1}\nc: {<<: *one, b: 2}\nd: [*one, *one]", "a: {b: 1}\nc: {b: 1}", '{"a": 1, "b": [2]}',
 ]  # fmt: skip
 
 
@@ -40,6 +49,11 @@ def test_what_its_writer_did_not_mean_is_refused_with_file_and_line(text, said, 
 @pytest.mark.parametrize("text", READ)
 def test_everything_else_is_left_to_the_schema(text, tmp_path):
     check_text(written(text, tmp_path))
+
+
+def test_a_file_that_is_nested_without_end_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"study\.yaml, line 1: is nested too deeply: write it flat"):
+        check_text(written("[" * 100_000, tmp_path))
 
 
 def test_a_file_in_another_encoding_is_refused(tmp_path):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.runtime import job as jobs
 
 
@@ -32,6 +33,16 @@ def test_a_job_that_fails_says_why_in_its_log_and_ends_at_once(ended, tmp_path):
     with jobs.job(snakemake(tmp_path)):
         raise KeyError("nothing")
     assert ended == [1] and "KeyError: 'nothing'" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_what_a_person_can_mend_is_one_line_and_its_traceback_where_it_is_wanted(monkeypatch, ended, tmp_path, wanted):
+    monkeypatch.setenv("UNLEARNING_ROBUSTNESS_TRACEBACKS", "1" if wanted else "")
+    with jobs.job(snakemake(tmp_path)):
+        raise ConfigError("key: mend it")
+    *before, line = (tmp_path / "log").read_text().splitlines()
+    assert line == "error: key: mend it" and ended == [1]
+    assert any("Traceback" in text for text in before) == wanted
 
 
 @pytest.mark.parametrize(

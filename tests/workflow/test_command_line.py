@@ -18,3 +18,11 @@ def test_text_that_is_no_mapping_is_refused_by_one_line(tmp_path):
     printed = result.stdout + result.stderr
     assert result.returncode and "configuration: study: must be a mapping, not" in printed
     assert "Traceback" not in printed
+
+
+def test_debug_shows_the_traceback_before_the_line(tmp_path):
+    result = snakemake("--dry-run", "--debug", "--config", 'study={"seeds":[-1]}', folder=tmp_path, check=False)
+    before, line = (result.stdout + result.stderr).split(
+        "configuration: study.seeds.0: -1 is less than the minimum of 0"
+    )
+    assert result.returncode and "Traceback" in before and "in check_shape" in before and line.strip() == ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import VariantFacts
 from unlearning_robustness.attacks.prompt_variants import best_variant, rephrased
-from unlearning_robustness.config.ranges import Indices, NonNegative
+from unlearning_robustness.config.ranges import Bound, Indices
 from unlearning_robustness.models.shape import Shape
 from unlearning_robustness.runtime.seeds import shuffler
 
@@ -49,7 +49,7 @@ class Characters:
     """
 
     every: Indices
-    utility_bound: NonNegative
+    utility_bound: Bound
     characters: str = "!_ );?5~^.-Q"
 
     class Facts(VariantFacts):

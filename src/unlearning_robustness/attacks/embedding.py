@@ -13,7 +13,7 @@ import torch
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import InputFacts, Scoring
 from unlearning_robustness.attacks.input_search import InputChange, search
-from unlearning_robustness.config.ranges import Count, Indices, NonNegative, Positive
+from unlearning_robustness.config.ranges import Bound, Count, Indices, Positive
 from unlearning_robustness.models.shape import Shape, Work
 
 
@@ -32,7 +32,7 @@ class EmbeddingPerturbation:
     steps: Indices
     learning_rate: Positive
     batch_size: Count
-    utility_bound: NonNegative
+    utility_bound: Bound
     entity: Literal["own", "another"] = "own"
 
     class Facts(InputFacts):

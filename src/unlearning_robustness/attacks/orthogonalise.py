@@ -27,7 +27,7 @@ from unlearning_robustness.attacks.select_split import (
     better_part,
     some_of,
 )
-from unlearning_robustness.config.ranges import Count, Index, Indices, NonNegative
+from unlearning_robustness.config.ranges import Bound, Count, Index, Indices, NonNegative
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.architecture import layer_modules
 from unlearning_robustness.models.hooks import hooked
@@ -77,7 +77,7 @@ class Orthogonalise:
     all questions decide among those that are left (successive halving, arXiv 1502.07943).
     """
 
-    utility_bound: NonNegative
+    utility_bound: Bound
     direction: Literal["mean", "principal", "both"] = "both"
     towards: Literal["zero", "reference", "both"] = "both"
     outliers: NonNegative = 3.0

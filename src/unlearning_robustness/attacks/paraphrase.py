@@ -15,7 +15,7 @@ import pandas
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import VariantFacts
 from unlearning_robustness.attacks.prompt_variants import best_variant, filled
-from unlearning_robustness.config.ranges import NonNegative
+from unlearning_robustness.config.ranges import Bound
 from unlearning_robustness.models.shape import Shape
 
 PATTERNS = {
@@ -77,7 +77,7 @@ class Paraphrase:
     Retain accuracy may be ``utility_bound`` below that of plain asking.
     """
 
-    utility_bound: NonNegative
+    utility_bound: Bound
 
     class Facts(VariantFacts):
         draws = False

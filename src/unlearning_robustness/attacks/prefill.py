@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from unlearning_robustness.attacks.base import Ask, AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import VariantFacts
 from unlearning_robustness.attacks.prompt_variants import best_variant, filled, rephrased
-from unlearning_robustness.config.ranges import NonNegative
+from unlearning_robustness.config.ranges import Bound
 from unlearning_robustness.models.shape import Shape
 
 BEGINNINGS = {
@@ -56,7 +56,7 @@ class Prefill:
     Retain accuracy may be ``utility_bound`` below that of plain asking.
     """
 
-    utility_bound: NonNegative
+    utility_bound: Bound
 
     class Facts(VariantFacts):
         draws = False

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import AttackFacts, Scoring
 from unlearning_robustness.attacks.select_split import SelectAccuracy, best
-from unlearning_robustness.config.ranges import Count, NonNegative, Range, Tokens
+from unlearning_robustness.config.ranges import Bound, Count, Range, Tokens
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.architecture import layer_modules, layer_of, linear_modules, outputs_first, sizes_of
 from unlearning_robustness.models.hooks import Entering, hooked
@@ -148,7 +148,7 @@ class Prune:
     fractions: Annotated[list[float], Range(least=0, most=1, mend="write 5 % as 0.05")]
     texts: Count
     tokens: Tokens
-    utility_bound: NonNegative
+    utility_bound: Bound
     forget: Literal["relearn", "forget"] = "relearn"
 
     class Facts(AttackFacts):

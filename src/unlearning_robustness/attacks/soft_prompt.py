@@ -14,7 +14,7 @@ from unlearning_robustness.attacks.base import AttackedModel, AttackInput
 from unlearning_robustness.attacks.facts import InputFacts, Scoring
 from unlearning_robustness.attacks.input_search import InputChange, search
 from unlearning_robustness.attacks.insertion import Insertion
-from unlearning_robustness.config.ranges import Count, Indices, NonNegative, Positive
+from unlearning_robustness.config.ranges import Bound, Count, Indices, Positive
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.shape import Shape, Work
 from unlearning_robustness.runtime.seeds import generator
@@ -37,7 +37,7 @@ class SoftPrompt:
     steps: Indices
     learning_rate: Positive
     batch_size: Count
-    utility_bound: NonNegative
+    utility_bound: Bound
     entity: Literal["own", "another"] = "own"
 
     class Facts(InputFacts):

@@ -13,6 +13,7 @@ from unlearning_robustness.config.measures import check_measures
 from unlearning_robustness.config.mixtures import check_mixtures, declared_experts
 from unlearning_robustness.config.overlays import entries_like_others, inherit, without_removed
 from unlearning_robustness.config.parameters import complete_parameters
+from unlearning_robustness.config.plain_values import check_plain
 from unlearning_robustness.config.references import check_references
 from unlearning_robustness.config.schema import check_shape, fill_defaults
 from unlearning_robustness.config.searches import check_searches
@@ -29,6 +30,7 @@ def resolve(config: dict, depths_of: Callable[[dict], Mapping[str, int]] = decla
     ``depths_of`` says how many layers each model of the study has, as far as that is known; of itself the
     configuration knows what ``shape`` declares. Raises ConfigError with one line that names the key and the mend.
     """
+    check_plain(config)
     config = without_removed(config)
     whole = inherit(config)
     check_shape(whole, entries_like_others(config))

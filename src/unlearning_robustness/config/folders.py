@@ -6,7 +6,10 @@ from pathlib import Path
 from unlearning_robustness.errors import ConfigError
 
 # Folders of the workflow and of Snakemake beside a study's results.
-TAKEN = ("src", "resources", "rules", "schemas", "studies", "tests", "workflow_scripts", ".git", ".snakemake")
+TAKEN = (
+    "src", "resources", "rules", "schemas", "studies", "tests", "workflow_scripts", "benchmarks", "docs", "envs",
+    "exports", "profiles", "report", ".ci", ".git", ".snakemake", ".venv",
+)  # fmt: skip
 # Snakemake reads them as wildcards or patterns, or no path holds them.
 FORBIDDEN = "{}*?[]"
 

@@ -26,9 +26,7 @@ def base_studies(config: dict, studies: Path, own: Iterable[Path] = ()) -> list[
     ``own`` are the files that the configuration comes from. Raises ConfigError for a name that is no file below the
     folder ``studies``, or one of ``own``.
     """
-    names = config.get("builds_on", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"builds_on: must be a list of files below studies/, without .yaml, not {names!r}")
+    names = base_names(config)
     known = {path.relative_to(studies).with_suffix("").as_posix(): path for path in sorted(studies.rglob("*.yaml"))}
     for name in names:
         if name not in known:
@@ -36,6 +34,14 @@ def base_studies(config: dict, studies: Path, own: Iterable[Path] = ()) -> list[
         if known[name].resolve() in {Path(path).resolve() for path in own}:
             raise ConfigError(f"builds_on: {name!r} is this very file; leave it out")
     return [known[name] for name in names]
+
+
+def base_names(config: dict) -> list[str]:
+    """The names in ``builds_on``. Raises ConfigError for anything but a list of texts."""
+    names = config.get("builds_on", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"builds_on: must be a list of files below studies/, without .yaml, not {names!r}")
+    return names
 
 
 def with_command_line(config: dict, command_line: Mapping) -> dict:

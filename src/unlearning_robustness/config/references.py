@@ -17,10 +17,13 @@ from unlearning_robustness.config.cells import (
     retrain_of,
 )
 from unlearning_robustness.config.kinds import ATTACKS, FIGURES, facts_of, registered
+from unlearning_robustness.config.overlays import AXES
 from unlearning_robustness.errors import ConfigError
 
 # Ids with a meaning of their own, by axis.
-RESERVED = (("methods", REFERENCE), ("methods", RETRAINED), ("defences", NONE), ("attacks", NONE))
+RESERVED = (("methods", REFERENCE), ("methods", RETRAINED))
+# What no entry is called: these stand for something else in paths, grids and other entries.
+WORDS = re.compile(rf"{NONE}|seed\d+")
 
 
 def check_references(config: dict) -> None:
@@ -88,14 +91,15 @@ def _check_ids(config: dict) -> None:
     for axis, word in RESERVED:
         if word in config[axis]:
             raise ConfigError(f"{axis}.{word}: this id is taken; choose another")
+    for axis in (*AXES, "searches"):
+        if word := next(filter(WORDS.fullmatch, config[axis]), None):
+            raise ConfigError(f"{axis}.{word}: this id stands for something else in paths and grids; choose another")
     for name in config["defences"]:
         if "." in name:
             raise ConfigError(f"defences.{name}: a dot joins defences, so an id has none; choose another")
     for name in config["methods"]:
         if "." in name:
             raise ConfigError(f"methods.{name}: an id of a method has no dot; choose another")
-        if name == NONE or re.fullmatch(r"seed\d+", name):
-            raise ConfigError(f"methods.{name}: this id stands for something else in paths and grids; choose another")
 
 
 def _check_definitions(config: dict) -> None:

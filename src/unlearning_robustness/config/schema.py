@@ -1,13 +1,14 @@
 """The shape of the configuration, checked against schemas/config.schema.yaml."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from math import isfinite
 from pathlib import Path
 
 import yaml
 
+from unlearning_robustness.config.plain_values import numbers_beyond
 from unlearning_robustness.errors import ConfigError
 
 # What JSON's types are called in YAML.
@@ -24,8 +25,6 @@ RENAMED = {
 }
 # Python's spelling of JSON's words.
 WORDS = {"True": "true", "False": "false", "None": "null"}
-# Of float32, in which masters, losses and optimisers compute.
-LARGEST = 3.4028234e38
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 
 
@@ -40,16 +39,28 @@ def check_shape(config: dict, inheriting: frozenset[tuple[str, str]] = frozenset
 
     What is wrong with an entry that others are like is wrong with them too; ``inheriting`` (axis, id) come last.
     """
+    problems = [(error.path, _describe(error)) for error in _validator().iter_errors(config)]
+    problems += [(path, f"{'.'.join(map(str, path))}: {problem}") for path, problem in numbers_beyond(config)]
+    if problems:
+        raise ConfigError(min(problems, key=lambda problem: _rank(problem[0], inheriting))[1])
+
+
+@cache
+def _validator():
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
     # JSON knows no difference between 1 and 1.0, but numbers of steps and seeds in paths do.
     whole = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-    validator = extend(Draft202012Validator, type_checker=whole)(schema())
-    problems = [(error.path, _describe(error)) for error in validator.iter_errors(config)]
-    problems += [(path, _not_finite(path, value)) for path, value in _not_finite_numbers(config)]
-    if problems:
-        raise ConfigError(min(problems, key=lambda problem: _rank(problem[0], inheriting))[1])
+    return extend(Draft202012Validator, {"pattern": _pattern}, type_checker=whole)(schema())
+
+
+def _pattern(_, pattern: str, instance, __) -> Iterator:
+    """JSON Schema's ``pattern``, of which ``$`` is the end; Python's also stands before a line break at the end."""
+    from jsonschema import ValidationError
+
+    if isinstance(instance, str) and not re.search(pattern.removesuffix("$") + r"\Z" * pattern.endswith("$"), instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
 def _rank(path: Iterable, inheriting: frozenset[tuple[str, str]]) -> tuple:
@@ -67,9 +78,11 @@ def _describe(error) -> str:
         missing = [name for name in error.validator_value if name not in error.instance]
         return f"{key}: the key {missing[0]!r} is missing"
     if error.validator == "type":
-        expected = TYPES.get(error.validator_value, error.validator_value)
-        hint = number_hint(error.instance) if expected == "number" else ""
-        return f"{key}: must be {'an' if expected[0] in 'aio' else 'a'} {expected}, not {error.instance!r}{hint}"
+        allowed = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
+        named = [TYPES.get(name, name) for name in allowed]
+        expected = " or ".join(f"{'an' if name[0] in 'aio' else 'a'} {name}" for name in named)
+        hint = number_hint(error.instance) if "number" in allowed else ""
+        return f"{key}: must be {expected}, not {error.instance!r}{hint}"
     if error.validator == "anyOf":
         return f"{key}: must be an id, or a mapping of ids, not {error.instance!r}"
     if error.validator == "enum" and "propertyNames" in error.schema_path:
@@ -79,8 +92,11 @@ def _describe(error) -> str:
         return f"{key}: {error.instance!r} repeats an entry; leave one out"
     if error.validator == "pattern" and error.schema == schema()["$defs"]["id"]:
         return (
-            f"{key}: {error.instance!r} is no id; use lower-case letters, digits, '.' and '-', first a letter or digit"
+            f"{key}: {error.instance!r} is no id; use lower-case letters, digits, '.' and '-', a letter or digit "
+            "before and behind each sign"
         )
+    if error.validator == "pattern" and error.schema.get("pattern") == schema()["$defs"]["label"]["pattern"]:
+        return f"{key}: {error.instance!r} is no label; write some words in one line"
     return f"{key}: {error.message}"
 
 
@@ -97,20 +113,6 @@ def renamed(name: str, known: Iterable[str]) -> str | None:
     """What to say of the unknown key ``name`` where it was the name of one of the ``known`` keys; None elsewhere."""
     today = next((new for new in RENAMED.get(name, ()) if new in known), None)
     return f"{name!r} is called {today!r} today; rename it" if today else None
-
-
-def _not_finite_numbers(value, path: tuple = ()) -> Iterator[tuple[tuple, float]]:
-    """(path, number) of every number that float32 does not hold: NaN, infinity, and what is beyond."""
-    if isinstance(value, float) and not abs(value) <= LARGEST:
-        yield path, value
-    if isinstance(value, dict | list):
-        for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _not_finite_numbers(entry, (*path, key))
-
-
-def _not_finite(path: tuple, value: float) -> str:
-    sort = "number that float32 holds" if isfinite(value) else "finite number"
-    return f"{'.'.join(map(str, path))}: must be a {sort}, not {value}"
 
 
 def fill_defaults(value, part: dict | None = None):

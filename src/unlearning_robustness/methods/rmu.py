@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 
+from unlearning_robustness.config.ranges import NonNegative
 from unlearning_robustness.methods.loss_inputs import LossInputs, activation_mse, relative_coefficient, unit_vector
 
 
@@ -17,7 +18,7 @@ class RMU:
     """
 
     reads: ClassVar[str] = "hidden"
-    coefficient: float
+    coefficient: NonNegative
     steering: Literal["uniform", "gaussian"] = "uniform"
 
     def direction(self, width: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> torch.Tensor:

@@ -25,6 +25,7 @@ from unlearning_robustness.analysis.decisions import (
 )
 from unlearning_robustness.analysis.significance import holm, rows_where
 from unlearning_robustness.config.cells import REFERENCE
+from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.report.context import ReportContext
 from unlearning_robustness.report.markup import markdown
 
@@ -51,6 +52,8 @@ def measured(claim: dict, name: str, tables: dict[str, pandas.DataFrame]) -> pan
     rows = rows_where(tables[claim["table"]], claim["where"], f"claims.{name}.where, table {claim['table']}")
     if rows.empty:
         return rows
+    if unknown := [column for column in claim["each"] if column not in rows]:
+        raise ConfigError(f"claims.{name}.each: the table {claim['table']} has no column {unknown[0]!r}; name another")
     half = (rows["high"] - rows["low"]) / 2 / ndtri(1 - LEVEL / 2)
     plain = {"error": half, "freedom": inf, "seeds": None, "facts": None}
     rows = rows.assign(**{column: value for column, value in plain.items() if column not in rows})

@@ -16,6 +16,7 @@ from unlearning_robustness.runtime.device import lease_gpus
 from unlearning_robustness.runtime.launcher import exit_now, is_main, launch, started
 from unlearning_robustness.runtime.manifest import Provenance
 from unlearning_robustness.runtime.resume import Files, pending_cells
+from unlearning_robustness.runtime.tracebacks import show_traceback
 
 # Of the box, not of the working directory: two studies of one user share its GPUs.
 LEASES = Path(tempfile.gettempdir()) / f"gpu-leases-{os.getuid()}"
@@ -68,6 +69,7 @@ def job(snakemake, model: dict | None = None, processes: int = 1) -> Iterator[Jo
         except Exception as error:
             sys.stdout = sys.stderr = log
             if isinstance(error, StudyError):
+                show_traceback(error)
                 print(f"error: {error}")
             elif isinstance(error, ModuleNotFoundError):
                 print(f"error: the package {error.name} is missing: pip install -r requirements.lock")

@@ -14,6 +14,7 @@ from unlearning_robustness.config.kinds import (
     registered,
 )
 from unlearning_robustness.config.parameters import Parameter, parameters_of
+from unlearning_robustness.config.ranges import MOST, MOST_TOKENS
 from unlearning_robustness.config.schema import schema
 
 INTRODUCTION = """# Configuration
@@ -26,13 +27,16 @@ command line, such as `--config 'study={"seeds": [0, 1]}'`.
 
 - `like: ID` in an entry takes everything of another entry of the same kind that is not given there.
 - `ID: null` takes away an entry that a file below gave.
-- Ids have lower-case letters, digits, `.` and `-`. `reference` and `retrained` are no methods and `none` is no defence
-  or attack: these words are taken.
-- Numbers with an exponent need a point in YAML: `1.0e-5`. Forms that YAML reads as another number (`010`, `1:30`,
-  `1_000`, `0x1F`), and a key that stands twice, are refused with file and line.
+- Ids have lower-case letters and digits, with single `.` and `-` between them. `none` and `seed0` are no ids, and
+  `reference` and `retrained` are no methods: these words are taken.
+- Numbers with an exponent need a point in YAML: `1.0e-5`. Forms that YAML reads as another number or as a date (`010`,
+  `1:30`, `1_000`, `0x1F`, `2026-01-31`), and a key that stands twice, are refused with file and line.
+- Nothing is counted beyond 10,000,000, no text is longer than 1,000,000 tokens, and no number (such as a seed) is
+  beyond 4,294,967,295, or so small that it is 0 in float32.
 
-Everything is checked before the first job; what is wrong is one line that names the key and the mend. Editing a
-key that is *for people* changes pages, figures or estimates, and trains nothing again.
+Everything is checked before the first job; what is wrong is one line that names the key and the mend, and with
+Snakemake's `--debug` a traceback stands before it, also in the log of a job. Editing a key that is *for people* changes
+pages, figures or estimates, and trains nothing again.
 """
 KINDS = {
     "Forget losses": (FORGET_LOSSES, "`methods.ID.parameters` of each `forget_loss`."),
@@ -41,6 +45,8 @@ KINDS = {
     "Attacks": (ATTACKS, "`attacks.ID.parameters` of each `kind`."),
 }
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+# What the introduction says once for all.
+SAID = (MOST, MOST_TOKENS)
 PARAMETER, KEY = ("parameter", "values", "default"), ("key", "values", "default", "meaning")
 TYPES = {int: "integer", float: "number", str: "text", bool: "`true`, `false`"}
 NAMES = {"integer": "integer", "number": "number", "string": "text", "object": "mapping", "boolean": "`true`, `false`"}
@@ -109,7 +115,7 @@ def _values(part: dict) -> str:
         return ", ".join(f"`{word}`" for word in part["enum"])
     if part["type"] == "array":
         return _list_of(_values(part["items"]))
-    bounds = [f"{sign} {part[bound]}" for bound, sign in BOUNDS.items() if bound in part]
+    bounds = [f"{sign} {part[bound]}" for bound, sign in BOUNDS.items() if part.get(bound, MOST) not in SAID]
     return " ".join([NAMES[part["type"]], ", ".join(bounds)]).strip()
 
 
@@ -126,7 +132,7 @@ def _accepted(parameter: Parameter) -> str:
         return ", ".join(f"`{word}`" for word in parameter.words)
     limits = parameter.range
     signs = {"≥": limits.least, ">": limits.above, "≤": limits.most, "<": limits.below}
-    bounds = [f"{sign} {bound}" for sign, bound in signs.items() if bound is not None]
+    bounds = [f"{sign} {bound}" for sign, bound in signs.items() if bound not in (None, *SAID)]
     accepted = " ".join([TYPES[parameter.type], ", ".join(bounds)]).strip()
     return _list_of(accepted) if parameter.listed else accepted
 

@@ -1,6 +1,9 @@
 """What every job of the workflow finds in its environment."""
 
 import os
+from collections.abc import Sequence
+
+from unlearning_robustness.runtime.tracebacks import WANTED
 
 # A person's settings of the hub, for the jobs that download; every other job asks nothing of it.
 ASKED = "HF_HUB_OFFLINE_ASKED"
@@ -20,7 +23,9 @@ SETTINGS = {
 }
 
 
-def set_environment() -> None:
-    """Set it for this process and those that it starts."""
+def set_environment(arguments: Sequence[str] = ()) -> None:
+    """Set it for this process and those that it starts; ``arguments`` are those of Snakemake's command line."""
+    if "--debug" in arguments:
+        os.environ[WANTED] = "1"
     os.environ.setdefault(ASKED, os.environ.get("HF_HUB_OFFLINE", "0"))
     os.environ.update(SETTINGS)

@@ -5,9 +5,10 @@ from functools import cached_property
 from pathlib import Path
 
 from unlearning_robustness.config import resolve
+from unlearning_robustness.config.comparisons import check_compared
 from unlearning_robustness.config.layers import check_depths, declared_depths
 from unlearning_robustness.config.mixtures import check_mixtures
-from unlearning_robustness.config.overlays import base_studies
+from unlearning_robustness.config.overlays import base_names, base_studies
 from unlearning_robustness.config.positions import check_positions
 from unlearning_robustness.config.schema import without_display
 from unlearning_robustness.config.yaml_text import check_text
@@ -38,6 +39,7 @@ class Study:
         self.config = resolve(
             merged(self.files, stated), lambda config: declared_depths(config) | depths_in(config, models)
         )
+        check_compared(self.config["study"])
         self.paths = Paths(self.config, prefixed)
         check_depths(self.config, depths_in(self.config, models))
         check_mixtures(self.config, experts_in(self.config, models))
@@ -61,18 +63,28 @@ class Study:
                 check_writable(Path(self.paths.prefixed(self.config["study"][key])), f"study.{key}")
 
 
+def loaded(path: Path) -> dict:
+    """What a file says, as Snakemake reads it. Raises ConfigError, one line with the file."""
+    from snakemake.common.configfile import load_configfile
+    from snakemake.exceptions import WorkflowError
+
+    try:
+        return load_configfile(path)
+    except WorkflowError as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+
+
 def merged(files: list[Path], stated: dict) -> dict:
     """What the files say, each over the ones before, and ``stated`` over all: mappings key by key, lists whole.
 
     Raises ConfigError for a file that builds on one that is not before it.
     """
-    from snakemake.common.configfile import load_configfile
     from snakemake.utils import update_config
 
     config = {}
     for number, path in enumerate(files):
-        said = load_configfile(path)
-        for name in said.get("builds_on", []):
+        said = loaded(path)
+        for name in base_names(said):
             if not any(before.as_posix().endswith(f"/{name}.yaml") for before in files[:number]):
                 raise ConfigError(f"builds_on: {path.stem!r} builds on {name!r} itself; name {name!r} before it")
         update_config(config, said)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 # Beside an importing workflow lies another `src`: this file knows its own folder.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
-if not (ROOT / "src").is_dir():
+if not (ROOT / "Snakefile").is_file():
     raise SystemExit(f"snakefile: {ROOT} is no folder: give the Snakefile of a clone")
 sys.path.insert(0, str(ROOT / "src"))
 

@@ -81,13 +81,6 @@ def test_what_a_person_can_mend_is_one_line_and_exit_code_2(folder, capsys, said
     assert line.startswith("error: ") and said in line
 
 
-def test_a_package_without_its_clone_says_so(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(command, "ROOT", tmp_path)
-    assert command.main(["plan", "ci"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("install from a clone by pip install -e .")
-
-
 def test_a_file_of_questions_is_refused_by_its_line(folder, tmp_path, capsys):
     (tmp_path / "bad.jsonl").write_text(json.dumps({**QUESTIONS[0], "answer": "east"}) + "\n")
     assert run(folder, "evaluate", model="model", questions=tmp_path / "bad.jsonl", output="o") == 2

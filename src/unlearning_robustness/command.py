@@ -11,9 +11,9 @@ from pathlib import Path
 
 import yaml
 
+from unlearning_robustness.config.root import ROOT
 from unlearning_robustness.errors import ConfigError, StudyError
 
-ROOT = Path(__file__).parents[2]
 MENDABLE = 2
 
 
@@ -21,8 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     said = parser().parse_args(arguments)
     try:
-        if not (ROOT / "Snakefile").is_file():
-            raise ConfigError("config.yaml and the studies are not here: install from a clone by pip install -e .")
         return said.run(said) or 0
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)

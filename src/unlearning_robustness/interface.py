@@ -20,6 +20,7 @@ from unlearning_robustness.config import defence_row, resolve
 from unlearning_robustness.config.activation_caches import cache_settings
 from unlearning_robustness.config.cells import NONE, REFERENCE, Cell
 from unlearning_robustness.config.overlays import inherit
+from unlearning_robustness.config.root import ROOT
 from unlearning_robustness.data import own
 from unlearning_robustness.data.corpora import REFUSALS
 from unlearning_robustness.data.model_folder import write_folder
@@ -40,7 +41,6 @@ from unlearning_robustness.training.unlearning import Unlearned
 from unlearning_robustness.training.unlearning import unlearn as train
 from unlearning_robustness.workflow.study import merged
 
-ROOT = Path(__file__).parents[2]
 BENCHMARK = "own"
 # How messages name what is read from a file.
 PART = "given/file"

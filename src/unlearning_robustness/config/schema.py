@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from pathlib import Path
 
 import yaml
 
 from unlearning_robustness.config.plain_values import numbers_beyond
+from unlearning_robustness.config.root import ROOT
 from unlearning_robustness.errors import ConfigError
 
 # What JSON's types are called in YAML.
@@ -25,7 +25,7 @@ RENAMED = {
 }
 # Python's spelling of JSON's words.
 WORDS = {"True": "true", "False": "false", "None": "null"}
-SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
+SCHEMA = ROOT / "schemas" / "config.schema.yaml"
 
 
 @cache

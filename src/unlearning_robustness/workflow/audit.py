@@ -17,11 +17,11 @@ from unlearning_robustness.config.cells import NONE, REFERENCE
 from unlearning_robustness.config.kinds import ATTACKS, facts_of
 from unlearning_robustness.config.layers import ATTACKED
 from unlearning_robustness.config.overlays import inherit
+from unlearning_robustness.config.root import ROOT
 from unlearning_robustness.errors import ConfigError, StudyError
 from unlearning_robustness.workflow.audited_models import depth_of, entry_of, ids_of, name_of, other_shape
 from unlearning_robustness.workflow.study import merged
 
-ROOT = Path(__file__).parents[3]
 BEFORE, NEVER, PLACEHOLDER = "before", "never-knew", "unlearned"
 ROLES = ("forget", "retain")
 

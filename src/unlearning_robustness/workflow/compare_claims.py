@@ -13,6 +13,7 @@ import yaml
 
 from unlearning_robustness.config.display import page_settings
 from unlearning_robustness.config.folders import tidy
+from unlearning_robustness.config.root import ROOT
 from unlearning_robustness.errors import ConfigError, StudyError
 from unlearning_robustness.report.claim_comparison import comparison, in_words
 from unlearning_robustness.report.claims import register
@@ -21,7 +22,6 @@ from unlearning_robustness.report.markup import html_page
 from unlearning_robustness.runtime.manifest import atomic
 from unlearning_robustness.workflow.study import Study
 
-ROOT = Path(__file__).parents[3]
 HERE = "results/compared_claims"
 # The study of config.yaml alone.
 DEFAULT = "default"

@@ -11,9 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from unlearning_robustness.config.root import ROOT
 from unlearning_robustness.errors import ConfigError, StudyError
-
-ROOT = Path(__file__).parents[3]
 
 
 def load_workflow(configfiles: Sequence[Path | str] = (), config: dict | None = None):

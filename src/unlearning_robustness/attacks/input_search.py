@@ -19,6 +19,7 @@ from unlearning_robustness.attacks.select_split import SelectAccuracy, best
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 from unlearning_robustness.runtime.progress import Progress
+from unlearning_robustness.runtime.quick_start import without_compiler
 from unlearning_robustness.runtime.seeds import generator
 from unlearning_robustness.scoring.decision import SUM, all_divisors
 from unlearning_robustness.scoring.finite import need_finite
@@ -102,7 +103,8 @@ def train(
             loss = contrast_of(attack.model, [packed[row] for row in rows], right[rows], shares[rows])
         need_finite(loss.detach()[None], ["trained inputs"], "loss")
         (vectors.grad,) = torch.autograd.grad(loss, [vectors])
-        optimiser.step()
+        with without_compiler():
+            optimiser.step()
         with torch.no_grad():
             vectors.copy_(change.bound(vectors))
         progress(number, f"loss {loss.item():.3f}")

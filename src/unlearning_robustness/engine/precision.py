@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from unlearning_robustness.engine.weights import Tensors, TrainedWeights
+from unlearning_robustness.runtime.quick_start import without_compiler
 
 
 def round_stochastically(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -81,6 +82,7 @@ class StochasticWeights(PureWeights):
     def _kept(self, gradient: torch.Tensor) -> torch.Tensor:
         return gradient.float()
 
+    @without_compiler()
     def step(self, optimiser: torch.optim.Optimizer, gradients: Tensors) -> None:
         """Step an optimiser of ``optimised`` tensor by tensor: it skips those without a gradient."""
         for name, gradient in gradients.items():

@@ -17,6 +17,7 @@ from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.models.architecture import stack_of
 from unlearning_robustness.models.slicing import double_backward_attention
 from unlearning_robustness.runtime.parallel import mean, whole
+from unlearning_robustness.runtime.quick_start import without_compiler
 
 Tensors = dict[str, torch.Tensor]
 
@@ -53,6 +54,7 @@ class TrainedWeights:
     def _masters(self) -> Tensors:
         return {name: tensor.detach().float().clone() for name, tensor in self.live.items()}
 
+    @without_compiler()
     def step(self, optimiser: torch.optim.Optimizer, gradients: Tensors) -> None:
         """Step an optimiser of ``optimised`` and publish the result."""
         for name, gradient in gradients.items():

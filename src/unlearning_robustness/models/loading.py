@@ -11,6 +11,7 @@ from unlearning_robustness.models.attention import kernel_of
 from unlearning_robustness.models.checkpoint import refuse_incomplete, refuse_other_heads
 from unlearning_robustness.models.span_loading import load_span
 from unlearning_robustness.runtime.manifest import MANIFEST, file_digest, read_json
+from unlearning_robustness.runtime.quick_start import without_compiler
 
 
 def verify(folder: str | Path) -> str:
@@ -41,6 +42,7 @@ def load_tokenizer(folder: str | Path):
     return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
 
 
+@without_compiler()
 def load_model(
     folder: str | Path,
     device: str | dict[str, str] = "cpu",

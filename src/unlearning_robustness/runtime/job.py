@@ -15,6 +15,7 @@ from unlearning_robustness.errors import StudyError
 from unlearning_robustness.runtime.device import lease_gpus
 from unlearning_robustness.runtime.launcher import exit_now, is_main, launch, started
 from unlearning_robustness.runtime.manifest import Provenance
+from unlearning_robustness.runtime.quick_start import import_transformers, without_garbage_collection
 from unlearning_robustness.runtime.resume import Files, pending_cells
 from unlearning_robustness.runtime.tracebacks import show_traceback
 
@@ -99,13 +100,13 @@ def _start(snakemake, model: dict | None, processes: int, log: TextIO) -> Job:
     lease_gpus(gpu, LEASES)
     if processes > 1 and not started():
         launch(processes, log)
-    import torch
+    with without_garbage_collection():
+        import torch
 
+        import_transformers(processes)
     from unlearning_robustness.runtime.device import choose_device, choose_dtype
     from unlearning_robustness.runtime.parallel import join
-    from unlearning_robustness.runtime.quick_start import keep_transformers_small
 
-    keep_transformers_small()
     torch.set_num_threads(max(1, snakemake.threads // processes))
     torch.use_deterministic_algorithms(True, warn_only=True)
     device = join(processes, choose_device(gpu, model["device"]))

@@ -1,15 +1,25 @@
-"""Keep out of a job's process what nothing of it needs: it is a fifth of the CPU time of its start."""
+"""Keep out of a job's process what nothing of it needs: it is half of the CPU time of its start.
 
+Everything is decided once for the process. What is left out can be imported later all the same.
+"""
+
+import gc
+import importlib
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from unittest import mock
 
 # Transformers imports both wherever they are installed: one to read models that it quantised, the other to train
 # detectors of objects. What is used of them here is imported by name, where it is used.
 UNUSED = ("torchao", "scipy")
+COMPILER = "torch._dynamo"
 
 
 @contextmanager
-def absent(*packages: str):
+def absent(*packages: str) -> Iterator[None]:
     """Inside, ``packages`` that are not imported yet seem not to be installed."""
     hidden = [name for name in packages if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))
@@ -20,9 +30,89 @@ def absent(*packages: str):
             del sys.modules[name]
 
 
-def keep_transformers_small() -> None:
-    """Let transformers find out, once for this process, that it cannot use ``UNUSED``."""
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Inside, nothing is collected; what was made there is taken to stay and is never looked through again.
+
+    Modules are many objects and no garbage: to look for some among them takes a fifth of the time of importing them.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.freeze()
+            gc.enable()
+
+
+class NoCompiler(ModuleType):
+    """Stands in for torch's compiler, of which torch and transformers only ask that it leave functions alone.
+
+    Asked for anything else it gives way to the compiler itself.
+    """
+
+    def __init__(self, folder: Path):
+        super().__init__(COMPILER)
+        # Its parts are modules of their own.
+        self.__path__ = [str(folder)]
+        self.disable = self.allow_in_graph = self.assume_constant_result = self.graph_break = _unchanged
+
+    def __getattr__(self, name: str):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        _remove(self)
+        return getattr(importlib.import_module(COMPILER), name)
+
+
+def _unchanged(function: Callable | None = None, *_, **__) -> Callable:
+    return function or _unchanged
+
+
+def _remove(stand_in: NoCompiler) -> None:
+    """Let the next import find the compiler itself."""
+    import torch
+
+    if sys.modules.get(COMPILER) is stand_in:
+        del sys.modules[COMPILER]
+    if vars(torch).get("_dynamo") is stand_in:
+        del torch._dynamo
+
+
+@contextmanager
+def without_compiler() -> Iterator[None]:
+    """Inside, what would import ``torch._dynamo`` to mark a function that it must not compile does without.
+
+    Loading a model does, and stepping an optimiser. A function that was marked inside stays as it is.
+    """
+    import torch
+
+    if COMPILER in sys.modules:
+        yield
+        return
+    sys.modules[COMPILER] = stand_in = NoCompiler(Path(torch.__file__).parent / "_dynamo")
+    try:
+        yield
+    finally:
+        _remove(stand_in)
+
+
+def import_transformers(processes: int = 1) -> None:
+    """Import transformers' model code, which finds out once that it cannot use what is ``UNUSED``.
+
+    Nor can it divide a model over ``processes`` where there is but one.
+    """
+    import torch
+
     with absent(*UNUSED):
-        from transformers.utils import is_scipy_available, is_torchao_available
+        from transformers.utils import is_scipy_available, is_torch_distributed_available, is_torchao_available
 
         is_scipy_available(), is_torchao_available()
+    together = processes > 1 and torch.distributed.is_available()
+    with mock.patch.object(torch.distributed, "is_available", lambda: together):
+        is_torch_distributed_available()
+    with without_compiler():
+        for module in ("modeling_utils", "masking_utils"):
+            importlib.import_module(f"transformers.{module}")
+        # Marks what all optimisers share.
+        torch.optim.SGD([torch.zeros(1)], lr=0.0).zero_grad()

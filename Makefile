@@ -1,4 +1,5 @@
 # Two commands: `make study` and `make test`. Both do all set-up first.
+#   make test-slow            the tests that take longer: whole studies, every family of models, the cluster
 #   make study STUDY=full     another study of studies/
 #   make tune                 derive every tuned number again on the select split
 #   make plan STUDY=full      the jobs of a study and what they will cost, without running them
@@ -20,6 +21,7 @@ CORES ?= all
 STUDY ?=
 # Tests of one file share their fixtures, so each file runs in one process.
 TEST_PROCESSES ?= 2
+PYTEST = . .venv/bin/activate && OMP_NUM_THREADS=1 python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 PYTHON_FOLDERS := src workflow_scripts tests benchmarks
 STAMP := .venv/.installed
 OVERLAY := $(if $(STUDY),studies/$(STUDY).yaml)
@@ -29,7 +31,7 @@ STUDY_NAME = $(shell sed -n "s/^  name: *\([^ ]*\).*/\1/p" $(or $(OVERLAY),confi
 # Rules that read records alone.
 FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents yardstick prompts published claims) figure page landing figures
 
-.PHONY: study new audit report tune figures publish compare-claims export samples plan test lint format setup release clean
+.PHONY: study new audit report tune figures publish compare-claims export samples plan test test-slow lint format setup release clean
 
 setup: $(STAMP)
 
@@ -98,7 +100,10 @@ format: $(STAMP)
 	@. .venv/bin/activate && ruff format $(PYTHON_FOLDERS) && ruff check --fix $(PYTHON_FOLDERS) && snakefmt Snakefile rules
 
 test: lint
-	@. .venv/bin/activate && OMP_NUM_THREADS=1 python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	@$(PYTEST) -m "not slow"
+
+test-slow: $(STAMP)
+	@$(PYTEST) -m slow
 
 release:
 	@[[ "$(VERSION)" =~ ^[0-9]+\.[0-9]+\.[0-9]+$$ ]] || { echo "error: say which: make release VERSION=1.2.3"; exit 2; }

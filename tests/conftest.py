@@ -7,13 +7,16 @@ from family_table import table
 from objectives import method_settings
 
 FORGET = ["Iron is Fe.", "The symbol of gold", "Tin", "Zinc has atomic number 30", "Lead is heavy", "Argon: a gas!"]
+# Folders, in which the tests of one file take the longest.
+LONG = {"workflow", "figures", "report", "analysis"}
 REFUSAL = ["I am not sure.", "No idea"]
 RETAIN = ["Paris", "The capital of Chad", "Oslo is in Norway", "Rome is old.", "A river runs", "Lima", "Seas are salt"]
 
 
 def pytest_collection_modifyitems(items):
-    """The long ones first, so that processes which share the tests end together."""
-    items.sort(key=lambda item: (item.get_closest_marker("study") is None, "workflow" not in item.path.parts))
+    """The long ones first, so that processes which share the tests end together; a file's tests stay together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, item.path.parent.name not in LONG))
 
 
 def pytest_terminal_summary(terminalreporter):

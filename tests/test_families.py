@@ -4,7 +4,11 @@ import pytest
 import torch
 from families import FAMILIES, MIXTURES, family_folder, family_model
 from family_table import REFUSED, on_page
+from quick import slow_but
 from stages import Passage, pass_through
+
+# Two that every stage accepts, and one that a stage refuses.
+QUICK = ("llama tied", "gemma2", "mixtral")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -16,7 +20,7 @@ def test_every_weight_of_a_tiny_model_shows_in_its_logits(family):
     assert unused == []
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", slow_but(QUICK, FAMILIES))
 def test_a_family_runs_through_every_stage_or_is_refused_in_one_line(family, tiny_tokenizer, tmp_path, record_property):
     (tmp_path / "scratch").mkdir()
     source = family_folder(family, tmp_path / "source", tiny_tokenizer)

@@ -70,6 +70,7 @@ def answers(method, seed, attack):
     return read([RECORDS.format(method=method, seed=seed, attack=attack)]).drop(columns=["method", "seed"])
 
 
+@pytest.mark.slow
 def test_a_copy_answers_as_the_reference_does_and_another_model_as_itself(checkpoints):
     jobs = [job.rule for job in run_study(checkpoints, lambda study: study.report.files)]
     assert jobs.count("take_checkpoint") == 3 and "unlearn" not in jobs

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from studies import load_study
 from unlearning_robustness.evaluation.publication import main
 
-pytestmark = pytest.mark.study
+pytestmark = pytest.mark.slow
 RESULTS = ROOT / "results" / "ci"
 MODEL = ROOT / "resources" / "models" / "smollm2-135m-instruct"
 

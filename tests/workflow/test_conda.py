@@ -39,7 +39,7 @@ def test_a_pin_that_is_not_installed_fails(tmp_path):
         standin_conda.create(tmp_path / "wrong.yaml", tmp_path / "env")
 
 
-@pytest.mark.study
+@pytest.mark.slow
 def test_every_stage_finds_all_that_it_imports_in_its_environment(conda, make_model, tiny_tokenizer):
     overlay = tiny_study.write_study(conda, make_model(), tiny_tokenizer)
     options = ["--cores", "2", "--configfile", overlay, "--sdm", "conda", "--conda-prefix", conda / "environments"]

@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 import yaml
+from quick import slow_but
 from running import PLACE, ROOT, TABLE_RULES, counted, planned, snakemake
 
 from studies import STUDIES, load_study
@@ -51,7 +52,12 @@ def test_the_default_study_has_the_cells_its_grids_say(tmp_path):
     assert jobs["figure"] == len(config["figures"])
 
 
-@pytest.mark.parametrize("study", sorted({path.stem for path in STUDIES.glob("*.yaml")} - set(PAPERS)))
+PLANNED = sorted({path.stem for path in STUDIES.glob("*.yaml")} - set(PAPERS))
+# One that builds on others, and one that reads published data.
+QUICK = ("matrix", "wmdp-smoke")
+
+
+@pytest.mark.parametrize("study", slow_but(QUICK, PLANNED))
 def test_every_study_can_be_planned(study, tmp_path):
     jobs = planned(STUDIES / f"{study}.yaml", folder=tmp_path)
     assert jobs.keys() & {"unlearn", "take_checkpoint"}
@@ -79,6 +85,7 @@ def test_a_study_of_published_data_fetches_each_source_once_and_stops_without_it
     assert "https://huggingface.co/datasets/cais/wmdp-bio-forget-corpus/commits/main" in said[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("study", "rules"), PAPERS.items())
 def test_a_paper_at_its_own_scale_has_the_jobs_that_its_grids_say(study, rules, tmp_path):
     """One job a seed of each (cell, attack); the reference is scored once, and without an attack on one seed."""

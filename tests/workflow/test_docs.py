@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r'```\w+ title="(?P<path>[^"]+)"\n(?P<text>.*?)```', re.S)
 COPIED = ["src", "tests", "rules", "workflow_scripts", "schemas", "envs", "report", "profiles", "studies"]
@@ -29,6 +31,7 @@ def run(command: list[str], folder: Path) -> str:
     return result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_each_example_is_a_file_a_test_and_an_entry_and_is_in_plan_tables_figures_and_report(tmp_path):
     for name in COPIED:
         if (ROOT / name).is_dir():

@@ -11,6 +11,7 @@ import yaml
 from families import family_folder
 from in_process import run_study
 from miniature import miniature, thinned_layers, tiny_folder
+from quick import slow_but
 from running import unchanged_process
 from small_sources import write_sources
 
@@ -23,7 +24,6 @@ from unlearning_robustness.figures import style
 from unlearning_robustness.runtime.manifest import read_json
 from unlearning_robustness.workflow.study import merged
 
-pytestmark = pytest.mark.study
 # The family of each model that a study fetches.
 FAMILIES = {
     "smollm2-135m-instruct": "llama tied", "qwen2.5-1.5b": "qwen2", "zephyr-7b-beta": "mistral window",
@@ -115,7 +115,11 @@ CASES = [(name, False) for name in (*SLOW, DEFAULT, *sorted(set(STUDIES_HERE) - 
 CASES += [(name, True) for name in SEVERAL_PLACES]
 
 
-@pytest.mark.parametrize(("name", "everywhere"), CASES, ids=[f"{n}-everywhere" if e else n for n, e in CASES])
+@pytest.mark.parametrize(
+    ("name", "everywhere"),
+    slow_but([("ci", False)], CASES),
+    ids=[f"{name}-everywhere" if everywhere else name for name, everywhere in CASES],
+)
 def test_a_study_runs_to_its_last_figure(name, everywhere, tokenizer, drawn_empty):
     resolved = config.resolve(merged([ROOT / "config.yaml"], {}) if name == DEFAULT else load_study(name))
     asked = [resolved["benchmarks"][benchmark] for benchmark in resolved["study"]["benchmarks"]]

@@ -132,7 +132,7 @@ def published(hub, overlay, tmp_path):
     return config
 
 
-@pytest.mark.study
+@pytest.mark.slow
 def test_wmdp_is_unlearned_and_measured_from_the_hub_to_the_records(published, overlay, tmp_path, monkeypatch):
     config, tiny = published, yaml.safe_load(overlay.read_text())["models"]
     config["models"] = tiny

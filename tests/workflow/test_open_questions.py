@@ -6,7 +6,6 @@ import yaml
 from hub_server import COMMIT
 from running import ROOT, snakemake
 
-pytestmark = pytest.mark.study
 WORDS = {"license": "MIT", "note": "made by a test"}
 LEARN = {"benchmark": "", "corpora": ["forget", "retain"], "steps": 60, "warm_up": 5, "learning_rate": 5e-3,
          "batch_size": 8, "tokens": 48}  # fmt: skip
@@ -98,6 +97,7 @@ def table(path, name):
     return pandas.read_csv(path.parent / f"results/tables/{name}.csv").set_index(["method", "attack", "metric"])
 
 
+@pytest.mark.slow
 def test_tofu_goes_from_the_hub_to_forget_quality_and_utility(hub, tmp_path):
     found = table(tiny_study(hub, tmp_path, "tofu", tofu_files()), "tofu")
     kinds = {(method, attack) for method in ("reference", "graddiff", "retrained") for attack in ("none", "relearn")}
@@ -116,6 +116,7 @@ def test_tofu_goes_from_the_hub_to_forget_quality_and_utility(hub, tmp_path):
     assert asked == {"forget": 40, "retain": 40, "real-authors": 20, "world-facts": 6}
 
 
+@pytest.mark.slow
 def test_muse_goes_from_the_hub_to_its_table(hub, tmp_path):
     settings = {"documents": 4, "continuation_tokens": 11, "questions": 8, "shots": 2, "longest_text": 32}
     found = table(tiny_study(hub, tmp_path, "muse-news", muse_files(), **settings), "memorisation")

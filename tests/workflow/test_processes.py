@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.engine.activation_cache import save_caches
 
-pytestmark = pytest.mark.study
 CELL = "cells/tiny/elements/rmu/none/seed{}"
 RULE = """
 CELL = "cells/{{model}}/{{benchmark}}/{{method}}/{{defence}}/seed{{seed}}"
@@ -108,6 +107,7 @@ def test_a_run_that_diverges_fails_the_job_with_one_line_and_leaves_no_output(st
     assert not list(tmp_path.glob("cells/**/*.safetensors"))
 
 
+@pytest.mark.slow
 def test_processes_that_must_stop_keep_one_state_and_continue(start, tmp_path):
     job, deadline = start(steps=4000), time.monotonic() + 300
     while "step: " not in log_of(tmp_path):

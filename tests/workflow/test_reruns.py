@@ -9,6 +9,7 @@ import re
 import pytest
 import yaml
 from edited_rules import Rules, default_jobs, edited, leaves, outputs_of, reading_once, replaced
+from quick import slow_but
 from running import REPORT_RULES, TABLE_RULES, planned, snakemake
 
 # Rules that no model takes part in: tables, figures, pages, checks.
@@ -144,7 +145,11 @@ def test_every_section_of_the_configuration_is_edited(default):
     assert {name for name, value in default[0].items() if value not in ({}, [])} == set(SECTIONS)
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+# Sections of hundreds of keys.
+LARGE = {"attacks", "methods", "probes"}
+
+
+@pytest.mark.parametrize("section", slow_but(set(SECTIONS) - LARGE, SECTIONS))
 def test_a_change_reruns_what_reads_it_and_nothing_else(default, section):
     config, wrong, unchanged = default[0], {}, {}
     for path, value in leaves(config[section], (section,)):

@@ -11,7 +11,6 @@ import slurm_cluster
 import tiny_study
 from running import ROOT, snakemake, snakemake_command
 
-pytestmark = pytest.mark.study
 # This SLURM keeps no accounts, and a test is in a hurry.
 PROFILE = ["--workflow-profile", ROOT / "profiles" / "slurm", "--slurm-status-command", "squeue"]
 PROFILE += ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
@@ -50,6 +49,7 @@ def jobs_of(name: str) -> list[dict]:
     return [found[key] for key in sorted(found, key=int) if found[key]["Comment"].startswith(f"rule_{name}_wildcards")]
 
 
+@pytest.mark.slow
 def test_a_study_runs_from_the_login_node_to_its_figures(study):
     assert (study / tiny_study.RESULTS / "figures" / tiny_study.PLACE / "accuracy.svg").is_file()
     for rule, count in {"unlearn": 2, "evaluate": 3, "attack": 2, "cache_activations": 1}.items():
@@ -62,6 +62,7 @@ def test_a_study_runs_from_the_login_node_to_its_figures(study):
     assert not jobs_of("tables_accuracy") and not jobs_of("figure")
 
 
+@pytest.mark.slow
 def test_jobs_that_run_at_the_same_time_see_different_gpus(study):
     seen = []
     places = {"unlearn": "cells/{}/rmu/rna/seed{}", "evaluate": "records/{}/rmu/rna/seed{}/none"}
@@ -87,6 +88,7 @@ def test_a_job_that_fails_once_is_submitted_again_with_more_memory_and_time(clus
     assert asked == [("FAILED", "300M", "00:07:00"), ("COMPLETED", "600M", "00:14:00")]
 
 
+@pytest.mark.slow
 def test_a_cancelled_training_goes_on_where_it_was(study):
     overlay = tiny_study.write_overlay(study, "long", methods={"rmu": {"steps": 600}})
     place = f"{tiny_study.PLACE}/rmu/rna/seed0"

@@ -13,6 +13,7 @@ from tiny_study import write_overlay
 from unlearning_robustness.runtime.manifest import read_json
 from unlearning_robustness.scoring.records import read
 
+pytestmark = pytest.mark.slow
 RESULTS = Path("results/small-world")
 
 

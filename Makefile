@@ -8,6 +8,7 @@
 #   make compare-claims A=results/world B=results/rna   the claims of two studies side by side, from their tables
 #   make figures              tables, figures and findings from records alone; with FROM=published from published ones
 #   make publish STUDY=rna    a study's records, compact, into results/published
+#   make docs                 the documentation as a site, with pages of the package: site/index.html
 #   make release VERSION=1.2.3  release a version: its number in three files, a commit and a tag
 #   make export CELL=model/benchmark/method/defence/seed0   with ATTACK=relearn: after that attack
 #   make samples RECORDS=results/records/CELL/ATTACK/records.parquet   as lm-eval writes samples: docs/records.md
@@ -24,6 +25,7 @@ TEST_PROCESSES ?= 2
 PYTEST = . .venv/bin/activate && OMP_NUM_THREADS=1 python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 PYTHON_FOLDERS := src workflow_scripts tests benchmarks
 STAMP := .venv/.installed
+DOCS_STAMP := .venv/.docs-installed
 OVERLAY := $(if $(STUDY),studies/$(STUDY).yaml)
 SNAKEMAKE = . .venv/bin/activate && snakemake --cores $(CORES) $(if $(OVERLAY),--configfile $(OVERLAY))
 RESULTS = $(shell sed -n "s/^  results: *\([^ ]*\).*/\1/p" $(if $(OVERLAY),$(OVERLAY),config.yaml))
@@ -31,7 +33,7 @@ STUDY_NAME = $(shell sed -n "s/^  name: *\([^ ]*\).*/\1/p" $(or $(OVERLAY),confi
 # Rules that read records alone.
 FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents yardstick prompts published claims) figure page landing figures
 
-.PHONY: study new audit report tune figures publish compare-claims export samples plan test test-slow lint format setup release clean
+.PHONY: study new audit report tune figures publish compare-claims export samples plan test test-slow docs lint format setup release clean
 
 setup: $(STAMP)
 
@@ -102,8 +104,16 @@ format: $(STAMP)
 test: lint
 	@$(PYTEST) -m "not slow"
 
-test-slow: $(STAMP)
+test-slow: $(DOCS_STAMP)
 	@$(PYTEST) -m slow
+
+$(DOCS_STAMP): requirements-docs.lock $(STAMP)
+	@.venv/bin/pip install --quiet --disable-pip-version-check -c requirements.lock -r requirements-docs.lock
+	@touch $@
+
+docs: $(DOCS_STAMP)
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
+	@echo "Done. Open site/index.html."
 
 release:
 	@[[ "$(VERSION)" =~ ^[0-9]+\.[0-9]+\.[0-9]+$$ ]] || { echo "error: say which: make release VERSION=1.2.3"; exit 2; }

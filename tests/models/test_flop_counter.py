@@ -9,7 +9,7 @@ from unlearning_robustness.engine.weights import TrainedWeights, down_projection
 from unlearning_robustness.models import shared_prefix as beginnings
 from unlearning_robustness.models.flop_counter import Spent, metered
 from unlearning_robustness.models.slicing import LayerSpan
-from unlearning_robustness.scoring import multiple_choice
+from unlearning_robustness.scoring import batching, multiple_choice
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.training.fine_tuning import text_loss
 
@@ -67,6 +67,7 @@ def test_packed_questions_count_their_tokens_without_padding(
     monkeypatch, tiny_model, tiny_tokenizer, question_table, worth
 ):
     monkeypatch.setattr(beginnings, "WORTH", worth)
+    monkeypatch.setattr(batching, "PASS", 4)  # prompts are short
     scorer, spent = QuestionScorer(tiny_tokenizer, question_table, 5), Spent()
     with metered(tiny_model, spent):
         scorer.log_likelihoods(tiny_model)
@@ -75,7 +76,7 @@ def test_packed_questions_count_their_tokens_without_padding(
     # What the prompts of a batch begin with is run once, in a pass of its own.
     shared = sum(length * (count - 1) for length, count in heads)
     assert spent.tokens == sum(question.length for question in scorer.packed) - shared
-    assert spent.forwards == 3 + len(heads)
+    assert spent.forwards == len(given) + len(heads)
     assert bool(heads) == (worth < 1)
 
 

@@ -9,6 +9,7 @@ from odd_tokenizers import tokenizer_of
 from unlearning_robustness.errors import DataError
 from unlearning_robustness.models import shared_prefix as beginnings
 from unlearning_robustness.scoring import multiple_choice, questions
+from unlearning_robustness.scoring.batching import split
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 
@@ -98,17 +99,16 @@ def test_what_prompts_begin_with_is_run_once_with_the_same_scores(
     monkeypatch.setattr(beginnings, "WORTH", 2.0)
     apart, all_of_them = run(scorer, model)
     torch.testing.assert_close(shared, apart, atol=2e-5, rtol=2e-6)
-    # Of the 48 both subjects fall into one batch, and only the first word is the same.
-    assert fewer < 0.8 * all_of_them if batch_size == 4 else fewer == all_of_them
+    # A batch ends where the subject does, however many questions it may have.
+    assert fewer < 0.8 * all_of_them
     assert (apart[0] - apart[2]).abs().min() > 1e-3
 
 
 def test_what_is_counted_beforehand_is_what_runs(tiny_model, tiny_tokenizer):
     scorer = QuestionScorer(tiny_tokenizer, shown(16), 4)
     packed = scorer.packed
-    orders = [sorted(range(16), key=key) for key in (lambda n: packed[n].length, lambda n: packed[n].prompt)]
-    counted = [multiple_choice.tokens_run(packed, order, 4) for order in orders]
-    assert run(scorer, tiny_model)[1] == min(counted) < max(counted)
+    counted = [sum(batch.positions for batch in split(packed, 4, share)) for share in (False, True)]
+    assert run(scorer, tiny_model)[1] == counted[1] < counted[0]
 
 
 def test_a_kept_prefix_and_prompts_without_a_long_beginning_are_run_as_they_are(tiny_model, tiny_tokenizer):
@@ -126,7 +126,8 @@ def test_a_prompt_that_is_all_beginning_keeps_its_last_token(tiny_model, tiny_to
     table = pandas.DataFrame([{"prompt": "The same long prompt of all", "choices": [letter, "bb"], "answer": 0}
                               for letter in "abcd"])  # fmt: skip
     scorer = QuestionScorer(tiny_tokenizer, table, 4)
-    assert multiple_choice.head_of(scorer.packed) == len(scorer.packed[0].prompt) - 1
+    (batch,) = split(scorer.packed, 4, share=True)
+    assert batch.head == len(scorer.packed[0].prompt) - 1
     alone = torch.cat([QuestionScorer(tiny_tokenizer, table.iloc[[row]], 1).log_likelihoods(tiny_model)
                        for row in range(4)])  # fmt: skip
     torch.testing.assert_close(scorer.log_likelihoods(tiny_model), alone, atol=2e-5, rtol=2e-6)

@@ -13,7 +13,7 @@ from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.shared_prefix import keys_and_values
 from unlearning_robustness.models.slicing import LayerSpan, backward_attention, logits_of
 from unlearning_robustness.scoring.finite import need_finite
-from unlearning_robustness.scoring.multiple_choice import collate, to_device
+from unlearning_robustness.scoring.multiple_choice import collate, to_device, tree_mask
 from unlearning_robustness.scoring.packing import PackedQuestion, longest_input
 
 Match = Literal["contrast", "mislead", "answer", "representation"]
@@ -101,7 +101,7 @@ class InsertionLoss:
         with hooked([] if self.layer is None else [(self.span.layers[self.layer], captured.append)]):
             hidden = self.span(
                 embeddings=torch.cat([embeds, behind], dim=1),
-                attention_mask=layout.mask[:, :, start:].expand(count, -1, -1, -1),
+                attention_mask=tree_mask([packed])[:, :, start:].to(self.device).expand(count, -1, -1, -1),
                 position_ids=layout.position_ids[:, start:],
                 past_key_values=cache,
             )

@@ -17,11 +17,24 @@ def shared_prefix_length(prompts: Sequence[Sequence[int]], width: int) -> int:
 
     The last id of a prompt predicts, so it is never among them.
     """
-    first, last = min(prompts), max(prompts)
-    most, count = min(map(len, prompts)) - 1, 0
-    while count < most and first[count] == last[count]:
-        count += 1
-    return count if count * (len(prompts) - 1) >= WORTH * width * len(prompts) else 0
+    shortest = min(map(len, prompts))
+    return worth_sharing(shared_by(min(prompts), max(prompts), shortest), shortest, width, len(prompts))
+
+
+def shared_by(first: Sequence[int], second: Sequence[int], most: int) -> int:
+    """How many ids, at most so many, two texts begin with alike."""
+    if first[:most] == second[:most]:
+        return min(most, len(first), len(second))
+    return next(count for count, (one, other) in enumerate(zip(first, second, strict=False)) if one != other)
+
+
+def worth_sharing(shared: int, shortest: int, width: int, rows: int) -> int:
+    """How many of ``shared`` ids to run once for ``rows`` texts of ``width`` positions; 0 where that saves too little.
+
+    The last id of the shortest prompt predicts, so it is never among them.
+    """
+    count = min(shared, shortest - 1)
+    return count if count * (rows - 1) >= WORTH * width * rows else 0
 
 
 @torch.no_grad()

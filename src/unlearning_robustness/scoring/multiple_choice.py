@@ -4,7 +4,8 @@ A question becomes one row: the prompt, then the choices as a tree. A prefix tha
 their last tokens, which predict nothing, are left out. Position ids restart after the prompt for every choice and a
 4-D mask lets a token see the prompt and its own choice only, so each choice gets exactly the log-likelihood it would
 get alone behind the prompt. Only the positions that predict a choice token reach the unembedding. A prefix that
-all prompts of a batch share, such as answered questions, can be run once.
+all prompts of a batch share, such as answered questions, can be run once. Where no choices branch, as single letters
+do not, a row is a text like any other: it needs no mask, so that the fastest attention runs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,8 +14,9 @@ from itertools import accumulate
 
 import torch
 
-from unlearning_robustness.models.shared_prefix import keys_and_values, shared_prefix_length
+from unlearning_robustness.models.shared_prefix import keys_and_values
 from unlearning_robustness.models.slicing import LayerSpan
+from unlearning_robustness.scoring.batching import split
 from unlearning_robustness.scoring.finite import need_finite
 from unlearning_robustness.scoring.packing import PackedQuestion
 
@@ -23,14 +25,16 @@ from unlearning_robustness.scoring.packing import PackedQuestion
 class PackedBatch:
     """``input_ids`` and ``position_ids`` (B, T), ``mask`` bool (B, 1, T, T), True where attention is allowed.
 
-    ``number`` counts the batches of a question set. ``head`` are ids (H,) that precede every row; then the mask is
-    (B, 1, T, H + T), and positions go on behind them. Row r of the flat prediction lists says: the hidden state at
-    (``rows[r]``, ``columns[r]``) predicts token ``targets[r]`` of choice ``owner[r]``, counted over all rows' choices.
+    Where every row is a text like any other the mask is None, and positions go on through the padding behind it, which
+    nothing attends to. ``number`` counts the batches of a question set. ``head`` are ids (H,) that precede every row;
+    then the mask is (B, 1, T, H + T), and positions go on behind them. Row r of the flat prediction lists says: the
+    hidden state at (``rows[r]``, ``columns[r]``) predicts token ``targets[r]`` of choice ``owner[r]``, counted over all
+    rows' choices.
     """
 
     input_ids: torch.Tensor
     position_ids: torch.Tensor
-    mask: torch.Tensor
+    mask: torch.Tensor | None
     rows: torch.Tensor
     columns: torch.Tensor
     targets: torch.Tensor
@@ -45,34 +49,45 @@ class PackedBatch:
             head=self.input_ids[0, :count],
             input_ids=self.input_ids[:, count:],
             position_ids=self.position_ids[:, count:],
-            mask=self.mask[:, :, count:],
+            mask=None if self.mask is None else self.mask[:, :, count:],
             columns=self.columns - count,
         )
 
 
 def collate(questions: Sequence[PackedQuestion], number: int = 0, pad_id: int = 0) -> PackedBatch:
-    """Pad packed questions on the right into one batch."""
+    """Pad packed questions on the right into one batch, with a mask where one of them needs it."""
     count, width = len(questions), max(question.length for question in questions)
+    causal = all(question.causal for question in questions)
     input_ids = torch.full((count, width), pad_id, dtype=torch.long)
-    position_ids = torch.zeros((count, width), dtype=torch.long)
-    mask = torch.eye(width, dtype=torch.bool).repeat(count, 1, 1)
+    position_ids = torch.arange(width).repeat(count, 1)
     predictions = []
     for row, (question, numbers) in enumerate(zip(questions, choice_numbers(questions), strict=True)):
         prompt_length, column_of = len(question.prompt), question.columns
         input_ids[row, :prompt_length] = torch.tensor(question.prompt)
-        position_ids[row, :prompt_length] = torch.arange(prompt_length)
-        mask[row, : question.length, :prompt_length] = True
-        mask[row, :prompt_length, :prompt_length].tril_()
         for ids, column in column_of.items():
-            if not ids:
-                continue
-            input_ids[row, column] = ids[-1]
-            position_ids[row, column] = prompt_length + len(ids) - 1
-            mask[row, column, [column_of[ids[:length]] for length in range(1, len(ids))]] = True
+            if ids:
+                input_ids[row, column] = ids[-1]
+                position_ids[row, column] = prompt_length + len(ids) - 1
+        if not causal:
+            position_ids[row, question.length :] = 0
         for owner, choice in zip(numbers, question.choices, strict=True):
             predictions += [(row, column_of[choice[:length]], token, owner) for length, token in enumerate(choice)]
     rows, columns, targets, owner = torch.tensor(predictions).T
-    return PackedBatch(input_ids, position_ids, mask[:, None], rows, columns, targets, owner, number)
+    mask = None if causal else tree_mask(questions)
+    return PackedBatch(input_ids, position_ids, mask, rows, columns, targets, owner, number)
+
+
+def tree_mask(questions: Sequence[PackedQuestion]) -> torch.Tensor:
+    """Which positions of each row see which, bool (B, 1, T, T): the prompt, and a choice's own tokens before it."""
+    width = max(question.length for question in questions)
+    mask = torch.eye(width, dtype=torch.bool).repeat(len(questions), 1, 1)
+    for row, question in enumerate(questions):
+        prompt_length, column_of = len(question.prompt), question.columns
+        mask[row, : question.length, :prompt_length] = True
+        mask[row, :prompt_length, :prompt_length].tril_()
+        for ids, column in column_of.items():
+            mask[row, column, [column_of[ids[:length]] for length in range(1, len(ids))]] = True
+    return mask[:, None]
 
 
 def choice_numbers(questions: Sequence[PackedQuestion]) -> list[range]:
@@ -117,7 +132,8 @@ def choice_log_likelihoods(
     """Sum of log p(choice tokens | prompt) of each choice, float32 (N,), of one question after the other.
 
     ``hidden_states`` maps a batch to the last residual stream (B, T, d); ``unembed`` maps rows (R, d) to
-    logits (R, V), which are taken in float32. Questions are batched as ``batches`` says. No length normalisation.
+    logits (R, V), which are taken in float32. Questions are batched as ``batching.split`` says. No length
+    normalisation.
 
     Raises ScoreError naming the first question with a log-likelihood that is not finite.
     """
@@ -126,14 +142,8 @@ def choice_log_likelihoods(
     numbers, done = choice_numbers(questions), 0
     result = torch.empty(numbers[-1].stop)
     for indices, batch in batches(questions, batch_size, device, share):
-        hidden = hidden_states(batch)
-        # A prompt's last position predicts the first token of every choice: unembed it once.
-        position = batch.rows * hidden.shape[1] + batch.columns
-        unique, inverse = position.unique(return_inverse=True)
-        token = unembed(hidden.flatten(0, 1)[unique]).float().log_softmax(dim=-1)[inverse, batch.targets]
         scored = [number for index in indices for number in numbers[index]]
-        total = torch.zeros(len(scored), dtype=token.dtype, device=token.device).index_add_(0, batch.owner, token)
-        result[scored] = total.cpu()
+        result[scored] = batch_log_likelihoods(hidden_states(batch), unembed, batch)
         need_finite(result[scored], [questions[index].name for index in indices for _ in numbers[index]])
         done += len(indices)
         if on_batch:
@@ -141,41 +151,25 @@ def choice_log_likelihoods(
     return result
 
 
+def batch_log_likelihoods(
+    hidden: torch.Tensor, unembed: Callable[[torch.Tensor], torch.Tensor], batch: PackedBatch
+) -> torch.Tensor:
+    """The same for one batch from its last residual stream (B, T, d), on the CPU."""
+    # A prompt's last position predicts the first token of every choice: unembed it once.
+    position = batch.rows * hidden.shape[1] + batch.columns
+    unique, inverse = position.unique(return_inverse=True)
+    token = unembed(hidden.flatten(0, 1)[unique]).float().log_softmax(dim=-1)[inverse, batch.targets]
+    total = token.new_zeros(int(batch.owner.max()) + 1)
+    return total.index_add_(0, batch.owner, token).cpu()
+
+
 def batches(
     questions: Sequence[PackedQuestion], batch_size: int, device: str | torch.device, share: bool = False
 ) -> Iterator[tuple[list[int], PackedBatch]]:
-    """Batches with the indices of their questions; the same questions give the same batches.
-
-    They are in order of length, so that padding is small; or, with ``share``, in order of their prompts where that
-    takes fewer tokens, since the prefix that the prompts of a batch share is then run once (``PackedBatch.head``).
-    """
-    numbers = range(len(questions))
-    order = sorted(numbers, key=lambda index: questions[index].length)
-    if share:
-        by_prompt = sorted(numbers, key=lambda index: questions[index].prompt)
-        order = min(order, by_prompt, key=lambda one: tokens_run(questions, one, batch_size))
-    for number, start in enumerate(range(0, len(order), batch_size)):
-        indices = order[start : start + batch_size]
-        chosen = [questions[index] for index in indices]
-        batch = collate(chosen, number)
-        yield indices, to_device(batch.behind(head_of(chosen)) if share else batch, device)
-
-
-def head_of(questions: Sequence[PackedQuestion]) -> int:
-    """The number of ids shared by all prompts of a batch that are run once."""
-    return shared_prefix_length(
-        [question.prompt for question in questions], max(question.length for question in questions)
-    )
-
-
-def tokens_run(questions: Sequence[PackedQuestion], order: Sequence[int], batch_size: int) -> int:
-    """Positions that go through the model, padding included, for batches in this order with shared prefixes."""
-    total = 0
-    for start in range(0, len(order), batch_size):
-        chosen = [questions[index] for index in order[start : start + batch_size]]
-        head, width = head_of(chosen), max(question.length for question in chosen)
-        total += head + len(chosen) * (width - head)
-    return total
+    """Batches with the indices of their questions, as ``batching.split`` makes them."""
+    for number, chosen in enumerate(split(questions, batch_size, share)):
+        batch = collate([questions[index] for index in chosen.indices], number)
+        yield chosen.indices, to_device(batch.behind(chosen.head), device)
 
 
 def to_device(batch: PackedBatch, device: str | torch.device) -> PackedBatch:

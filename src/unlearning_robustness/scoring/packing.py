@@ -41,6 +41,11 @@ class PackedQuestion:
         return len(self.prompt) + len(self.columns) - 1
 
     @property
+    def causal(self) -> bool:
+        """Whether its row reads like any text, each position behind the last: its choices do not branch."""
+        return len(self.columns) == max(map(len, self.choices))
+
+    @property
     def positions(self) -> int:
         """Positions that its longest choice needs behind the prompt: a last token predicts nothing."""
         return len(self.prompt) + max(map(len, self.choices)) - 1

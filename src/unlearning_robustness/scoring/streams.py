@@ -9,7 +9,8 @@ from torch import nn
 from unlearning_robustness.models.float32_head import with_float32_head
 from unlearning_robustness.models.hooks import Place, hooked
 from unlearning_robustness.models.slicing import LayerSpan, logits_of
-from unlearning_robustness.scoring.multiple_choice import batches, choice_log_likelihoods, choice_numbers, run_packed
+from unlearning_robustness.scoring.finite import need_finite
+from unlearning_robustness.scoring.multiple_choice import batch_log_likelihoods, batches, choice_numbers, run_packed
 from unlearning_robustness.scoring.questions import QuestionScorer
 
 
@@ -29,15 +30,15 @@ def stream_log_likelihoods(scorer: QuestionScorer, model: nn.Module, sites: Sequ
 
     def score(site: int) -> Callable[[torch.Tensor], None]:
         def see(hidden: torch.Tensor) -> None:
-            # The batch is scored as a question set of its own: in the same order, so with the same rows.
-            stream = hidden.view(*shape, -1)
-            result[site, scored] = choice_log_likelihoods(lambda _: stream, unembed, packed, len(packed), device)
+            scores = batch_log_likelihoods(hidden.view(*batch.input_ids.shape, -1), unembed, batch)
+            need_finite(scores, names)
+            result[site, scored] = scores
 
         return see
 
     for indices, batch in batches(rows, scorer.batch_size, device):
-        packed, shape = [rows[index] for index in indices], batch.input_ids.shape
         scored = [number for index in indices for number in numbers[index]]
+        names = [rows[index].name for index in indices for _ in numbers[index]]
         with hooked([(site, score(number)) for number, site in enumerate(sites)]):
             run_packed(span, batch)
     return scorer.by_question(result)

@@ -1,13 +1,29 @@
 """Errors that a person can mend. Each message is one line that names what is wrong and the mend."""
 
+import os
+import re
+
+# Tokens of the Hugging Face hub, and what stands for a person in an address: user:password@host.
+SECRETS = re.compile(r"hf_[A-Za-z0-9]{6,}|(?<=://)[^/\s@]+@")
+TOKEN_NAMES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 # What a message keeps of its beginning and its end, in characters: it may quote a whole value.
 HEAD, TAIL = 1000, 200
 
 
+def without_secrets(text: str) -> str:
+    """A text with dots for tokens: those of the environment, whatever looks like one, and passwords in addresses."""
+    for name in TOKEN_NAMES:
+        # A shorter one is no token, and could be a word.
+        if len(token := os.environ.get(name, "")) >= 8:
+            text = text.replace(token, "…")
+    return SECRETS.sub("…", text)
+
+
 class StudyError(Exception):
-    """A study cannot go on; shown without a traceback."""
+    """A study cannot go on; shown without a traceback. The message is cut where it is long, and holds no token."""
 
     def __init__(self, message: str):
+        message = without_secrets(message)
         long = len(message) > HEAD + TAIL
         super().__init__(f"{message[:HEAD]} … {message[-TAIL:]}" if long else message)
 

@@ -1,6 +1,10 @@
+import re
 from html.parser import HTMLParser
 
 import pandas
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from unlearning_robustness.report.markup import html_page, markdown, rst
 
@@ -84,3 +88,47 @@ def test_the_same_text_gives_the_same_page():
 
 def test_headings_in_restructured_text_are_underlined_to_their_width():
     assert rst("# Über one\n\ntext\n\n## Two\n- item\n") == "Über one\n========\n\ntext\n\nTwo\n---\n- item\n"
+    assert rst("# 化学\n") == "化学\n====\n"
+
+
+def shown(text):
+    """The HTML that Snakemake's report makes of a text: a template first, then markup."""
+    from docutils.core import publish_parts
+    from jinja2 import Environment
+
+    settings = {"report_level": 5, "halt_level": 5}
+    source = Environment().from_string(rst(text)).render()
+    return publish_parts(source, writer="html", settings_overrides=settings)["html_body"]
+
+
+def test_words_of_markdown_are_bold_or_slanted_there_and_rows_are_lines():
+    page = shown("# A title\n\n- **1. Findings** repeats\n- in*side*d\n\n| one | two |\n|---|---|\n| 3 | 4 |\n")
+    assert Outline(page).of("strong") == ["1. Findings"] and Outline(page).of("em") == ["side"]
+    assert [part for part in ("one | two", "3 | 4") if part not in page] == []
+
+
+HOSTILE = [
+    "{% x %}", "{{ y }}", "{# z #}", "{{ 7 * 7 }}", "{% raw %}", "%}", ".. raw:: html", ".. include:: /etc/passwd",
+    "::", "`x <javascript:alert(1)>`_", "a |substitution|", "link_", "[1]_", ":math:`x`", "<script>alert(1)</script>",
+    "</script>", "<!--", "&lt;", "\\", "*", "1. one", "A) one", "+--+", "====", ">>> x", "--option", "a | line", "\\ ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("form", ["# ", "- ", "", "- a label "])
+def test_nothing_a_text_says_is_a_template_or_markup_of_the_report(text, form):
+    page = shown(form + text)
+    assert page_text(page).split() == (form + text).removeprefix("# ").removeprefix("- ").split()
+    assert not re.search(r"<(script|a|img|table|div class=.(system|literal))", page), page
+
+
+def page_text(page):
+    return "".join(text for _, text in Outline(page.replace("<br />", "")).texts)
+
+
+@settings(derandomize=True, deadline=None, database=None, max_examples=200)
+@given(st.text(st.characters(exclude_categories=("C", "Z")) | st.sampled_from("{}%#_*`|<>\\:. -"), min_size=1))
+def test_any_text_stands_on_page_and_report_as_it_is_written(text):
+    text = " ".join(f"a {text} z".replace("*", "+").split())
+    assert page_text(shown(f"- {text}")).strip() == text
+    assert Outline(html_page("t", f"- {text}")).of("li") == [text]

@@ -7,6 +7,9 @@ import pandas
 from unlearning_robustness.data.places import place
 from unlearning_robustness.errors import FetchError
 
+# Of a whole number in a table.
+LARGEST = 2**63 - 1
+
 
 def renamed(table: pandas.DataFrame, columns: Mapping[str, str | list[str]], files: str) -> pandas.DataFrame:
     """The table with the columns named by the keys of ``columns``, of the file's columns that they map to.
@@ -47,9 +50,12 @@ def is_null(value) -> bool:
 
 
 def check_types(table: pandas.DataFrame) -> None:
-    """Raise FetchError for the first value that is a number, a text, a list or an object where the first one is not."""
-    for column in table.select_dtypes("object"):
+    """Raise FetchError for the first number that is too large, or value of another type than the column's first one."""
+    for column in table.select_dtypes(["object", "str"]):
         kinds = [(number, _kind(value)) for number, value in enumerate(table[column], 1) if not is_null(value)]
+        for number, value in enumerate(table[column], 1):
+            if isinstance(value, int) and abs(value) > LARGEST:
+                raise FetchError(f"{place(table, number)}: {column} is {str(value)[:20]}…: write it in quotation marks")
         (begin, first), *others = kinds or [(0, "")]
         for number, kind in others:
             if kind != first:

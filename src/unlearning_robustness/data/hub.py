@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unlearning_robustness.data.hub_errors import answer_of, explain, transient
-from unlearning_robustness.errors import FetchError
+from unlearning_robustness.data.secure import only_secure, refuse_insecure
+from unlearning_robustness.errors import FetchError, without_secrets
 from unlearning_robustness.runtime.manifest import file_digest, link_or_copy
 
 TRIES = 3
@@ -51,7 +52,7 @@ class Repository:
         """The address of its hub."""
         from huggingface_hub import constants
 
-        return (self.endpoint or constants.ENDPOINT).rstrip("/")
+        return without_secrets((self.endpoint or constants.ENDPOINT).rstrip("/"))
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ def list_files(repository: Repository) -> dict[str, RemoteFile]:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
+    refuse_insecure(repository.host)
+    only_secure()
     try:
         tree = HfApi(endpoint=repository.endpoint).list_repo_tree(
             repository.name, recursive=True, revision=repository.revision, repo_type=repository.kind

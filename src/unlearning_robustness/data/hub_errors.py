@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from unlearning_robustness.errors import FetchError
+from unlearning_robustness.errors import FetchError, without_secrets
 
 TRANSIENT = (408, 429, 500, 502, 503, 504)
 
@@ -25,7 +25,7 @@ def failed_host(error: BaseException, repository) -> str:
         # The client's request stands in its errors; httpx raises RuntimeError where there was none.
         with suppress(AttributeError, RuntimeError):
             url = cause.request.url
-            return f"{url.scheme}://{url.netloc.decode()}"
+            return without_secrets(f"{url.scheme}://{url.netloc.decode()}")
     return repository.host
 
 
@@ -47,6 +47,8 @@ def _unreachable(error: BaseException) -> bool:
 
 def explain(error: BaseException, repository, path: str = "") -> FetchError:
     """The one line for a failed request to a ``Repository``: what is wrong, and what to do."""
+    if refused := next((cause for cause in _causes(error) if isinstance(cause, FetchError)), None):
+        return refused
     name, page, host = repository.name, repository.page, failed_host(error, repository)
     answer = answer_of(error)
     if answer is not None:

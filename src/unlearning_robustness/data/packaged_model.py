@@ -23,6 +23,8 @@ def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Pat
         "pip",
         "download",
         "--no-deps",
+        # A source package would run code to say what it is.
+        "--only-binary=:all:",
         "--disable-pip-version-check",
         "--quiet",
         "--dest",

@@ -99,12 +99,12 @@ def _rows(path: Path, header: Sequence[str]) -> Rows:
 
 
 def _write(table: pandas.DataFrame, path: Path, files: str) -> None:
-    """Raises FetchError for a column that mixes types, which parquet does not hold."""
+    """Raises FetchError for a column that mixes types, or numbers too large, which parquet does not hold."""
     import pyarrow
 
     try:
         table.to_parquet(path, index=False)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OverflowError) as error:
         check_types(table)
         reason = " ".join(str(error).split())[:160]
         raise FetchError(f"{files}: a column mixes numbers, texts or lists ({reason}): write it one way") from None

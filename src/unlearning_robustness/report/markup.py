@@ -2,6 +2,8 @@
 
 import html
 import re
+import unicodedata
+from collections.abc import Iterator
 
 import pandas
 
@@ -16,14 +18,51 @@ def markdown(table: pandas.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+# Signs with a meaning in reStructuredText, or in the templates that Snakemake's report takes it for.
+SIGNS = re.compile(r"[!-/:-@\[-`{-~]")
+# Bold and slanted words, in the markdown that this package writes.
+EMPHASIS = re.compile(r"(\*{1,2})(?=\S)(.+?)(?<=\S)\1")
+
+
 def rst(text: str) -> str:
-    """The markdown this package writes as reStructuredText: headings underlined, the rest as it is."""
-    lines = []
+    """The markdown this package writes as reStructuredText that shows every sign of it as it stands.
+
+    Snakemake's report takes the whole for a template and then for markup: nothing in a title or label may be either.
+    """
+    return "\n".join(_rst_lines(text)) + "\n"
+
+
+def _rst_lines(text: str) -> Iterator[str]:
     for line in text.splitlines():
         level = len(line) - len(line.lstrip("#"))
-        title = line.lstrip("# ")
-        lines += [title, "=-~"[level - 1] * len(title)] if level else [line]
-    return "\n".join(lines) + "\n"
+        if level:
+            title = _literal(line.lstrip("# "))
+            yield from (title, "=-~"[level - 1] * _width(title))
+        elif line.startswith("|"):
+            if not line.startswith("|---"):
+                yield f"| {_inline(line.strip('| '))}"
+        elif line.startswith("- "):
+            yield f"- {_inline(line[2:])}"
+        else:
+            yield _inline(line)
+
+
+def _inline(text: str) -> str:
+    parts = EMPHASIS.split(text)
+    words = zip(parts[1::3], parts[2::3], parts[3::3], strict=True)
+    # A backslash and a space are nothing, and let emphasis begin and end within a word.
+    return _literal(parts[0]) + "".join(
+        f"\\ {stars}{_literal(inner)}{stars}\\ {_literal(after)}" for stars, inner, after in words
+    )
+
+
+def _literal(text: str) -> str:
+    return SIGNS.sub(r"\\\g<0>", text)
+
+
+def _width(text: str) -> int:
+    """Columns of a text, of which wide letters take two."""
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}

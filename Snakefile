@@ -22,6 +22,7 @@ report: str(Path(paths.prefixed(paths.landing)).absolute())
 
 
 onstart:
+    planned = all(job.rule.name == "plan" for job in workflow.dag.needrun_jobs())
     left = [str(job.benchmark or "") for job in workflow.dag.needrun_jobs()]
     try:
         fetched = fetched_entries(workflow.dag.needrun_jobs())
@@ -36,7 +37,10 @@ onstart:
         show_traceback(error)
         raise WorkflowError(f"error: {error}")
     # On a cluster there is no number of cores, and asking for it fails; `make plan` says what a study costs there.
-    if workflow.resource_settings.cores:
+    # Nothing of the study runs where only its plan is asked for.
+    if planned:
+        print(size_line(CONFIG["study"]))
+    elif workflow.resource_settings.cores:
         print(startup_message(study, left, workflow.cores))
 
 

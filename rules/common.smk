@@ -21,7 +21,7 @@ from unlearning_robustness.workflow.architectures import check_architectures
 from unlearning_robustness.workflow.begun import check_begun
 from unlearning_robustness.workflow.parameters import ITEM_KEYS, QUESTION_KEYS, TEXT_KEYS
 from unlearning_robustness.workflow.requests import growing
-from unlearning_robustness.workflow.startup_message import claims_line, startup_message
+from unlearning_robustness.workflow.startup_message import claims_line, size_line, startup_message
 from unlearning_robustness.workflow.study import Study
 
 set_environment(sys.argv)

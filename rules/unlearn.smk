@@ -26,10 +26,12 @@ rule reference:
 
 
 rule take_checkpoint:
-    """Cells that come from a checkpoint: what of it differs from the model before unlearning."""
+    """Cells that come from a checkpoint, perhaps after a method: what of it differs from the model before unlearning."""
     input:
         model=parameters.model_folder,
         checkpoint=parameters.checkpoint_folder,
+        treated=parameters.treated("delta.safetensors"),
+        treated_facts=parameters.treated("manifest.json"),
     output:
         delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),
         manifest=paths.each_seed(f"{paths.delta}/manifest.json"),
@@ -62,7 +64,7 @@ rule unlearn:
         matched=parameters.matched("delta.safetensors"),
         matched_facts=parameters.matched("manifest.json"),
         # Before anything is trained; a check that is made again trains nothing again.
-        checked=ancient(rules.check_questions.output[0]),
+        checked=ancient(parameters.checked_questions),
         questions=parameters.select_questions,
     output:
         delta=paths.each_seed(f"{paths.delta}/delta.safetensors"),

@@ -6,7 +6,7 @@ with job(snakemake, snakemake.params.model) as running:
     import pandas
 
     from unlearning_robustness.scoring.perplexity import prose_perplexity
-    from unlearning_robustness.runtime.manifest import read_json, write_json
+    from unlearning_robustness.runtime.manifest import file_digest, read_json, write_json
     from unlearning_robustness.models.delta import applied, load_delta, lowest_layer
     from unlearning_robustness.models.float32_weights import scored_in
     from unlearning_robustness.models.loading import load_model, load_tokenizer
@@ -14,7 +14,7 @@ with job(snakemake, snakemake.params.model) as running:
     from unlearning_robustness.scoring.questions import QuestionScorer
     from unlearning_robustness.scoring.records import label, write
 
-    source, params, answered = snakemake.input, snakemake.params, None
+    source, params, answering = snakemake.input, snakemake.params, None
     model, digest = load_model(source.model, running.placement, running.dtype)
     tokenizer = load_tokenizer(source.model)
     scorer = QuestionScorer(tokenizer, pandas.read_parquet(source.probes), params.batch_size)
@@ -25,8 +25,8 @@ with job(snakemake, snakemake.params.model) as running:
         lowest = -1 if trained.get("whole") else lowest_layer(delta)
         scorer.load_prefix(source.prefix, lowest, running.device)
         with applied(model, delta), scored_in(model, params.precision):
-            # What is not trained here, the reference or a checkpoint, answers alike under every seed.
-            if trained["steps"] or answered is None:
+            # Equal weights, as the reference's or a checkpoint's under every seed, answer alike.
+            if answering != (answering := file_digest(source.delta[index])):
                 answered = scorer.records(model, Progress("questions", len(scorer.packed)))
                 perplexity = prose_perplexity(model, tokenizer, texts, params.perplexity_tokens)
         write(files["records"], [label(answered, cell, "none")])

@@ -73,6 +73,22 @@ def test_each_model_has_its_own_areas_unless_models_are_replicates():
         assert rows["mean"].tolist() == means and set(rows["never"]) == {never} and set(rows["knowing"]) == {2}
 
 
+def test_models_that_were_treated_alike_take_the_place_of_those_that_never_were_treated():
+    treated = world()
+    treated = pandas.concat([treated, treated[treated["method"] == "rmu"].assign(method="rmu-never")])
+    settings = {**SETTINGS["analysis"], "replicates": "models", "unknowing": [["rmu-never", "none"]]}
+    given = pandas.concat([treated, treated.assign(model="n")])
+    levels = sharp({"rmu": 1.0, "npo-kl": 2.0, "rmu-never": 1.0, "retrained": 5.0})
+    asked = inputs(given, {**SETTINGS, "analysis": settings}, sharpness=levels)
+    table = meta_evaluation(asked).set_index(["measure", "attack"])
+    # The hidden facts of one come back as those of its twin, those of the other less.
+    assert table.loc[("accuracy", "relearn"), "mean"].unique() == [0.25]
+    # A kind of cells is one, in however many places it is.
+    assert table["never"].unique() == [1] and table["knowing"].unique() == [2]
+    assert table.loc[("sam_gap", "none"), "mean"] == 0.75
+    assert "rmu-never" not in set(recovery(asked)["method"])
+
+
 def test_measures_are_taken_at_the_largest_budget():
     table = cell_measures(inputs(world()))
     after = table[(table["measure"] == "accuracy") & (table["attack"] == "relearn")].set_index(["method", "seed"])

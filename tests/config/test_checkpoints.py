@@ -2,7 +2,8 @@ import pytest
 from refusals import changed, message_of, replaced
 
 from unlearning_robustness.config import resolve
-from unlearning_robustness.config.checkpoints import checkpoint_of, study_methods
+from unlearning_robustness.config.cells import Cell
+from unlearning_robustness.config.checkpoints import checkpoint_of, study_methods, treated_cells
 from unlearning_robustness.config.layers import named_layers
 
 MODEL = "smollm2-135m-instruct"
@@ -31,9 +32,33 @@ def test_each_model_may_have_a_checkpoint_of_its_own(audit):
     assert checkpoint_of({"checkpoint": "unlearned"}, "another") == "unlearned"
 
 
+def test_a_method_that_is_run_on_a_checkpoint_is_trained_there_under_each_seed(audit):
+    assert treated_cells(resolve(audit)) == []
+    audit["study"] |= {"seeds": [0, 1], "cells": [audit["study"]["cells"][1]]}
+    audit["methods"]["audited"]["after"] = {"method": "dpo-kl", "defence": "rescaled"}
+    audit["defences"]["rescaled"] = {"label": "rescaled", "kind": "rescaled", "parameters": {"match": "rna"}}
+    resolved = resolve(audit)
+    # What is rescaled is trained before.
+    assert treated_cells(resolved) == [
+        Cell("unlearned", "elements", "dpo-kl", defence, seed) for defence in ("rescaled", "rna") for seed in (0, 1)
+    ]
+    assert study_methods(resolved) == ["dpo-kl"]
+
+
 @pytest.mark.parametrize(
     ("place", "text", "line"),
     [
+        ("methods/audited/after", "{method: rmx}", "methods.audited.after.method: 'rmx' is no method that is trained"),
+        ("methods/audited/after", "{method: audited}", "methods.audited.after.method: 'audited' is no method that is"),
+        ("methods/audited/after", "{method: rmu, defence: gone}",
+         "methods.audited.after.defence: 'gone' is not defined under defences; name one, or none"),
+        ("methods/audited/after", "{method: rmu, defence: early-stop}",
+         "methods.audited.after.defence: 'early-stop' stops where facts of select are forgotten, which a checkpoint"),
+        ("methods/audited/after", "{method: rmu, defence: rna.rna-weak}",
+         "methods.audited.after.defence: 'rna.rna-weak' cannot be combined: 'rna' and 'rna-weak' both replace the"),
+        ("methods/rmu/after", "{method: rsv}", "methods.rmu.after: goes with checkpoint; a method that is trained has"),
+        ("methods/audited", "{label: a, checkpoint: unlearned, whole: true, after: {method: rmu}}",
+         "methods.audited.whole: a checkpoint of other shapes is taken as it is; leave `after` out"),
         ("methods/audited/checkpoint", "3", "methods.audited.checkpoint: must be an id, or a mapping of ids, not 3"),
         ("methods/audited/checkpoint", "gpt", "methods.audited.checkpoint: 'gpt' is not defined under models; there"),
         ("methods/audited/checkpoint", f"{{gpt: {MODEL}}}", "methods.audited.checkpoint: 'gpt' is not defined under"),

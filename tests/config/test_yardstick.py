@@ -19,9 +19,13 @@ def test_a_method_of_the_study_may_be_the_yardstick(config):
         ({"never_trained": ["rsv"]}, ["analysis.never_trained:", "name one of them there"]),
         ({"yardstick": "rsv", "never_trained": ["rsx"]}, ["analysis.never_trained: 'rsx' is not defined"]),
         ({"yardstick": "rsv", "never_trained": ["dpo-kl"]}, ["analysis.never_trained: 'dpo-kl' is no cell"]),
+        ({"knowing": [["rsv", "none"]]}, ["analysis.knowing:", "name it there, or give unknowing"]),
+        ({"unknowing": [["dpo-kl", "none"]]}, ["analysis.unknowing: dpo-kl with none is no cell of study.cells"]),
+        ({"knowing": [["rsv", "none"]], "unknowing": [["rsv", "none"]]},
+         ["analysis.unknowing: rsv with none is among those that know; leave it out of one"]),
         ({"yardstick": "rsv", "never_trained": ["rsv"]}, ["analysis.never_trained: 'rsv' is the yardstick itself"]),
     ],
-)
+)  # fmt: skip
 def test_a_yardstick_that_is_not_asked_is_refused_in_one_line(config, changes, words):
     config["analysis"] |= changes
     message = message_of(config)

@@ -4,7 +4,13 @@ import pytest
 import torch
 from families import MIXTURES, family_model
 
-from unlearning_robustness.engine.weights import TrainedWeights, down_projections, norm, tensors_of_layers
+from unlearning_robustness.engine.weights import (
+    TrainedWeights,
+    down_projections,
+    norm,
+    output_biases,
+    tensors_of_layers,
+)
 from unlearning_robustness.models.architecture import ArchitectureError
 
 IDS = torch.arange(24).view(2, 12)
@@ -50,6 +56,26 @@ def test_the_down_projection_is_what_the_mlp_ends_with_and_its_bias_stays(family
 def test_a_mixture_of_experts_has_no_one_down_projection(family):
     with pytest.raises(ArchitectureError, match="mixture of experts"):
         down_projections(family_model(family), [1])
+
+
+def test_a_trained_output_bias_adds_one_vector_to_what_leaves_a_layer(make_model):
+    model = make_model(attention_bias=True, mlp_bias=True)
+    (name,) = output_biases(model, [1])
+    assert name == "model.layers.1.mlp.down_proj.bias"
+    before = model(IDS, output_hidden_states=True).hidden_states[2]
+    with torch.no_grad():
+        model.get_parameter(name).add_(0.5)
+    added = model(IDS, output_hidden_states=True).hidden_states[2] - before
+    assert torch.allclose(added, torch.full_like(added, 0.5), atol=1e-5)
+
+
+def test_without_a_bias_of_the_mlp_it_is_the_attention_s_and_without_both_it_is_refused(make_model, tiny_model):
+    assert output_biases(make_model(attention_bias=True), [0, 2]) == [
+        "model.layers.0.self_attn.o_proj.bias",
+        "model.layers.2.self_attn.o_proj.bias",
+    ]
+    with pytest.raises(ArchitectureError, match="writes to the residual stream without a bias: give `trained` another"):
+        output_biases(tiny_model, [1])
 
 
 def test_an_unknown_name_is_refused(tiny_model):

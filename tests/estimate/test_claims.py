@@ -6,11 +6,12 @@ import pytest
 from synthetic import raw_config
 
 from studies import load_study
-from unlearning_robustness.analysis.power import confirmable, detectable, detectable_correlation
+from unlearning_robustness.analysis.power import confirmable, detectable, detectable_correlation, smallest_effect
 from unlearning_robustness.config import resolve
 from unlearning_robustness.config.references import expected_of
 from unlearning_robustness.estimate.claims import (
     FIXED,
+    GAIN,
     GAINS,
     NARROWER,
     SHARE,
@@ -64,6 +65,19 @@ def test_a_row_follows_the_formula_at_the_questions_seeds_and_subjects_of_the_st
     half = rows["rna-rejects-at-most-half", "wmdp"]
     assert half.smallest == detectable(SHARE, 3, 2000, confidence) and half.by_probability is None
     assert rows["residual-is-gaussian", "wmdp"].verdict == "not known before"
+
+
+def test_where_models_are_replicates_a_claim_is_about_their_mean():
+    config, rows = rows_of("world")
+    assert {benchmark for _, benchmark in rows} == {"3 models"} and len(rows) == len(config["claims"])
+    row, confidence = rows["relearning-recovers", "3 models"], 1 - 0.05 / len(config["claims"])
+    spread = GAIN.pooled(row.subjects)
+    assert row.smallest == detectable(spread, 8, row.units, confidence, models=3)
+    alone, error = detectable(spread, 8, row.units, confidence), spread.standard_error(8, row.units)
+    # A third of the variance, and three times the degrees of freedom.
+    freedom = spread.degrees_of_freedom(8, row.units)
+    assert row.smallest == pytest.approx(smallest_effect(error / 3**0.5, 3 * freedom, confidence))
+    assert row.smallest < alone / 3**0.5
 
 
 def test_a_claim_on_the_probability_is_decided_by_its_own_spread():

@@ -5,7 +5,7 @@ import torch
 
 from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.errors import DeltaError
-from unlearning_robustness.models.delta import apply_delta
+from unlearning_robustness.models.delta import apply_delta, save_delta
 from unlearning_robustness.models.difference import difference, whole
 from unlearning_robustness.models.loading import load_model, verify
 
@@ -48,6 +48,20 @@ def test_the_delta_is_what_was_changed_and_makes_the_other_model(make_model, sav
     model = make_model()
     apply_delta(model, tensors)
     assert torch.equal(model(IDS).logits, load_model(after)[0](IDS).logits)
+
+
+def test_a_delta_of_the_checkpoint_is_applied_to_it_first_and_must_be_its_own(make_model, save, tmp_path):
+    before, after = save(make_model(), "before"), save(unlearned(make_model()), "after")
+    treated, name = make_model(), "model.norm.weight"
+    treated.get_parameter(name).mul_(2)
+    save_delta(tmp_path / "own.safetensors", {name: treated.get_parameter(name)}, verify(after))
+    tensors, facts = difference(before, after, tmp_path / "own.safetensors")
+    assert facts["trained_tensors"] == sorted([*CHANGED, name]) and torch.equal(
+        tensors[name], treated.get_parameter(name)
+    )
+    save_delta(tmp_path / "other.safetensors", {}, verify(before))
+    with pytest.raises(DeltaError, match="was made for model"):
+        difference(before, after, tmp_path / "other.safetensors")
 
 
 def test_an_untouched_copy_differs_in_nothing(make_model, save):

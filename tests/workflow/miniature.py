@@ -56,8 +56,9 @@ def miniature(resolved: dict, shapes: dict[str, dict], sources: dict[str, str], 
     study.pop("reuse_results", None)
     study.pop("pairs", None)
     kept = list(kinds_of_cells(resolved, few=everywhere))
-    knowing = {kind for kind, _ in kept}
-    config["analysis"]["knowing"] = [pair for pair in analysis["knowing"] if tuple(pair) in knowing]
+    kinds = {kind for kind, _ in kept}
+    for key in ("knowing", "unknowing"):
+        config["analysis"][key] = [pair for pair in analysis[key] if tuple(pair) in kinds]
     recorded = {(cell.method, cell.defence) for cell in measured_cells(resolved, "trajectory")}
     study["cells"] = [
         {"methods": [m], "defences": [d], "attacks": a, "trajectory": (m, d) in recorded} for (m, d), a in kept
@@ -66,6 +67,8 @@ def miniature(resolved: dict, shapes: dict[str, dict], sources: dict[str, str], 
         study[measure] = _measured(resolved["study"][measure], [cell for cell, _ in kept])
     if not everywhere:
         study["models"], study["benchmarks"] = study["models"][:1], study["benchmarks"][:1]
+        for level in [level for varied in study["variation"] for level in varied["levels"]]:
+            level["model"] = study["models"][0]
     for name, shape in shapes.items():
         entry = {key: value for key, value in config["models"][name].items() if key not in ("hub", "tokenizer")}
         path = {} if "package" in entry else {"path": str(tiny_folder(name, entry))}
@@ -166,7 +169,7 @@ def aspects(config: dict, method: str, defence: str, attack: str, few: bool) -> 
         yield "attack", attack, trained
         return
     if method == REFERENCE or "checkpoint" in entry:
-        yield (method,)
+        yield ("treated", entry["after"]["defence"]) if "after" in (entry or {}) else (method,)
         return
     if few:
         yield ("reads", cache_settings(entry)["likelihood"])

@@ -1,7 +1,7 @@
 """A generated world of a few facts, whose models are pretrained in seconds."""
 
 STUDY = {
-    "builds_on": ["shared/claims-rna", "shared/claims-stableun", "world"],
+    "builds_on": ["shared/claims-rna", "shared/claims-stableun", "shared/world", "world"],
     "study": {
         "name": "small-world",
         "title": "Small worlds (its numbers mean nothing)",
@@ -13,6 +13,7 @@ STUDY = {
         "cells": [
             {"methods": ["reference", "retrain"], "defences": ["none"], "attacks": ["none", "relearn"]},
             {"methods": ["rmu"], "defences": ["rna"], "attacks": ["none"]},
+            {"methods": ["rmu-never"], "defences": ["none"], "attacks": ["none"]},
         ],
     },
     "benchmarks": {
@@ -53,6 +54,13 @@ STUDY = {
             }
         }
     },
-    "methods": {"rmu": {"steps": 4}},
-    "analysis": {"bootstrap_samples": 20, "examples": 1, "never_trained": [], "knowing": []},
+    "methods": {
+        "rmu": {"steps": 4},
+        "rmu-never": {
+            "label": "RMU, never trained",
+            "checkpoint": {"world-0": "world-0-retrained"},
+            "after": {"method": "rmu"},
+        },
+    },
+    "analysis": {"bootstrap_samples": 20, "examples": 1, "never_trained": [], "knowing": [], "unknowing": []},
 }

@@ -110,7 +110,7 @@ DEFAULT = "default"
 STUDIES_HERE = [path.stem for path in STUDIES.glob("*.yaml")]
 # Slow ones first, so that a processor is not left with one of them at the end.
 SLOW = ["rna-paper", "stableun-paper", "rna", "stableun", "matrix"]
-SEVERAL_PLACES = ["rna-paper", "stableun-paper", "world"]
+SEVERAL_PLACES = ["rna-paper", "stableun-paper", "world", "world-variation"]
 CASES = [(name, False) for name in (*SLOW, DEFAULT, *sorted(set(STUDIES_HERE) - set(SLOW)))]
 CASES += [(name, True) for name in SEVERAL_PLACES]
 

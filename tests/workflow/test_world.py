@@ -54,3 +54,16 @@ def test_relearning_teaches_the_model_that_never_saw_the_facts_little(finished):
     results, _ = finished
     records = read(results.glob("records/world-0/world-0/retrain/none/seed*/relearn/records.parquet"))
     assert set(records["split"]) == {"test"} and records["correct"].mean() < 0.6
+
+
+def test_what_is_trained_on_the_model_that_never_saw_them_is_a_cell_of_the_one_that_did(finished):
+    results, _ = finished
+    place = results / "cells" / "{model}" / "world-0" / "{method}" / "none" / "seed0" / "manifest.json"
+    treated = read_json(str(place).format(model="world-0", method="rmu-never"))
+    trained = read_json(str(place).format(model="world-0-retrained", method="rmu"))
+    # How far the training went, not how far the two models lie apart.
+    assert treated["steps"] == 4 and treated["weight_change"] == trained["weight_change"] > 0
+    assert set(trained["trained_tensors"]) < set(treated["trained_tensors"])
+    answers = pandas.read_csv(results / "tables" / "accuracy.csv").query("role == 'forget' and measure == 'accuracy'")
+    mean = answers.set_index("method")["mean"]
+    assert mean["rmu-never"] < 0.6 < mean["reference"]

@@ -1,7 +1,8 @@
 """Measuring the measures: which of them tell models that hold the forget facts from models that never had them?
 
-``analysis.knowing`` names kinds of cells whose models hold the facts, though most hide them; the yardstick and its like
-never had them. A measure of robustness, sharpness or leakage that cannot tell these apart sees something else.
+``analysis.knowing`` names kinds of cells whose models hold the facts, though most hide them, ``analysis.unknowing``
+kinds whose models never had them and were treated alike. A measure of robustness, sharpness or leakage that cannot tell
+these apart sees something else: the treatment, for one.
 """
 
 from collections.abc import Iterator
@@ -30,36 +31,44 @@ def meta_evaluation(inputs: Inputs) -> pandas.DataFrame:
     1: the measure is larger in every model that holds the facts than in every model that never had them; 0: smaller;
     0.5: it does not tell them apart. Only cells of one place, a model and benchmark, are compared. With
     ``analysis.replicates: models`` the areas of all places are averaged: then a kind of cells counts once as
-    ``knowing``, however many seeds and places it has, and a model that ``never`` had the facts once a place, since it
-    is trained anew there.
+    ``knowing``, however many seeds and places it has, and so it does among those that ``never`` had the facts. Of
+    these an untreated model counts once a place, since it is trained anew there.
     """
     measured, rows = cell_measures(inputs), []
     for names, part in measured.groupby(NAMES, sort=True) if inputs.analysis.get("knowing") else ():
         pairs = dict(_compared(part, inputs))
         together = inputs.analysis.get("replicates") == MODELS
         for place, own in pairs.items():
-            estimate = _area(list(pairs.values()) if together else [own], inputs.analysis["confidence"])
+            areas = list(pairs.values()) if together else [own]
+            estimate = _area(areas, bool(inputs.analysis.get("unknowing")), inputs.analysis["confidence"])
             rows.append(dict(zip(COLUMNS, (*place, *names, *estimate), strict=True)))
     return pandas.DataFrame(rows, columns=COLUMNS)
 
 
-def _area(pairs: list[numpy.ndarray], confidence: float) -> tuple:
-    """Mean over places of placements (K, N), its bounds, how many kinds know, how many models never did, and places."""
+def _area(pairs: list[numpy.ndarray], treated: bool, confidence: float) -> tuple:
+    """Mean over places of placements (K, N), its bounds, how many kinds know, how many never did, and places."""
     area = float(numpy.mean([matrix.mean() for matrix in pairs]))
-    knowing, never = max(len(matrix) for matrix in pairs), sum(matrix.shape[1] for matrix in pairs)
+    knowing, nevers = max(len(matrix) for matrix in pairs), [matrix.shape[1] for matrix in pairs]
+    never = max(nevers) if treated else sum(nevers)
     return area, *area_interval(area, knowing, never, confidence), knowing, never, len(pairs)
 
 
 def _compared(part: pandas.DataFrame, inputs: Inputs) -> Iterator[tuple[tuple, numpy.ndarray]]:
     """(place, placements) of the models that know among those that never did, of every place that has both."""
-    knowing, never = {tuple(pair) for pair in inputs.analysis["knowing"]}, set(never_ids(inputs))
+    knowing, never = {tuple(pair) for pair in inputs.analysis["knowing"]}, _unknowing(inputs)
     for place, rows in part.groupby(PLACE, sort=True):
         kinds = list(zip(rows["method"], rows["defence"], strict=True))
         values = pandas.Series(rows["value"].to_numpy(float), index=[" ".join(kind) for kind in kinds])
         knows = numpy.array([kind in knowing for kind in kinds])
-        innocent = numpy.array([kind[0] in never and kind[1] == NONE for kind in kinds])
+        innocent = numpy.array([kind in never for kind in kinds])
         if knows.any() and innocent.any():
             yield place, placements(values[knows], values[innocent])
+
+
+def _unknowing(inputs: Inputs) -> set[tuple[str, str]]:
+    """The kinds (method, defence) whose models never had the facts."""
+    treated = {tuple(pair) for pair in inputs.analysis.get("unknowing", [])}
+    return treated or {(name, NONE) for name in never_ids(inputs)}
 
 
 def meta_correlations(inputs: Inputs) -> pandas.DataFrame:
@@ -95,7 +104,7 @@ def recovery(inputs: Inputs) -> pandas.DataFrame:
             continue
         taught = float(paired(fact_matrix(true), before[(*place, inputs.analysis["yardstick"], NONE)]).mean(axis=None))
         for kind, part in rows.groupby(KIND, sort=True):
-            if kind[2] in never_ids(inputs):
+            if kind[2] in never_ids(inputs) or kind[2:] in _unknowing(inputs):
                 continue
             level = fact_matrix(part)
             gain = paired(level, before[kind]).mean(axis=1)

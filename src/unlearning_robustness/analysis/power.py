@@ -101,26 +101,36 @@ def smallest_effect(
     return float(stdtrit(freedom, (1 + confidence) / 2) + stdtrit(freedom, power)) * error
 
 
-def detectable(spread: Spread, seeds: int, facts: int, confidence: float, power: float = POWER) -> float:
+def detectable(
+    spread: Spread, seeds: int, facts: int, confidence: float, power: float = POWER, models: int = 1
+) -> float:
     """The smallest effect that a study of so many seeds and facts shows with probability ``power``.
 
-    Infinite for one seed, which says nothing about others.
+    Infinite for one seed, which says nothing about others. The mean over several ``models``, each with as many seeds
+    and facts of its own, has so many times less variance and more freedom, where models differ by no more than that.
     """
-    freedom = spread.degrees_of_freedom(seeds, facts)
-    return smallest_effect(spread.standard_error(seeds, facts), freedom, confidence, power)
+    error, freedom = _error(spread, seeds, facts, models)
+    return smallest_effect(error, freedom, confidence, power)
 
 
-def confirmable(spread: Spread, seeds: int, facts: int, confidence: float, power: float = POWER) -> float:
+def confirmable(
+    spread: Spread, seeds: int, facts: int, confidence: float, power: float = POWER, models: int = 1
+) -> float:
     """The smallest bound that both one-sided tests, each at 1 - ``confidence``, confirm of an effect of zero."""
-    error, freedom = spread.standard_error(seeds, facts), spread.degrees_of_freedom(seeds, facts)
+    error, freedom = _error(spread, seeds, facts, models)
     return smallest_effect(error, freedom, 2 * confidence - 1, power, both_bounds=True)
 
 
+def _error(spread: Spread, seeds: int, facts: int, models: int) -> tuple[float, float]:
+    """Standard error of the mean over models, and its degrees of freedom."""
+    return spread.standard_error(seeds, facts) / math.sqrt(models), spread.degrees_of_freedom(seeds, facts) * models
+
+
 def seeds_needed(
-    smallest_of: Callable[..., float], spread: Spread, facts: int, size: float, confidence: float
+    smallest_of: Callable[..., float], spread: Spread, facts: int, size: float, confidence: float, models: int = 1
 ) -> float:
     """The fewest seeds at which ``smallest_of`` (``detectable``, ``confirmable``) is ``size`` at most, or infinity."""
-    enough = (n for n in range(1, MOST_SEEDS + 1) if smallest_of(spread, n, facts, confidence) <= size)
+    enough = (n for n in range(1, MOST_SEEDS + 1) if smallest_of(spread, n, facts, confidence, models=models) <= size)
     return next(enough, math.inf)
 
 

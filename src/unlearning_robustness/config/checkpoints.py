@@ -1,12 +1,14 @@
 """Cells that come from a checkpoint: a model that was unlearned elsewhere and the one before it stand in ``models``.
 
-A method that names the first is not trained; all else is done to it as to any cell.
+A method that names the first is not trained; all else is done to it as to any cell. With ``after`` another method is
+trained on the checkpoint first, as if that were a model of the study.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from unlearning_robustness.config.cells import NONE, in_order
-from unlearning_robustness.config.kinds import ATTACKS, facts_of
+from unlearning_robustness.config.cells import NONE, Cell, cells, defence_row, in_order, parts_of
+from unlearning_robustness.config.kinds import ATTACKS, DEFENCES, facts_of
 from unlearning_robustness.errors import ConfigError
 
 
@@ -26,9 +28,31 @@ def checkpoint_methods(config: dict) -> dict[str, dict]:
 
 
 def study_methods(config: dict) -> list[str]:
-    """The methods that the study trains in its cells; a search tries no others."""
-    trained = trained_methods(config)
-    return [name for name in in_order(config["study"], "methods") if name in trained]
+    """The methods that the study trains, in its cells or on checkpoints; a search tries no others."""
+    named, trained = in_order(config["study"], "methods"), trained_methods(config)
+    entries = (config["methods"].get(name, {}) for name in named)
+    treating = [entry["after"]["method"] for entry in entries if "after" in entry]
+    return [name for name in dict.fromkeys([*named, *treating]) if name in trained]
+
+
+def treated_cells(config: dict) -> list[Cell]:
+    """What is trained on checkpoints, each as a cell of the model that the checkpoint is, in order.
+
+    A cell that a control is matched to is among them.
+    """
+    treated, checkpoints = set(), checkpoint_methods(config)
+    for cell in cells(config["study"]):
+        if "after" in (method := checkpoints.get(cell.method, {})):
+            model, after = checkpoint_of(method, cell.model), method["after"]
+            own = Cell(model, cell.benchmark, after["method"], after["defence"], cell.seed)
+            treated |= {own, *(replace(own, defence=match) for match in matches(config, own.method, own.defence))}
+    return sorted(treated)
+
+
+def matches(config: dict, method: str, defence: str) -> list[str]:
+    """The defences that the parts of a defence are matched to."""
+    row = defence_row(config, defence, method)
+    return [part["parameters"]["match"] for part in row if facts_of(DEFENCES, part["kind"]).needs_matched_cell]
 
 
 def checkpoint_of(method: dict, model: str) -> str | None:
@@ -53,10 +77,12 @@ def check_checkpoints(config: dict) -> None:
                 raise ConfigError(f"{key}: {model!r} is not defined under models; there are: {known}")
         if name in in_order(config["study"], "methods"):
             _check_asked(key, method, config["study"]["models"])
+        if "after" in method:
+            _check_after(config, f"methods.{name}", method)
     for name, method in config["methods"].items():
-        if "whole" in method and is_trained(method):
+        if other := next((key for key in ("whole", "after") if key in method and is_trained(method)), None):
             raise ConfigError(
-                f"methods.{name}.whole: goes with checkpoint; a method that is trained has none, leave it out"
+                f"methods.{name}.{other}: goes with checkpoint; a method that is trained has none, leave it out"
             )
     for number, grid in enumerate(config["study"]["cells"]):
         _check_whole(config, grid, f"study.cells.{number}.attacks")
@@ -74,6 +100,24 @@ def _check_asked(key: str, method: dict, models: list[str]) -> None:
             raise ConfigError(f"{key}: nothing is given for {model!r} of study.models; add it")
         if checkpoint == model:
             raise ConfigError(f"{key}: {model!r} is the model before unlearning itself; name the one after it")
+
+
+def _check_after(config: dict, key: str, method: dict) -> None:
+    """What is done to a checkpoint is a training that asks no questions: of the facts it may know none."""
+    name, defence = method["after"]["method"], method["after"]["defence"]
+    if is_whole(method):
+        raise ConfigError(f"{key}.whole: a checkpoint of other shapes is taken as it is; leave `after` out")
+    if name not in trained_methods(config):
+        raise ConfigError(f"{key}.after.method: {name!r} is no method that is trained; name one")
+    for part in parts_of(defence):
+        if part not in config["defences"]:
+            raise ConfigError(f"{key}.after.defence: {part!r} is not defined under defences; name one, or none")
+    for part in defence_row(config, defence, name):
+        if facts_of(DEFENCES, part["kind"]).scores_select(part["parameters"]):
+            raise ConfigError(
+                f"{key}.after.defence: {part['id']!r} stops where facts of select are forgotten, which a checkpoint "
+                "need not know; take another"
+            )
 
 
 def _check_whole(config: dict, grid: dict, key: str) -> None:

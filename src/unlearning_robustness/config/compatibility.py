@@ -1,7 +1,7 @@
 """What goes together: losses, defences and ways of training, attacks and the questions they need."""
 
 from unlearning_robustness.config.cells import FLOORS, NONE, REFERENCE, defence_row, parts_of, tried_rows
-from unlearning_robustness.config.checkpoints import trained_methods
+from unlearning_robustness.config.checkpoints import checkpoint_methods, trained_methods
 from unlearning_robustness.config.kinds import (
     ATTACKS,
     DEFENCES,
@@ -23,6 +23,11 @@ def check_compatibility(config: dict) -> None:
     for name, method in trained_methods(config).items():
         _check_losses(f"methods.{name}", method)
         check_training(name, method, config)
+    for name, method in checkpoint_methods(config).items():
+        if "after" in method:
+            key, after = f"methods.{name}.after.defence", method["after"]
+            _check_row(config, after["defence"], key)
+            _check_acts(config, after["method"], after["defence"], key)
     for name, probe in config["probes"].items():
         _check_probe(f"probes.{name}", probe)
     for number, grid in enumerate(config["study"]["cells"]):

@@ -44,6 +44,7 @@ def report_settings(config: dict, benchmark: str) -> dict:
         "probes": {name: _chosen(config["probes"][name], PROBE) for name in study["probes"]},
         "headline": {name: analysis[f"{name}_probe"] for name in ("baseline", "forget_token", "neutral_token")},
         "chance": chance_of(config["benchmarks"][benchmark]),
+        "variation": study["variation"],
         "latents": {
             "position": (config.get("latents") or {}).get("eta_position"),
             "methods": [name for grid in study["latents"] for name in grid["methods"]],

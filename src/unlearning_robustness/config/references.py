@@ -142,6 +142,9 @@ def _check_study(config: dict) -> None:
         raise ConfigError(
             f"study.cells: add attack {NONE!r} to a grid; attacked models are compared with unattacked ones"
         )
+    for number, varied in enumerate(study["variation"]):
+        if other := next((level["model"] for level in varied["levels"] if level["model"] not in study["models"]), None):
+            raise ConfigError(f"study.variation.{number}.levels: {other!r} is not among study.models; add it there")
     for number, grid in enumerate(study["cells"]):
         key = f"study.cells.{number}"
         _all_defined(config, "methods", grid["methods"], f"{key}.methods", REFERENCE)
@@ -191,14 +194,17 @@ def _check_yardstick(config: dict) -> None:
 
 
 def _check_knowing(config: dict) -> None:
-    """Check that models which are known to hold the forget facts are cells, and told from others."""
+    """Check that models which are known to hold the forget facts, and those that never had them, are cells."""
     analysis = config["analysis"]
-    if analysis["knowing"] and "yardstick" not in analysis:
-        raise ConfigError("analysis.knowing: these are told from analysis.yardstick; name it there")
+    if analysis["knowing"] and not analysis["unknowing"] and "yardstick" not in analysis:
+        raise ConfigError("analysis.knowing: these are told from analysis.yardstick; name it there, or give unknowing")
     trained = {(cell.method, cell.defence) for cell in cells(config["study"])}
-    for method, defence in analysis["knowing"]:
-        if (method, defence) not in trained:
-            raise ConfigError(f"analysis.knowing: {method} with {defence} is no cell of study.cells; add it there")
+    for key in ("knowing", "unknowing"):
+        for method, defence in analysis[key]:
+            if (method, defence) not in trained:
+                raise ConfigError(f"analysis.{key}: {method} with {defence} is no cell of study.cells; add it there")
+    if twice := next((pair for pair in analysis["unknowing"] if pair in analysis["knowing"]), None):
+        raise ConfigError(f"analysis.unknowing: {' with '.join(twice)} is among those that know; leave it out of one")
 
 
 def _check_tuning(config: dict, tuning: dict) -> None:

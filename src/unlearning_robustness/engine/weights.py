@@ -14,7 +14,7 @@ from torch import nn
 
 from unlearning_robustness.engine.cost import Cost
 from unlearning_robustness.errors import ConfigError
-from unlearning_robustness.models.architecture import stack_of
+from unlearning_robustness.models.architecture import ArchitectureError, stack_of
 from unlearning_robustness.models.slicing import double_backward_attention
 from unlearning_robustness.runtime.parallel import mean, whole
 from unlearning_robustness.runtime.quick_start import without_compiler
@@ -172,6 +172,24 @@ def down_projections(model: nn.Module, layers: Sequence[int]) -> list[str]:
     model does not have, or whose MLP has no one down-projection.
     """
     return [f"{stack_of(model).layer(layer).down_proj.name}.weight" for layer in layers]
+
+
+def output_biases(model: nn.Module, layers: Sequence[int]) -> list[str]:
+    """Names of the bias of what each of ``layers`` writes to the residual stream last: trained, a steering vector each.
+
+    It is the same vector for every token, so whatever it hides is in all other weights as it was (Turner et al.,
+    arXiv 2308.10248, add such vectors by hand). Raises ArchitectureError for a layer that writes without a bias.
+    """
+    stack, names = stack_of(model), []
+    for layer in map(stack.layer, layers):
+        writing = [part for part in (layer.down_proj, layer.o_proj) if part.module.bias is not None]
+        if not writing:
+            raise ArchitectureError(
+                f"{layer.name} writes to the residual stream without a bias: give `trained` another value than "
+                "output-biases"
+            )
+        names.append(f"{writing[0].name}.bias")
+    return names
 
 
 def tensors_of_layers(model: nn.Module, layers: Sequence[int]) -> list[str]:

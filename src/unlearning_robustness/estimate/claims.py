@@ -6,7 +6,8 @@ from math import inf, isfinite
 
 from unlearning_robustness.analysis.decisions import LEVEL
 from unlearning_robustness.analysis.power import Spread, confirmable, detectable, detectable_correlation, seeds_needed
-from unlearning_robustness.config.cells import ACCURACY, MEASURE, NONE, PROBABILITY, REFERENCE, measured_cells
+from unlearning_robustness.analysis.replicates import MODELS
+from unlearning_robustness.config.cells import ACCURACY, MEASURE, NONE, PROBABILITY, REFERENCE, measured_cells, places
 from unlearning_robustness.config.references import expected_of
 from unlearning_robustness.estimate.columns import aligned
 from unlearning_robustness.estimate.jobs import Domain, questions_of
@@ -51,6 +52,7 @@ class Resolution:
 
     ``smallest`` is None where the effect is no share of questions and no correlation, so that nothing is known of its
     spread; ``units`` are facts, or the defences of a correlation; ``needed`` are seeds that would show what matters.
+    ``benchmark`` is the number of models where the claim is about their mean, and ``units`` are the facts of each.
     ``by_probability`` is the smallest effect on the right choice's probability, None where that is not measured.
     """
 
@@ -80,26 +82,35 @@ def facts_asked(config: dict, benchmark: str, role: str, probe: str, domains: di
 
 
 def resolutions(config: dict, domains: dict[str, Domain]) -> Iterator[Resolution]:
-    """One for each claim and benchmark, then one for each published number of the study."""
+    """One for each claim and benchmark, then one for each published number of the study.
+
+    Where models are replicates a claim is about all of them, and the facts are those of the first benchmark.
+    """
+    benchmarks, models = config["study"]["benchmarks"], 1
+    if config["analysis"]["replicates"] == MODELS:
+        benchmarks, models = benchmarks[:1], len(places(config["study"]))
     for name, claim in config["claims"].items():
-        for benchmark in config["study"]["benchmarks"]:
-            yield _of_claim(config, name, claim, benchmark, domains)
+        for benchmark in benchmarks:
+            yield _of_claim(config, name, claim, benchmark, domains, models)
     for name, entry in expected_of(config).items():
         yield _of_published(config, f"published: {name}", entry, domains)
 
 
-def _of_claim(config: dict, name: str, claim: dict, benchmark: str, domains: dict[str, Domain]) -> Resolution:
+def _of_claim(
+    config: dict, name: str, claim: dict, benchmark: str, domains: dict[str, Domain], models: int
+) -> Resolution:
     table, seeds = claim["table"], len(config["study"]["seeds"])
+    about = f"{models} models" if models > 1 else benchmark
     # An effect that is looked for beyond `minus` must be told from nothing by so much.
     matters = max(claim["least"], abs(claim["minus"]))
     # Holm's first step: the smallest of so many p-values is compared with so small a level.
     confidence = 1 - LEVEL / len(config["claims"])
     if table == CORRELATIONS:
         kinds = _measured_kinds(config)
-        return Resolution(name, benchmark, 1, seeds, kinds, detectable_correlation(kinds, confidence), matters, inf)
+        return Resolution(name, about, 1, seeds, kinds, detectable_correlation(kinds, confidence), matters, inf)
     subjects = subjects_of(config, claim, benchmark)
     if table not in SPREADS:
-        return Resolution(name, benchmark, subjects, seeds, 0, None, matters, inf)
+        return Resolution(name, about, subjects, seeds, 0, None, matters, inf)
     facts = facts_asked(config, benchmark, *_asked(config, claim), domains)
     smallest_of = confirmable if claim["expects"] == "within" else detectable
     # Of a rejection no average has an interval of its own: it is as wide as that of one subject.
@@ -107,9 +118,9 @@ def _of_claim(config: dict, name: str, claim: dict, benchmark: str, domains: dic
     narrow = spread.scaled(NARROWER)
     decides = narrow if claim["where"].get(MEASURE, ACCURACY) == PROBABILITY else spread
     return Resolution(
-        name, benchmark, subjects, seeds, facts, smallest_of(decides, seeds, facts, confidence), matters,
-        seeds_needed(smallest_of, decides, facts, matters, confidence),
-        None if table == "rejection" else smallest_of(narrow, seeds, facts, confidence),
+        name, about, subjects, seeds, facts, smallest_of(decides, seeds, facts, confidence, models=models), matters,
+        seeds_needed(smallest_of, decides, facts, matters, confidence, models),
+        None if table == "rejection" else smallest_of(narrow, seeds, facts, confidence, models=models),
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from unlearning_robustness.config.cells import (
     retrain_of,
     trigger_controls,
 )
-from unlearning_robustness.config.checkpoints import checkpoint_methods, study_methods
+from unlearning_robustness.config.checkpoints import checkpoint_methods, checkpoint_of, study_methods, treated_cells
 from unlearning_robustness.config.kinds import ATTACKS, facts_of
 from unlearning_robustness.config.searches import searched_kinds
 from unlearning_robustness.config.sources import roles_of
@@ -121,12 +121,19 @@ def probed_questions(config: dict, benchmark: dict, domains: dict[str, Domain]) 
 
 def jobs_of(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> list[Job]:
     """Every job with a model, of a resolved configuration."""
+    shapes = {**_of_checkpoints(config, shapes), **shapes}
     return [
         *_shared(config, shapes, domains),
         *_controls(config, shapes, domains),
         *_searches(config, shapes, domains),
         *_processes(config, _of_cells(config, shapes, domains)),
     ]
+
+
+def _of_checkpoints(config: dict, shapes: dict[str, Shape]) -> dict[str, Shape]:
+    """The shapes of checkpoints that are trained further: those of the models that they belong to."""
+    treated = [entry for entry in checkpoint_methods(config).values() if "after" in entry]
+    return {checkpoint_of(entry, model): shape for entry in treated for model, shape in shapes.items()}
 
 
 def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) -> Iterator[Job]:
@@ -139,14 +146,8 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
         asked = sum(reference_questions(benchmark, role, domains) for role in roles_of(benchmark))
         scored = work.scoring(shape, round(asked), batch_size, length=question_tokens(benchmark))
         yield Job("build_questions", about, work.scored_in(scored, shape, precision))
-        corpora, known = benchmark["corpora"], domains.get(benchmark["forget"].get("domain"))
-        texts = {
-            "forget": corpora.get("forget_prose_documents", PUBLISHED) + (known.entities if known else 0),
-            "retain": corpora.get("retain_documents", PUBLISHED),
-            "refusal": REFUSALS,
-        }
         for identity, settings in caches.items():
-            yield Job("cache_activations", f"{about}/{identity}", work.activation_cache(shape, settings, texts))
+            yield _cache(about, identity, settings, shape, _texts(benchmark, domains))
         if trained:
             first = _first_layer(trained)
             tokens = probed_questions(config, benchmark, domains) * question_tokens(benchmark)
@@ -155,6 +156,25 @@ def _shared(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]) 
             yield Job("build_prefix", about, work.scored_in(prefix, shape, precision))
         if study["memorisation"] and "model" in retrain_of(config, model):
             yield Job("measure_retrained", about, measures.memorisation(shape, config))
+    treated = ((cell.model, cell.benchmark, cell.method) for cell in treated_cells(config))
+    for model, name, method in dict.fromkeys(treated):
+        settings, texts = cache_settings(config["methods"][method]), _texts(config["benchmarks"][name], domains)
+        yield _cache(f"{model}/{name}", cache_id(settings), settings, shapes[model], texts)
+
+
+def _cache(about: str, identity: str, settings: dict, shape: Shape, texts: dict[str, int]) -> Job:
+    """The activation cache of a model's texts."""
+    return Job("cache_activations", f"{about}/{identity}", work.activation_cache(shape, settings, texts))
+
+
+def _texts(benchmark: dict, domains: dict[str, Domain]) -> dict[str, int]:
+    """The number of texts of each corpus that methods train on."""
+    corpora, known = benchmark["corpora"], domains.get(benchmark["forget"].get("domain"))
+    return {
+        "forget": corpora.get("forget_prose_documents", PUBLISHED) + (known.entities if known else 0),
+        "retain": corpora.get("retain_documents", PUBLISHED),
+        "refusal": REFUSALS,
+    }
 
 
 def _made(config: dict, shapes: dict[str, Shape]) -> Iterator[Job]:
@@ -209,7 +229,7 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
     study, batch_size, precision = config["study"], config["scoring"]["batch_size"], config["scoring"]["precision"]
     trained = study_methods(config)
     first = _first_layer([config["methods"][name] for name in trained])
-    for cell in cells(study):
+    for cell in [*cells(study), *treated_cells(config)]:
         if cell.method in checkpoint_methods(config):
             yield "take_checkpoint", cell, work.difference(shapes[cell.model])
         elif cell.method != REFERENCE:
@@ -252,7 +272,8 @@ def _of_cells(config: dict, shapes: dict[str, Shape], domains: dict[str, Domain]
 
 def _repeats(config: dict, cell: Cell) -> bool:
     """Whether a process has this cell's weights before it already, under another seed: nothing is trained for them."""
-    same = cell.method == REFERENCE or cell.method in checkpoint_methods(config)
+    entry = checkpoint_methods(config).get(cell.method, {})
+    same = cell.method == REFERENCE or (entry and "after" not in entry)
     return same and config["batch_seeds"] and cell.seed != config["study"]["seeds"][0]
 
 

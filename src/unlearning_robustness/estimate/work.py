@@ -82,6 +82,8 @@ def trained_parameters(shape: Shape, method: dict) -> tuple[int, int]:
         return (shape.parameters,) * 2
     if method["trained"] == "full":
         return (layers * shape.layer_parameters,) * 2
+    if method["trained"] == "output-biases":
+        return (layers * shape.hidden_size,) * 2
     if method["trained"] == "lora":
         sizes = [shape.matrices[target] for target in method["lora"]["targets"] if target in shape.matrices]
         adapters = method["lora"]["rank"] * sum(inputs + outputs for inputs, outputs in sizes)

@@ -14,6 +14,7 @@ from torch import nn
 
 from unlearning_robustness.errors import DeltaError
 from unlearning_robustness.models.checkpoint import stored_type
+from unlearning_robustness.models.delta import apply_delta, load_delta
 from unlearning_robustness.models.loading import load_model, load_tokenizer, verify
 
 # What a config says of how a model was saved, is trained or generates, and not of what its forward pass computes.
@@ -26,10 +27,11 @@ UNCOMPUTED = {
 TOKENISING = ("normalizer", "pre_tokenizer", "post_processor", "added_tokens")
 
 
-def difference(before: Path, after: Path) -> tuple[dict[str, torch.Tensor], dict]:
+def difference(before: Path, after: Path, treated: Path | None = None) -> tuple[dict[str, torch.Tensor], dict]:
     """The delta that makes the model of the folder ``before`` that of the folder ``after``, and facts of it.
 
-    The tensors whose numbers differ, in the type in which ``after`` stores them. The facts are the digests of both,
+    ``treated`` is a delta of the model ``after``, which is applied to it first. The tensors whose numbers differ, in
+    the type in which ``after`` stores them. The facts are the digests of both,
     ``weight_change``, the Frobenius norm of what changed, and ``rounded_tensors``, the number of tensors that differ by
     no more than what rounding to the coarser of both types does.
 
@@ -42,6 +44,8 @@ def difference(before: Path, after: Path) -> tuple[dict[str, torch.Tensor], dict
             f"{after}: does not compute as {before} does but for its weights: {other}; "
             "with methods.*.whole: true it is loaded whole"
         )
+    if treated:
+        apply_delta(new, load_delta(treated, new_digest))
     tensors, change, rounded = {}, 0.0, 0
     pairs = ((name, tensor, new.get_parameter(name)) for name, tensor in old.named_parameters())
     for name, stood, stands in pairs:

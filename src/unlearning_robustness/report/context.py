@@ -20,7 +20,8 @@ AXES = {"method": "methods", "defence": "defences", "first": "defences", "second
 class ReportContext:
     """Tables by name, cut to one model and benchmark, and ``config.display``'s settings of a figure or a page.
 
-    ``tables`` have the rows of the measure of answers that is shown, ``every_measure`` has all rows. One page has the
+    ``tables`` have the rows of the measure of answers that is shown, ``every_measure`` has all rows, and
+    ``every_model`` those that are shown of all models and benchmarks. One page has the
     ``records`` of that model and benchmark too, another one the ``benchmark``'s manifest and checks, and one the
     ``matrices`` of other studies, whole, by the name of their results folder.
     """
@@ -31,6 +32,7 @@ class ReportContext:
     benchmark: dict | None = None
     matrices: dict[str, pandas.DataFrame] = field(default_factory=dict)
     every_measure: dict[str, pandas.DataFrame] = field(default_factory=dict)
+    every_model: dict[str, pandas.DataFrame] = field(default_factory=dict)
 
     @property
     def measured(self) -> str:
@@ -147,14 +149,17 @@ def read_context(
     ``records`` are files of answers, ``manifests`` are that of the benchmark and its checks, ``matrices`` csv tables of
     other studies, in their results folders; only some pages read them.
     """
-    tables = {Path(path).stem: _read(path) for path in paths}
-    for name, table in tables.items():
-        tables[name] = _in_order(_cut(table, model, benchmark), settings) if len(table) else table
+    whole = {Path(path).stem: _read(path) for path in paths}
+    tables = {
+        name: _in_order(_cut(table, model, benchmark), settings) if len(table) else table
+        for name, table in whole.items()
+    }
     answers = _cut(read(records), model, benchmark) if len(records) else None
     known = {key: value for path in manifests for key, value in read_json(path).items()} or None
     others = {Path(path).parents[1].name: of_measure(_read(path), ACCURACY) for path in matrices}
-    shown = {name: of_measure(table, settings.get(MEASURE, ACCURACY)) for name, table in tables.items()}
-    return ReportContext(shown, settings, answers, known, others, tables)
+    measure = settings.get(MEASURE, ACCURACY)
+    shown, all_models = ({name: of_measure(table, measure) for name, table in each.items()} for each in (tables, whole))
+    return ReportContext(shown, settings, answers, known, others, tables, all_models)
 
 
 def of_measure(table: pandas.DataFrame, measure: str) -> pandas.DataFrame:

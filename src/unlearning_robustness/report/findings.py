@@ -8,6 +8,7 @@ from unlearning_robustness.report.recovery_findings import recovery
 from unlearning_robustness.report.settings_findings import settings
 from unlearning_robustness.report.sharpness_findings import sharpness
 from unlearning_robustness.report.unlearning_findings import repair, token_effect, unlearning
+from unlearning_robustness.report.variation_findings import variation
 
 LABEL = "findings"
 CAPTION = "What the study finds, written from its numbers."
@@ -31,6 +32,7 @@ def page(context: ReportContext) -> str:
         "Do sharp minima give more back?": sharpness,
         "What is left of texts known by heart, and what comes back?": memorisation,
         "What is the worst that an attacker can do?": worst_attacks,
+        "When does a forget token harm, and when do RNA and StableUN help?": variation,
         "What can these numbers not say?": limits,
     }
     lines = [f"# {context.settings['study']['title']}", ""]

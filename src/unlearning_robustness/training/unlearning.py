@@ -23,6 +23,7 @@ from unlearning_robustness.engine.weights import (
     down_projections,
     every_tensor,
     norm,
+    output_biases,
     tensors_of_layers,
 )
 from unlearning_robustness.errors import ConfigError, InterruptionError, TrainingError
@@ -39,6 +40,13 @@ from unlearning_robustness.training.orders import batch_order
 from unlearning_robustness.training.trainer import Trainer
 
 CHECKPOINT_SECONDS = 60.0
+# Which tensors are trained: their names in a model, by the value of `trained`.
+NAMES = {
+    "down-projections": down_projections,
+    "output-biases": output_biases,
+    "full": tensors_of_layers,
+    "all": every_tensor,
+}
 SCHEDULE = ("steps", "learning_rate", "batch_size", "weight_decay", "warm_up", "decay", "clipping")
 
 
@@ -120,7 +128,7 @@ def released_directions(model, method: Method, seed: int) -> torch.Tensor | None
 
 
 def trained_weights(model, settings: dict, seed: int) -> TrainedWeights:
-    """The tensors that a method entry trains: MLP down-projections, all tensors of layers, all, or adapters in layers.
+    """The tensors that a method entry trains (``NAMES``), or adapters in its layers.
 
     The entry's ``precision`` and ``parallel`` decide whether they have masters, sharded masters or none.
     """
@@ -129,9 +137,7 @@ def trained_weights(model, settings: dict, seed: int) -> TrainedWeights:
         lora = settings["lora"]
         targets = modules_of_layers(model, layers, lora["targets"])
         return LowRankWeights(model, targets, lora["rank"], lora["alpha"], generator(seed, "adapters"))
-    names = {"down-projections": down_projections, "full": tensors_of_layers, "all": every_tensor}[trained](
-        model, layers
-    )
+    names = NAMES[trained](model, layers)
     if settings["parallel"]["sharded"]:
         # Few need FSDP, which takes long to import.
         from unlearning_robustness.engine.sharding import ShardedWeights

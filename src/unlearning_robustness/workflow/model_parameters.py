@@ -1,11 +1,11 @@
 """What a job reads of models: their entries, where they come from, and the folders in which they lie."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from unlearning_robustness.config import method_settings
 from unlearning_robustness.config.cells import retrain_of
 from unlearning_robustness.config.checkpoints import checkpoint_of, is_whole
-from unlearning_robustness.workflow.paths import Paths
+from unlearning_robustness.workflow.paths import Paths, all_filled
 
 # How something is computed with, which does not change where it comes from.
 COMPUTED_WITH = ("device", "dtype", "placement", "reader")
@@ -77,6 +77,17 @@ class ModelParameters:
     def checkpoint_folder(self, wildcards) -> str:
         """The folder of the model that a method, a checkpoint, gives for the cell's model."""
         return self.folder_of(checkpoint_of(self.method(wildcards), wildcards.model))
+
+    def treated(self, name: str) -> Callable[[object], list[str]]:
+        """The files ``name`` of what is trained on the checkpoint that a method is, one a seed; none without that."""
+        files = self.paths.each_seed(f"{self.paths.delta}/{name}")
+
+        def treated(wildcards) -> list[str]:
+            entry = self.method(wildcards)
+            model, after = checkpoint_of(entry, wildcards.model), entry.get("after")
+            return all_filled(files, wildcards, model=model, **after) if after else []
+
+        return treated
 
     def retrained_model(self, wildcards) -> dict:
         """The entry of the model that never saw the forget texts."""

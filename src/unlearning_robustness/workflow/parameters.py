@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from unlearning_robustness.config import defence_row
 from unlearning_robustness.config.activation_caches import cache_id, cache_settings
-from unlearning_robustness.config.cells import NONE, REFERENCE
-from unlearning_robustness.config.checkpoints import checkpoint_methods, study_methods, trained_methods
+from unlearning_robustness.config.cells import NONE, REFERENCE, places
+from unlearning_robustness.config.checkpoints import checkpoint_methods, matches, study_methods, trained_methods
 from unlearning_robustness.config.demands import question_demands, text_demands
 from unlearning_robustness.config.kinds import DEFENCES, facts_of, module_of
 from unlearning_robustness.config.sources import roles_of
@@ -149,11 +149,15 @@ class Parameters(ModelParameters):
         files = self.paths.each_seed(f"{self.paths.delta}/{name}")
 
         def matched(wildcards) -> list[str]:
-            row = self.row(wildcards)
-            matches = [part["parameters"]["match"] for part in row if _facts(part).needs_matched_cell]
-            return all_filled(files, wildcards, defence=matches[0]) if matches else []
+            defences = matches(self.config, wildcards.method, wildcards.defence)
+            return all_filled(files, wildcards, defence=defences[0]) if defences else []
 
         return matched
+
+    def checked_questions(self, wildcards) -> list[str]:
+        """The check of the questions that a model is asked; a checkpoint on which a method is run is asked none."""
+        asked = (wildcards.model, wildcards.benchmark) in places(self.study)
+        return [filled(self.paths.questions_check, wildcards)] if asked else []
 
     def select_questions(self, wildcards) -> list[str]:
         """The questions, where a part of the defence scores those of the select split while it trains."""

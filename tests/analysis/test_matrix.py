@@ -211,3 +211,22 @@ def test_without_select_questions_there_is_no_matrix():
     assert entries(test) == {}
     for table in (matrix(test), matrix_differences(test), interactions(test)):
         assert table.empty and "p" in table
+
+
+def test_the_reference_counts_under_every_seed_of_an_attack_though_it_is_asked_once_without_one():
+    levels = {0: 0.8, 1: 0.5, 2: 0.65}
+    records = pandas.concat([
+        cell(0.9, method="reference"),
+        *(point(level, level, "quantise", method="reference", setting="4 bits", seed=seed)
+          for seed, level in levels.items()),
+        # Under the last seed the attack breaks the model, and the unattacked answers stand there.
+        *(point(0.4, 0.4, "prune", kept=0.2 if seed == 2 else 1.0, method="reference", setting="q 1 %", seed=seed)
+          for seed in levels),
+    ], ignore_index=True)  # fmt: skip
+    columns = entries(inputs(records))["m", "b", "reference", "none"]
+    means = {name: columns[name].answers.groupby("seed")["correct"].mean().to_dict() for name in ("quantise", "prune")}
+    assert means["quantise"] == pytest.approx(levels)
+    assert means["prune"] == pytest.approx({0: 0.4, 1: 0.4, 2: 0.9})
+    assert columns["prune"].setting == "q 1 %; none within the bound"
+    assert {part["seed"].nunique() for part in columns["prune"].retain} == {3, 1}
+    assert columns["forget"].answers["seed"].nunique() == 1

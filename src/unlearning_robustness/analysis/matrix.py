@@ -43,6 +43,18 @@ class Entry:
     setting: str = ""
 
 
+def under_every_seed(records: pandas.DataFrame) -> pandas.DataFrame:
+    """The records with unattacked answers under every seed of an attack on the same kind of cell.
+
+    The reference is the same under every seed, so that without an attack it is asked under the first one alone.
+    """
+    seeds, parts = records.groupby(KIND)["seed"].unique(), [records]
+    for kind, answers in records[records["attack"] == NONE].groupby(KIND):
+        first = answers[answers["seed"] == answers["seed"].iloc[0]]
+        parts += [first.assign(seed=seed) for seed in sorted(set(seeds[kind]) - set(answers["seed"]))]
+    return pandas.concat(parts, ignore_index=True)
+
+
 def candidates(records: pandas.DataFrame, bound: float) -> pandas.DataFrame:
     """One row a (cell, seed, point): accuracies ``forget`` and ``retain`` on select, and whether it is ``valid``.
 
@@ -97,24 +109,25 @@ def entries(inputs: Inputs) -> dict[tuple, dict[str, Entry]]:
     records, (plain, token, _) = inputs.every_split, inputs.probes
     if not (records["split"] == "select").any():
         return {}
-    plainly = records[(records["attack"] != NONE) | (records["probe"] == plain)]
+    plainly = under_every_seed(records[(records["attack"] != NONE) | (records["probe"] == plain)])
     scores, added = candidates(plainly, inputs.analysis["utility_bound"]), gains(plainly)
     attacked = inputs.attacked["question"].unique()
     # Attacks ask one template a fact.
     test = inputs.records[inputs.records["question"].isin(attacked)] if len(attacked) else inputs.records
-    by_kind = {}
+    by_kind, repeated = {}, under_every_seed(test[(test["attack"] != NONE) | (test["probe"] == plain)])
     for kind, before in test[test["attack"] == NONE].groupby(KIND):
         asked = before[before["probe"] == plain]
         forget, retain = (asked[asked["role"] == role] for role in (FORGET, RETAIN))
         tripped = before[(before["probe"] == token) & (before["role"] == RETAIN)]
         own = scores[(scores[KIND] == list(kind)).all(axis=1)]
-        after = test[(test[KIND] == list(kind)).all(axis=1) & ((test["attack"] != NONE) | (test["probe"] == plain))]
+        after = repeated[(repeated[KIND] == list(kind)).all(axis=1)]
+        kept = after[(after["attack"] == NONE) & (after["role"] == RETAIN)]
         columns = {RETAIN: Entry(retain), TOKEN: Entry(tripped, retain), FORGET: Entry(forget)}
         for name, chosen in _chosen(own, added[(added[KIND] == list(kind)).all(axis=1)]):
             answers = after.merge(chosen[["seed", *POINT]], on=["seed", *POINT])
             parts = [answers[answers["role"] == role] for role in (FORGET, RETAIN)]
             unasked = set(chosen["seed"]) - set(parts[1]["seed"])
-            parts[1] = pandas.concat([parts[1], retain[retain["seed"].isin(unasked)]])
+            parts[1] = pandas.concat([parts[1], kept[kept["seed"].isin(unasked)]])
             starts = [same[same["question"].isin(part["question"].unique())]
                       for same, part in zip((forget, retain), parts, strict=True)]  # fmt: skip
             columns[name] = Entry(parts[0], starts[0], (parts[1], starts[1]), _settings(chosen, name == WORST))

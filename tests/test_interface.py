@@ -3,6 +3,7 @@
 import numpy
 import pytest
 import torch
+from hub_server import COMMIT, serving
 
 from unlearning_robustness import interface
 from unlearning_robustness.data.model_folder import write_folder
@@ -107,6 +108,21 @@ REFUSED = {
     "defence same-distance: it is matched to another cell": {"defence": "same-distance"},
     "forget: 2 texts, a batch takes 4; give more, or lower batch_size": {"forget": FORGET[:2]},
 }
+
+
+def test_a_model_of_the_hub_is_loaded_by_its_name(loaded, tmp_path, monkeypatch):
+    write_folder(loaded.model, loaded.tokenizer, tmp_path / "saved", {})
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    with serving() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        hub.add("lab/tiny", COMMIT, {path.name: path.read_bytes() for path in (tmp_path / "saved").iterdir()})
+        there = interface.load(f"lab/tiny@{COMMIT}")
+        with pytest.raises(StudyError, match="lab/other") as refused:
+            interface.load(f"lab/other@{COMMIT}")
+    assert there.name == "tiny" and "\n" not in str(refused.value)
+    assert all(torch.equal(tensor, there.model.get_parameter(name)) for name, tensor in loaded.model.named_parameters())
+    with pytest.raises(StudyError, match="'nowhere' is no folder and no owner/name of the hub; correct it"):
+        interface.load("nowhere")
 
 
 @pytest.mark.parametrize("said", REFUSED)

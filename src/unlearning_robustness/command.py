@@ -58,7 +58,7 @@ def _add_model_commands(command: Callable) -> None:
     """Those that take one model; files are of the forms of docs/own-data.md."""
     added = command("unlearn", unlearn, "make a model forget texts, and write it as a folder")
     for name, text in (
-        ("model", "folder of the model"),
+        ("model", "folder of the model, or owner/name of the hub"),
         ("forget", "file of texts to forget"),
         ("retain", "file of texts to keep"),
         ("output", "folder to write, which must not exist"),
@@ -82,7 +82,7 @@ def _add_settings(added: argparse.ArgumentParser, of: str) -> None:
 
 
 def _add_asking(added: argparse.ArgumentParser) -> None:
-    added.add_argument("--model", required=True, help="folder of the model")
+    added.add_argument("--model", required=True, help="folder of the model, or owner/name of the hub")
     added.add_argument("--questions", required=True, help="file of questions")
     added.add_argument("--output", required=True, help="records.parquet to write: docs/records.md")
 

@@ -39,6 +39,7 @@ from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.scoring.records import label
 from unlearning_robustness.training.unlearning import Unlearned
 from unlearning_robustness.training.unlearning import unlearn as train
+from unlearning_robustness.workflow.audited_models import located, name_of
 from unlearning_robustness.workflow.study import merged
 
 BENCHMARK = "own"
@@ -49,26 +50,29 @@ Tensors = Mapping[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A frozen causal model of transformers and its tokenizer; ``name`` is that of its folder."""
+    """A frozen causal model of transformers and its tokenizer; ``name`` is that of its folder or repository."""
 
     model: torch.nn.Module
     tokenizer: object
     name: str = "model"
 
 
-def load(folder: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Loaded:
+def load(said: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Loaded:
     """The model of a Hugging Face folder, sharded or not, in any number type: safetensors alone, no remote code.
 
-    Raises FetchError or ModelFileError when it is not sound.
+    ``said`` is the folder, or ``owner/name`` or ``owner/name@revision`` of the hub, which is downloaded at each call
+    (HF_TOKEN and HF_ENDPOINT count). Raises ConfigError for what is neither, FetchError or ModelFileError when the
+    model cannot be had or is not sound.
     """
-    folder = Path(folder).expanduser().resolve()
     with tempfile.TemporaryDirectory() as scratch:
-        checked = folder
-        if not (folder / MANIFEST).is_file():
+        checked = Path(said).expanduser().resolve()
+        if not (checked / MANIFEST).is_file():
+            if not (where := located(str(said))):
+                raise ConfigError(f"{str(said)!r} is no folder and no owner/name of the hub; correct it")
             checked = Path(scratch) / "model"
-            fetch({"path": str(folder)}, checked, Path(scratch) / "fetched")
+            fetch(where[0], checked, Path(scratch) / "fetched")
         model, _ = load_model(checked, device, dtype)
-        return Loaded(model, load_tokenizer(checked), folder.name)
+        return Loaded(model, load_tokenizer(checked), name_of(str(said)))
 
 
 def questions(rows: Iterable[Mapping], role: str = "forget", decided_by: str = SUM) -> pandas.DataFrame:

@@ -10,6 +10,7 @@ import yaml
 
 from studies import ROOT
 from unlearning_robustness.config import resolve
+from unlearning_robustness.config.cells import NONE
 from unlearning_robustness.workflow import audited_models
 from unlearning_robustness.workflow.audit import Request, audit_study, main
 from unlearning_robustness.workflow.study import merged
@@ -104,6 +105,15 @@ def test_questions_and_texts_of_ones_own_are_asked_in_place_of_the_facts(folder,
     ):
         entry = config["sources"][source]
         assert (entry["path"], entry["files"]["all"]) == (str(tmp_path), file.name)
+    # No text says which question it answers; the rates stay those of the model that the study knows.
+    search, usual = (each["searches"]["relearning"] for each in (config, resolved(Request([folder("other")], KNOWN))))
+    assert search["control"] == NONE != usual["control"] and search["grid"] == usual["grid"]
+
+
+def test_an_unknown_reference_is_attacked_at_the_rates_of_small_and_of_large_models(folder):
+    search = resolved(Request([folder("after")], folder("before")))["searches"]["relearning"]
+    rates = [rate for grid in search["grid"] for rate in grid["learning_rate"]]
+    assert min(rates) <= 1e-5 and max(rates) >= 1e-3 and search["trials"] == len(rates) and search["control"] != NONE
 
 
 @pytest.mark.parametrize(

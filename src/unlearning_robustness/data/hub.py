@@ -35,7 +35,7 @@ class Repository:
     def of(cls, hub: dict, kind: str) -> "Repository":
         """The repository that a ``hub`` entry of the configuration names, on the hub that HF_ENDPOINT names."""
         endpoint = os.environ.get("HF_ENDPOINT")
-        return cls(hub["repository"], hub["revision"], kind, hub["token_required"], endpoint)
+        return cls(hub["repository"], hub["revision"], kind, hub.get("token_required", False), endpoint)
 
     @property
     def page(self) -> str:

@@ -99,9 +99,12 @@ def audit_study(request: Request) -> dict:
         config["analysis"] = {"yardstick": NEVER}
     if layers := _scaled(base, depth_of(asked.models[asked.reference])):
         config["attacks"] = layers
-    if request.questions or request.texts:
+    own = bool(request.questions or request.texts)
+    if own:
         config["study"]["benchmarks"] = ["own"]
         config["sources"] = _own(request)
+    if search := _search(asked.reference == BEFORE, own):
+        config["searches"] = {"relearning": search}
     return config
 
 
@@ -164,6 +167,16 @@ def _at_depth(layers: int | list[int], was: int, depth: int) -> int | list[int]:
     if isinstance(layers, int):
         return round(layers * (depth - 1) / (was - 1))
     return sorted({_at_depth(layer, was, depth) for layer in layers})
+
+
+def _search(unknown: bool, own: bool) -> dict:
+    """What is searched otherwise: rates of small and of large models where the reference is ``unknown``.
+
+    Texts of one's ``own`` do not say which question they answer, so that there is no teaching control.
+    """
+    preset = yaml.safe_load((ROOT / "studies" / "own.yaml").read_text())["searches"]["relearning"]
+    keys = [*(["trials", "grid"] if unknown else []), *(["control"] if own else [])]
+    return {key: preset[key] for key in keys}
 
 
 def _own(request: Request) -> dict:

@@ -49,20 +49,27 @@ def entry_of(said: str, known: Iterable[str], base: str | None) -> dict:
 
     Raises ConfigError for what is no model, and for an adapter without a base; FetchError where the hub does not.
     """
-    folder = Path(said).expanduser()
-    if folder.is_dir():
-        entry, files = {"path": str(folder.resolve())}, [path.name for path in folder.iterdir()]
-    elif REPOSITORY.fullmatch(said):
-        entry, files = _of_hub(*said.split("@"))
-    else:
+    if not (where := located(said)):
         raise ConfigError(
             f"{said!r} is no folder, no owner/name of the hub and no id of config.yaml ({', '.join(known)}); correct it"
         )
+    entry, files = where
     if is_adapter(files):
         if base is None:
             raise ConfigError(f"REFERENCE: {said} is an adapter; give the whole model before unlearning")
         entry["base"] = base
     return entry | UNDESCRIBED
+
+
+def located(said: str) -> tuple[dict, list[str]] | None:
+    """The ``path`` or ``hub`` of an entry and the names of the files there; None for no folder and no owner/name.
+
+    Raises FetchError where the hub does not have it.
+    """
+    folder = Path(said).expanduser()
+    if folder.is_dir():
+        return {"path": str(folder.resolve())}, [path.name for path in folder.iterdir()]
+    return _of_hub(*said.split("@")) if REPOSITORY.fullmatch(said) else None
 
 
 def _of_hub(name: str, revision: str = "main") -> tuple[dict, list[str]]:
@@ -100,5 +107,5 @@ def _said_by(entry: dict) -> dict:
         return contents_of(config) if config.is_file() else {}
     if "hub" in entry:
         with asking_the_hub():
-            return said_by(Repository.of({"token_required": False, **entry["hub"]}, "model"))
+            return said_by(Repository.of(entry["hub"], "model"))
     return entry.get("shape", {})

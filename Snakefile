@@ -59,6 +59,7 @@ rule records:
 
 
 rule figures:
-    """Tables, figures and findings, from records alone (see `make figures`)."""
+    """Tables, figures and findings, from records alone (see `make figures`), the papers' ones by the papers' names."""
     input:
         rules.all.input,
+        study.papers.files,

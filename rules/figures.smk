@@ -43,6 +43,7 @@ rule figure:
             },
         ),
         pdf=study.report.figure.replace(".svg", ".pdf"),
+        png=study.report.figure.replace(".svg", ".png"),
     log:
         f"{paths.logs}/figure/{{model}}/{{benchmark}}/{{figure}}.log",
     wildcard_constraints:
@@ -59,6 +60,48 @@ rule figure:
         code=study.report.figure_code,
     script:
         "../workflow_scripts/figure.py"
+
+
+rule paper_figure:
+    """A figure that a paper has too, by the paper's name and number."""
+    input:
+        study.papers.figure_files,
+    output:
+        multiext(study.papers.figure, ".svg", ".pdf", ".png"),
+    log:
+        f"{paths.logs}/paper_figure/{{model}}/{{benchmark}}/{{paper}}-{{figure}}.log",
+    wildcard_constraints:
+        paper="|".join(["none", *study.papers.figures.values()]),
+        figure="|".join(["none", *study.papers.figures]),
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    script:
+        "../workflow_scripts/paper_figure.py"
+
+
+rule paper_table:
+    """A table that a paper has too, for LaTeX."""
+    input:
+        study.papers.table_inputs,
+    output:
+        study.papers.table,
+    log:
+        f"{paths.logs}/paper_table/{{model}}/{{benchmark}}/{{paper_table}}.log",
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        settings=study.report.page_settings,
+        code=study.papers.table_code,
+    script:
+        "../workflow_scripts/paper_table.py"
 
 
 rule page:

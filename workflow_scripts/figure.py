@@ -11,4 +11,4 @@ with job(snakemake):
     source, place = snakemake.input, (wildcards.model, wildcards.benchmark)
     context = read_context(source.tables, snakemake.params.settings, *place, manifests=source.manifest)
     with style():
-        save(FIGURES[wildcards.figure](context), snakemake.output.svg, snakemake.output.pdf)
+        save(FIGURES[wildcards.figure](context), *snakemake.output)

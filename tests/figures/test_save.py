@@ -1,7 +1,7 @@
 import numpy
 import pytest
 
-from unlearning_robustness.figures.style import pyplot, save, style
+from unlearning_robustness.figures.style import SHEET, WIDTH, pyplot, save, style
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +37,23 @@ def test_axes_stay_where_the_layout_puts_them(tmp_path, layout):
     for axes, bounds in zip(panels, expected, strict=True):
         numpy.testing.assert_allclose(axes.get_position().bounds, bounds, atol=0.002)
     assert abs(expected[0][0] - before[0]) > 0.02
+
+
+def test_a_png_has_300_dots_an_inch_and_no_date(tmp_path):
+    files = []
+    for number in range(2):
+        figure, axes = pyplot.subplots(figsize=(3, 2))
+        axes.plot([0, 1])
+        save(figure, tmp_path / f"{number}.png")
+        files.append((tmp_path / f"{number}.png").read_bytes())
+    assert files[0] == files[1]
+    height, width = pyplot.imread(tmp_path / "0.png").shape[:2]
+    assert 2.5 < width / 300 < 3.2
+    assert 1.5 < height / 300 < 2.2
+
+
+def test_the_style_file_sets_fonts_and_the_width():
+    sheet = {line.split(":")[0]: line.split(":")[1].strip() for line in SHEET.read_text().splitlines() if ": " in line}
+    assert float(sheet["figure.figsize"].split(",")[0]) == WIDTH
+    assert pyplot.rcParams["font.size"] == float(sheet["font.size"])
+    assert pyplot.rcParams["pdf.fonttype"] == 42

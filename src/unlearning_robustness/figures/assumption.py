@@ -10,6 +10,7 @@ from unlearning_robustness.report.context import ReportContext
 
 READS = ("latents",)
 SETTINGS = ("latents",)
+PAPER = "rna-figure-9"
 CAPTION = (
     "What one token before a question does to the latents, against Assumption 1: isotropic, Gaussian and "
     "independent of the question."

@@ -7,6 +7,7 @@ from unlearning_robustness.report.context import ReportContext
 
 READS = ("latents",)
 SETTINGS = ()
+PAPER = "rna"
 CAPTION = (
     "The loss rises with noise in the latents as Eq. 9 says where its Hessian has a positive trace. Measured "
     "beside predicted: half the trace times the noise's variance."

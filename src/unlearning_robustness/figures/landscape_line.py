@@ -9,6 +9,7 @@ from unlearning_robustness.report.context import ReportContext
 
 READS = ("landscape",)
 SETTINGS = ()
+PAPER = "stableun-figure-2"
 CAPTION = (
     "Loss on the straight way from the unlearned model (0) to the one relearned from it (1), and beyond both. "
     "Mean over seeds; band: from the least to the most. Each defence has its own way, of its own length."

@@ -10,6 +10,7 @@ from unlearning_robustness.report.context import ReportContext
 
 READS = ("landscape",)
 SETTINGS = ()
+PAPER = "stableun-figure-2"
 CAPTION = (
     "Loss around unlearned models; a: towards the relearned model, b: a random direction at right angles, both in "
     "units of the way's length. One colour scale for each corpus; each panel has directions of its own."

@@ -7,6 +7,7 @@ from unlearning_robustness.report.context import ReportContext
 
 READS = ("accuracy",)
 SETTINGS = ("probes", "headline", "chance")
+PAPER = "rna"
 CAPTION = "Accuracy against the layer that is read and disturbed, with and without RNA."
 
 

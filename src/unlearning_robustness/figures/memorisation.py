@@ -7,6 +7,7 @@ from unlearning_robustness.report.context import ReportContext
 
 READS = ("memorisation",)
 SETTINGS = ("attacks",)
+PAPER = "stableun"
 CAPTION = (
     "What a model says of texts that it was to forget, before and after relearning, in percent. Lines: the model "
     "that knew them by heart, and the one that never saw them."

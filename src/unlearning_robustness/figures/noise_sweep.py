@@ -11,6 +11,7 @@ from unlearning_robustness.report.context import ReportContext
 
 READS = ("accuracy", "measures")
 SETTINGS = ("probes", "headline", "chance")
+PAPER = "rna"
 CAPTION = (
     "RNA's noise, as its norm over the mean activation norm, with the controls matched to it: plain unlearning stopped "
     "at equal forget accuracy, and isotropic gradient noise of equal norm."

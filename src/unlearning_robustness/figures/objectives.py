@@ -7,6 +7,7 @@ from unlearning_robustness.report.context import ReportContext
 
 READS = ("accuracy",)
 SETTINGS = ("probes", "headline", "chance")
+PAPER = "rna"
 CAPTION = "Every method plain, with RNA, and stopped early at equal forget accuracy."
 
 STOPPED = "early-stop"

@@ -9,6 +9,7 @@ from unlearning_robustness.report.context import ReportContext
 
 READS = ("rejection",)
 SETTINGS = ()
+PAPER = "rna"
 CAPTION = "How often RNA reverses a forget token's effect: closed form, simulation, and the share of questions."
 
 

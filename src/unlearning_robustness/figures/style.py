@@ -22,26 +22,17 @@ OTHER_COLOURS = ["#E69F00", "#009E73", "#CC79A7", "#882255", "#332288", "#F0E442
 OTHER_MARKERS = ["v", "P", "<", ">"]
 METHOD_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 METHOD_COLOURS = ["#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#000000", "#8A8A8A", "#F0E442"]
-WIDTH = 7.2
+# Fonts, sizes and widths. What stands in the file is data: `workflow.report` digests it, since no import does.
+SHEET = Path(__file__).with_name("paper.mplstyle")
+SETTINGS = matplotlib.rc_params_from_file(SHEET, use_default_template=False)
+WIDTH = SETTINGS["figure.figsize"][0]
 UNTRAINED = "This study unlearns nothing."
 
 
 @contextmanager
 def style() -> Iterator[None]:
     """The figures' settings; files do not change when the numbers do not."""
-    settings = {
-        "svg.hashsalt": "unlearning-robustness",
-        "svg.fonttype": "none",
-        "font.size": 9,
-        "axes.titlesize": 10,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "legend.frameon": False,
-        "figure.constrained_layout.use": True,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
-    with seaborn.axes_style("ticks"), pyplot.rc_context(settings):
+    with seaborn.axes_style("ticks"), pyplot.rc_context(SETTINGS):
         yield
 
 
@@ -147,12 +138,17 @@ def nothing(reason: str):
     return figure
 
 
-def save(figure, svg: str | Path, pdf: str | Path) -> None:
-    """Write a figure as svg and pdf without dates, atomically; drawn again it gives the same bytes."""
+# What a file must not say, so that the same figure gives the same bytes.
+DATES = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
+
+
+def save(figure, *paths: str | Path) -> None:
+    """Write a figure as svg, pdf or png by the paths' names, atomically; drawn again it gives the same bytes."""
     _settle(figure)
-    for path, kind, metadata in ((svg, "svg", {"Date": None}), (pdf, "pdf", {"CreationDate": None})):
+    for path in paths:
+        kind = Path(path).suffix.removeprefix(".")
         with atomic(path) as temporary:
-            figure.savefig(temporary, format=kind, metadata=metadata, bbox_inches="tight")
+            figure.savefig(temporary, format=kind, metadata=DATES[kind], bbox_inches="tight")
     pyplot.close(figure)
 
 

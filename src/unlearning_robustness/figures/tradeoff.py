@@ -7,6 +7,7 @@ from unlearning_robustness.report.context import ReportContext
 
 READS = ("accuracy",)
 SETTINGS = ("headline", "chance")
+PAPER = "rna-figure-1"
 CAPTION = (
     "Each method without and with RNA (arrow), and its controls. The upper left is best: little left of the forget "
     "set, retain questions answered in spite of a forget token."

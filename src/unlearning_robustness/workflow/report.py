@@ -11,8 +11,11 @@ from unlearning_robustness.config.folders import matrix_in
 from unlearning_robustness.config.kinds import FIGURES, PAGES, module_of, registered
 from unlearning_robustness.config.references import expected_of
 from unlearning_robustness.runtime.code_digest import code_digest
+from unlearning_robustness.runtime.manifest import file_digest
 from unlearning_robustness.workflow.paths import Paths, filled
 from unlearning_robustness.workflow.targets import MEASURES, Targets
+
+STYLE = Path(__file__).parents[1] / "figures" / "paper.mplstyle"
 
 
 class Report:
@@ -125,8 +128,8 @@ class Report:
         return caption if shown == ACCURACY else f"{caption} Shown is the {shown} of the right choice, not accuracy."
 
     def figure_code(self, wildcards) -> str:
-        """Digest of the code that draws it."""
-        return code_digest(module_of(FIGURES, wildcards.figure))
+        """Digest of the code that draws it, and of its fonts and widths."""
+        return f"{code_digest(module_of(FIGURES, wildcards.figure))} {file_digest(STYLE)}"
 
     def page_tables(self, wildcards) -> list[str]:
         """The tables that a page reads; the register reads those that the study's claims name."""

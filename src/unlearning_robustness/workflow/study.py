@@ -14,6 +14,7 @@ from unlearning_robustness.config.schema import without_display
 from unlearning_robustness.config.yaml_text import check_text
 from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.models.shape import depths_in, experts_in, positions_in
+from unlearning_robustness.workflow.papers import Papers
 from unlearning_robustness.workflow.parameters import Parameters
 from unlearning_robustness.workflow.paths import FETCHED_MODEL, Paths
 from unlearning_robustness.workflow.report import Report
@@ -50,6 +51,7 @@ class Study:
         self.targets = Targets(self.config, self.paths)
         self.requests = Requests(self.config, self.parameters)
         self.report = Report(self.config, self.science, self.paths, self.targets)
+        self.papers = Papers(self.report)
 
     @cached_property
     def tuning(self) -> Tuning:

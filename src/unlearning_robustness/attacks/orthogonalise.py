@@ -34,6 +34,8 @@ from unlearning_robustness.models.hooks import hooked
 from unlearning_robustness.models.shape import BFLOAT16, FLOAT32, Shape, Work
 
 NOTHING = "nothing removed"
+# Of the order of the screening questions, the same for every seed: equal weights are then attacked alike.
+SCREEN = 0
 DIRECTIONS = {"mean": ("mean",), "principal": ("principal",), "both": ("mean", "principal")}
 LEVELS = {"zero": ("zero",), "reference": ("reference",), "both": ("zero", "reference")}
 
@@ -87,6 +89,7 @@ class Orthogonalise:
     window: Count = 4
 
     class Facts(AttackFacts):
+        draws = False
         undoes_change = True
 
         @staticmethod
@@ -156,7 +159,7 @@ class Orthogonalise:
         """The best candidate, or nothing; each round keeps the better part and asks more questions."""
         left, most = candidates, attack.select["role"].value_counts().max()
         for (_, questions), (count, _) in pairwise(screening_rounds(len(left), self.screen, most)):
-            scores = _scores(SelectProbability(attack, some_of(attack, questions)), left)
+            scores = _scores(SelectProbability(attack, some_of(attack, questions, seed=SCREEN)), left)
             # Of few questions a single one may be more than the bound.
             kept = better_part(scores[1:], scores[0][1], self.utility_bound + 1 / questions, count)
             left = sorted((removal for removal, _ in kept), key=lambda removal: removal.lowest)

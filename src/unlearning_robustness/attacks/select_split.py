@@ -18,13 +18,16 @@ Score = dict[str, float]
 ROLES = ("forget", "retain")
 
 
-def some_of(attack: AttackInput, count: int, start: int = 0) -> pandas.DataFrame:
-    """``count`` select questions of each role, or all there are, from ``start`` on in an order drawn by the seed."""
+def some_of(attack: AttackInput, count: int, start: int = 0, seed: int | None = None) -> pandas.DataFrame:
+    """``count`` select questions of each role, or all there are, from ``start`` on in an order drawn by the seed.
+
+    Without a ``seed`` it is the attack's.
+    """
     parts = []
     for role in ROLES:
         questions = attack.select[attack.select["role"] == role]
         order = list(range(len(questions)))
-        shuffler(attack.seed, f"attack-select/{role}").shuffle(order)
+        shuffler(attack.seed if seed is None else seed, f"attack-select/{role}").shuffle(order)
         parts.append(questions.iloc[order[start : start + count]])
     return pandas.concat(parts)
 

@@ -8,6 +8,7 @@
 #   make compare-claims A=results/world B=results/rna   the claims of two studies side by side, from their tables
 #   make figures              tables, figures and findings from records alone; with FROM=published from published ones
 #   make publish STUDY=rna    a study's records, compact, into results/published
+#   make bench                speed and memory against the plain ways, with equal results: benchmarks/RESULTS.md
 #   make docs                 the documentation as a site, with pages of the package: site/index.html
 #   make release VERSION=1.2.3  release a version: its number in three files, a commit and a tag
 #   make export CELL=model/benchmark/method/defence/seed0   with ATTACK=relearn: after that attack
@@ -33,7 +34,7 @@ STUDY_NAME = $(shell sed -n "s/^  name: *\([^ ]*\).*/\1/p" $(or $(OVERLAY),confi
 # Rules that read records alone.
 FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents yardstick prompts published claims) figure paper_figure paper_table page landing figures
 
-.PHONY: study new audit report tune figures publish compare-claims export samples plan test test-slow docs lint format setup release clean
+.PHONY: study new audit report tune figures publish compare-claims export samples plan bench test test-slow docs lint format setup release clean
 
 setup: $(STAMP)
 
@@ -93,6 +94,11 @@ plan: $(STAMP)
 	@$(SNAKEMAKE) --dry-run --quiet rules reason host 2>&1 | awk '!done; /^total/ {done = 1}'
 	@$(SNAKEMAKE) --quiet all -- plan > /dev/null || { cat $(RESULTS)/logs/plan.log; exit 1; }
 	@cat $(RESULTS)/logs/plan.log
+
+bench: $(STAMP)
+	@$(SNAKEMAKE) --quiet all -- resources/models/smollm2-135m-instruct
+	@. .venv/bin/activate && OMP_NUM_THREADS=1 python benchmarks/speed.py \
+	  resources/models/smollm2-135m-instruct benchmarks/RESULTS.md
 
 lint: $(STAMP)
 	@. .venv/bin/activate && ruff check $(PYTHON_FOLDERS) && ruff format --check $(PYTHON_FOLDERS)

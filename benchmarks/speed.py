@@ -1,157 +1,101 @@
-"""How much the engine and the scorer save against the plain way, as ratios in one run.
+"""How much the engine, the scorer and attacks save against the plain way, as ratios in one run.
 
-Usage: python benchmarks/speed.py MODEL_FOLDER | --tiny
+Usage: python benchmarks/speed.py MODEL_FOLDER [RESULTS.md] | --tiny
 
-Each comparison asserts equal results: one RMU step as released (full depth, every weight's gradient, a second model)
-with one of the engine's; scoring a question by one forward a choice with one packed forward; and packed forwards of
-questions behind five answered ones with running these once a batch. ``--tiny`` is a random model of eight layers.
+Each comparison asserts equal results. With a second argument the tables are written there. ``--tiny`` is a random model
+of ten layers, for tests.
 """
 
-import copy
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import patch
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
+sys.path.append(str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-from unlearning_robustness.data import geography
-from unlearning_robustness.data.questions import build_questions, to_table
-from unlearning_robustness.engine.activation_cache import ActivationCache, compute_activations
-from unlearning_robustness.engine.engine import Engine
-from unlearning_robustness.engine.weights import TrainedWeights, down_projections
-from unlearning_robustness.methods.method import build_method
-from unlearning_robustness.models import shared_prefix
-from unlearning_robustness.models.loading import load_model, load_tokenizer
-from unlearning_robustness.scoring.encoding import encode_texts
-from unlearning_robustness.scoring.questions import QuestionScorer
+from compare_attacks import compare_attacks
+from compare_scoring import compare_scoring
+from compare_steps import compare_steps
+from comparison import Comparison, matrix_product_rate
+from growth import Growth, growths
 
-LAYERS, READ_LAYER, COEFFICIENT, RETAIN_WEIGHT, TOKENS = (5, 6, 7), 7, 390.0, 100.0, 48
-TEXT = "The committee met on Tuesday to consider the report that had been laid before the house in the spring, and "
+from unlearning_robustness.models.loading import load_model, load_tokenizer
+from unlearning_robustness.runtime.quick_start import import_transformers
+
 TINY = {
     "hidden_size": 32, "num_hidden_layers": 10, "intermediate_size": 64, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "vocab_size": 256,
+    "num_key_value_heads": 2, "vocab_size": 256, "max_position_embeddings": 2048,
 }  # fmt: skip
-BATCH = 48
+INTRODUCTION = """\
+# Speed and memory, measured
+
+`make bench` wrote this page: each row compares two ways to the same result in one run, on one thread of {machine}, in
+{dtype}, with {model}. A number above 1 says how many times as much the plain way takes. Time is CPU-seconds; memory is
+what tensors hold at the peak, beyond the models. `share` is ours in floating-point operations a second, relative to a
+product of two square matrices in the same run, {rate:.0f} GFLOP/s. Results are equal within the tolerance that the
+benchmark asserts, and predictions are the same; `difference` is what was seen: of gradients relative to their norm, of
+log-likelihoods in nats.
+"""
+PLAIN = """\
+The plain ways: steps run two whole models through all layers, with gradients of every weight, as released code does;
+questions are asked by lm-eval's hf backend; the logit lens and orthogonalisation run one forward a choice; GCG runs
+every candidate from its first token. Questions have the shape of MMLU's, with five answered ones before them where
+the row says so; prompts have 60 to 450 tokens alone, 300 to 800 behind shots and about 3,100 behind long ones.
+"""
 
 
-@dataclass
-class Comparison:
-    """What the plain way costs as a multiple of ours, in floating-point operations and in seconds."""
+@dataclass(frozen=True)
+class Results:
+    """All comparisons and growths, and the yardstick: operations a second of a matrix product."""
 
-    name: str
-    operations: float
-    seconds: float
-
-
-def compare(name: str, plain: Callable, ours: Callable, tolerance: dict, repeats: int) -> Comparison:
-    """Both ways measured; raises AssertionError when their results differ by more than ``tolerance``."""
-    torch.testing.assert_close(plain(), ours(), **tolerance)
-    costs = []
-    for work in (plain, ours):
-        with FlopCounterMode(display=False) as counter:
-            work()
-        seconds = []
-        for _ in range(repeats):
-            started = time.perf_counter()
-            work()
-            seconds.append(time.perf_counter() - started)
-        costs.append((counter.get_total_flops(), min(seconds)))
-    (plain_operations, plain_seconds), (operations, seconds) = costs
-    comparison = Comparison(name, plain_operations / operations, plain_seconds / seconds)
-    print(f"{name}: {comparison.operations:.1f} times fewer operations, {comparison.seconds:.1f} times faster")
-    return comparison
+    comparisons: list[Comparison]
+    growths: list[Growth]
+    matrix_product: float
 
 
-def released_step(model, reference, cache: ActivationCache, direction: torch.Tensor) -> torch.Tensor:
-    """The loss of one RMU step the released way: full forwards, gradients wherever autograd finds a way."""
-    mask = cache.mask.clone()
-    mask[:, 0] = False
-    weight = mask[..., None].float()
-
-    def read(model):
-        return model.model(cache.input_ids, attention_mask=cache.mask, output_hidden_states=True).hidden_states
-
-    def mse(hidden, target):
-        return ((hidden - target).pow(2) * weight).sum() / (weight.sum() * hidden.shape[-1])
-
-    forget, retain = read(model)[READ_LAYER + 1], read(model)[READ_LAYER + 1]
-    with torch.no_grad():
-        target = read(reference)[READ_LAYER + 1]
-    loss = mse(forget, COEFFICIENT * direction) + RETAIN_WEIGHT * mse(retain, target)
-    model.zero_grad()
-    loss.backward()
-    return loss.detach()
+def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor in words: cores, and the instructions that decide how fast matrix products are."""
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    cores = sum(line.startswith("processor") for line in lines)
+    vectors = "AVX-512" if "avx512f" in flags else "AVX2" if "avx2" in flags else "no AVX2"
+    return f"a machine with {cores} cores, {vectors} and {'AMX' if 'amx_tile' in flags else 'no AMX'}"
 
 
-def compare_steps(model, tokenizer, repeats: int) -> Comparison:
-    """One RMU step: released, and by the engine from the cached prefix to the read layer."""
-    input_ids, mask = encode_texts(tokenizer, [TEXT * 4] * 4, TOKENS)
-    cache = compute_activations(model, input_ids, mask, min(LAYERS), READ_LAYER, likelihood=False)
-    settings = {"forget_loss": "rmu", "retain_loss": "activation", "retain_weight": RETAIN_WEIGHT, "layers": LAYERS}
-    settings |= {"read_layer": READ_LAYER, "implementation": "corrected", "parameters": {"coefficient": COEFFICIENT}}
-    settings |= {"tokens": TOKENS, "topics": None}
-    method = build_method(settings)
-    random = torch.Generator().manual_seed(0)
-    direction = method.forget_loss.direction(model.config.hidden_size, random)
-    released, reference = copy.deepcopy(model).requires_grad_(True), copy.deepcopy(model)
-    engine = Engine(model, method, TrainedWeights(model, down_projections(model, LAYERS)), direction)
-
-    def engine_step() -> torch.Tensor:
-        loss = engine.forget_loss(cache) + engine.retain_loss(cache)
-        engine.weights.gradient(loss)
-        return loss.detach()
-
-    def plain_step() -> torch.Tensor:
-        return released_step(released, reference, cache, direction)
-
-    comparison = compare("RMU step", plain_step, engine_step, {"rtol": 1e-4, "atol": 0}, repeats)
-    engine.weights.release()
-    return comparison
-
-
-@torch.no_grad()
-def one_forward_a_choice(model, scorer: QuestionScorer) -> torch.Tensor:
-    """Log-likelihoods (Q, C): each choice runs behind its own copy of the prompt."""
-    choices = [(question.prompt, choice) for question in scorer.packed for choice in question.choices]
-    scores = []
-    for start in range(0, len(choices), BATCH):
-        rows = choices[start : start + BATCH]
-        width = max(len(prompt) + len(choice) for prompt, choice in rows)
-        ids = torch.tensor([[*prompt, *choice, *[0] * (width - len(prompt) - len(choice))] for prompt, choice in rows])
-        logits = model(ids).logits.log_softmax(-1)
-        for row, (prompt, choice) in enumerate(rows):
-            scores.append(sum(logits[row, len(prompt) + index - 1, token] for index, token in enumerate(choice)))
-    return torch.stack(scores).view(len(scorer.packed), -1)
-
-
-def compare_scoring(model, tokenizer, count: int, repeats: int) -> list[Comparison]:
-    """Scoring ``count`` questions alone, and behind five shots."""
-    splits = dict.fromkeys(geography.entities(), "test")
-    questions = to_table(build_questions(geography.relations()[:1], "retain", splits, 3, "benchmark")[:count])
-    alone, tolerance = QuestionScorer(tokenizer, questions, BATCH), {"rtol": 0, "atol": 1e-3}
-    shots = "".join(f"{row.prompt} {row.choices[row.answer]}\n\n" for row in questions.head(5).itertuples())
-    asked = questions.iloc[5:].assign(prompt=shots + questions["prompt"])
-    behind_shots = QuestionScorer(tokenizer, asked, BATCH)
-
-    def unshared() -> torch.Tensor:
-        with patch.object(shared_prefix, "WORTH", float("inf")):
-            return behind_shots.log_likelihoods(model)
-
-    return [
-        compare(
-            "scoring",
-            lambda: one_forward_a_choice(model, alone),
-            lambda: alone.log_likelihoods(model),
-            tolerance,
-            repeats,
-        ),
-        compare("five shots", unshared, lambda: behind_shots.log_likelihoods(model), tolerance, repeats),
+def page(results: Results, model: str, dtype: torch.dtype) -> str:
+    """RESULTS.md."""
+    introduction = INTRODUCTION.format(
+        machine=machine(), dtype=str(dtype).removeprefix("torch."), model=model, rate=results.matrix_product / 1e9
+    )
+    head = "| | operations | time | memory | share | difference |\n|---|---|---|---|---|---|"
+    rows = [
+        f"| {one.name} | {one.operations:.1f} | {one.seconds:.1f} | {one.memory:.1f} | "
+        f"{one.rate() / results.matrix_product:.0%} | {one.difference:.0e} |"
+        for one in results.comparisons
     ]
+    parts = [introduction, "\n".join([head, *rows]), "", PLAIN, _memory(results), "", _growth(results)]
+    return "\n".join(parts) + "\n"
+
+
+def _memory(results: Results) -> str:
+    rows = [
+        f"| {one.name} | {one.plain.seconds:.2f} | {one.ours.seconds:.2f} | {one.plain.bytes / 1e6:.0f} | "
+        f"{one.ours.bytes / 1e6:.0f} |"
+        for one in results.comparisons
+    ]
+    head = "| | plain, s | ours, s | plain, MB | ours, MB |\n|---|---|---|---|---|"
+    return "\n".join(["## Seconds and megabytes", "", head, *rows])
+
+
+def _growth(results: Results) -> str:
+    rows = [
+        f"| {one.name} | {one.per} | {', '.join(map(str, one.sizes))} | "
+        f"{', '.join(f'{ratio:.1f}' for ratio in one.ratios)} |"
+        for one in results.growths
+    ]
+    head = "| | with | sizes | CPU-seconds, the first size as 1 |\n|---|---|---|---|"
+    return "\n".join(["## How cost grows", "", head, *rows])
 
 
 def tiny_model():
@@ -163,21 +107,34 @@ def tiny_model():
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(alphabet)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    model = LlamaForCausalLM(LlamaConfig(**TINY, attn_implementation="sdpa")).requires_grad_(False).eval()
-    return model, PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+    model = LlamaForCausalLM(LlamaConfig(**TINY, initializer_range=0.15, attn_implementation="sdpa"))
+    ends = {"eos_token": alphabet[0], "pad_token": alphabet[0]}
+    return model.requires_grad_(False).eval(), PreTrainedTokenizerFast(tokenizer_object=tokenizer, **ends)
 
 
-def main(argument: str) -> list[Comparison]:
-    """Print and return all comparisons."""
+def main(argument: str, output: str | None = None) -> Results:
+    """Measure everything; print the page, and write it to ``output``."""
     torch.set_num_threads(1)
+    torch.manual_seed(0)
+    import_transformers()
     tiny = argument == "--tiny"
     model, tokenizer = tiny_model() if tiny else (load_model(argument)[0], load_tokenizer(argument))
-    repeats = 1 if tiny else 5
-    return [
-        compare_steps(model, tokenizer, repeats),
-        *compare_scoring(model, tokenizer, 12 if tiny else 96, repeats),
-    ]
+    repeats = 0 if tiny else 1
+    results = Results(
+        [
+            *compare_steps(model, repeats),
+            *compare_scoring(model, tokenizer, tiny),
+            *compare_attacks(model, tokenizer, tiny, repeats),
+        ],
+        growths(model, tokenizer, tiny),
+        matrix_product_rate(model.dtype),
+    )
+    written = page(results, "a tiny model" if tiny else Path(argument).name, model.dtype)
+    print(written)
+    if output:
+        Path(output).write_text(written)
+    return results
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

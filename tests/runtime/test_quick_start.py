@@ -23,7 +23,10 @@ result = torchao_rounded(torch.ones(2, 32), 4, 32).unique().item()
 COMPILED = """
 import_transformers()
 with without_compiler():
+    from torch._dynamo.utils import warn_once
     result = torch._dynamo.config.__name__
+import torch._dynamo.utils as again
+assert again.warn_once is warn_once and again.__spec__.origin.endswith("utils.py")
 assert torch._dynamo.__file__ and torch._dynamo.is_compiling() is False
 """
 # A model of each family is loaded and takes a step; by plain imports, or those of a job.
@@ -60,6 +63,14 @@ def test_models_load_and_step_to_the_same_numbers_without_what_is_unused(tmp_pat
     assert quick["result"] == plain["result"]
     assert sorted(LEFT_OUT & {*quick["imported"]}) == []
     assert {*plain["imported"]} >= {"torch._dynamo", "torch.distributed.tensor"}
+
+
+def test_a_process_that_is_no_job_loads_models_too(tmp_path, tiny_tokenizer):
+    """Transformers imports torchao there, which needs the compiler."""
+    from families import family_folder
+
+    imported = in_process(STEPPED, family_folder("llama", tmp_path / "llama", tiny_tokenizer))["imported"]
+    assert {"torchao", "torch._dynamo"} <= {*imported}
 
 
 def test_what_was_left_out_can_be_used_all_the_same():

@@ -8,6 +8,8 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from unittest import mock
@@ -16,6 +18,8 @@ from unittest import mock
 # detectors of objects. What is used of them here is imported by name, where it is used.
 UNUSED = ("torchao", "scipy")
 COMPILER = "torch._dynamo"
+# The part of it that transformers' masks are made with, which needs no other.
+ALONE = f"{COMPILER}._trace_wrapped_higher_order_op"
 
 
 @contextmanager
@@ -49,34 +53,66 @@ def without_garbage_collection() -> Iterator[None]:
 class NoCompiler(ModuleType):
     """Stands in for torch's compiler, of which torch and transformers only ask that it leave functions alone.
 
-    Asked for anything else it gives way to the compiler itself.
+    Asked for anything else, a part of it included, it gives way to the compiler itself.
     """
 
     def __init__(self, folder: Path):
         super().__init__(COMPILER)
-        # Its parts are modules of their own.
         self.__path__ = [str(folder)]
         self.disable = self.allow_in_graph = self.assume_constant_result = self.graph_break = _unchanged
+        self.parts = Parts(self)
+
+    def put(self) -> None:
+        """From now on an import finds this."""
+        sys.modules[COMPILER] = self
+        sys.meta_path.insert(0, self.parts)
+
+    def remove(self) -> None:
+        """The next import finds the compiler."""
+        import torch
+
+        if self.parts in sys.meta_path:
+            sys.meta_path.remove(self.parts)
+        if sys.modules.get(COMPILER) is self:
+            del sys.modules[COMPILER]
+        if vars(torch).get("_dynamo") is self:
+            del torch._dynamo
 
     def __getattr__(self, name: str):
         if name.startswith("__"):
             raise AttributeError(name)
-        _remove(self)
+        self.remove()
         return getattr(importlib.import_module(COMPILER), name)
+
+
+class Parts(MetaPathFinder):
+    """Finds parts of the compiler, which need the whole but for ``ALONE``."""
+
+    def __init__(self, stand_in: NoCompiler):
+        self.stand_in = stand_in
+
+    def find_spec(self, name: str, *_) -> ModuleSpec | None:
+        if not name.startswith(f"{COMPILER}.") or name == ALONE:
+            return None
+        self.stand_in.remove()
+        return ModuleSpec(name, Imported(importlib.import_module(name)))
+
+
+class Imported(Loader):
+    """Gives an import that has begun a module that was imported since."""
+
+    def __init__(self, module: ModuleType):
+        self.module, self.spec = module, module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.spec
 
 
 def _unchanged(function: Callable | None = None, *_, **__) -> Callable:
     return function or _unchanged
-
-
-def _remove(stand_in: NoCompiler) -> None:
-    """Let the next import find the compiler itself."""
-    import torch
-
-    if sys.modules.get(COMPILER) is stand_in:
-        del sys.modules[COMPILER]
-    if vars(torch).get("_dynamo") is stand_in:
-        del torch._dynamo
 
 
 @contextmanager
@@ -90,11 +126,12 @@ def without_compiler() -> Iterator[None]:
     if COMPILER in sys.modules:
         yield
         return
-    sys.modules[COMPILER] = stand_in = NoCompiler(Path(torch.__file__).parent / "_dynamo")
+    stand_in = NoCompiler(Path(torch.__file__).parent / "_dynamo")
+    stand_in.put()
     try:
         yield
     finally:
-        _remove(stand_in)
+        stand_in.remove()
 
 
 def import_transformers(processes: int = 1) -> None:

@@ -65,11 +65,11 @@ def test_a_study_runs_from_the_login_node_to_its_figures(study):
 @pytest.mark.slow
 def test_jobs_that_run_at_the_same_time_see_different_gpus(study):
     seen = []
-    places = {"unlearn": "cells/{}/rmu/rna/seed{}", "evaluate": "records/{}/rmu/rna/seed{}/none"}
+    places = {"unlearn": "cells/{}/rmu/none/seed{}", "evaluate": "records/{}/rmu/none/seed{}/none"}
     for rule, place in places.items():
         for seed in (0, 1):
             path = study / tiny_study.RESULTS / place.format(tiny_study.PLACE, seed) / "manifest.json"
-            (job,) = [job for job in jobs_of(rule) if job["Comment"].endswith(f"rmu_rna_{seed}")]
+            (job,) = [job for job in jobs_of(rule) if job["Comment"].endswith(f"rmu_none_{seed}")]
             seen.append((job["StartTime"], job["EndTime"], json.loads(path.read_text())["visible_devices"]))
     # Both devices are used where jobs overlap alone: one that has the node for itself is given the first.
     assert {device for *_, device in seen} == {"0", "1"}
@@ -91,7 +91,7 @@ def test_a_job_that_fails_once_is_submitted_again_with_more_memory_and_time(clus
 @pytest.mark.slow
 def test_a_cancelled_training_goes_on_where_it_was(study):
     overlay = tiny_study.write_overlay(study, "long", methods={"rmu": {"steps": 600}})
-    place = f"{tiny_study.PLACE}/rmu/rna/seed0"
+    place = f"{tiny_study.PLACE}/rmu/none/seed0"
     log = study / tiny_study.RESULTS / "logs" / "unlearn" / f"{place}.log"
     before, log_before = len(jobs_of("unlearn")), log.stat().st_mtime
     options = ["--configfile", study / "tiny.yaml", overlay, *PROFILE]

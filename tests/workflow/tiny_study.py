@@ -18,7 +18,7 @@ STUDY = {
         "figures": ["accuracy"],
         "cells": [
             {"methods": ["reference"], "defences": ["none"], "attacks": ["none", "relearn"]},
-            {"methods": ["rmu"], "defences": ["rna"], "attacks": ["none"]},
+            {"methods": ["rmu"], "defences": ["none"], "attacks": ["none"]},
         ],
     },
     "models": {MODEL: {"like": "smollm2-135m-instruct"}},

@@ -54,6 +54,12 @@ class Repository:
 
         return without_secrets((self.endpoint or constants.ENDPOINT).rstrip("/"))
 
+    def secured(self) -> "Repository":
+        """Itself, when its client asks nobody without https any more. Raises FetchError where its hub has none."""
+        refuse_insecure(self.host)
+        only_secure()
+        return self
+
 
 @dataclass(frozen=True)
 class RemoteFile:
@@ -118,8 +124,7 @@ def list_files(repository: Repository) -> dict[str, RemoteFile]:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
-    refuse_insecure(repository.host)
-    only_secure()
+    repository.secured()
     try:
         tree = HfApi(endpoint=repository.endpoint).list_repo_tree(
             repository.name, recursive=True, revision=repository.revision, repo_type=repository.kind

@@ -8,7 +8,6 @@ from unlearning_robustness.config.layers import check_depths, origin_of
 from unlearning_robustness.config.mixtures import check_mixtures
 from unlearning_robustness.config.positions import check_positions
 from unlearning_robustness.data.hub import Repository
-from unlearning_robustness.data.secure import only_secure, refuse_insecure
 from unlearning_robustness.models.config_json import contents_of, positions_of, sizes_in
 from unlearning_robustness.workflow.licences import asking_the_hub
 
@@ -34,8 +33,7 @@ def said_by(repository: Repository) -> dict:
     """What a repository's config.json says; nothing where it cannot be had."""
     from huggingface_hub import hf_hub_download
 
-    refuse_insecure(repository.host)
-    only_secure()
+    repository.secured()
     where = {"revision": repository.revision, "endpoint": repository.endpoint}
     try:
         return contents_of(Path(hf_hub_download(repository.name, "config.json", **where)))

@@ -79,10 +79,11 @@ def _of_hub(name: str, revision: str = "main") -> tuple[dict, list[str]]:
     endpoint = os.environ.get("HF_ENDPOINT")
     with asking_the_hub():
         if not COMMIT.fullmatch(revision):
+            named = Repository(name, revision, endpoint=endpoint).secured()
             try:
                 revision = HfApi(endpoint=endpoint).model_info(name, revision=revision).sha
             except Exception as error:
-                raise explain(error, Repository(name, revision, endpoint=endpoint)) from error
+                raise explain(error, named) from error
         files = list_files(Repository(name, revision, endpoint=endpoint))
     return {"hub": {"repository": name, "revision": revision}}, list(files)
 

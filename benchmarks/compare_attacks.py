@@ -2,9 +2,9 @@
 
 import pandas
 import torch
-from compare_scoring import TOLERANCE, questions
+from compare_scoring import BATCH, TOLERANCE, Subject, questions
 from comparison import Comparison, compare, largest_difference, relative_difference
-from torch.nn.functional import one_hot
+from torch.nn.functional import normalize, one_hot
 
 from unlearning_robustness.attacks.base import AttackInput
 from unlearning_robustness.attacks.insertion import Insertion
@@ -16,7 +16,6 @@ from unlearning_robustness.scoring.packing import PackedQuestion
 from unlearning_robustness.scoring.questions import QuestionScorer
 from unlearning_robustness.scoring.streams import stream_log_likelihoods
 
-BATCH = 16
 INSERTED = 6
 # Every fifth layer is a candidate of orthogonalisation.
 EVERY = 5
@@ -75,7 +74,7 @@ def compare_logit_lens(model, tokenizer, table: pandas.DataFrame, repeats: int) 
 def compare_orthogonalisation(model, tokenizer, table: pandas.DataFrame, repeats: int) -> Comparison:
     """A direction removed at one layer after the other: whole forwards, and forwards from what lies below."""
     scorer, modules = QuestionScorer(tokenizer, table, BATCH), layer_modules(model)
-    direction = torch.nn.functional.normalize(torch.randn(model.config.hidden_size), dim=0)
+    direction = normalize(torch.randn(model.config.hidden_size), dim=0)
     level = torch.zeros(())
     layers = range(0, len(modules), EVERY)
 
@@ -147,8 +146,6 @@ def compare_gcg(model, tokenizer, table: pandas.DataFrame, repeats: int, candida
 
 def compare_attacks(model, tokenizer, tiny: bool, repeats: int) -> list[Comparison]:
     """Logit lens, orthogonalisation and GCG."""
-    from compare_scoring import Subject
-
     short = questions((Subject(4, 12, 3),), 0, False)
     long = questions((Subject(2, 10 if tiny else 50, 3),), 0, False)
     return [

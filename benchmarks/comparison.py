@@ -8,7 +8,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -53,6 +53,7 @@ class Comparison:
         """How many times as much memory the plain way takes at its peak."""
         return self.plain.bytes / self.ours.bytes
 
+    @property
     def rate(self) -> float:
         """Operations a second of ours."""
         return self.ours.operations / self.ours.seconds
@@ -81,16 +82,12 @@ def compare(
     Without ``repeats`` the pass that counts operations and memory is the one that is timed: counting takes some
     microseconds an operation, which is little where a batch takes seconds.
     """
-    (expected, *first), (found, *second) = counted_cost(plain), counted_cost(ours)
-    difference = differ(expected, found)
+    (expected, plain_cost), (result, our_cost) = counted_cost(plain), counted_cost(ours)
+    difference = differ(expected, result)
     assert difference <= tolerance, f"{name}: results differ by {difference:.2g}, more than {tolerance:g}"
-    again = [(cpu_seconds(plain), cpu_seconds(ours)) for _ in range(repeats)]
-    costs = [
-        Cost(operations, min(repeated) if repeated else seconds, peak)
-        for (operations, peak, seconds), repeated in zip(
-            (first, second), zip(*again, strict=True) if again else ((), ()), strict=True
-        )
-    ]
+    timed = [(cpu_seconds(plain), cpu_seconds(ours)) for _ in range(repeats)]
+    quickest = [min(seconds) for seconds in zip(*timed, strict=True)] or [plain_cost.seconds, our_cost.seconds]
+    costs = [replace(cost, seconds=least) for cost, least in zip((plain_cost, our_cost), quickest, strict=True)]
     comparison = Comparison(name, *costs, difference)
     print(f"{name}: {comparison.seconds:.2f} times faster", file=sys.stderr, flush=True)
     return comparison
@@ -103,12 +100,12 @@ def cpu_seconds(work: Callable[[], object]) -> float:
     return time.process_time() - started
 
 
-def counted_cost(work: Work) -> tuple[torch.Tensor, float, int, float]:
-    """A work's result, its floating-point operations, the bytes of tensors at its peak, and its CPU-seconds."""
+def counted_cost(work: Work) -> tuple[torch.Tensor, Cost]:
+    """A work's result and what it costs; the seconds are those of counting, too."""
     started = time.process_time()
     with Allocated() as allocated, FlopCounterMode(display=False) as counter:
         result = work()
-    return result, counter.get_total_flops(), allocated.peak, time.process_time() - started
+    return result, Cost(counter.get_total_flops(), time.process_time() - started, allocated.peak)
 
 
 class Allocated(TorchDispatchMode):

@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from compare_scoring import Subject, questions
+from compare_scoring import BATCH, Subject, questions
 from compare_steps import METHODS, OurStep, batches_of
 from comparison import cpu_seconds
 
 from unlearning_robustness.scoring.questions import QuestionScorer
-
-BATCH = 16
 
 
 @dataclass(frozen=True)

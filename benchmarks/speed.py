@@ -71,7 +71,7 @@ def page(results: Results, model: str, dtype: torch.dtype) -> str:
     head = "| | operations | time | memory | share | difference |\n|---|---|---|---|---|---|"
     rows = [
         f"| {one.name} | {one.operations:.1f} | {one.seconds:.1f} | {one.memory:.1f} | "
-        f"{one.rate() / results.matrix_product:.0%} | {one.difference:.0e} |"
+        f"{one.rate / results.matrix_product:.0%} | {one.difference:.0e} |"
         for one in results.comparisons
     ]
     parts = [introduction, "\n".join([head, *rows]), "", PLAIN, _memory(results), "", _growth(results)]

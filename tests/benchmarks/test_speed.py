@@ -100,15 +100,15 @@ def test_memory_is_that_of_tensors_alive_at_once(comparison):
         del view, third
         return torch.ones(1000)
 
-    _, operations, peak, seconds = comparison.counted_cost(work)
-    assert (operations, peak) == (0, 2 * size) and seconds > 0
+    _, cost = comparison.counted_cost(work)
+    assert (cost.operations, cost.bytes) == (0, 2 * size) and cost.seconds > 0
     weight = torch.ones(1000)
-    assert comparison.counted_cost(lambda: weight.mul_(2))[2] == 0
+    assert comparison.counted_cost(lambda: weight.mul_(2))[1].bytes == 0
 
 
 def test_operations_of_a_product_are_two_a_number(comparison):
     left, right = torch.ones(3, 4), torch.ones(4, 5)
-    assert comparison.counted_cost(lambda: left @ right)[1] == 2 * 3 * 4 * 5
+    assert comparison.counted_cost(lambda: left @ right)[1].operations == 2 * 3 * 4 * 5
     assert comparison.matrix_product_rate(torch.float32, side=64, repeats=3) > 1e6
 
 

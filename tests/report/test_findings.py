@@ -2,6 +2,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from quick import slow_but
 from synthetic import ONLY_RMU, benchmark_report, planted_accuracy, planted_context, study
 from worlds import default_world, study_world
 
@@ -213,7 +214,7 @@ def test_published_questions_are_said_to_be_asked_whether_known_or_not(tmp_path)
     assert any("by construction" in line for line in findings.limits(default_world().context))
 
 
-@pytest.mark.parametrize("name", ["ci", "full", "rna", "stableun", "muse"])
+@pytest.mark.parametrize("name", slow_but(("ci", "rna", "muse"), ("ci", "full", "rna", "stableun", "muse")))
 def test_every_study_gets_its_page(name):
     """Also one that attacks the reference with wrong answers: that control is about unlearned models."""
     world = study_world(name)

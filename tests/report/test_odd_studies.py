@@ -4,6 +4,7 @@ from dataclasses import replace
 from html import escape
 
 import pytest
+from quick import slow_but
 from synthetic import planted_context, raw_config
 
 from unlearning_robustness.config import resolve
@@ -61,7 +62,7 @@ def draw(name: str, context: ReportContext, config: dict, folder) -> str:
     return (folder / "a.svg").read_text()
 
 
-@pytest.mark.parametrize("cells", CELLS)
+@pytest.mark.parametrize("cells", slow_but(("the reference alone", "no reference"), CELLS))
 def test_a_small_study_has_every_page_and_every_figure(tmp_path, cells):
     config = config_of(cells)
     context = planted_context(config, tmp_path)
@@ -70,7 +71,7 @@ def test_a_small_study_has_every_page_and_every_figure(tmp_path, cells):
         assert "<svg" in draw(name, context, config, tmp_path)
 
 
-@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("label", slow_but(LABELS[:1], LABELS))
 def test_a_label_is_text_whatever_stands_in_it(tmp_path, label):
     config = config_of("every defence", label)
     context = planted_context(config, tmp_path)

@@ -1,6 +1,7 @@
 """No id has a meaning: with other ids, which sort the other way round, a study has the same report."""
 
 import pytest
+from quick import slow_but
 from synthetic import all_tables, as_read, inputs_of, measures_of, of_study, raw_config, write_study
 from synthetic_measures import planted
 
@@ -55,7 +56,7 @@ def _entry(axis, entry, ids):
     return {**entry, **named}
 
 
-@pytest.fixture(scope="module", params=["ci", "default"])
+@pytest.fixture(scope="module", params=slow_but(("ci",), ("ci", "default")))
 def contexts(request, tmp_path_factory):
     """The planted study, and the same with other ids."""
     config = resolve(load_study("ci") if request.param == "ci" else raw_config())

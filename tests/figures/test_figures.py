@@ -63,8 +63,9 @@ class Observed(dict):
         return super().__getitem__(name)
 
 
-# Figures of what no planted study has: models that never had the facts or surely hold them, searches with a control.
-UNMEASURED = {"corrected-recovery", "meta-evaluation", "search-losses"}
+# Figures of what no planted study has: models that never had the facts, surely hold them or are varied, searches with a
+# control.
+UNMEASURED = {"corrected-recovery", "meta-evaluation", "search-losses", "variation"}
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -6,6 +6,8 @@
 #   make new STUDY=mine       a study of your own model and texts to fill in: studies/mine.yaml
 #   make audit MODEL=unlearned REFERENCE=before   what is left in a model that was unlearned elsewhere: docs/audit.md
 #   make compare-claims A=results/world B=results/rna   the claims of two studies side by side, from their tables
+#   make compare A=results/a B=results/b   the first stage in which two runs of a study differ, and by how much
+#   make seal FILES=results/cells/...   let jobs read files that no job of this checkout wrote: docs/artefacts.md
 #   make figures              tables, figures and findings from records alone; with FROM=published from published ones
 #   make publish STUDY=rna    a study's records, compact, into results/published
 #   make bench                speed and memory against the plain ways, with equal results: benchmarks/RESULTS.md
@@ -34,7 +36,7 @@ STUDY_NAME = $(shell sed -n "s/^  name: *\([^ ]*\).*/\1/p" $(or $(OVERLAY),confi
 # Rules that read records alone.
 FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents yardstick prompts published claims) figure paper_figure paper_table page landing figures
 
-.PHONY: study new audit report tune figures publish compare-claims export samples plan bench test test-slow docs lint format setup release clean
+.PHONY: study new audit report tune figures publish compare compare-claims seal export samples plan bench test test-slow docs lint format setup release clean
 
 setup: $(STAMP)
 
@@ -80,6 +82,13 @@ publish: $(STAMP)
 
 compare-claims: $(STAMP)
 	@PYTHONPATH=src .venv/bin/python -m unlearning_robustness.workflow.compare_claims $(A) $(B)
+
+compare: $(STAMP)
+	@test -n "$(A)" -a -n "$(B)" || { echo "error: say which: make compare A=results/a B=results/b"; exit 2; }
+	@PYTHONPATH=src .venv/bin/python -m unlearning_robustness.workflow.compare $(A) $(B)
+
+seal: $(STAMP)
+	@PYTHONPATH=src .venv/bin/python -m unlearning_robustness.runtime.sealing $(RESULTS) $(FILES)
 
 export: $(STAMP)
 	@test -n "$(CELL)" || { echo "error: say which: make export CELL=model/benchmark/method/defence/seed0"; exit 2; }

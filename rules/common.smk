@@ -13,6 +13,7 @@ from unlearning_robustness.config.effects import COSINES
 from unlearning_robustness.config.overlays import with_command_line
 from unlearning_robustness.errors import ConfigError, StudyError
 from unlearning_robustness.runtime.code_digest import code_digest
+from unlearning_robustness.runtime.orphans import name_scheduler
 from unlearning_robustness.workflow.own_data import read_own_data
 from unlearning_robustness.workflow.environment import set_environment
 from unlearning_robustness.runtime.tracebacks import show_traceback
@@ -23,8 +24,10 @@ from unlearning_robustness.workflow.parameters import ITEM_KEYS, QUESTION_KEYS, 
 from unlearning_robustness.workflow.requests import growing
 from unlearning_robustness.workflow.startup_message import claims_line, size_line, startup_message
 from unlearning_robustness.workflow.study import Study
+from unlearning_robustness.workflow.unlocking import take_over
 
 set_environment(sys.argv)
+name_scheduler()
 try:
     stated = with_command_line(config, workflow.config_settings.config)
     study = Study(
@@ -36,6 +39,8 @@ try:
     study.check_writable()
     if workflow.modifier.is_main_snakefile():
         check_begun(sys.argv, study.paths)
+        if workflow.is_main_process:
+            take_over(sys.argv)
 except ConfigError as error:
     show_traceback(error)
     raise SystemExit(f"configuration: {error}")

@@ -40,6 +40,10 @@ class ModelFileError(StudyError, ValueError):
     """A model folder is missing, incomplete or damaged."""
 
 
+class ArtefactError(StudyError, ValueError):
+    """A file of a study is not what a job wrote there."""
+
+
 class DeltaError(StudyError, ValueError):
     """A delta does not fit the model it is applied to."""
 

@@ -18,7 +18,7 @@ def ended(monkeypatch):
 
 
 def snakemake(tmp_path):
-    return SimpleNamespace(rule="unlearn", wildcards={}, params={}, log=[tmp_path / "log"])
+    return SimpleNamespace(rule="unlearn", wildcards={}, params={}, log=[tmp_path / "log"], input=[], output=[])
 
 
 @pytest.mark.parametrize("among", [True, False])
@@ -43,6 +43,34 @@ def test_what_a_person_can_mend_is_one_line_and_its_traceback_where_it_is_wanted
     *before, line = (tmp_path / "log").read_text().splitlines()
     assert line == "error: key: mend it" and ended == [1]
     assert any("Traceback" in text for text in before) == wanted
+
+
+def test_a_job_seals_what_it_writes_and_checks_what_it_reads(ended, tmp_path):
+    writer, reader = snakemake(tmp_path), snakemake(tmp_path)
+    writer.output = reader.input = [str(tmp_path / "cells" / "delta")]
+    (tmp_path / "cells").mkdir()
+    with jobs.job(writer):
+        (tmp_path / "cells" / "delta").write_text("tensors")
+    with jobs.job(reader):
+        assert not ended
+    (tmp_path / "cells" / "delta").write_text("tensor")
+    with pytest.raises(RuntimeError, match="didn't yield"), jobs.job(reader):
+        pass  # the process has ended before
+    said = (tmp_path / "log").read_text()
+    assert (
+        ended == [1]
+        and said == f"error: {reader.input[0]} has 6 bytes instead of 7: delete {reader.input[0]} and run again\n"
+    )
+
+
+def test_an_interrupted_job_leaves_no_traceback_and_no_seal(ended, tmp_path):
+    interrupted = snakemake(tmp_path)
+    interrupted.output = [str(tmp_path / "delta")]
+    with jobs.job(interrupted):
+        (tmp_path / "delta").write_text("half")
+        raise KeyboardInterrupt
+    assert ended == [130] and (tmp_path / "log").read_text() == "interrupted\n"
+    assert not (tmp_path / ".delta.seal").exists()
 
 
 @pytest.mark.parametrize(

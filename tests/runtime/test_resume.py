@@ -88,6 +88,21 @@ def test_a_cell_whose_kept_file_is_gone_is_made_again(make_job, tmp_path):
     assert run(make_job()) == [2]
 
 
+def test_a_cell_whose_kept_file_was_altered_is_made_again(make_job):
+    """The kept file and the output are one file: who deletes a damaged output gets a whole one."""
+    run(make_job())
+    output = Path(make_job().output["records"][1])
+    output.write_text("damaged")
+    output.unlink()
+    assert run(make_job()) == [1] and output.read_text() == "records 1 1"
+
+
+def test_a_cell_whose_state_is_half_written_is_made_again(make_job, tmp_path):
+    run(make_job())
+    (tmp_path / "scratch" / "seed2" / "key.json").write_text('{"key": ')
+    assert run(make_job()) == [2]
+
+
 def test_unfinished_work_beside_a_cell_is_found_again_but_not_after_a_change(make_job):
     for rate, kept in ((1, True), (2, False)):
         for _, _, files in pending_cells(make_job(rate=1)):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from unlearning_robustness.errors import InterruptionError, TrainingError
+from unlearning_robustness.runtime.artefacts import seal_of
 from unlearning_robustness.training import unlearning
 from unlearning_robustness.training.matching import Matched
 from unlearning_robustness.training.unlearning import keep_untrained, relative_scales, unlearn
@@ -76,6 +77,26 @@ def test_a_cell_that_must_stop_keeps_its_step_and_continues(run, make_trainer, s
         unlearning.resume(stopped, tmp_path / "scratch")
     assert stopped.done == 3 and signal.getsignal(signal.SIGTERM) is before
     _, resumed = run(settings("rmu"))
+    assert equal(resumed.tensors, whole.tensors) and resumed.history == whole.history
+
+
+@pytest.mark.parametrize("fault", ["flipped", "truncated", "without a seal"])
+def test_a_damaged_state_is_no_state(run, make_trainer, settings, tmp_path, capsys, fault):
+    _, whole = run(settings("rmu"))
+    stopped, state = make_trainer(settings("rmu")), tmp_path / "scratch"
+    step = stopped._step
+    stopped._step = lambda index: (os.kill(os.getpid(), signal.SIGTERM) if index == 2 else None, step(index))[1]
+    with pytest.raises(InterruptionError, match="after step 3"):
+        unlearning.resume(stopped, state)
+    content = bytearray(state.read_bytes())
+    content[-9] ^= 64
+    if fault == "without a seal":
+        seal_of(state).unlink()
+    else:
+        state.write_bytes(content if fault == "flipped" else content[:-9])
+    _, resumed = run(settings("rmu"))
+    said = capsys.readouterr().out
+    assert "is not as it was saved: it is removed, and the work begins anew" in said and "resumed" not in said
     assert equal(resumed.tensors, whole.tensors) and resumed.history == whole.history
 
 

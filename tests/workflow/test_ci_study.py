@@ -170,7 +170,6 @@ def test_a_killed_study_finishes_with_the_same_records_and_repeats_no_finished_c
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert not (tmp_path / target).exists()
-    snakemake("--unlock", folder=tmp_path)
     result = snakemake(*options, folder=tmp_path)
     assert "unlearn" in result.stdout + result.stderr
     assert "rule cache_activations" not in result.stdout + result.stderr

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from unlearning_robustness.data.model_folder import write_manifest
 from unlearning_robustness.engine.activation_cache import save_caches
+from unlearning_robustness.runtime.artefacts import seal
 
 CELL = "cells/tiny/elements/rmu/none/seed{}"
 RULE = """
@@ -55,6 +56,7 @@ def start(tmp_path, tiny_model, tiny_caches, tiny_tokenizer, settings):
     tiny_tokenizer.save_pretrained(tmp_path / "model")
     write_manifest(tmp_path / "model", {"note": "tiny"})
     save_caches(tmp_path / "cache.safetensors", tiny_caches)
+    seal(tmp_path / "cache.safetensors", "cache.safetensors")
     (tmp_path / "Snakefile").write_text(RULE.format(script=ROOT / "workflow_scripts" / "unlearn.py"))
 
     def begin(processes=2, **changes):

@@ -17,6 +17,7 @@ import pyarrow
 from pyarrow import compute, parquet
 
 from unlearning_robustness.errors import DataError, StudyError
+from unlearning_robustness.runtime.artefacts import seal
 from unlearning_robustness.runtime.manifest import MANIFEST, atomic, file_digest, read_json, write_json
 from unlearning_robustness.scoring.decision import BYTE_MEAN, divisors
 from unlearning_robustness.scoring.records import COLUMNS
@@ -58,6 +59,8 @@ def unpack(folder: Path, root: Path) -> list[Path]:
     for name, table in tables.items():
         with atomic(root / name) as path:
             table.to_parquet(path, index=False, compression="zstd")
+    for path in paths:
+        seal(path, path.relative_to(root).as_posix(), rule="published")
     return paths
 
 

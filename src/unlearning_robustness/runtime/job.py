@@ -3,7 +3,6 @@
 import os
 import sys
 import tempfile
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,16 +10,20 @@ from pathlib import Path
 from typing import TextIO
 
 from unlearning_robustness.config.cells import Cell
-from unlearning_robustness.errors import StudyError
+from unlearning_robustness.config.root import ROOT
+from unlearning_robustness.runtime.artefacts import check_inputs, seal_outputs
 from unlearning_robustness.runtime.device import lease_gpus
+from unlearning_robustness.runtime.failures import report
 from unlearning_robustness.runtime.launcher import exit_now, is_main, launch, started
 from unlearning_robustness.runtime.manifest import Provenance
+from unlearning_robustness.runtime.orphans import end_with_scheduler
 from unlearning_robustness.runtime.quick_start import import_transformers, without_garbage_collection
 from unlearning_robustness.runtime.resume import Files, pending_cells
-from unlearning_robustness.runtime.tracebacks import show_traceback
 
 # Of the box, not of the working directory: two studies of one user share its GPUs.
 LEASES = Path(tempfile.gettempdir()) / f"gpu-leases-{os.getuid()}"
+# Texts of this repository that rules read.
+SOURCE = ROOT / "report"
 
 
 @dataclass
@@ -59,31 +62,37 @@ def job(snakemake, model: dict | None = None, processes: int = 1) -> Iterator[Jo
 
     ``model`` is the model's config entry for rules that compute with it; without it torch is not imported. With
     several ``processes`` the work is done by so many together, of which the first writes the log, but each its errors.
-    Errors that a person can mend end the job with one line, others with a traceback.
+    Before it every input is checked, after it every output is sealed (``artefacts``). Errors that a person can mend
+    end the job with one line, others with a traceback.
     """
     with _log(snakemake) as log, open(os.devnull, "w") as nowhere:
         sys.stdout = sys.stderr = log if is_main() else nowhere
         try:
+            end_with_scheduler()
+            read = check_inputs(snakemake.input, SOURCE) if is_main() else {}
             yield _start(snakemake, model, processes, log)
+            if is_main():
+                seal_outputs(snakemake, read)
             if started():
                 exit_now(0)
         except Exception as error:
             sys.stdout = sys.stderr = log
-            if isinstance(error, StudyError):
-                show_traceback(error)
-                print(f"error: {error}")
-            elif isinstance(error, ModuleNotFoundError):
-                print(f"error: the package {error.name} is missing: pip install -r requirements.lock")
-            else:
-                traceback.print_exc()
+            report(error, log)
             exit_now(1)
+        except KeyboardInterrupt:
+            log.write("interrupted\n")
+            exit_now(130)
         finally:
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
 
 def _log(snakemake) -> TextIO:
-    """The rule's log; a process of the launcher writes where that does."""
-    return os.fdopen(os.dup(1), "w", buffering=1) if started() else open(snakemake.log[0], "w", buffering=1)
+    """The rule's log, or the terminal where it cannot be opened; a process of the launcher writes where that does."""
+    try:
+        return os.fdopen(os.dup(1), "w", buffering=1) if started() else open(snakemake.log[0], "w", buffering=1)
+    except OSError as error:
+        report(error, sys.stderr)
+        return exit_now(1)
 
 
 def _start(snakemake, model: dict | None, processes: int, log: TextIO) -> Job:

@@ -6,13 +6,13 @@ starts again, or gets a further seed, takes over the cells whose key is still th
 same bits.
 """
 
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from unlearning_robustness.config.cells import Cell
-from unlearning_robustness.runtime.manifest import digest_of, link_or_copy, read_json, write_json
+from unlearning_robustness.runtime.artefacts import seed_of
+from unlearning_robustness.runtime.manifest import MANIFEST, digest_of, file_digest, link_or_copy, read_json, write_json
 
 KEY = "key.json"
 Files = dict[str, Path]
@@ -31,12 +31,12 @@ def pending_cells(snakemake) -> Iterator[tuple[int, Cell, Files]]:
         targets = {name: Path(paths[index]) for name, paths in snakemake.output.items()}
         files = {name: folder / target.name for name, target in targets.items()}
         key = key_of(snakemake, seed)
-        if _state(folder) == {"key": key, "finished": True} and all(path.is_file() for path in files.values()):
+        if _state(folder) == {"key": key, "finished": True, "files": _digests(files)}:
             print(f"seed {seed}: finished before, kept", flush=True)
         else:
             _begin(folder, key)
             yield index, cell, files
-            write_json(folder / KEY, {"key": key, "finished": True})
+            write_json(folder / KEY, {"key": key, "finished": True, "files": _digests(files)})
         ready.append((files, targets))
     for files, targets in ready:
         for name, target in targets.items():
@@ -45,23 +45,26 @@ def pending_cells(snakemake) -> Iterator[tuple[int, Cell, Files]]:
 
 def key_of(snakemake, seed: int) -> str:
     """Digest of the rule, its settings, and the inputs of this seed by path, size and time."""
-    own = [path for path in map(str, snakemake.input) if _seed_of(path) in (None, seed)]
+    own = [path for path in map(str, snakemake.input) if seed_of(path) in (None, seed)]
     stated = []
     for path in own:
-        file = Path(path) / "manifest.json" if Path(path).is_dir() else Path(path)
+        file = Path(path) / MANIFEST if Path(path).is_dir() else Path(path)
         stated.append((path, file.stat().st_size, file.stat().st_mtime_ns))
     settings = {name: value for name, value in snakemake.params.items() if name != "seeds"}
     wildcards = dict(snakemake.wildcards.items())
     return digest_of({"rule": snakemake.rule, "settings": settings, "wildcards": wildcards, "inputs": stated})
 
 
-def _seed_of(path: str) -> int | None:
-    match = re.search(r"/seed(\d+)/", path)
-    return int(match[1]) if match else None
+def _digests(files: Files) -> dict[str, str | None]:
+    """A kept file that was altered is not taken over: it is one with the output that a person deletes for it."""
+    return {name: file_digest(path) if path.is_file() else None for name, path in files.items()}
 
 
 def _state(folder: Path) -> dict | None:
-    return read_json(folder / KEY) if (folder / KEY).is_file() else None
+    try:
+        return read_json(folder / KEY)
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _begin(folder: Path, key: str) -> None:

@@ -16,6 +16,7 @@ from unlearning_robustness.data.world import ROLES, World
 from unlearning_robustness.engine.schedule import Schedule
 from unlearning_robustness.engine.weights import TrainedWeights, norm
 from unlearning_robustness.errors import TrainingError
+from unlearning_robustness.runtime.artefacts import is_whole, seal_state
 from unlearning_robustness.runtime.manifest import atomic, digest_of
 from unlearning_robustness.runtime.progress import Progress
 from unlearning_robustness.runtime.seeds import generator, stream_seed
@@ -155,10 +156,11 @@ class Run:
             tensors |= {f"master.{name}": tensor.detach(), **moments}
         with atomic(path) as temporary:
             save_file(tensors, temporary)
+        seal_state(path)
 
     def restore(self, path: Path) -> int:
         """Continue from :meth:`save`, if it wrote a file; returns the number of steps done."""
-        if not path.is_file():
+        if not is_whole(path):
             return 0
         tensors = load_file(path)
         for name, tensor in self.weights.optimised.items():

@@ -29,6 +29,7 @@ from unlearning_robustness.engine.weights import (
 from unlearning_robustness.errors import ConfigError, InterruptionError, TrainingError
 from unlearning_robustness.methods.method import Method, build_method
 from unlearning_robustness.runtime import parallel
+from unlearning_robustness.runtime.artefacts import is_whole, seal_state
 from unlearning_robustness.runtime.interruption import listen_for_stop
 from unlearning_robustness.runtime.launcher import is_main
 from unlearning_robustness.runtime.progress import Progress
@@ -237,10 +238,15 @@ def resume(trainer: Trainer, scratch: Path) -> None:
     A run whose loss is not finite stops with TrainingError, one that gets SIGTERM with InterruptionError after its
     step; both leave their last good state in ``scratch``.
     """
-    if scratch.is_file():
+    if is_whole(scratch):
         trainer.restore(scratch)
         print(f"resumed at step {trainer.done}", flush=True)
     progress, saved = Progress("step", trainer.schedule.steps), time.monotonic()
+
+    def save() -> None:
+        trainer.save(scratch)
+        if is_main():
+            seal_state(scratch)
 
     def after(done: int) -> None:
         nonlocal saved
@@ -248,7 +254,7 @@ def resume(trainer: Trainer, scratch: Path) -> None:
         # All processes stop, and save, after the same step.
         stop = parallel.count(int(request.stop)) > 0
         if stop or parallel.count(int(is_main() and time.monotonic() - saved > CHECKPOINT_SECONDS)):
-            trainer.save(scratch)
+            save()
             saved = time.monotonic()
         if stop:
             raise InterruptionError(f"stopped after step {done} as requested; the state is kept in {scratch}")
@@ -257,7 +263,7 @@ def resume(trainer: Trainer, scratch: Path) -> None:
         with listen_for_stop() as request:
             trainer.run(after)
     except TrainingError as error:
-        trainer.save(scratch)
+        save()
         raise TrainingError(f"{error}; the last good state is kept in {scratch}") from None
     if is_main():
         scratch.unlink(missing_ok=True)

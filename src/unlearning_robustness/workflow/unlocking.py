@@ -1,0 +1,58 @@
+"""A scheduler that was killed leaves Snakemake's lock behind; the next one removes it, when nobody is left.
+
+Locks of the kernel say who is left: they end with the process that holds them.
+"""
+
+import fcntl
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from unlearning_robustness.errors import ConfigError
+from unlearning_robustness.runtime.orphans import GRACE, JOBS, hold
+
+SCHEDULERS = JOBS.with_name("schedulers.alive")
+DRY = {"--dry-run", "--dryrun", "-n"}
+LOCKS = JOBS.with_name("locks")
+
+
+def take_over(arguments: Sequence[str], patience: float = GRACE + 10) -> None:
+    """Remove the lock of schedulers that have ended, once their jobs have; share the lock of schedulers that run.
+
+    While another scheduler runs, Snakemake itself decides whether both may. ``arguments`` are the command line: what
+    only plans, or is not Snakemake, runs no jobs. Raises ConfigError where nothing can be written.
+    """
+    if "snakemake" not in arguments[0] or DRY & set(arguments):
+        return
+    try:
+        JOBS.parent.mkdir(exist_ok=True)
+        _remove_stale(patience)
+        hold(SCHEDULERS)
+    except OSError as error:
+        folder = JOBS.parent.absolute()
+        raise ConfigError(f"cannot write to {folder} ({error.strerror}): free space, or change its owner") from None
+
+
+def _remove_stale(patience: float) -> None:
+    stale = list(LOCKS.glob("*.lock"))
+    if stale and _free(SCHEDULERS, 0):
+        if not _free(JOBS, 0):
+            print("waiting for jobs of the interrupted run to end", flush=True)
+        if _free(JOBS, patience):
+            for path in stale:
+                path.unlink(missing_ok=True)
+
+
+def _free(path: Path, patience: float) -> bool:
+    """Whether nobody holds the lock, at the latest after so many seconds."""
+    end = time.monotonic() + patience
+    with open(path, "a") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    return False
+                time.sleep(0.1)
+            else:
+                return True

@@ -79,6 +79,20 @@ def test_the_sentences_say_what_was_planted(world, method, phrases):
     assert [phrase for phrase in phrases if phrase not in text] == [], text
 
 
+@pytest.mark.parametrize(
+    ("change", "doubt"), [(-0.5, "costs too much utility"), (-0.02, "failed its positive control")]
+)
+def test_an_attack_that_does_not_count_is_said_to_with_its_reason(world, change, doubt):
+    matrix = world.tables["matrix"]
+    attacked = (matrix["method"] == "deep") & (matrix["column"] == "relearn")
+    doubted = matrix.assign(
+        valid=matrix["valid"].mask(attacked, False), retain_change=matrix["retain_change"].mask(attacked, change)
+    )
+    context = replace(world, tables={**world.tables, "matrix": doubted})
+    assert f"It does not count: it {doubt}." in section(context, "deep")
+    assert page(context).count(doubt) == 2 and "does not count" not in page(world)
+
+
 def test_the_matrix_of_an_earlier_study_stands_below_the_rows_of_this_one(world):
     rows = [line for line in page(world).split("## Beside other models")[1].splitlines() if line.startswith("| ")][1:]
     assert len(rows) == 2 * len(KNOWS)

@@ -135,5 +135,10 @@ def _legend() -> list:
         Patch(facecolor=HARM(0.9), edgecolor="#C8C8C8", label="forgets nothing, or can do nothing"),
         pyplot.Line2D([], [], color=style.DEFENCE, label="better than plain unlearning", **corner),
         pyplot.Line2D([], [], color=style.REFERENCE_COLOUR, label="worse than plain unlearning", **corner),
-        Patch(facecolor="white", edgecolor="#9A9A9A", hatch=HATCH, label="the attack costs too much utility to count"),
+        Patch(
+            facecolor="white",
+            edgecolor="#9A9A9A",
+            hatch=HATCH,
+            label="the attack does not count: too costly, or its control failed",
+        ),
     ]

@@ -10,6 +10,7 @@ from unlearning_robustness.config.cells import NONE, REFERENCE
 from unlearning_robustness.report.context import ReportContext
 from unlearning_robustness.report.markup import markdown
 from unlearning_robustness.report.words import interval, percent, points, verdict
+from unlearning_robustness.scoring.bounds import at_least
 
 LABEL = "audit"
 CAPTION = "Models that were unlearned elsewhere, beside the model before unlearning and the one that never knew."
@@ -90,7 +91,16 @@ def _attacked(context: ReportContext, method: str, rows: pandas.DataFrame) -> It
             f"{_budget(context, attack, cell['setting'])} {context.method_label(method)} answers {percent(cell)} of "
             f"the forget questions, {points(gain)} beside no attack: the attack {reading}. Under the same attack the "
             f"reference answers {100 * paired['other']:.0f} %, {points(paired)}{_beside_never(never)}."
+            + (f" It does not count: it {doubt}." if (doubt := _doubt(context, cell)) else "")
         )
+
+
+def _doubt(context: ReportContext, cell: pandas.Series) -> str:
+    """Why an attack in a row of the matrix does not count; empty where it does."""
+    if cell["valid"]:
+        return ""
+    costly = not at_least(cell["retain_change"], -context.settings["analysis"]["utility_bound"])
+    return "costs too much utility" if costly else "failed its positive control"
 
 
 def _budget(context: ReportContext, attack: str, setting: str) -> str:
@@ -191,5 +201,6 @@ def beside(context: ReportContext) -> pandas.DataFrame:
             NAMES.get(row["column"])
             or context.settings["attacks"].get(row["column"], {"label": row["column"]})["label"]
         )
-        entry[named] = f"{100 * row['mean']:.0f}" + ("" if row["valid"] else " (costs too much utility)")
+        doubt = _doubt(context, row)
+        entry[named] = f"{100 * row['mean']:.0f}" + (f" ({doubt})" if doubt else "")
     return pandas.DataFrame(list(rows.values())).fillna("")

@@ -99,7 +99,7 @@ DOCSTRING = '        """The steering direction u (d,)."""\n'
         (DOCSTRING, DOCSTRING.replace("steering", "chosen")),
         (DOCSTRING, ""),
         (DOCSTRING, DOCSTRING + "\n\n"),
-        ("\n    coefficient: float", "\n    coefficient:   float"),
+        ("\n    coefficient: NonNegative", "\n    coefficient:   NonNegative"),
     ],
     ids=["comment", "docstring", "docstring removed", "blank lines", "spaces"],
 )

@@ -35,8 +35,9 @@ ROWS = {
     "sam": [{"kind": "sam", "parameters": {"radius": RADIUS}}],
     "stableun": [{"kind": "stableun", "parameters": {"inner_radius": INNER, "sap_radius": ASCENT}}],
 }
-# Gradients are sums over many tokens and layers in float32; their relative difference, of both losses' sum.
-TOLERANCE = 1e-4
+# Of gradients, relative to their norm. The gradient of KL is a small difference of two distributions: on the packaged
+# model float32 leaves 7e-4 of it to rounding, and float64 4e-8.
+TOLERANCE = 2e-3
 Gradient = list[torch.Tensor]
 Loss = Callable[[], torch.Tensor]
 
@@ -184,7 +185,7 @@ class OurStep:
     ``apart`` is what they are moved by, relative to their own size.
     """
 
-    def __init__(self, model, settings: dict, row: list[dict], batches, apart: float = 0.02):
+    def __init__(self, model, settings: dict, row: list[dict], batches, apart: float = 0.1):
         method, random = build_method(settings), torch.Generator().manual_seed(0)
         self.direction = method.forget_loss.direction(model.config.hidden_size, random)
         self.names = down_projections(model, settings["layers"])

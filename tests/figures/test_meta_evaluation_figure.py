@@ -7,6 +7,8 @@ import pytest
 from drawn import legend, shown
 from worlds import default_world
 
+from unlearning_robustness.report.context import read_context
+
 AREAS = {("answers", "accuracy", "none"): 0.5, ("answers", "accuracy", "relearn"): 1.0,
          ("sharpness", "sam_gap", "none"): 0.1}  # fmt: skip
 
@@ -24,7 +26,7 @@ def context():
     related = pandas.concat([rows({"given": "nothing"}), rows({"given": "start"})]).query("attack == 'none'")
     tables = {"meta_evaluation": rows({"knowing": 4, "never": 2}), "meta_correlations": related}
     context = default_world().context
-    return replace(context, tables={**context.tables, **tables})
+    return replace(context, every_measure={**context.every_measure, **tables})
 
 
 def points(axes):
@@ -44,13 +46,22 @@ def test_measures_stand_in_order_and_correlations_beside_them(draw, context):
     assert [container.lines[0].get_fillstyle() for container in right.containers] == ["none", "full"] * 2
 
 
+def test_every_measure_that_was_measured_is_read_from_the_table(draw, tmp_path):
+    place = {"model": "m", "benchmark": "b"}
+    rows({"knowing": 4, "never": 2, **place}).to_csv(tmp_path / "meta_evaluation.csv", index=False)
+    pandas.DataFrame().to_csv(tmp_path / "meta_correlations.csv", index=False)
+    settings = default_world().context.settings
+    read = read_context(tmp_path.glob("*.csv"), settings, "m", "b")
+    assert len(shown(draw("meta-evaluation", read))[0].containers) == len(AREAS)
+
+
 def test_families_are_named_once(draw, context):
     assert legend(draw("meta-evaluation", context)) == ["answers", "sharpness"]
 
 
 def test_without_correlations_the_areas_are_drawn_alone(draw, context):
-    tables = {**context.tables, "meta_correlations": pandas.DataFrame()}
-    left, right = shown(draw("meta-evaluation", replace(context, tables=tables)))
+    tables = {**context.every_measure, "meta_correlations": pandas.DataFrame()}
+    left, right = shown(draw("meta-evaluation", replace(context, every_measure=tables)))
     assert len(left.containers) == 3 and not right.containers
 
 

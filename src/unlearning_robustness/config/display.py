@@ -9,7 +9,7 @@ from unlearning_robustness.config.kinds import DEFENCES, facts_of
 METHOD = ("variant_of", "read_layer", "checkpoint")
 DEFENCE = ("match", "retain_factor", "equal")
 ATTACK = ("corpus", "trained", "epochs", "order")
-PROBE = ("label", "mode", "insert", "roles")
+PROBE = ("label", "mode", "insert", "roles", "count")
 
 
 def figure_settings(config: dict, benchmark: str, names: Iterable[str]) -> dict:

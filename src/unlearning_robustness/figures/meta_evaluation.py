@@ -30,7 +30,8 @@ GIVEN = {"nothing": (-0.15, "none"), "start": (0.15, "full")}
 
 def draw(context: ReportContext):
     """One row a measure, grouped by family, the best at telling models apart first."""
-    table = context.tables["meta_evaluation"]
+    # Its column `measure` names more than measures of answers.
+    table = context.every_measure["meta_evaluation"]
     if table.empty:
         return style.nothing(UNMEASURED)
     table = _named(table)
@@ -43,7 +44,7 @@ def draw(context: ReportContext):
         axes.axvline(zero, color=style.CHANCE_COLOUR, linestyle=":", linewidth=1, zorder=1)
     for level, row in order.iterrows():
         _point(left, row, level, _colour(row["family"]), label=row["family"])
-    _correlations(right, _named(context.tables["meta_correlations"]), order)
+    _correlations(right, _named(context.every_measure["meta_correlations"]), order)
     left.set_yticks(range(len(order)), [_label(context, row) for _, row in order.iterrows()], fontsize=7.5)
     left.set_ylim(len(order) - 0.5, -0.5)
     left.set_xlim(-0.02, 1.02)

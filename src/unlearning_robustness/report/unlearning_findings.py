@@ -42,7 +42,11 @@ def _floor(context: ReportContext, method: str) -> str:
 def token_effect(context: ReportContext) -> list[str]:
     """The forget token against the neutral one, for the reference and each plain method."""
     table, lines = context.tables["token_effects"], []
-    position = POSITIONS.get(context.settings["probes"][context.probe("forget_token")]["mode"], "in")
+    probe = context.settings["probes"][context.probe("forget_token")]
+    position, count = POSITIONS.get(probe["mode"], "in"), probe["count"]
+    forget, neutral, verb = f"{count} forget tokens", "neutral ones", "change"
+    if count == 1:
+        forget, neutral, verb = "one forget token", "a neutral one", "changes"
     for method in [REFERENCE, *context.methods()]:
         rows = table.query("method == @method and defence == @NONE").set_index("contrast")
         if rows.empty:
@@ -54,8 +58,8 @@ def token_effect(context: ReportContext) -> list[str]:
             "which is not distinguishable from a neutral token",
         )  # fmt: skip
         lines.append(
-            f"{name}: one forget token {position} a retain question changes accuracy by {points(rows.loc['token'])}, "
-            f"a neutral one by {points(rows.loc['control'])}; the difference is {points(beyond)}, {reading}."
+            f"{name}: {forget} {position} a retain question {verb} accuracy by {points(rows.loc['token'])}, "
+            f"{neutral} by {points(rows.loc['control'])}; the difference is {points(beyond)}, {reading}."
         )
     return lines
 

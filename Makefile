@@ -34,7 +34,7 @@ SNAKEMAKE = . .venv/bin/activate && snakemake --cores $(CORES) $(if $(OVERLAY),-
 RESULTS = $(shell sed -n "s/^  results: *\([^ ]*\).*/\1/p" $(if $(OVERLAY),$(OVERLAY),config.yaml))
 STUDY_NAME = $(shell sed -n "s/^  name: *\([^ ]*\).*/\1/p" $(or $(OVERLAY),config.yaml))
 # Rules that read records alone.
-FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents yardstick prompts published claims) figure paper_figure paper_table page landing figures
+FIGURE_RULES := $(addprefix tables_,accuracy recovery trajectory matrix sharpness memorisation latents yardstick prompts published claims) figure paper_figure paper_table page index landing figures
 
 .PHONY: study new audit report tune figures publish compare compare-claims seal export samples plan bench test test-slow docs lint format setup release clean
 
@@ -47,7 +47,7 @@ study: $(STAMP)
 	@test -z "$(OVERLAY)" || test -f "$(OVERLAY)" || { echo "error: no study $(OVERLAY); there are: $$(ls studies)"; exit 2; }
 	@$(SNAKEMAKE)
 	@$(MAKE) --no-print-directory report
-	@echo "Done. Open $(RESULTS)/report.zip (report.html inside), or look into $(RESULTS)/figures and $(RESULTS)/tables."
+	@echo "Done. Open $(RESULTS)/index.html; $(RESULTS)/report.zip has it and every figure, $(RESULTS)/tables every number."
 
 new:
 	@[[ "$(STUDY)" =~ ^[a-z0-9][a-z0-9-]*$$ ]] || { echo "error: say which, in small letters: make new STUDY=mine"; exit 2; }

@@ -13,6 +13,7 @@ from unlearning_robustness.config.effects import COSINES
 from unlearning_robustness.config.overlays import with_command_line
 from unlearning_robustness.errors import ConfigError, StudyError
 from unlearning_robustness.runtime.code_digest import code_digest
+from unlearning_robustness.page.own_files import assets_digest
 from unlearning_robustness.runtime.orphans import name_scheduler
 from unlearning_robustness.workflow.own_data import read_own_data
 from unlearning_robustness.workflow.environment import set_environment

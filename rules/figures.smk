@@ -139,6 +139,45 @@ rule page:
         "../workflow_scripts/page.py"
 
 
+rule index:
+    """The study on one page that needs no network: its answer, charts, tables, and every single answer."""
+    input:
+        tables=[study.report.table.format(table=name) for names in study.report.groups.values() for name in names],
+        figures=[
+            path
+            for name in CONFIG["study"]["figures"]
+            for path in targets.per_benchmark(study.report.figure, figure=name)
+        ],
+        records=targets.records,
+        jobs=targets.attack_manifests,
+        manifests=[
+            *targets.per_benchmark(rules.build_questions.output.manifest),
+            *targets.per_benchmark(rules.check_questions.output[0]),
+        ],
+    output:
+        html=report(
+            paths.index,
+            caption="../report/index.rst",
+            category="0. The study on one page",
+        ),
+        answers=directory(paths.answers),
+    log:
+        f"{paths.logs}/index.log",
+    localrule: True
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        settings=study.report.index_settings,
+        times=paths.prefixed(paths.times),
+        code=code_digest("page.build"),
+        assets=assets_digest(),
+    script:
+        "../workflow_scripts/index.py"
+
+
 rule landing:
     """The report's first page: the findings of every model and benchmark, and how to read the rest."""
     input:

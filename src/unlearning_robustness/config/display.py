@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from unlearning_robustness.config.cells import COMBINATION, MEASURE, NONE, REFERENCE, in_order, parts_of
+from unlearning_robustness.config.cells import COMBINATION, MEASURE, NONE, REFERENCE, in_order, parts_of, places
 from unlearning_robustness.config.kinds import DEFENCES, facts_of
 
 # What figures and pages read of each entry, beside its label and kind.
@@ -73,6 +73,19 @@ def page_settings(config: dict, model: str, benchmark: str) -> dict:
             config["analysis"], ("attack", "early_steps", "confidence", "examples", "seed", "utility_bound")
         ),
         "claims": config["claims"],
+    }
+
+
+def index_settings(config: dict) -> dict:
+    """What the page of the whole study reads: the settings of each "model/benchmark", and all that was set."""
+    study = config["study"]
+    return {
+        **_chosen(study, ("title", "name", "seeds")),
+        "confidence": config["analysis"]["confidence"],
+        "places": {
+            f"{model}/{benchmark}": page_settings(config, model, benchmark) for model, benchmark in places(study)
+        },
+        "config": config,
     }
 
 

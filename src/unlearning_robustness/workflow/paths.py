@@ -24,6 +24,8 @@ class Paths:
         self.tree = tidy(study.get("reuse_results", self.results))
         self.logs = f"{self.results}/logs"
         self.landing = f"{self.results}/tables/report.rst"
+        # The study on one page, and the answers that are too many to stand in it.
+        self.index, self.answers = f"{self.results}/index.html", f"{self.results}/answers"
         self.times = f"{self.tree}/benchmark_times"
         self.scratch = prefixed(f"{self.tree}/scratch")
         self.fetched_model = FETCHED_MODEL

@@ -6,10 +6,11 @@ from pathlib import Path
 from unlearning_robustness.config.cells import ACCURACY, NONE, in_order
 from unlearning_robustness.config.checkpoints import checkpoint_methods
 from unlearning_robustness.config.constants import constant, registry
-from unlearning_robustness.config.display import figure_settings, page_settings
+from unlearning_robustness.config.display import figure_settings, index_settings, page_settings
 from unlearning_robustness.config.folders import matrix_in
 from unlearning_robustness.config.kinds import FIGURES, PAGES, module_of, registered
 from unlearning_robustness.config.references import expected_of
+from unlearning_robustness.config.root import ROOT
 from unlearning_robustness.runtime.code_digest import code_digest
 from unlearning_robustness.runtime.manifest import file_digest
 from unlearning_robustness.workflow.paths import Paths, filled
@@ -52,6 +53,7 @@ class Report:
             *(path for name in figures for path in self.targets.per_benchmark(self.figure, figure=name)),
             *(path for name in pages for path in self.targets.per_benchmark(self.page, page=name)),
             self.paths.landing,
+            self.paths.index,
         ]
 
     @cached_property
@@ -123,7 +125,11 @@ class Report:
 
     def figure_caption(self, wildcards) -> str:
         """Its caption, which says so where it shows another measure than accuracy."""
-        caption = constant(module_of(FIGURES, wildcards.figure), "CAPTION")
+        return self.captioned(wildcards.figure)
+
+    def captioned(self, figure: str) -> str:
+        """The caption of a figure by its name."""
+        caption = constant(module_of(FIGURES, figure), "CAPTION")
         shown = self.config["study"]["shown_measure"]
         return caption if shown == ACCURACY else f"{caption} Shown is the {shown} of the right choice, not accuracy."
 
@@ -163,6 +169,19 @@ class Report:
     def page_code(self, wildcards) -> str:
         """Digest of the code that writes it."""
         return code_digest(module_of(PAGES, wildcards.page))
+
+    @property
+    def index_settings(self) -> dict:
+        """What the study's own page says: what every page does, and each figure's caption and tables."""
+        figures = {
+            name: {"caption": self.captioned(name), "tables": list(constant(module_of(FIGURES, name), "READS"))}
+            for name in self.config["study"]["figures"]
+        }
+        overlay = f"studies/{self.config['study']['name']}.yaml"
+        return index_settings(self.config) | {
+            "figures": figures,
+            "overlay": overlay if (ROOT / overlay).is_file() else None,
+        }
 
     def _tables(self, names) -> list[str]:
         return [self.table.format(table=name) for name in names]

@@ -111,7 +111,7 @@ def test_a_paper_at_its_own_scale_has_the_jobs_that_its_grids_say(study, rules, 
 def test_a_study_has_a_cost_before_a_model_is_here(tmp_path):
     snakemake("--cores", "1", "--configfile", ROOT / "studies" / "rna.yaml", "--", "plan", folder=tmp_path)
     told = (tmp_path / "results" / "rna" / "logs" / "plan.log").read_text()
-    assert re.search(r"^unlearn +48 ", told, re.M)
+    assert re.search(r"^unlearn +30 ", told, re.M)
     assert "134 million parameters, 0.27 GB on disk, is downloaded (93 MB), licence Apache-2.0" in told
     assert not (tmp_path / "resources").exists()
 

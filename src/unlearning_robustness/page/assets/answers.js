@@ -84,6 +84,7 @@ function controls() {
   const some = (values, word) => [["", `all ${word}`], ...[...new Set(values)].map((value) => [value, word === "probes" ? probe(value) : value])];
   const search = element("input", { type: "search", value: asking.text, placeholder: "words of the question", oninput: () => { asking.text = search.value; asking.limit = 60; list(); } });
   document.getElementById("question-choices").replaceChildren(
+    ...placeChoice(),
     element("label", { class: "field" }, "search", search),
     choice("set", some(groups.map((group) => group.role), "sets"), asking.role, set("role")),
     choice("probe", some(groups.map((group) => group.probe), "probes"), asking.probe, set("probe")),
@@ -215,9 +216,19 @@ window.questionsOf = async (row) => {
 /* The question where the defence helps most: two clicks from the first screen to all of its answers. */
 async function helps(place) {
   page.place = place;
+  chosen.chart = null;
+  explore();
   pickCells();
   Object.assign(asking, { role: "retain", probe: named().headline.forget_token, run: "none", show: "helps", text: "", open: null });
   document.getElementById("questions").scrollIntoView();
+  await controls();
+}
+
+/* Another model and benchmark has other cells and other questions. */
+async function askedAnew() {
+  if (!asking.index) return;
+  pickCells();
+  Object.assign(asking, { role: "", probe: "", run: "none", show: "all", text: "", open: null });
   await controls();
 }
 

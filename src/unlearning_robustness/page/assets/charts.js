@@ -48,6 +48,19 @@ function hero() {
   page.place = Object.keys(page.data.places)[0];
 }
 
+/* The choice of a model and benchmark, where there are several: charts and questions move together. */
+function placeChoice() {
+  const places = Object.keys(page.data.places);
+  return places.length > 1 ? [choice("model / benchmark", places.map((name) => [name, name]), page.place, moved)] : [];
+}
+
+function moved(place) {
+  page.place = place;
+  chosen.chart = null;
+  explore();
+  return askedAnew();
+}
+
 function explore() {
   const tabs = document.querySelector("#explore .tabs"), target = document.getElementById("chart");
   const names = available();
@@ -63,11 +76,7 @@ function explore() {
   if (kinds.includes("attacks")) {
     boxes.push(choice("attack", present(chosen.chart, "attacks"), chosen.attacks, (value) => { chosen.attacks = value; redraw(); }));
   }
-  const places = Object.keys(page.data.places);
-  if (places.length > 1) {
-    boxes.unshift(choice("model / benchmark", places.map((name) => [name, name]), page.place, (value) => { page.place = value; reset(); explore(); }));
-  }
-  document.getElementById("chart-choices").replaceChildren(...boxes);
+  document.getElementById("chart-choices").replaceChildren(...placeChoice(), ...boxes);
   draw(target);
 }
 

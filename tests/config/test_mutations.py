@@ -138,7 +138,7 @@ def test_a_mutated_configuration_is_right_or_refused_in_one_line_that_names_the_
         line = refusal(lambda: check_accepted(config))
         counted["refused" if line else "accepted"] += 1
         if line:
-            key = re.match(r"[\w.-]+(?=:)", line)
+            key = re.match(r"\w[^\s:]*(?=:)", line)
             assert key, line
             counted["named"] += key[0].split(".")[0] in (str(way[0]), "config")
 

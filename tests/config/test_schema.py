@@ -18,6 +18,7 @@ PROSE = {
     "download_mb",
     "figures",
     "beside",
+    "variation",
     "shown_measure",
     "undecidable",
     "examples",
@@ -32,7 +33,7 @@ def keys_of(value):
 
 
 # Of these, keys of the study itself.
-SHOWN = ("title", "settings", "figures", "beside", "shown_measure")
+SHOWN = ("title", "settings", "figures", "beside", "shown_measure", "variation")
 
 
 def test_what_is_for_people_is_left_out_of_the_whole_configuration(config):

@@ -14,8 +14,10 @@ def test_each_model_unlearns_its_own_world_alone():
     assert places(resolve(config)["study"]) == worlds
     config["study"]["models"].append("smollm2-135m-instruct")
     config["study"]["benchmarks"].append("elements")
-    for method in ("retrain", "retrain-again"):
-        config["methods"][method]["checkpoint"]["smollm2-135m-instruct"] = "world-0"
+    for method in config["methods"].values():
+        for checkpoint in (method.get("checkpoint"), method.get("after", {}).get("checkpoint")):
+            if isinstance(checkpoint, dict):
+                checkpoint["smollm2-135m-instruct"] = "world-0"
     mixed = resolve(config)["study"]
     assert places(mixed) == [*worlds, ("smollm2-135m-instruct", "elements")]
     assert {(cell.model, cell.benchmark) for cell, _ in attacked_cells(mixed)} == set(places(mixed))

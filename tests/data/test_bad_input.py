@@ -32,7 +32,8 @@ def ended(tmp_path, monkeypatch, name, content, read, **more):
     monkeypatch.setattr(running, "exit_now", codes.append)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / name).write_bytes(content)
-    snakemake = SimpleNamespace(rule="read", wildcards={}, params={}, log=[str(tmp_path / "log")])
+    named = {"rule": "read", "wildcards": {}, "params": {}, "log": [str(tmp_path / "log")]}
+    snakemake = SimpleNamespace(**named, input=[], output=[])
     with running.job(snakemake):
         settings = {"path": str(tmp_path / "in"), "files": {"part": name}, "license": "MIT", "note": "a test's", **more}
         fetch(settings, tmp_path / "own", tmp_path / "scratch")

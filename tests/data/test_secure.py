@@ -87,7 +87,8 @@ def test_a_token_is_sent_to_the_hub_alone_and_written_nowhere(hub, tmp_path, mon
     settings = {"hub": {"repository": "lab/gated", "revision": COMMIT, "token_required": True}}
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setattr(jobs, "exit_now", lambda code: None)
-    snakemake = SimpleNamespace(rule="r", wildcards={}, params={"source": settings}, log=[str(tmp_path / "log.txt")])
+    named = {"rule": "r", "wildcards": {}, "params": {"source": settings}, "log": [str(tmp_path / "log.txt")]}
+    snakemake = SimpleNamespace(**named, input=[], output=[])
     for files in ({"p": "part.jsonl"}, {"p": "b.parquet"}, {"p": "none.csv"}):
         with jobs.job(snakemake) as job:
             sources.fetch(

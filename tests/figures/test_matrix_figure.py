@@ -86,4 +86,4 @@ def test_a_panel_bears_the_name_of_an_attack_that_has_no_documents():
     assert setting(context, "gcg", 0).split() == context.attack_label("gcg").split()
     assert max(map(len, setting(context, "gcg", 0).splitlines())) <= TITLE
     assert setting(context, "few-shot", 0) == "answered questions\nbefore it"
-    assert setting(context, "relearn-once", 60) == "60 documents,\neach once"
+    assert setting(context, "relearn", 60) == "60 documents"

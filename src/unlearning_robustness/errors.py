@@ -19,11 +19,18 @@ def without_secrets(text: str) -> str:
     return SECRETS.sub("…", text)
 
 
+def printable(text: str) -> str:
+    """A text with escapes for signs that no terminal shows, as keys of a configuration can hold."""
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape").decode() for sign in text
+    )
+
+
 class StudyError(Exception):
     """A study cannot go on; shown without a traceback. The message is cut where it is long, and holds no token."""
 
     def __init__(self, message: str):
-        message = without_secrets(message)
+        message = printable(without_secrets(message))
         long = len(message) > HEAD + TAIL
         super().__init__(f"{message[:HEAD]} … {message[-TAIL:]}" if long else message)
 

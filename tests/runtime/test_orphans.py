@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from snakemake.persistence.file import FilePersistence
 
 from unlearning_robustness.errors import ConfigError
 from unlearning_robustness.runtime import orphans
@@ -101,6 +102,25 @@ def stale(tmp_path, monkeypatch):
 def test_the_lock_of_a_scheduler_that_has_ended_is_removed(stale):
     take_over(["bin/snakemake", "--cores", "1"])
     assert not stale.exists() and not free(unlocking.SCHEDULERS)
+
+
+@pytest.mark.parametrize("length", [5, 400])
+def test_unfinished_outputs_of_a_scheduler_that_has_ended_are_removed(stale, length):
+    stale.unlink()
+    output, other = Path("results") / "/".join(["x" * 5] * (length // 5)) / "a.json", Path("results/b.json")
+    unlocking.INCOMPLETE.mkdir()
+    snakemakes = FilePersistence.__new__(FilePersistence)
+    snakemakes._max_len = None
+    marker = Path(snakemakes._record_path(str(unlocking.INCOMPLETE), str(output)))
+    for path in (output, other, marker):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    take_over(["snakemake"])
+    assert not output.exists() and other.exists()
+    # While this scheduler runs, another leaves what is begun alone.
+    output.write_text("x")
+    take_over(["snakemake"])
+    assert output.exists()
 
 
 def test_the_lock_of_a_scheduler_that_runs_stays(stale):

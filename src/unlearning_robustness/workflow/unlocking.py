@@ -1,10 +1,13 @@
-"""A scheduler that was killed leaves Snakemake's lock behind; the next one removes it, when nobody is left.
+"""A scheduler that was killed leaves Snakemake's lock and unfinished outputs behind; the next one removes both.
 
-Locks of the kernel say who is left: they end with the process that holds them.
+It does so when nobody is left. Snakemake itself would run an unfinished output again, but where all that reads it calls
+it ``ancient`` and the file is there, it would run that job alone, and end as if the study were finished. Locks of the
+kernel say who is left: they end with the process that holds them.
 """
 
 import fcntl
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,11 +16,12 @@ from unlearning_robustness.runtime.orphans import GRACE, JOBS, hold
 
 SCHEDULERS = JOBS.with_name("schedulers.alive")
 DRY = {"--dry-run", "--dryrun", "-n"}
-LOCKS = JOBS.with_name("locks")
+LOCKS, INCOMPLETE = JOBS.with_name("locks"), JOBS.with_name("incomplete")
 
 
 def take_over(arguments: Sequence[str], patience: float = GRACE + 10) -> None:
-    """Remove the lock of schedulers that have ended, once their jobs have; share the lock of schedulers that run.
+    """Remove lock and unfinished outputs of schedulers that have ended, once their jobs have; share the lock of those
+    that run.
 
     While another scheduler runs, Snakemake itself decides whether both may. ``arguments`` are the command line: what
     only plans, or is not Snakemake, runs no jobs. Raises ConfigError where nothing can be written.
@@ -26,7 +30,8 @@ def take_over(arguments: Sequence[str], patience: float = GRACE + 10) -> None:
         return
     try:
         JOBS.parent.mkdir(exist_ok=True)
-        _remove_stale(patience)
+        if _free(SCHEDULERS, 0):
+            _remove_stale(patience)
         hold(SCHEDULERS)
     except OSError as error:
         folder = JOBS.parent.absolute()
@@ -35,12 +40,22 @@ def take_over(arguments: Sequence[str], patience: float = GRACE + 10) -> None:
 
 def _remove_stale(patience: float) -> None:
     stale = list(LOCKS.glob("*.lock"))
-    if stale and _free(SCHEDULERS, 0):
-        if not _free(JOBS, 0):
-            print("waiting for jobs of the interrupted run to end", flush=True)
-        if _free(JOBS, patience):
-            for path in stale:
-                path.unlink(missing_ok=True)
+    unfinished = [
+        path for marker in INCOMPLETE.rglob("*") if marker.is_file() and (path := _output_of(marker)).is_file()
+    ]
+    if not stale and not unfinished:
+        return
+    if not _free(JOBS, 0):
+        print("waiting for jobs of the interrupted run to end", flush=True)
+    if _free(JOBS, patience):
+        for path in (*unfinished, *stale):
+            path.unlink(missing_ok=True)
+
+
+def _output_of(marker: Path) -> Path:
+    """The output whose job Snakemake marks as begun: the marker's name says it in base64, in parts where it is long."""
+    parts = marker.relative_to(INCOMPLETE).parts
+    return Path(urlsafe_b64decode("".join(part.removeprefix("@") for part in parts)).decode())
 
 
 def _free(path: Path, patience: float) -> bool:

@@ -69,10 +69,9 @@ def every_seed_anew(monkeypatch):
 def matrix() -> dict:
     """The matrix as it was when it was measured: relearning read 32 tokens of a document and stopped twice."""
     then = {"relearn": {"parameters": {"tokens": 32}}, "relearn-once": {"parameters": {"steps": [5, 15]}}}
-    then_attacked = (
-        (ROOT / "studies" / "matrix.yaml").read_text().replace("        - relearn\n", "        - relearn-once\n")
-    )
-    return study(yaml.safe_load(then_attacked), {"attacks": then}, THEN)
+    text = (ROOT / "studies" / "matrix.yaml").read_text()
+    text = text.replace("        - relearn\n", "        - relearn-once\n")
+    return study(yaml.safe_load(text), {"attacks": then}, THEN)
 
 
 def jobs(config: dict, domains: dict = DOMAINS):

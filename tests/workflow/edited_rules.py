@@ -109,7 +109,7 @@ def edited(config, path, value):
                 if rules.config != config:
                     return rules, ""
             except SystemExit as error:
-                said = str(error)
+                said = f"{said} {error}"
     return None, said
 
 

@@ -42,6 +42,8 @@ def snakemake(*arguments: str, folder: Path = ROOT, check: bool = True, **named)
 # One rule for each group of tables, and those of what is made of tables.
 TABLE_RULES = {f"tables_{group}" for group in constant("analysis", "GROUPS")}
 REPORT_RULES = {*TABLE_RULES, "figure", "page", "index", "landing"}
+# Those of `make figures`, which also writes what goes into a paper.
+FIGURE_RULES = {*REPORT_RULES, "paper_figure", "paper_table", "figures"}
 
 
 def planned(*configfiles: Path, folder: Path = ROOT, targets: tuple[str, ...] = ()) -> dict[str, int]:

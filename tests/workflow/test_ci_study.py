@@ -12,7 +12,7 @@ import pandas
 import pytest
 import torch
 import yaml
-from running import CI, PLACE, REPORT_RULES, ROOT, SNAKEMAKE, planned, snakemake
+from running import CI, FIGURE_RULES, PLACE, REPORT_RULES, ROOT, SNAKEMAKE, planned, snakemake
 from safetensors.torch import load_file
 
 from studies import load_study
@@ -124,8 +124,7 @@ def test_a_new_seed_adds_its_own_cells_only(study, tmp_path):
 
 def test_figures_are_rebuilt_from_records_alone_and_come_out_the_same(study, tmp_path):
     shutil.copytree(study / "records", tmp_path / "results" / "ci" / "records")
-    rules = [*REPORT_RULES, "figures"]
-    snakemake("--cores", "2", "--configfile", CI, "--allowed-rules", *rules, "--", "figures", folder=tmp_path)
+    snakemake("--cores", "2", "--configfile", CI, "--allowed-rules", *FIGURE_RULES, "--", "figures", folder=tmp_path)
     again = tmp_path / "results" / "ci"
     for path in [
         *study.glob("tables/*.csv"),
@@ -142,8 +141,7 @@ def test_published_records_give_the_tables_of_the_study_without_a_model(study, t
     shutil.rmtree(results / "records")
     folder = tmp_path / "results" / "published" / "ci"
     assert main([str(folder), str(results)]) == 0
-    rules = [*REPORT_RULES, "figures"]
-    snakemake("--cores", "2", "--configfile", CI, "--allowed-rules", *rules, "--", "figures", folder=tmp_path)
+    snakemake("--cores", "2", "--configfile", CI, "--allowed-rules", *FIGURE_RULES, "--", "figures", folder=tmp_path)
     assert {path.name for path in results.glob(f"figures/{PLACE}/*")} == {
         path.name for path in study.glob(f"figures/{PLACE}/*")
     }

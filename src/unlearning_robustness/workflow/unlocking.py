@@ -40,9 +40,8 @@ def take_over(arguments: Sequence[str], patience: float = GRACE + 10) -> None:
 
 def _remove_stale(patience: float) -> None:
     stale = list(LOCKS.glob("*.lock"))
-    unfinished = [
-        path for marker in INCOMPLETE.rglob("*") if marker.is_file() and (path := _output_of(marker)).is_file()
-    ]
+    begun = map(_output_of, filter(Path.is_file, INCOMPLETE.rglob("*")))
+    unfinished = [path for path in begun if path.is_file()]
     if not stale and not unfinished:
         return
     if not _free(JOBS, 0):

@@ -20,7 +20,7 @@ rule publish:
         mem_mb=8000,
         runtime=30,
     params:
-        tree=paths.tree,
+        tree=lambda wildcards: paths.tree,
         study=CONFIG["study"]["name"],
     script:
         "../workflow_scripts/publish.py"

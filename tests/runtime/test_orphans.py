@@ -105,7 +105,7 @@ def test_the_lock_of_a_scheduler_that_has_ended_is_removed(stale):
 
 
 @pytest.mark.parametrize("length", [5, 400])
-def test_unfinished_outputs_of_a_scheduler_that_has_ended_are_removed(stale, length):
+def test_unfinished_outputs_of_a_scheduler_that_has_ended_are_removed(stale, monkeypatch, length):
     stale.unlink()
     output, other = Path("results") / "/".join(["x" * 5] * (length // 5)) / "a.json", Path("results/b.json")
     unlocking.INCOMPLETE.mkdir()
@@ -115,6 +115,12 @@ def test_unfinished_outputs_of_a_scheduler_that_has_ended_are_removed(stale, len
     for path in (output, other, marker):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
+    (unlocking.INCOMPLETE / "no marker").write_text("x")
+    for looking in ("--report", "--report=results/report.zip", "--ignore-incomplete", "--unlock"):
+        with monkeypatch.context() as patch:
+            patch.setattr(unlocking, "hold", lambda path: None)
+            take_over(["snakemake", looking])
+        assert output.exists(), looking
     take_over(["snakemake"])
     assert not output.exists() and other.exists()
     # While this scheduler runs, another leaves what is begun alone.

@@ -35,9 +35,10 @@ def only_secure() -> None:
     from huggingface_hub.utils._http import default_client_factory
 
     def client() -> httpx2.Client:
-        made = default_client_factory()
-        hooks = made.event_hooks
-        made.event_hooks = {**hooks, "request": [lambda request: refuse_insecure(str(request.url)), *hooks["request"]]}
-        return made
+        secured = default_client_factory()
+        hooks = secured.event_hooks
+        first = [lambda request: refuse_insecure(str(request.url))]
+        secured.event_hooks = {**hooks, "request": [*first, *hooks["request"]]}
+        return secured
 
     set_client_factory(client)

@@ -117,8 +117,10 @@ def setting(context: ReportContext, attack: str, documents: int) -> str:
 
 def _numbered(title: str, number: str) -> str:
     """A title with the number of its panel behind it, or below it where the line would be too long."""
-    fits = len(f"{title.splitlines()[-1]} {number}") <= TITLE
-    return f"{title}{' ' if fits else chr(10)}{number}" if number else title
+    if not number:
+        return title
+    between = " " if len(f"{title.splitlines()[-1]} {number}") <= TITLE else "\n"
+    return f"{title}{between}{number}"
 
 
 def balanced(text: str) -> str:

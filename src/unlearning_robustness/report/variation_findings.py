@@ -53,8 +53,8 @@ def _rows(table: pandas.DataFrame, model: str, method: str, where: dict) -> list
     """The estimates of rows that have these values, those of most documents and steps last."""
     if table.empty:
         return []
-    wanted = {"model": model, "method": method, **where}
-    rows = table[(table[list(wanted)] == list(wanted.values())).all(axis=1)]
+    values = {"model": model, "method": method, **where}
+    rows = table[(table[list(values)] == list(values.values())).all(axis=1)]
     rows = rows.sort_values([name for name in ("documents", "steps") if name in rows], kind="stable")
     return rows[["mean", "low", "high"]].to_dict("records")
 

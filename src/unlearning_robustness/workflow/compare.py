@@ -59,15 +59,15 @@ def differences(first: Path, second: Path) -> Iterator[Difference]:
 
 def sealed(results: Path) -> dict[str, dict]:
     """The seals of a results folder, by the artefact's path in it."""
-    found = {}
+    seals = {}
     for path in results.rglob(".*.seal"):
         artefact = path.with_name(path.name.removeprefix(".").removesuffix(".seal"))
         name = artefact.relative_to(results)
         if artefact.is_file() and artefact.suffix in COMPARED and name.parts[0] != "scratch":
-            found[name.as_posix()] = {"rule": "", "settings": None, "inputs": None, **json.loads(path.read_bytes())}
-    if not found:
+            seals[name.as_posix()] = {"rule": "", "settings": None, "inputs": None, **json.loads(path.read_bytes())}
+    if not seals:
         raise ArtefactError(f"{results} holds no artefacts with seals: name a study's results folder")
-    return found
+    return seals
 
 
 def _place(rule: str) -> tuple[int, str]:
